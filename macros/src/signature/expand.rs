@@ -1,0 +1,192 @@
+//! From the checked model to tokens. Nothing can fail here.
+//!
+//! Field types are always named through the qualified trait (`<T as FieldType>::..`): rustc then reports a type that is none with the
+//! same words at every use, and drops the repetitions, so that one wrong type is one error.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::{Attribute, Ident};
+
+use super::{
+    model::{Field, Signature},
+    role::Role,
+};
+use crate::{
+    derives::{self, CLONE, DEBUG},
+    naming,
+    runtime::Runtime,
+};
+
+/// The two structs and the impls.
+pub(crate) fn expand(signature: &Signature, runtime: &Runtime) -> TokenStream {
+    let private = runtime.private();
+    let structs = Role::ALL.map(|role| expand_struct(signature, role, &private));
+    let impls = Role::ALL.map(|role| expand_fields(signature, role));
+    let main = expand_signature(signature);
+    let allow = deprecated(signature).then(|| quote!(#[allow(deprecated)]));
+    quote! {
+        #(#structs)*
+        #allow
+        const _: () = {
+            use #private as __k;
+            #main
+            #(#impls)*
+        };
+    }
+}
+
+/// `QaInput` or `QaOutput`: the fields as declared.
+fn expand_struct(signature: &Signature, role: Role, private: &TokenStream) -> TokenStream {
+    let Signature {
+        visibility,
+        attributes,
+        ..
+    } = signature;
+    let ident = half(signature, role);
+    let owner = naming::bare(&signature.ident);
+    let doc = match role {
+        Role::Input => format!("What the program gives to [`{owner}`]."),
+        Role::Output => format!("What the model gives for [`{owner}`]."),
+    };
+    let listed = signature.derives.iter().cloned().collect();
+    let always = derives::missing(&listed, &[CLONE, DEBUG]);
+    let derives = signature.derives.iter();
+    let fields = signature.of(role).map(
+        |Field {
+             attributes,
+             visibility,
+             ident,
+             ty,
+             ..
+         }| { quote!(#(#attributes)* #visibility #ident: #ty) },
+    );
+    // serde's and schemars' attributes stay on the copies; this makes them legal where their derives are not listed.
+    let mut all = attributes
+        .iter()
+        .chain(signature.of(role).flat_map(|field| &field.attributes));
+    let inert = all.any(is_serde).then(|| quote!(#private::Inert,));
+    quote! {
+        #[doc = #doc]
+        #[derive(#(#always,)* #inert #(#derives),*)]
+        #(#attributes)*
+        #visibility struct #ident { #(#fields),* }
+    }
+}
+
+/// Static table, join and split.
+fn expand_signature(signature: &Signature) -> TokenStream {
+    let Signature {
+        ident,
+        instructions,
+        is_stub,
+        ..
+    } = signature;
+    let [input, output] = &signature.halves;
+    let name = naming::bare(ident);
+    let facts = Role::ALL
+        .into_iter()
+        .flat_map(|role| signature.of(role))
+        .map(expand_facts);
+    let (join, split) = match is_stub {
+        true => (quote!(loop {}), quote!(loop {})),
+        false => {
+            let whole = signature
+                .fields
+                .iter()
+                .map(|Field { ident, role, .. }| match role {
+                    Role::Input => quote!(#ident: __i.#ident),
+                    Role::Output => quote!(#ident: __o.#ident),
+                });
+            let halves = Role::ALL.map(|role| {
+                let half = half(signature, role);
+                let fields = signature
+                    .of(role)
+                    .map(|Field { ident, .. }| quote!(#ident: self.#ident));
+                quote!(#half { #(#fields),* })
+            });
+            (quote!(Self { #(#whole),* }), quote!((#(#halves),*)))
+        }
+    };
+    quote! {
+        #[automatically_derived]
+        impl __k::Signature for #ident {
+            type Input = #input;
+            type Output = #output;
+            fn spec() -> &'static __k::Spec {
+                static __SPEC: __k::Spec = __k::Spec::new(#name, #instructions, &[#(#facts),*]);
+                &__SPEC
+            }
+            fn join(__i: #input, __o: #output) -> Self { #join }
+            fn split(self) -> (#input, #output) { #split }
+        }
+    }
+}
+
+/// The static facts of a field.
+fn expand_facts(field: &Field) -> TokenStream {
+    let Field {
+        ty,
+        name,
+        description,
+        aliases,
+        ..
+    } = field;
+    let aliases = (!aliases.is_empty()).then(|| quote!(.alias(&[#(#aliases),*])));
+    let role = match field.role {
+        Role::Input => quote!(INPUT),
+        Role::Output => quote!(OUTPUT),
+    };
+    let base = quote_spanned!(naming::place(ty)=> <#ty as __k::FieldType>::#role);
+    quote!(#base.named(#name, #description) #aliases)
+}
+
+/// The shims that hand a half's values to the engine and take them from it.
+fn expand_fields(signature: &Signature, role: Role) -> TokenStream {
+    let half = half(signature, role);
+    let write = signature.of(role).map(|Field { ident, ty, .. }| {
+        let base = quote_spanned!(naming::place(ty)=> <#ty as __k::FieldType>::put);
+        quote!(#base(&self.#ident, __w);)
+    });
+    let read = signature.of(role).map(|Field { ident, ty, .. }| {
+        let base = quote_spanned!(naming::place(ty)=> <#ty as __k::FieldType>::take);
+        quote!(#ident: #base(__r)?)
+    });
+    // A half without fields uses neither.
+    let (writer, reader) = match signature.of(role).next() {
+        Some(_) => (quote!(__w), quote!(__r)),
+        None => (quote!(_), quote!(_)),
+    };
+    quote! {
+        #[automatically_derived]
+        impl __k::Fields for #half {
+            fn write(&self, #writer: &mut __k::Writer) { #(#write)* }
+            fn read(#reader: &mut __k::Reader<'_>) -> __k::Result<Self> {
+                ::core::result::Result::Ok(Self { #(#read),* })
+            }
+        }
+    }
+}
+
+fn half(signature: &Signature, role: Role) -> &Ident {
+    let [input, output] = &signature.halves;
+    match role {
+        Role::Input => input,
+        Role::Output => output,
+    }
+}
+
+fn is_serde(attribute: &Attribute) -> bool {
+    ["serde", "schemars"]
+        .iter()
+        .any(|word| attribute.path().is_ident(word))
+}
+
+/// True if the expansion names what the user deprecated.
+fn deprecated(signature: &Signature) -> bool {
+    let fields = signature.fields.iter().flat_map(|field| &field.attributes);
+    signature
+        .attributes
+        .iter()
+        .chain(fields)
+        .any(|attribute| attribute.path().is_ident("deprecated"))
+}

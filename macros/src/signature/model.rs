@@ -1,0 +1,71 @@
+//! The checked model: all that an expansion needs, with nothing left that could be wrong.
+
+use quote::format_ident;
+use syn::{Attribute, Ident, Item, LitStr, Path, Type, Visibility};
+
+use super::role::Role;
+use crate::docs::Text;
+
+/// A checked signature.
+pub(crate) struct Signature {
+    pub(crate) visibility: Visibility,
+    pub(crate) ident: Ident,
+    /// `QaInput` and `QaOutput`.
+    pub(crate) halves: [Ident; 2],
+    pub(crate) instructions: Text,
+    /// Attributes that the generated structs share with the user's.
+    pub(crate) attributes: Vec<Attribute>,
+    /// The user's derives.
+    pub(crate) derives: Vec<Path>,
+    /// In declared order.
+    pub(crate) fields: Vec<Field>,
+    /// True if the user's struct has other fields than these, so that its value can be neither joined nor split.
+    pub(crate) is_stub: bool,
+}
+
+/// A checked field.
+pub(crate) struct Field {
+    pub(crate) role: Role,
+    pub(crate) visibility: Visibility,
+    pub(crate) ident: Ident,
+    pub(crate) ty: Type,
+    /// Attributes that the field shares with that of the generated struct, docs among them.
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) name: String,
+    pub(crate) description: Text,
+    pub(crate) aliases: Vec<LitStr>,
+}
+
+impl Signature {
+    /// A signature with no fields yet.
+    pub(crate) fn new(visibility: Visibility, ident: Ident) -> Self {
+        let halves = [format_ident!("{ident}Input"), format_ident!("{ident}Output")];
+        Self {
+            visibility,
+            ident,
+            halves,
+            instructions: Text::default(),
+            attributes: Vec::new(),
+            derives: Vec::new(),
+            fields: Vec::new(),
+            is_stub: false,
+        }
+    }
+
+    /// What stands in for an enum that was taken for a signature, so that programs which name it get no second error. Nothing can
+    /// stand in for a generic one, nor for a union, which is neither `Clone` nor `Debug`.
+    pub(crate) fn stub_of(item: &Item) -> Option<Self> {
+        match item {
+            Item::Enum(item) if item.generics.params.is_empty() => Some(Self {
+                is_stub: true,
+                ..Self::new(item.vis.clone(), item.ident.clone())
+            }),
+            _ => None,
+        }
+    }
+
+    /// The fields of one role, in declared order.
+    pub(crate) fn of(&self, role: Role) -> impl Iterator<Item = &Field> {
+        self.fields.iter().filter(move |field| field.role == role)
+    }
+}
