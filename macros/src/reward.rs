@@ -50,7 +50,7 @@ impl Parse for RawReward {
 /// The checked model.
 enum Reward {
     /// A function that can be wrapped.
-    Whole(Type),
+    Whole(Box<Type>),
     /// One that cannot; it stays with this return type and an empty body.
     Stub(TokenStream),
     /// One that stays as it is.
@@ -131,7 +131,7 @@ fn check(raw: &RawReward, diagnostics: &mut Diagnostics) -> Reward {
             Reward::Stub(quote!(f64))
         }
         _ if as_written => Reward::AsWritten,
-        ReturnType::Type(_, ty) if right => Reward::Whole((**ty).clone()),
+        ReturnType::Type(_, ty) if right => Reward::Whole(ty.clone()),
         ReturnType::Type(_, ty) => Reward::Stub(ty.to_token_stream()),
     }
 }
@@ -175,11 +175,11 @@ fn expand(raw: RawReward, reward: Reward, runtime: &Runtime) -> TokenStream {
             *argument.pat = Pat::Verbatim(name.to_token_stream());
         }
     }
-    // At the user's return type, where a wrong one is reported.
-    let new = match mentions_impl(&score) {
-        true => quote!(#private::Sourced::new),
-        false => quote_spanned!(naming::place(&score)=> #private::Sourced::<#score>::new),
-    };
+    // A wrong return type is reported where it stands; one with `impl Trait` in it cannot be named a second time.
+    let proof = (!mentions_impl(&score)).then(|| {
+        let into_score = quote_spanned!(naming::place(&score)=> <#score as #private::IntoScore>::into_score);
+        quote!(let _ = #into_score;)
+    });
     outer.output = parse_quote!(-> #private::Sourced<#score>);
 
     let ident = &signature.ident;
@@ -198,12 +198,13 @@ fn expand(raw: RawReward, reward: Reward, runtime: &Runtime) -> TokenStream {
         #(#attributes)*
         #visibility #outer {
             #signature #body
-            #new(#ident #turbofish(#(#names),*), #text)
+            #proof
+            #private::Sourced::new(#ident #turbofish(#(#names),*), #text)
         }
     }
 }
 
-/// A type with `impl Trait` in it cannot be named a second time.
+/// True if `impl Trait` is in the type.
 fn mentions_impl(ty: &Type) -> bool {
     ty.to_token_stream()
         .into_iter()

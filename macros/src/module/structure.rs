@@ -168,7 +168,7 @@ fn traversal(
                     __w.module(self);
                     #shared
                 }
-                fn walk_mut(&mut self, #walker_mut: &mut __k::WalkerMut<'_>) {
+                fn walk_mut<'__a>(&'__a mut self, #walker_mut: &mut __k::WalkerMut<'__a, '_>) {
                     #exclusive
                 }
             }
