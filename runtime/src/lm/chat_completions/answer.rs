@@ -1,0 +1,262 @@
+//! A successful reply, read with patience for what servers leave out, and a typed error where nothing can be made of it.
+
+use std::borrow::Cow;
+
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Call, status, surrogates, transport::Reply};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    lm::{Completion, Finish, Response, Usage},
+};
+
+/// The parts of an answer that are read. What servers write in several ways is kept as JSON.
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    choices: Option<Vec<Choice>>,
+    #[serde(default)]
+    error: Value,
+    #[serde(default)]
+    model: Value,
+    #[serde(default)]
+    usage: Value,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    #[serde(default)]
+    index: Option<u64>,
+    #[serde(default)]
+    message: Option<Message>,
+    #[serde(default)]
+    finish_reason: Option<String>,
+    #[serde(default)]
+    error: Value,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Message {
+    content: Value,
+    refusal: Option<String>,
+    /// DeepSeek's and older vLLM's name for it.
+    reasoning_content: Option<String>,
+    /// OpenRouter's, Groq's and newer vLLM's.
+    reasoning: Option<String>,
+    tool_calls: Value,
+}
+
+/// Reads a reply to a request for `asked` completions.
+///
+/// # Errors
+/// [`ErrorKind::BadResponse`] with the status, the content type and the start of the body; [`ErrorKind::Filtered`] if the
+/// filter held back every completion; what an error inside the body says.
+pub(super) fn read(call: &Call<'_>, reply: &Reply, asked: usize) -> Result<Response> {
+    let bad = |what: &str| bad_response(call, reply, what);
+    let answer = parse(call, reply)?;
+    if !answer.error.is_null() {
+        return Err(status::inside(call, reply.status, &answer.error));
+    }
+    let choices = answer
+        .choices
+        .filter(|choices| !choices.is_empty())
+        .ok_or_else(|| bad("has no choices"))?;
+    let choices = in_order(call, choices, asked);
+    if let Some(choice) = choices.iter().find(|choice| !choice.error.is_null()) {
+        return Err(status::inside(call, reply.status, &choice.error));
+    }
+    let mut calls_a_tool = false;
+    let mut completions = Vec::with_capacity(choices.len());
+    for choice in choices {
+        let message = choice.message.unwrap_or_default();
+        calls_a_tool |= message
+            .tool_calls
+            .as_array()
+            .is_some_and(|calls| !calls.is_empty());
+        completions.push(completion(message, choice.finish_reason));
+    }
+    if completions
+        .iter()
+        .all(|completion| completion.finish == Finish::ContentFilter)
+    {
+        let text = completions
+            .into_iter()
+            .map(|completion| completion.text)
+            .find(|text| !text.is_empty());
+        let message =
+            "the provider's content filter held the answer back: change the input, or ask another model";
+        let error = call.error(ErrorKind::Filtered, message).with_status(reply.status);
+        return Err(text.into_iter().fold(error, Error::with_completion));
+    }
+    // One empty completion among others is no reason to lose those.
+    completions.retain(says_something);
+    match (completions.is_empty(), calls_a_tool) {
+        (true, true) => Err(bad("calls a tool where text was asked for")),
+        (true, false) => Err(bad("is empty: no choice has content, reasoning or a refusal")),
+        (false, _) => Ok(Response {
+            completions,
+            usage: usage(&answer.usage),
+            model: answer.model.as_str().map(str::to_owned),
+        }),
+    }
+}
+
+fn parse(call: &Call<'_>, reply: &Reply) -> Result<Answer> {
+    let bad = |what: &str| bad_response(call, reply, what);
+    if reply.body.trim_ascii().is_empty() {
+        return Err(bad("has an empty body"));
+    }
+    let encoding = header(reply, &CONTENT_ENCODING);
+    if !matches!(&*encoding, "" | "identity") {
+        return Err(bad(&format!(
+            "is compressed ({encoding}), which was not asked for"
+        )));
+    }
+    if !is_json(&header(reply, &CONTENT_TYPE)) {
+        return Err(bad("is not JSON by its content type"));
+    }
+    let text = std::str::from_utf8(&reply.body).map_err(|error| bad(&format!("is not UTF-8 ({error})")))?;
+    let error = match serde_json::from_str(text) {
+        Ok(answer) => return Ok(answer),
+        Err(error) => error,
+    };
+    // Only now, for it costs a pass over the text.
+    if let Cow::Owned(mended) = surrogates::mend(text) {
+        if let Ok(answer) = serde_json::from_str(&mended) {
+            tracing::warn!(
+                model = &*call.client.name,
+                "the answer has half characters (lone surrogates), read as U+FFFD"
+            );
+            return Ok(answer);
+        }
+    }
+    Err(bad(&format!("cannot be read ({error})")))
+}
+
+/// In the order of their indices (or of arrival where there are none), the first of doubles, and no more than asked for.
+fn in_order(call: &Call<'_>, choices: Vec<Choice>, asked: usize) -> Vec<Choice> {
+    let given = choices.len();
+    let mut choices: Vec<_> = (0..)
+        .zip(choices)
+        .map(|(at, choice)| (choice.index.unwrap_or(at), choice))
+        .collect();
+    choices.sort_by_key(|(index, _)| *index);
+    choices.dedup_by_key(|(index, _)| *index);
+    choices.truncate(asked);
+    if choices.len() < given {
+        let used = choices.len();
+        tracing::warn!(
+            model = &*call.client.name,
+            given,
+            used,
+            "the answer has choices twice, or more than asked for"
+        );
+    }
+    choices.into_iter().map(|(_, choice)| choice).collect()
+}
+
+fn completion(message: Message, finish_reason: Option<String>) -> Completion {
+    let mut completion = Completion {
+        finish: finish(finish_reason),
+        ..Completion::default()
+    };
+    match message.content {
+        Value::String(text) => completion.text = text,
+        Value::Array(parts) => {
+            for part in &parts {
+                let text = part["text"].as_str().or(part.as_str());
+                // Parts of other kinds (pictures, thoughts) are no text of the answer.
+                if matches!(part["type"].as_str(), None | Some("text" | "output_text")) {
+                    completion.text += text.unwrap_or_default();
+                }
+                if let Some(refusal) = part["refusal"].as_str() {
+                    *completion.refusal.get_or_insert_default() += refusal;
+                }
+            }
+        }
+        _ => {}
+    }
+    let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+    completion.refusal = filled(message.refusal).or(completion.refusal);
+    completion.reasoning = filled(message.reasoning_content).or_else(|| filled(message.reasoning));
+    completion
+}
+
+fn finish(reason: Option<String>) -> Finish {
+    match reason.as_deref() {
+        // `eos` is Together's name for it.
+        None | Some("" | "stop" | "eos") => Finish::Stop,
+        Some("length" | "max_tokens") => Finish::Length,
+        Some("content_filter") => Finish::ContentFilter,
+        Some(other) => Finish::Other(other.to_owned()),
+    }
+}
+
+/// A completion that was cut off may be empty: a model can spend all its tokens on thoughts that it does not show.
+fn says_something(completion: &Completion) -> bool {
+    !completion.text.trim().is_empty()
+        || completion.refusal.is_some()
+        || completion.reasoning.is_some()
+        || matches!(completion.finish, Finish::Length | Finish::ContentFilter)
+}
+
+/// What is missing, null or of another type counts as 0; the call itself counts in any case.
+fn usage(usage: &Value) -> Usage {
+    let count = |pointers: &[&str]| {
+        // Some servers write counts as floats; `as` saturates.
+        let read = |value: &Value| {
+            value
+                .as_u64()
+                .or_else(|| value.as_f64().map(|count| count as u64))
+        };
+        pointers
+            .iter()
+            .find_map(|pointer| usage.pointer(pointer).and_then(read))
+            .unwrap_or(0)
+    };
+    Usage {
+        calls: 1,
+        prompt_tokens: count(&["/prompt_tokens"]),
+        completion_tokens: count(&["/completion_tokens"]),
+        // The second is DeepSeek's.
+        cached_tokens: count(&["/prompt_tokens_details/cached_tokens", "/prompt_cache_hit_tokens"]),
+        reasoning_tokens: count(&["/completion_tokens_details/reasoning_tokens"]),
+    }
+}
+
+fn header(reply: &Reply, name: &HeaderName) -> String {
+    let value = reply
+        .headers
+        .get(name)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()));
+    value.unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn is_json(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    media_type == "application/json" || media_type.ends_with("+json")
+}
+
+fn bad_response(call: &Call<'_>, reply: &Reply, what: &str) -> Error {
+    let content_type = match header(reply, &CONTENT_TYPE) {
+        none if none.is_empty() => "no content type".to_owned(),
+        given => format!("content type `{}`", call.excerpt(given.as_bytes())),
+    };
+    let what = call.excerpt(what.as_bytes());
+    let start = match reply.body.trim_ascii() {
+        [] => String::new(),
+        body => format!("; it begins: {}", call.excerpt(body)),
+    };
+    let status = reply.status;
+    call.error(
+        ErrorKind::BadResponse,
+        format_args!("the answer {what} (status {status}, {content_type}){start}"),
+    )
+    .with_status(status)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! The request as JSON, written straight from the request: no message is copied on the way.
+
+use serde::{
+    Serialize, Serializer,
+    ser::{Error as _, SerializeMap},
+};
+use serde_json::{Value, json};
+
+use super::Call;
+use crate::{
+    error::{ErrorKind, Result},
+    lm::{Config, Request, ResponseFormat},
+};
+
+/// The body's bytes.
+///
+/// # Errors
+/// [`is_config`](crate::Error::is_config): a temperature that is no number.
+pub(super) fn encode(call: &Call<'_>, request: &Request) -> Result<Vec<u8>> {
+    let provider = call.client.provider;
+    let body = Body {
+        model: call.client.model(),
+        max_tokens: provider.max_tokens,
+        request,
+    };
+    serde_json::to_vec(&body).map_err(|error| {
+        call.error(
+            ErrorKind::Config,
+            format_args!("the request cannot be sent: {error}"),
+        )
+    })
+}
+
+/// How many completions were asked for.
+pub(super) fn asked(request: &Request) -> usize {
+    let param = request.config.params.get("n").and_then(Value::as_u64);
+    let asked = param.or(request.config.n.map(u64::from)).unwrap_or(1);
+    usize::try_from(asked).unwrap_or(usize::MAX).max(1)
+}
+
+struct Body<'a> {
+    model: &'a str,
+    /// The provider's name for the limit of generated tokens.
+    max_tokens: &'static str,
+    request: &'a Request,
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Config {
+            temperature,
+            max_tokens,
+            n,
+            seed,
+            stop,
+            rollout_id: _,
+            params,
+        } = &self.request.config;
+        if temperature.is_some_and(|temperature| !temperature.is_finite()) {
+            return Err(S::Error::custom("its temperature is not a finite number"));
+        }
+        // A parameter that the user named wins over all, and no key is written twice.
+        let mut fields = Fields {
+            map: serializer.serialize_map(None)?,
+            params,
+        };
+        fields.own("model", Some(self.model))?;
+        fields.own("messages", Some(&self.request.prompt))?;
+        fields.own("temperature", temperature.as_ref())?;
+        fields.own(self.max_tokens, max_tokens.as_ref())?;
+        fields.own("n", n.as_ref())?;
+        fields.own("seed", seed.as_ref())?;
+        fields.own("stop", Some(stop).filter(|stop| !stop.is_empty()))?;
+        fields.own(
+            "response_format",
+            self.request
+                .response_format
+                .as_ref()
+                .map(response_format)
+                .as_ref(),
+        )?;
+        for (name, value) in params.iter().filter(|(name, _)| *name != "rollout_id") {
+            fields.map.serialize_entry(name, value)?;
+        }
+        fields.map.end()
+    }
+}
+
+struct Fields<'a, M> {
+    map: M,
+    params: &'a std::collections::BTreeMap<String, Value>,
+}
+
+impl<M: SerializeMap> Fields<'_, M> {
+    fn own<T: Serialize + ?Sized>(&mut self, name: &'static str, value: Option<&T>) -> Result<(), M::Error> {
+        match value {
+            Some(value) if !self.params.contains_key(name) => self.map.serialize_entry(name, value),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn response_format(format: &ResponseFormat) -> Value {
+    match format {
+        ResponseFormat::JsonObject => json!({"type": "json_object"}),
+        ResponseFormat::JsonSchema { name, schema, strict } => {
+            json!({"type": "json_schema", "json_schema": {"name": name, "schema": schema, "strict": strict}})
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::with_call, *};
+    use crate::lm::Message;
+
+    fn request(config: Config) -> Request {
+        Request {
+            config,
+            ..Request::new(vec![Message::user("hi")])
+        }
+    }
+
+    fn sent(config: Config) -> Value {
+        with_call(|call| serde_json::from_slice(&encode(call, &request(config)).unwrap()).unwrap())
+    }
+
+    fn params(params: &[(&str, Value)]) -> Config {
+        Config {
+            params: params
+                .iter()
+                .map(|(name, value)| ((*name).into(), value.clone()))
+                .collect(),
+            ..Config::default()
+        }
+    }
+
+    #[test]
+    fn what_is_not_set_is_not_sent() {
+        assert_eq!(
+            sent(Config::default()),
+            json!({"model": "x", "messages": [{"role": "user", "content": "hi"}]})
+        );
+    }
+
+    #[test]
+    fn a_users_param_wins_over_all_and_is_written_once() {
+        let mut config = params(&[
+            ("model", json!("y")),
+            ("temperature", json!(2)),
+            ("max_tokens", json!(9)),
+        ]);
+        config.temperature = Some(0.5);
+        let bytes = with_call(|call| encode(call, &request(config)).unwrap());
+        let text = String::from_utf8(bytes).unwrap();
+        assert_eq!(
+            text,
+            r#"{"messages":[{"role":"user","content":"hi"}],"max_tokens":9,"model":"y","temperature":2}"#
+        );
+    }
+
+    #[test]
+    fn the_rollout_id_is_never_sent() {
+        let mut config = params(&[("rollout_id", json!(7))]);
+        config.rollout_id = Some(7);
+        assert_eq!(sent(config), sent(Config::default()));
+    }
+
+    #[test]
+    fn a_temperature_that_is_no_number_is_a_config_error() {
+        for temperature in [f64::NAN, f64::INFINITY] {
+            let config = Config {
+                temperature: Some(temperature),
+                ..Config::default()
+            };
+            let error = with_call(|call| encode(call, &request(config)).unwrap_err());
+            assert!(
+                error.is_config() && error.to_string().contains("temperature"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_number_asked_for_may_be_a_param() {
+        assert_eq!(asked(&request(Config::default())), 1);
+        assert_eq!(
+            asked(&request(Config {
+                n: Some(3),
+                ..Config::default()
+            })),
+            3
+        );
+        assert_eq!(asked(&request(params(&[("n", json!(4))]))), 4);
+        assert_eq!(asked(&request(params(&[("n", json!(0))]))), 1);
+    }
+}

@@ -1,0 +1,127 @@
+//! The client of the Chat Completions API: one request, one answer, no retries.
+
+mod answer;
+mod body;
+mod endpoint;
+mod excerpt;
+mod status;
+mod surrogates;
+mod transport;
+
+use std::{fmt, sync::Arc};
+
+use secrecy::SecretString;
+
+use self::endpoint::Endpoint;
+use super::{BoxFuture, LanguageModel, Request, Response, provider::Provider};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A model behind a server that speaks the Chat Completions API. Cheap to clone.
+///
+/// What was not set is read from the environment when a request is made, so a program may load its `.env` late.
+#[derive(Clone)]
+pub(crate) struct ChatCompletions {
+    provider: &'static Provider,
+    name: Arc<str>,
+    base_url: Option<Arc<str>>,
+    api_key: Option<SecretString>,
+}
+
+impl ChatCompletions {
+    pub(crate) fn new(provider: &'static Provider, model: &str) -> Self {
+        Self {
+            provider,
+            name: format!("{}/{model}", provider.name).into(),
+            base_url: None,
+            api_key: None,
+        }
+    }
+
+    pub(crate) fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into().into());
+        self
+    }
+
+    pub(crate) fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.api_key = Some(SecretString::from(key.into()));
+        self
+    }
+
+    /// The name without the provider, as the server knows it.
+    fn model(&self) -> &str {
+        self.name.split_once('/').map_or(&self.name, |(_, model)| model)
+    }
+
+    async fn send(&self, request: &Request) -> Result<Response> {
+        let call = Call {
+            client: self,
+            endpoint: self.endpoint(|var| std::env::var(var).ok())?,
+        };
+        let body = body::encode(&call, request)?;
+        let reply = transport::post(&call, body).await?;
+        tracing::debug!(
+            model = self.name(),
+            host = call.endpoint.host,
+            status = reply.status,
+            "answered"
+        );
+        match reply.status {
+            200..=299 => answer::read(&call, &reply, body::asked(request)),
+            _ => Err(status::refused(&call, &reply)),
+        }
+    }
+}
+
+impl LanguageModel for ChatCompletions {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(self.send(request))
+    }
+}
+
+/// By hand: neither the key nor what else an address may hold (credentials, query) is shown.
+impl fmt::Debug for ChatCompletions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChatCompletions")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One request on its way: who is asked, and where. Every error message of this client begins with it.
+struct Call<'a> {
+    client: &'a ChatCompletions,
+    endpoint: Endpoint,
+}
+
+impl Call<'_> {
+    /// An error whose message names the model and the host.
+    fn error(&self, kind: ErrorKind, what: impl fmt::Display) -> Error {
+        Error::new(
+            kind,
+            format!("`{}` at {}: {what}", self.client.name, self.endpoint.host),
+        )
+    }
+
+    /// The start of what a server said, fit for a message: one line, and without the API key.
+    fn excerpt(&self, said: &[u8]) -> String {
+        excerpt::excerpt(said, self.endpoint.key.as_ref())
+    }
+}
+
+/// A call for the unit tests of this module's parts: `openai/x` at `127.0.0.1:1` with the key `sk-canary`.
+#[cfg(test)]
+fn with_call<T>(test: impl FnOnce(&Call<'_>) -> T) -> T {
+    let (provider, model) = Provider::parse("openai/x").unwrap();
+    let client = ChatCompletions::new(provider, model)
+        .base_url("http://127.0.0.1:1/v1")
+        .api_key("sk-canary");
+    let endpoint = client.endpoint(|_| None).unwrap();
+    test(&Call {
+        client: &client,
+        endpoint,
+    })
+}

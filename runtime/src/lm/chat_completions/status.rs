@@ -1,0 +1,395 @@
+//! Errors that the server tells: by its status and by the typed codes in its body, never by the words of its message.
+
+use std::time::Duration;
+
+use reqwest::{
+    Url,
+    header::{HeaderMap, LOCATION, RETRY_AFTER},
+};
+use serde_json::Value;
+
+use super::{Call, endpoint, transport::Reply};
+use crate::error::{Error, ErrorKind};
+
+/// The error of a reply whose status is not a success.
+pub(super) fn refused(call: &Call<'_>, reply: &Reply) -> Error {
+    if (300..400).contains(&reply.status) {
+        return redirected(call, reply);
+    }
+    let body = serde_json::from_slice::<Value>(&reply.body).unwrap_or_default();
+    let mut said = Said::read(&body);
+    if said.message.is_empty() {
+        said.message = match reply.body.trim_ascii() {
+            [] => "with an empty body".to_owned(),
+            body => String::from_utf8_lossy(body).into_owned(),
+        };
+    }
+    let error = said.error(call, reply.status);
+    match retry_after(&reply.headers) {
+        Some(wait) => error.with_retry_after(wait),
+        None => error,
+    }
+}
+
+/// The error of a reply that calls itself a success and holds an error: OpenRouter answers so when a model fails after the
+/// request was accepted. The code in the body is then what the status would have been.
+pub(super) fn inside(call: &Call<'_>, status: u16, error: &Value) -> Error {
+    let said = Said::read(error);
+    said.error(
+        call,
+        said.number
+            .filter(|number| (400..600).contains(number))
+            .unwrap_or(status),
+    )
+}
+
+/// What an error body holds. Its forms: `{"error": {message, code, type}}` (OpenAI and most), `{"error": "text"}` (Ollama),
+/// `{message, code, type}` (older vLLM), `{"detail": ..}` (FastAPI).
+#[derive(Debug, Default, PartialEq)]
+struct Said {
+    message: String,
+    /// The strings under `code` and `type`, and OpenRouter's `metadata.error_type`.
+    codes: Vec<String>,
+    /// A `code` that is a number: a status.
+    number: Option<u16>,
+    /// OpenRouter's mark of an input that its moderation held back.
+    flagged: bool,
+}
+
+impl Said {
+    fn read(body: &Value) -> Self {
+        let error = Some(&body["error"])
+            .filter(|error| error.is_object())
+            .unwrap_or(body);
+        let texts = [
+            &error["message"],
+            &body["error"],
+            &body["message"],
+            &body["detail"],
+            error,
+        ];
+        let message = texts.iter().find_map(|text| text.as_str()).map(str::to_owned);
+        let detail = || {
+            Some(&body["detail"])
+                .filter(|detail| !detail.is_null())
+                .map(Value::to_string)
+        };
+        let metadata = &error["metadata"];
+        let codes = [&error["code"], &error["type"], &metadata["error_type"]];
+        Self {
+            message: message.or_else(detail).unwrap_or_default(),
+            codes: codes
+                .iter()
+                .filter_map(|code| code.as_str())
+                .map(str::to_owned)
+                .collect(),
+            number: error["code"]
+                .as_u64()
+                .and_then(|number| u16::try_from(number).ok()),
+            flagged: !metadata["flagged_input"].is_null(),
+        }
+    }
+
+    fn error(&self, call: &Call<'_>, status: u16) -> Error {
+        let kind = if self.flagged && status == 403 {
+            ErrorKind::Filtered
+        } else {
+            self.codes
+                .iter()
+                .find_map(|code| kind_of_code(code))
+                .unwrap_or_else(|| kind_of_status(status))
+        };
+        let codes = match self.codes.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", call.excerpt(self.codes.join(", ").as_bytes())),
+        };
+        let message = call.excerpt(self.message.as_bytes());
+        let advice = advice(call, kind);
+        call.error(
+            kind,
+            format_args!("answered {status}{codes}: {message}. {advice}"),
+        )
+        .with_status(status)
+    }
+}
+
+/// Codes that say more than their status.
+fn kind_of_code(code: &str) -> Option<ErrorKind> {
+    Some(match code {
+        // The latter is llama.cpp's.
+        "context_length_exceeded" | "exceed_context_size_error" => ErrorKind::ContextLength,
+        "insufficient_quota"
+        | "billing_hard_limit_reached"
+        | "billing_not_active"
+        | "insufficient_credits" => ErrorKind::Quota,
+        "model_not_found" | "model_decommissioned" => ErrorKind::UnknownModel,
+        "invalid_api_key" | "authentication_error" => ErrorKind::Auth,
+        "content_filter" | "content_policy_violation" => ErrorKind::Filtered,
+        _ => return None,
+    })
+}
+
+/// What a status means where the body has no code that says more.
+///
+/// 408 and 504 are a server that gave up, not a deadline of the caller's: they count as [`ErrorKind::Server`], as do 409, 425
+/// and 498 (Groq: no capacity for now), for all of them pass.
+fn kind_of_status(status: u16) -> ErrorKind {
+    match status {
+        200..=299 => ErrorKind::BadResponse,
+        401 | 403 | 407 => ErrorKind::Auth,
+        402 => ErrorKind::Quota,
+        404 => ErrorKind::UnknownModel,
+        429 => ErrorKind::RateLimited,
+        408 | 409 | 425 | 498 | 500.. => ErrorKind::Server,
+        _ => ErrorKind::BadRequest,
+    }
+}
+
+fn advice(call: &Call<'_>, kind: ErrorKind) -> String {
+    let provider = call.client.provider;
+    match kind {
+        ErrorKind::Auth => format!(
+            "Check the API key, and what it may do: it is `.api_key(..)`, else the environment variable `{}`",
+            provider.key_var
+        ),
+        ErrorKind::Quota => "Add credit at the provider, or use another key".into(),
+        ErrorKind::RateLimited => "Wait, or send fewer requests at once".into(),
+        ErrorKind::UnknownModel => {
+            let (model, vars) = (call.client.model(), provider.base_url_vars.join("`, `"));
+            format!("Check the model `{model}`, and the address: it is `.base_url(..)`, else `{vars}`, and ends with `/v1` in most cases")
+        }
+        ErrorKind::ContextLength => {
+            "The prompt is too long for the model: shorten the inputs, use fewer demos, or take a model with a larger context".into()
+        }
+        ErrorKind::BadRequest => "The same request will fail again: change what is named above".into(),
+        ErrorKind::Filtered => "The provider's content filter held it back: change the input".into(),
+        _ => "This may pass: try again later".into(),
+    }
+}
+
+/// karat follows no redirect: what a request holds, its key above all, is for the address that the user set.
+fn redirected(call: &Call<'_>, reply: &Reply) -> Error {
+    let location = reply
+        .headers
+        .get(LOCATION)
+        .and_then(|location| location.to_str().ok())
+        .unwrap_or_default();
+    let to = match call.endpoint.url.join(location) {
+        Ok(url) if !location.is_empty() => format!("a redirect to {}", place(&url)),
+        _ => "a redirect".to_owned(),
+    };
+    let to = call.excerpt(to.as_bytes());
+    let message = format!(
+        "answered {} with {to}. Redirects are not followed, so that the key goes nowhere else: if that is the right address, \
+         set it with `.base_url(..)`",
+        reply.status
+    );
+    call.error(ErrorKind::Config, message).with_status(reply.status)
+}
+
+/// An address without what may be secret: credentials and query.
+fn place(url: &Url) -> String {
+    format!("{}://{}{}", url.scheme(), endpoint::host(url), url.path())
+}
+
+/// How long the server asks to wait: `retry-after-ms`, else `retry-after` in seconds; fractions count, and of a header given
+/// twice the first that can be read. Dates are not read: there the caller's own back-off counts.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = |name: &str, unit: f64| {
+        let values = headers.get_all(name).into_iter();
+        let mut numbers = values.filter_map(|value| value.to_str().ok()?.trim().parse::<f64>().ok());
+        // Refuses what is negative, too large or not a number.
+        numbers.find_map(|number| Duration::try_from_secs_f64(number * unit).ok())
+    };
+    seconds("retry-after-ms", 0.001).or_else(|| seconds(RETRY_AFTER.as_str(), 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{super::with_call, *};
+
+    fn reply(status: u16, headers: &[(&'static str, &str)], body: &str) -> Reply {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect();
+        Reply {
+            status,
+            headers,
+            body: body.into(),
+        }
+    }
+
+    fn error(status: u16, body: &Value) -> Error {
+        with_call(|call| refused(call, &reply(status, &[], &body.to_string())))
+    }
+
+    #[test]
+    fn each_status_has_its_kind() {
+        use ErrorKind::*;
+        for (kind, statuses) in [
+            (BadRequest, &[400, 405, 410, 413, 415, 422][..]),
+            (Auth, &[401, 403, 407]),
+            (Quota, &[402]),
+            (UnknownModel, &[404]),
+            (RateLimited, &[429]),
+            (Server, &[408, 409, 425, 498, 500, 502, 503, 504, 524, 529, 599]),
+            (Config, &[301, 302, 304, 307, 308]),
+        ] {
+            for status in statuses {
+                let error = error(*status, &json!({}));
+                assert_eq!((error.kind(), error.status()), (kind, Some(*status)), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_typed_code_says_more_than_the_status() {
+        use ErrorKind::*;
+        for (kind, status, body) in [
+            (
+                ContextLength,
+                400,
+                json!({"error": {"code": "context_length_exceeded", "type": "invalid_request_error"}}),
+            ),
+            (
+                ContextLength,
+                400,
+                json!({"error": {"code": 400, "type": "exceed_context_size_error", "n_ctx": 512}}),
+            ),
+            (
+                ContextLength,
+                500,
+                json!({"error": {"code": 500, "type": "exceed_context_size_error"}}),
+            ),
+            (
+                Quota,
+                429,
+                json!({"error": {"code": "insufficient_quota", "type": "insufficient_quota"}}),
+            ),
+            (
+                Quota,
+                400,
+                json!({"error": {"code": "billing_hard_limit_reached"}}),
+            ),
+            (
+                UnknownModel,
+                400,
+                json!({"error": {"code": "model_decommissioned"}}),
+            ),
+            (Auth, 400, json!({"error": {"code": "invalid_api_key"}})),
+            (Filtered, 400, json!({"error": {"code": "content_filter"}})),
+            (
+                Filtered,
+                403,
+                json!({"error": {"code": 403, "metadata": {"reasons": ["x"], "flagged_input": "y"}}}),
+            ),
+            (
+                BadRequest,
+                400,
+                json!({"error": {"message": "context_length_exceeded", "code": null}}),
+            ),
+            (
+                RateLimited,
+                429,
+                json!({"error": {"message": "insufficient_quota"}}),
+            ),
+        ] {
+            assert_eq!(error(status, &body).kind(), kind, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_servers_message_is_found_in_each_form_of_body() {
+        for body in [
+            json!({"error": {"message": "no way"}}),
+            json!({"error": "no way"}),
+            json!({"object": "error", "message": "no way", "code": 400}),
+            json!({"detail": "no way"}),
+            json!({"detail": [{"msg": "no way"}]}),
+            json!("no way"),
+            json!([{"error": {"message": "no way"}}]),
+        ] {
+            assert!(error(400, &body).to_string().contains("no way"), "{body}");
+        }
+        let html = with_call(|call| refused(call, &reply(502, &[], "<html>\n<b>no way</b>")));
+        assert!(
+            html.is_server() && html.to_string().contains("<html> <b>no way</b>"),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn a_message_names_the_model_the_host_the_status_and_the_way_out() {
+        let body =
+            json!({"error": {"message": "Incorrect API key provided: sk-canary", "code": "invalid_api_key"}});
+        assert_eq!(
+            error(401, &body).to_string(),
+            "`openai/x` at 127.0.0.1:1: answered 401 (invalid_api_key): Incorrect API key provided: [key]. Check the API key, \
+             and what it may do: it is `.api_key(..)`, else the environment variable `OPENAI_API_KEY`"
+        );
+    }
+
+    #[test]
+    fn the_time_to_wait_is_read_from_numbers_and_never_fails() {
+        let wait = |headers: &[(&'static str, &str)]| {
+            with_call(|call| refused(call, &reply(429, headers, "")).retry_after())
+        };
+        assert_eq!(wait(&[("retry-after", "2")]), Some(Duration::from_secs(2)));
+        assert_eq!(
+            wait(&[("retry-after", " 0.5 ")]),
+            Some(Duration::from_millis(500))
+        );
+        assert_eq!(
+            wait(&[("retry-after", "9"), ("retry-after-ms", "250")]),
+            Some(Duration::from_millis(250))
+        );
+        assert_eq!(
+            wait(&[("retry-after", "soon"), ("retry-after", "3")]),
+            Some(Duration::from_secs(3))
+        );
+        assert_eq!(
+            wait(&[("retry-after-ms", "x"), ("retry-after", "3")]),
+            Some(Duration::from_secs(3))
+        );
+        for garbage in [
+            "",
+            "-1",
+            "NaN",
+            "inf",
+            "1e300",
+            "soon",
+            "Wed, 21 Oct 2015 07:28:00 GMT",
+        ] {
+            assert_eq!(wait(&[("retry-after", garbage)]), None, "{garbage}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_shows_where_to_but_no_credentials() {
+        let location = "https://me:hunter2@elsewhere:81/v1/chat/completions?key=hunter2";
+        let error = with_call(|call| refused(call, &reply(307, &[("location", location)], "")));
+        assert!(
+            error.is_config()
+                && error
+                    .to_string()
+                    .contains("https://elsewhere:81/v1/chat/completions"),
+            "{error}"
+        );
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn an_error_inside_a_success_counts_by_its_own_code() {
+        let kind = |error: Value| with_call(|call| inside(call, 200, &error).kind());
+        assert_eq!(kind(json!({"code": 502, "message": "down"})), ErrorKind::Server);
+        assert_eq!(kind(json!({"code": 402})), ErrorKind::Quota);
+        assert_eq!(
+            kind(json!({"code": "context_length_exceeded"})),
+            ErrorKind::ContextLength
+        );
+        assert_eq!(kind(json!("down")), ErrorKind::BadResponse);
+    }
+}
