@@ -94,7 +94,9 @@ fn write_tidy(tokens: &TokenStream, text: &mut String) {
                 }
                 text.push(letter);
                 joint = punct.spacing() == Spacing::Joint;
-                if !joint && (matches!(letter, ',' | ';' | '=' | '+') || (letter == ':' && !text.ends_with("::"))) {
+                if !joint
+                    && (matches!(letter, ',' | ';' | '=' | '+') || (letter == ':' && !text.ends_with("::")))
+                {
                     text.push(' ');
                 }
                 if letter == '>' && text.ends_with("->") {

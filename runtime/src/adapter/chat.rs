@@ -1,0 +1,231 @@
+//! Field markers in chat messages, as DSPy's programs and demos use them.
+
+use std::{fmt::Write as _, ops::Range};
+
+use serde_json::Value;
+
+use super::{Adapter, Demo, Inputs, Mode, Prepared, Task, TaskField, marker, text_of};
+use crate::{
+    error::{Error, Result},
+    lm::Message,
+};
+
+/// Each field under a line `[[ ## name ## ]]`; the default adapter.
+///
+/// Rules of reading: a marker counts at the start of a line and only with the name (or alias) of one of the signature's
+/// output fields; the first of two wins; any other marker stays in the value as it is; markers that come from a repeated
+/// input are never read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ChatAdapter;
+
+/// Stands for a value that a demo does not have.
+const NOT_GIVEN: &str = "(not given in this example)";
+
+impl Adapter for ChatAdapter {
+    fn name(&self) -> &'static str {
+        "chat"
+    }
+
+    fn prepare(&self, task: &Task<'_>) -> Prepared {
+        let mut prefix = vec![Message::system(system(task))];
+        for demo in task.demos() {
+            prefix.push(Message::user(inputs_text(task, &demo.inputs)));
+            prefix.push(Message::assistant(outputs_text(task, demo)));
+        }
+        Prepared {
+            prefix: prefix.into(),
+            modes: vec![Mode::PROMPT],
+            stop: Vec::new(),
+        }
+    }
+
+    fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String {
+        let mut text = inputs_text(task, inputs.values);
+        write_extra(&mut text, task, inputs);
+        text.push_str("Now write");
+        for (index, field) in task.outputs().enumerate() {
+            text.push_str(if index == 0 { " " } else { ", then " });
+            marker::write(&mut text, field.name());
+        }
+        text.push_str(", each with its value below it, and end with ");
+        marker::write(&mut text, marker::COMPLETED);
+        text.push('.');
+        text
+    }
+
+    fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<Value>>> {
+        let fields: Vec<_> = task.outputs().collect();
+        let mut found: Vec<Option<Value>> = vec![None; fields.len()];
+        let mut open: Option<(usize, usize)> = None;
+        let repeated = repeated_inputs(inputs, text);
+        let mut close = |open: &mut Option<(usize, usize)>, end: usize| {
+            if let Some((index, start)) = open.take() {
+                let value = marker::unescape(text[start..end].trim(), |name| is_reserved(task, name));
+                if let (Some(slot @ None), Some(field)) = (found.get_mut(index), fields.get(index)) {
+                    *slot = Some(field.value_of_text(&value));
+                }
+            }
+        };
+        for marker in marker::find(text) {
+            if repeated.iter().any(|range| range.contains(&marker.span.start)) {
+                continue;
+            }
+            if marker.name == marker::COMPLETED {
+                close(&mut open, marker.span.start);
+            } else if let Some(index) = fields.iter().position(|field| field.answers_to(marker.name)) {
+                close(&mut open, marker.span.start);
+                open = Some((index, marker.span.end));
+            }
+        }
+        close(&mut open, text.len());
+        complete(&fields, found, text)
+    }
+}
+
+/// Checks that no field is missing that has to be there.
+pub(super) fn complete(
+    fields: &[TaskField<'_>],
+    found: Vec<Option<Value>>,
+    text: &str,
+) -> Result<Vec<Option<Value>>> {
+    let pairs = || fields.iter().zip(&found);
+    let missing: Vec<_> = pairs()
+        .filter(|(field, value)| value.is_none() && !field.is_optional())
+        .map(|(field, _)| field.name())
+        .collect();
+    let Some(first) = missing.first() else {
+        return Ok(found);
+    };
+    let quoted = |names: Vec<&str>| {
+        names
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let there = quoted(
+        pairs()
+            .filter(|(_, value)| value.is_some())
+            .map(|(field, _)| field.name())
+            .collect(),
+    );
+    let there = if there.is_empty() {
+        "no field at all".to_owned()
+    } else {
+        there
+    };
+    let message = format!("the answer lacks {}; found {there}", quoted(missing.clone()));
+    Err(Error::parse(message).with_field(*first).with_completion(text))
+}
+
+fn system(task: &Task<'_>) -> String {
+    let mut text = String::from(
+        "You are given fields and write fields. Every field stands below a marker line with its name.\n",
+    );
+    list_fields(&mut text, "\nGiven:\n", task.inputs());
+    list_fields(&mut text, "\nTo write:\n", task.outputs());
+    text.push_str("\nThe form, where {name} stands for a value:\n\n");
+    for field in task.inputs().chain(task.outputs()) {
+        marker::write(&mut text, field.name());
+        let _ = write!(text, "\n{{{}}}\n\n", field.name());
+    }
+    marker::write(&mut text, marker::COMPLETED);
+    text.push_str("\n\nThe task:\n");
+    text.push_str(task.instructions());
+    text
+}
+
+/// The fields' names, types and descriptions, one a line.
+pub(super) fn list_fields<'a>(text: &mut String, head: &str, fields: impl Iterator<Item = TaskField<'a>>) {
+    let mut head = Some(head);
+    for field in fields {
+        text.push_str(head.take().unwrap_or_default());
+        let _ = write!(text, "- `{}` ({})", field.name(), field.type_text());
+        if !field.description().is_empty() {
+            let _ = write!(text, ": {}", field.description());
+        }
+        text.push('\n');
+    }
+}
+
+/// The input fields, each below its marker.
+pub(super) fn inputs_text(task: &Task<'_>, values: &[Option<Value>]) -> String {
+    let mut text = String::new();
+    for (field, value) in task.inputs().zip(values) {
+        write_field(
+            &mut text,
+            task,
+            field.name(),
+            value.as_ref().map(input_text).as_deref(),
+        );
+    }
+    text
+}
+
+/// Inputs of this run alone, with their descriptions, since the system text does not have them.
+pub(super) fn write_extra(text: &mut String, task: &Task<'_>, inputs: &Inputs<'_>) {
+    for (field, value) in inputs.extra {
+        if !field.description().is_empty() {
+            let _ = writeln!(text, "({})", field.description());
+        }
+        write_field(text, task, field.name(), Some(&input_text(value)));
+    }
+}
+
+fn outputs_text(task: &Task<'_>, demo: &Demo) -> String {
+    let mut text = String::new();
+    for (field, value) in task.outputs().zip(&demo.outputs) {
+        write_field(
+            &mut text,
+            task,
+            field.name(),
+            value.as_ref().map(text_of).as_deref(),
+        );
+    }
+    marker::write(&mut text, marker::COMPLETED);
+    text
+}
+
+fn write_field(text: &mut String, task: &Task<'_>, name: &str, value: Option<&str>) {
+    marker::write(text, name);
+    text.push('\n');
+    match value {
+        Some(value) if value.contains("[[") => {
+            text.push_str(&marker::escape(value, |name| is_reserved(task, name)))
+        }
+        Some(value) => text.push_str(value),
+        None => text.push_str(NOT_GIVEN),
+    }
+    text.push_str("\n\n");
+}
+
+/// An input's text; a list of texts is numbered, which small models read better than JSON.
+fn input_text(value: &Value) -> String {
+    let items = match value {
+        Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) => items,
+        other => return text_of(other).into_owned(),
+    };
+    let lines = items
+        .iter()
+        .enumerate()
+        .map(|(index, item)| format!("[{}] {}", index + 1, text_of(item)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The names whose markers mean something in a reply to this task.
+fn is_reserved(task: &Task<'_>, name: &str) -> bool {
+    name == marker::COMPLETED
+        || task.outputs().any(|field| field.answers_to(name))
+        || task.inputs().any(|field| field.name() == name)
+}
+
+/// Where the reply repeats an input that has markers of its own: nothing in there is the model's.
+fn repeated_inputs(inputs: &Inputs<'_>, reply: &str) -> Vec<Range<usize>> {
+    if !reply.contains("[[") {
+        return Vec::new();
+    }
+    let texts = inputs.texts().into_iter().filter(|text| text.contains("[["));
+    texts
+        .flat_map(|text| reply.match_indices(text).map(|(at, part)| at..at + part.len()))
+        .collect()
+}

@@ -1,0 +1,201 @@
+//! Outputs as one JSON object.
+
+use std::fmt::Write as _;
+
+use schemars::{SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Adapter, Demo, Inputs, Mode, Prepared, Task, TaskField,
+    chat::{complete, inputs_text, list_fields, write_extra},
+};
+use crate::{
+    error::{Error, Result},
+    lm::{Message, ResponseFormat},
+};
+
+/// Inputs under field markers, outputs as one JSON object: a schema that the provider enforces where it can, else any JSON
+/// object, else by the prompt alone. The rung that was used is in the trace.
+///
+/// Rules of reading: the object may stand in a code block or between prose; names and aliases count; other keys are passed
+/// over.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JsonAdapter;
+
+impl Adapter for JsonAdapter {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn prepare(&self, task: &Task<'_>) -> Prepared {
+        let mut prefix = vec![Message::system(system(task))];
+        for demo in task.demos() {
+            prefix.push(Message::user(inputs_text(task, &demo.inputs)));
+            prefix.push(Message::assistant(object(task, demo)));
+        }
+        let schema = schema(task);
+        let strict = !has_open_map(&schema);
+        let schema = ResponseFormat::JsonSchema {
+            name: schema_name(task.signature()),
+            schema,
+            strict,
+        };
+        let modes = vec![
+            Mode {
+                name: "json_schema",
+                response_format: Some(schema),
+            },
+            Mode {
+                name: "json_object",
+                response_format: Some(ResponseFormat::JsonObject),
+            },
+            Mode::PROMPT,
+        ];
+        Prepared {
+            prefix: prefix.into(),
+            modes,
+            stop: Vec::new(),
+        }
+    }
+
+    fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String {
+        let mut text = inputs_text(task, inputs.values);
+        write_extra(&mut text, task, inputs);
+        text.push_str("Answer with one JSON object with");
+        for (index, field) in task.outputs().enumerate() {
+            let _ = write!(
+                text,
+                "{} \"{}\"",
+                if index == 0 { "" } else { ", then" },
+                field.name()
+            );
+        }
+        text.push('.');
+        text
+    }
+
+    fn read(&self, task: &Task<'_>, _inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<Value>>> {
+        let Some(mut object) = find_object(text) else {
+            return Err(Error::parse("the answer is not a JSON object").with_completion(text));
+        };
+        let fields: Vec<_> = task.outputs().collect();
+        let mut take = |field: &TaskField<'_>| {
+            let mut names = std::iter::once(field.name()).chain(field.aliases().iter().copied());
+            names.find_map(|name| object.remove(name))
+        };
+        let found = fields.iter().map(&mut take).collect();
+        complete(&fields, found, text)
+    }
+}
+
+/// The one object of the text: the whole of it, or from the first brace to the last.
+fn find_object(text: &str) -> Option<Map<String, Value>> {
+    let whole = text.trim();
+    let braces = || whole.get(whole.find('{')?..=whole.rfind('}')?);
+    serde_json::from_str(whole)
+        .ok()
+        .or_else(|| serde_json::from_str(braces()?).ok())
+}
+
+fn system(task: &Task<'_>) -> String {
+    let mut text = String::from(
+        "You are given fields, each below a marker line with its name, and answer with one JSON object.\n",
+    );
+    list_fields(&mut text, "\nGiven:\n", task.inputs());
+    list_fields(
+        &mut text,
+        "\nKeys of the object, in this order:\n",
+        task.outputs(),
+    );
+    text.push_str("\nThe task:\n");
+    text.push_str(task.instructions());
+    text
+}
+
+/// A demo's answer. What it does not have is null.
+fn object(task: &Task<'_>, demo: &Demo) -> String {
+    let pairs = task.outputs().zip(&demo.outputs);
+    let object: Map<_, _> = pairs
+        .map(|(field, value)| (field.name().to_owned(), value.clone().unwrap_or(Value::Null)))
+        .collect();
+    Value::Object(object).to_string()
+}
+
+/// Providers take letters, digits, `_` and `-`, at most 64.
+fn schema_name(signature: &str) -> String {
+    let allowed = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '_' || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
+    signature.chars().map(allowed).take(64).collect()
+}
+
+/// The schema of the whole answer: an object with every output field, in order, and nothing else.
+fn schema(task: &Task<'_>) -> Value {
+    let mut generator =
+        SchemaGenerator::new(SchemaSettings::draft2020_12().with(|settings| settings.meta_schema = None));
+    let mut properties = Map::new();
+    for field in task.outputs() {
+        let mut schema = field.schema(&mut generator);
+        if let Some(object) = schema.as_object_mut() {
+            // A reference with siblings is refused by strict providers; the prompt has the description anyway.
+            if !field.description().is_empty() && !object.contains_key("$ref") {
+                object.insert("description".into(), field.description().into());
+            }
+        }
+        properties.insert(field.name().into(), schema);
+    }
+    let required: Vec<_> = task.outputs().map(|field| field.name()).collect();
+    let mut root = json!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    });
+    let definitions = generator.take_definitions(true);
+    if !definitions.is_empty() {
+        root["$defs"] = Value::Object(definitions);
+    }
+    close_objects(&mut root);
+    root
+}
+
+/// Strict structured output wants every object closed, every property required, and none of the keywords that only
+/// describe. Walks schemas only: a property may well be called `format`.
+fn close_objects(schema: &mut Value) {
+    let Value::Object(map) = schema else { return };
+    map.remove("format");
+    map.remove("default");
+    if let Some(Value::Object(properties)) = map.get("properties") {
+        let names = properties.keys().cloned().map(Value::String).collect();
+        map.insert("required".into(), Value::Array(names));
+        map.entry("additionalProperties").or_insert(Value::Bool(false));
+    }
+    for (keyword, inside) in map.iter_mut() {
+        match (keyword.as_str(), inside) {
+            ("properties" | "$defs", Value::Object(named)) => named.values_mut().for_each(close_objects),
+            ("anyOf" | "oneOf" | "allOf" | "prefixItems", Value::Array(all)) => {
+                all.iter_mut().for_each(close_objects)
+            }
+            ("items" | "additionalProperties", inside) => close_objects(inside),
+            _ => {}
+        }
+    }
+}
+
+/// True if some object of the schema takes keys that it does not name.
+fn has_open_map(schema: &Value) -> bool {
+    match schema {
+        Value::Object(map) => {
+            let is_open = map
+                .get("additionalProperties")
+                .is_some_and(|more| *more != Value::Bool(false));
+            is_open || map.values().any(has_open_map)
+        }
+        Value::Array(items) => items.iter().any(has_open_map),
+        _ => false,
+    }
+}

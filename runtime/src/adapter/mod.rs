@@ -1,0 +1,256 @@
+//! Between typed fields and a model's text. An adapter writes a predictor's prompt and reads the reply; it knows no HTTP.
+
+mod chat;
+mod correction;
+mod json;
+mod marker;
+
+use std::{borrow::Cow, fmt::Debug, sync::Arc};
+
+use schemars::SchemaGenerator;
+use serde_json::Value;
+
+pub use self::{chat::ChatAdapter, json::JsonAdapter};
+use crate::{
+    error::{Error, Result},
+    field::{CompiledField, Field, FieldRole},
+    lm::{Message, ResponseFormat},
+    signature::{Layout, Slot},
+};
+
+/// How a task becomes a prompt and a reply becomes field values.
+///
+/// Implement it for a format of your own. The engine calls [`prepare`](Adapter::prepare) once per predictor and shares the
+/// result, [`ask`](Adapter::ask) once per call, and [`read`](Adapter::read) once per completion.
+pub trait Adapter: Debug + Send + Sync + 'static {
+    /// Its name in traces, e.g. `chat`.
+    fn name(&self) -> &'static str;
+
+    /// The constant part of the prompt and what goes along with every request.
+    fn prepare(&self, task: &Task<'_>) -> Prepared;
+
+    /// The call's own user message.
+    fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String;
+
+    /// The values of the output fields, in the order of [`Task::outputs`].
+    ///
+    /// What the inputs hold must never become an output, even if the model repeats it.
+    ///
+    /// # Errors
+    /// [`is_parse`](Error::is_parse): a field that is not optional is missing, or the text has another form.
+    fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<Value>>>;
+
+    /// The user message that follows an answer which could not be read.
+    fn correct(&self, task: &Task<'_>, error: &Error) -> String {
+        correction::message(task, error)
+    }
+}
+
+/// What [`Adapter::prepare`] makes once per predictor.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The messages before the call's own: system text and demos.
+    pub prefix: Arc<[Message]>,
+    /// The ladder of forms to ask for, best first: the next is tried when the provider refuses one as a bad request.
+    pub modes: Vec<Mode>,
+    /// Texts at which generation ends.
+    pub stop: Vec<String>,
+}
+
+/// One rung of the ladder.
+#[derive(Clone, Debug)]
+pub struct Mode {
+    /// Its name in traces.
+    pub name: &'static str,
+    /// What the provider is asked for.
+    pub response_format: Option<ResponseFormat>,
+}
+
+impl Mode {
+    /// The prompt alone.
+    pub const PROMPT: Mode = Mode {
+        name: "prompt",
+        response_format: None,
+    };
+}
+
+/// What is to be done, as an adapter sees it: instructions, fields, demos.
+#[derive(Clone, Copy, Debug)]
+pub struct Task<'a> {
+    pub(crate) layout: &'a Layout,
+    pub(crate) instructions: &'a str,
+    pub(crate) descriptions: &'a Descriptions,
+    pub(crate) demos: &'a [Demo],
+}
+
+/// Descriptions that replace those of the source, by role and index.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Descriptions {
+    pub(crate) inputs: Vec<Option<Arc<str>>>,
+    pub(crate) outputs: Vec<Option<Arc<str>>>,
+}
+
+impl<'a> Task<'a> {
+    /// The signature's name.
+    pub fn signature(&self) -> &'a str {
+        self.layout.signature
+    }
+
+    /// What to do.
+    pub fn instructions(&self) -> &'a str {
+        self.instructions
+    }
+
+    /// The input fields in prompt order.
+    pub fn inputs(&self) -> impl Iterator<Item = TaskField<'a>> {
+        self.fields(FieldRole::Input)
+    }
+
+    /// The output fields in prompt order.
+    pub fn outputs(&self) -> impl Iterator<Item = TaskField<'a>> {
+        self.fields(FieldRole::Output)
+    }
+
+    fn fields(&self, role: FieldRole) -> impl Iterator<Item = TaskField<'a>> {
+        let descriptions = match role {
+            FieldRole::Input => &self.descriptions.inputs,
+            FieldRole::Output => &self.descriptions.outputs,
+        };
+        self.layout
+            .slots(role)
+            .iter()
+            .enumerate()
+            .map(move |(index, Slot { compiled, .. })| {
+                let replaced = descriptions.get(index).and_then(Option::as_deref);
+                TaskField {
+                    compiled,
+                    description: replaced.unwrap_or(compiled.field.description()),
+                }
+            })
+    }
+
+    /// Worked examples.
+    pub fn demos(&self) -> &'a [Demo] {
+        self.demos
+    }
+}
+
+/// One field of a [`Task`].
+#[derive(Clone, Copy, Debug)]
+pub struct TaskField<'a> {
+    compiled: &'a CompiledField,
+    description: &'a str,
+}
+
+impl<'a> TaskField<'a> {
+    /// The name.
+    pub fn name(&self) -> &'static str {
+        self.compiled.name()
+    }
+
+    /// Other names under which the model may give it.
+    pub fn aliases(&self) -> &'static [&'static str] {
+        self.compiled.field.aliases()
+    }
+
+    /// True if this is the field's name or an alias.
+    pub fn answers_to(&self, name: &str) -> bool {
+        self.name() == name || self.aliases().contains(&name)
+    }
+
+    /// What it holds; may be empty.
+    pub fn description(&self) -> &'a str {
+        self.description
+    }
+
+    /// Its type in words, e.g. `text` or `one of: Low, High`.
+    pub fn type_text(&self) -> &'a str {
+        &self.compiled.type_text
+    }
+
+    /// True if it may be absent.
+    pub fn is_optional(&self) -> bool {
+        self.compiled.optional
+    }
+
+    /// The value that a piece of a model's text stands for: text as it is for text fields, JSON or a bare word for the rest.
+    pub fn value_of_text(&self, text: &str) -> Value {
+        self.compiled.value_of_text(text)
+    }
+
+    /// The value as text: strings as they are, all else as JSON.
+    pub fn text_of_value<'v>(&self, value: &'v Value) -> Cow<'v, str> {
+        text_of(value)
+    }
+
+    /// The JSON schema of its type, as part of the generator's schema.
+    pub fn schema(&self, generator: &mut SchemaGenerator) -> Value {
+        self.compiled.field.schema(generator).to_value()
+    }
+}
+
+/// A value as text: strings as they are, all else as JSON.
+fn text_of(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
+    }
+}
+
+/// A worked example: one value per field, in prompt order; `None` where it does not say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Demo {
+    pub(crate) inputs: Vec<Option<Value>>,
+    pub(crate) outputs: Vec<Option<Value>>,
+}
+
+impl Demo {
+    /// The input fields' values in the order of [`Task::inputs`].
+    pub fn inputs(&self) -> &[Option<Value>] {
+        &self.inputs
+    }
+
+    /// The output fields' values in the order of [`Task::outputs`].
+    pub fn outputs(&self) -> &[Option<Value>] {
+        &self.outputs
+    }
+}
+
+/// One call's input values.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    pub(crate) values: &'a [Option<Value>],
+    pub(crate) extra: &'a [(Field, Value)],
+}
+
+impl<'a> Inputs<'a> {
+    /// The input fields' values in the order of [`Task::inputs`].
+    pub fn values(&self) -> &'a [Option<Value>] {
+        self.values
+    }
+
+    /// Inputs of this run alone, which are in no task, demo or trace, e.g. a hint.
+    pub fn extra(&self) -> &'a [(Field, Value)] {
+        self.extra
+    }
+
+    /// Every text among the values, however deep, that a model could repeat.
+    fn texts(&self) -> Vec<&'a str> {
+        let mut texts = Vec::new();
+        let mut open: Vec<&Value> = self
+            .values
+            .iter()
+            .flatten()
+            .chain(self.extra.iter().map(|(_, value)| value))
+            .collect();
+        while let Some(value) = open.pop() {
+            match value {
+                Value::String(text) => texts.push(text.as_str()),
+                Value::Array(items) => open.extend(items),
+                Value::Object(map) => open.extend(map.values()),
+                _ => {}
+            }
+        }
+        texts
+    }
+}

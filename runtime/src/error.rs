@@ -1,0 +1,334 @@
+//! The one error type: opaque, with predicates, and with everything that is known about the failure.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::rollout::Rollout;
+
+/// The result of everything in karat that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, where, and with which text of the model.
+///
+/// Ask it with the predicates ([`is_timeout`](Error::is_timeout), [`is_auth`](Error::is_auth), ...). Beside its message it
+/// knows the path of the failing predictor, the field, the model's raw completion and, if it ended a
+/// [`BestOfN`](crate::BestOfN) or a [`Refine`](crate::Refine), the report of every rollout. Secrets never appear in it.
+///
+/// ```
+/// use karat::{Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::Quota, "the month's credit is used up");
+/// assert!(error.is_quota() && error.is_permanent());
+/// assert_eq!(error.to_string(), "the month's credit is used up");
+/// ```
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    predictor: Option<Arc<str>>,
+    field: Option<String>,
+    completion: Option<String>,
+    status: Option<u16>,
+    retry_after: Option<Duration>,
+    rollouts: Arc<[Rollout]>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The class of an [`Error`]; for those who make errors, e.g. in a [`LanguageModel`](crate::LanguageModel) of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The program is set up wrongly: a bad argument, an unknown provider, a name used twice.
+    Config,
+    /// A predictor has no LM and there is no process default.
+    NoLm,
+    /// No API key where the provider needs one.
+    MissingKey,
+    /// The provider refused the API key, or what it may do.
+    Auth,
+    /// The quota or credit is used up.
+    Quota,
+    /// Too many requests for now.
+    RateLimited,
+    /// The provider does not know the model.
+    UnknownModel,
+    /// The provider calls the request wrong.
+    BadRequest,
+    /// The prompt is longer than the model's context.
+    ContextLength,
+    /// The server could not be reached, or the connection broke.
+    Connect,
+    /// The server's certificate is not trusted.
+    Tls,
+    /// A deadline passed.
+    Timeout,
+    /// The server failed (5xx).
+    Server,
+    /// The server's answer is not what its API promises.
+    BadResponse,
+    /// The server's answer is larger than the cap.
+    TooLarge,
+    /// The model stopped at its token limit before the answer was complete.
+    Truncated,
+    /// The model refused to answer.
+    Refused,
+    /// The provider's content filter held the answer back.
+    Filtered,
+    /// The model's text could not be read as the signature's output fields.
+    Parse,
+    /// No rollout succeeded, or more of them failed than were tolerated.
+    Exhausted,
+    /// User code (a module or a reward) panicked; the panic was caught.
+    Panic,
+    /// The reward failed or gave NaN.
+    Reward,
+    /// Anything else, e.g. an error of user code.
+    Other,
+}
+
+impl Error {
+    /// An error of the given kind. The message says what was expected, what was found and what to do.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            predictor: None,
+            field: None,
+            completion: None,
+            status: None,
+            retry_after: None,
+            rollouts: Arc::new([]),
+            source: None,
+        }))
+    }
+
+    /// Wraps an error of user code, so that a module's `forward` can return it; [`source`](std::error::Error::source) gives
+    /// it back. A karat error passes through unchanged.
+    ///
+    /// ```
+    /// use karat::Error;
+    ///
+    /// fn forward() -> karat::Result<u8> {
+    ///     "300".parse::<u8>().map_err(Error::other)
+    /// }
+    /// assert!(forward().unwrap_err().to_string().contains("too large"));
+    /// ```
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        match error.into().downcast::<Error>() {
+            Ok(own) => *own,
+            Err(error) => Self::new(ErrorKind::Other, error.to_string()).with_source(error),
+        }
+    }
+
+    pub(crate) fn config(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Config, message)
+    }
+
+    pub(crate) fn parse(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Parse, message)
+    }
+
+    /// Adds the error that caused this one.
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into().into());
+        self
+    }
+
+    /// Adds the path of the failing predictor. The first one stays: the innermost place knows best.
+    pub fn with_predictor(mut self, path: impl Into<Arc<str>>) -> Self {
+        self.0.predictor.get_or_insert_with(|| path.into());
+        self
+    }
+
+    /// Adds the name of the signature's field that the failure is about.
+    pub fn with_field(mut self, field: impl Into<String>) -> Self {
+        self.0.field = Some(field.into());
+        self
+    }
+
+    /// Adds the model's raw text.
+    pub fn with_completion(mut self, text: impl Into<String>) -> Self {
+        self.0.completion.get_or_insert_with(|| text.into());
+        self
+    }
+
+    /// Adds the HTTP status.
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
+    /// Adds the time that the server asked to wait.
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
+    /// Adds the report of the rollouts that came before the failure.
+    pub fn with_rollouts(mut self, rollouts: impl Into<Arc<[Rollout]>>) -> Self {
+        self.0.rollouts = rollouts.into();
+        self
+    }
+
+    /// The class of the error.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The path of the failing predictor from the root of the called module, e.g. `answer.predict`; `self` for a bare predictor.
+    pub fn predictor(&self) -> Option<&str> {
+        self.0.predictor.as_deref()
+    }
+
+    /// The signature's field that could not be read or written.
+    pub fn field(&self) -> Option<&str> {
+        self.0.field.as_deref()
+    }
+
+    /// The model's raw text, where there was one.
+    pub fn completion(&self) -> Option<&str> {
+        self.0.completion.as_deref()
+    }
+
+    /// The HTTP status, where there was one.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// How long the server asked to wait before the next request.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// Every rollout that was run before the failure; empty outside of [`BestOfN`](crate::BestOfN) and
+    /// [`Refine`](crate::Refine).
+    pub fn rollouts(&self) -> &[Rollout] {
+        &self.0.rollouts
+    }
+
+    /// True if neither waiting nor another rollout can mend it: wrong setup, missing or refused key, used-up quota, unknown
+    /// model, bad request, untrusted certificate.
+    pub fn is_permanent(&self) -> bool {
+        use ErrorKind::*;
+        matches!(
+            self.0.kind,
+            Config | NoLm | MissingKey | Auth | Quota | UnknownModel | BadRequest | Tls
+        )
+    }
+}
+
+/// One predicate per line: what its name says, and the kinds for which it is true.
+macro_rules! predicates {
+    ($($(#[$doc:meta])* $name:ident: $($kind:ident)|+;)*) => {
+        /// What the error is about; several may be true.
+        impl Error {
+            $($(#[$doc])* pub fn $name(&self) -> bool { matches!(self.0.kind, $(ErrorKind::$kind)|+) })*
+        }
+    };
+}
+
+predicates! {
+    /// A deadline passed.
+    is_timeout: Timeout;
+    /// The provider asks to send less for now (429).
+    is_rate_limited: RateLimited;
+    /// The API key is missing or refused.
+    is_auth: Auth | MissingKey;
+    /// The quota or credit is used up.
+    is_quota: Quota;
+    /// The provider does not know the model.
+    is_unknown_model: UnknownModel;
+    /// The provider calls the request wrong, the length of its prompt included.
+    is_bad_request: BadRequest | ContextLength;
+    /// The prompt is longer than the model's context.
+    is_context_length: ContextLength;
+    /// The server could not be reached, or the connection broke.
+    is_connect: Connect | Tls;
+    /// The server's certificate is not trusted.
+    is_tls: Tls;
+    /// The server failed (5xx).
+    is_server: Server;
+    /// The server's answer is not what its API promises.
+    is_bad_response: BadResponse | TooLarge;
+    /// The model stopped at its token limit before the answer was complete.
+    is_truncated: Truncated;
+    /// The model refused to answer, or the provider's filter held the answer back.
+    is_refused: Refused | Filtered;
+    /// The provider's content filter held the answer back.
+    is_filtered: Filtered;
+    /// The model's text could not be read as the signature's output fields.
+    is_parse: Parse;
+    /// No rollout succeeded, or more of them failed than were tolerated.
+    is_exhausted: Exhausted;
+    /// User code panicked; the panic was caught.
+    is_panic: Panic;
+    /// The reward failed or gave NaN.
+    is_reward: Reward;
+    /// The program is set up wrongly: no LM, no key, an unknown provider, a bad argument.
+    is_config: Config | NoLm | MissingKey;
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(path) = &self.0.predictor {
+            write!(f, "predictor `{path}`: ")?;
+        }
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        let mut out = f.debug_struct("Error");
+        out.field("kind", &inner.kind).field("message", &inner.message);
+        if let Some(path) = &inner.predictor {
+            out.field("predictor", path);
+        }
+        if let Some(field) = &inner.field {
+            out.field("field", field);
+        }
+        if let Some(status) = &inner.status {
+            out.field("status", status);
+        }
+        if let Some(text) = &inner.completion {
+            out.field("completion", text);
+        }
+        if !inner.rollouts.is_empty() {
+            out.field("rollouts", &inner.rollouts);
+        }
+        out.finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0
+            .source
+            .as_ref()
+            .map(|source| &**source as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_innermost_predictor_stays() {
+        let error = Error::parse("no field")
+            .with_predictor("answer.predict")
+            .with_predictor("self");
+        assert_eq!(error.predictor(), Some("answer.predict"));
+        assert_eq!(error.to_string(), "predictor `answer.predict`: no field");
+    }
+
+    #[test]
+    fn a_karat_error_passes_through_other_unchanged() {
+        let error = Error::other(Error::new(ErrorKind::Quota, "used up"));
+        assert!(error.is_quota());
+        assert!(std::error::Error::source(&error).is_none());
+    }
+}

@@ -1,0 +1,52 @@
+#![doc = include_str!("../README.md")]
+
+// The macros write `::karat::..`; inside of this crate that is the crate itself.
+extern crate self as karat;
+
+mod adapter;
+mod error;
+mod field;
+pub mod lm;
+mod module;
+mod modules;
+mod predict;
+mod prediction;
+mod reward;
+mod rollout;
+mod signature;
+mod text;
+mod trace;
+
+pub use karat_macros::{module, reward, signature};
+
+pub use self::{
+    adapter::{Adapter, ChatAdapter, Demo, Inputs, JsonAdapter, Mode, Prepared, Task, TaskField},
+    error::{Error, ErrorKind, Result},
+    field::{Field, FieldRole, FieldType, Reader, Writer},
+    lm::{BoxFuture, LanguageModel, Lm, Reply, ScriptedLm, Usage, configure},
+    module::{BoxModule, Module, Node, Traverse, Walker, WalkerMut},
+    modules::{BestOfN, ChainOfThought, Critic, Reasoned, Refine},
+    predict::{OnParseError, Predict, Predictor},
+    prediction::{Added, Prediction, Stop},
+    reward::{BoxReward, IntoScore, Reward, Score, Sourced},
+    rollout::{Advice, Rollout},
+    signature::{Fields, Place, Signature, Spec},
+    trace::{CallRecord, Step, Trace, Tracer},
+};
+
+/// What the macros' output names; not for use by hand, and not covered by semantic versioning.
+#[doc(hidden)]
+pub mod __private {
+    pub use std::{clone::Clone, fmt::Debug, future::Future, option::Option, result::Result as StdResult};
+
+    pub use karat_macros::{DeriveModule, DeriveSignature, Inert};
+
+    pub use crate::{
+        error::Result,
+        field::{Field as FieldSpec, FieldType, Reader, Writer},
+        module::{Module, Traverse, Walker, WalkerMut},
+        prediction::{ForwardOutput, Prediction},
+        reward::{IntoScore, Sourced},
+        signature::{Fields, Signature, Spec},
+    };
+}

@@ -1,0 +1,265 @@
+//! Language models: the trait, the handle [`Lm`], and the clients. Knows nothing of signatures.
+
+mod chat_completions;
+mod message;
+mod provider;
+mod request;
+mod scripted;
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use serde_json::Value;
+
+use self::{chat_completions::ChatCompletions, provider::Provider};
+pub use self::{
+    message::{Message, Prompt, Role},
+    request::{Completion, Config, Finish, Request, Response, ResponseFormat, Usage},
+    scripted::{Reply, ScriptedLm},
+};
+use crate::error::{Error, Result};
+
+/// A boxed future that may move between threads; what the methods of object-safe traits return.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A language model: anything that answers a [`Request`]. Object-safe; implement it to bring your own model or a layer around
+/// another one.
+///
+/// Dropping the future cancels the request.
+///
+/// ```
+/// use karat::{BoxFuture, LanguageModel, Lm, Result};
+/// use karat::lm::{Completion, Request, Response};
+///
+/// struct Parrot;
+///
+/// impl LanguageModel for Parrot {
+///     fn name(&self) -> &str {
+///         "parrot"
+///     }
+///     fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+///         Box::pin(async move {
+///             let completion = Completion::new(request.prompt.last());
+///             Ok(Response { completions: vec![completion], ..Response::default() })
+///         })
+///     }
+/// }
+///
+/// let lm = Lm::custom(Parrot).temperature(0.5);
+/// assert_eq!(lm.name(), "parrot");
+/// ```
+pub trait LanguageModel: Send + Sync + 'static {
+    /// The model's name, e.g. `openai/gpt-4o-mini`. It appears in errors and reports.
+    fn name(&self) -> &str;
+
+    /// Answers a request with at least one completion.
+    ///
+    /// # Errors
+    /// Of any [`ErrorKind`](crate::ErrorKind); callers decide by the kind what to do.
+    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>>;
+}
+
+/// A language model and how to generate with it: a handle that is cheap to clone.
+///
+/// The setters take it by value and leave other clones as they are.
+///
+/// ```no_run
+/// use karat::Lm;
+///
+/// # fn main() -> karat::Result<()> {
+/// let lm = Lm::new("openai/gpt-4o-mini")?.temperature(0.2).max_tokens(300);
+/// let local = Lm::new("llamacpp/smollm2")?.base_url("http://127.0.0.1:8080/v1").param("top_k", 5);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Lm {
+    inner: Arc<Inner>,
+}
+
+#[derive(Clone)]
+struct Inner {
+    model: Arc<dyn LanguageModel>,
+    /// The same model as a concrete client, while its address and key may still be set.
+    client: Option<ChatCompletions>,
+    config: Config,
+    /// A setter's mistake, told at the first call: setters return no `Result`.
+    mistake: Option<Error>,
+    warned_of_temperature: Arc<AtomicBool>,
+}
+
+impl Lm {
+    /// A model by its provider and name, e.g. `openai/gpt-4o-mini`. Providers: `openai`, `ollama`, `vllm`, `llamacpp`,
+    /// `openrouter`, `groq`, `deepseek`, `together`.
+    ///
+    /// The API key is read from the provider's usual environment variable (`OPENAI_API_KEY`, ...) when none is set with
+    /// [`api_key`](Lm::api_key). Nothing is sent before the first call.
+    ///
+    /// # Errors
+    /// [`is_config`](Error::is_config): the name has no provider, or an unknown one.
+    pub fn new(name: &str) -> Result<Self> {
+        let (provider, model) = Provider::parse(name)?;
+        Ok(Self::from_client(ChatCompletions::new(provider, model)))
+    }
+
+    /// A model of your own.
+    pub fn custom(model: impl LanguageModel) -> Self {
+        Self::from_parts(Arc::new(model), None)
+    }
+
+    fn from_client(client: ChatCompletions) -> Self {
+        Self::from_parts(Arc::new(client.clone()), Some(client))
+    }
+
+    fn from_parts(model: Arc<dyn LanguageModel>, client: Option<ChatCompletions>) -> Self {
+        let inner = Inner {
+            model,
+            client,
+            config: Config::default(),
+            mistake: None,
+            warned_of_temperature: Arc::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The address of the API, up to and without `/chat/completions`.
+    pub fn base_url(self, url: impl Into<String>) -> Self {
+        self.with_client("base_url", |client| client.base_url(url))
+    }
+
+    /// The API key. It is sent to the provider and shown nowhere.
+    pub fn api_key(self, key: impl Into<String>) -> Self {
+        self.with_client("api_key", |client| client.api_key(key))
+    }
+
+    fn with_client(mut self, setter: &str, set: impl FnOnce(ChatCompletions) -> ChatCompletions) -> Self {
+        let inner = Arc::make_mut(&mut self.inner);
+        match inner.client.take() {
+            Some(client) => {
+                let client = set(client);
+                inner.model = Arc::new(client.clone());
+                inner.client = Some(client);
+            }
+            None => {
+                let name = inner.model.name();
+                let message = format!(
+                    "`{setter}` does not apply to the custom model `{name}`: set it where that model is made"
+                );
+                inner.mistake.get_or_insert(Error::config(message));
+            }
+        }
+        self
+    }
+
+    fn with_config(mut self, set: impl FnOnce(&mut Config)) -> Self {
+        set(&mut Arc::make_mut(&mut self.inner).config);
+        self
+    }
+
+    /// The sampling temperature, 0.0 for greedy.
+    pub fn temperature(self, temperature: f64) -> Self {
+        self.with_config(|config| config.temperature = Some(temperature))
+    }
+
+    /// The most tokens to generate per completion.
+    pub fn max_tokens(self, tokens: u32) -> Self {
+        self.with_config(|config| config.max_tokens = Some(tokens))
+    }
+
+    /// The rollout id at which [`BestOfN`](crate::BestOfN) begins to count; it tells equal requests apart in a cache.
+    pub fn rollout_id(self, id: u64) -> Self {
+        self.with_config(|config| config.rollout_id = Some(id))
+    }
+
+    /// The sampler's seed.
+    pub fn seed(self, seed: u64) -> Self {
+        self.with_config(|config| config.seed = Some(seed))
+    }
+
+    /// Any further parameter of the provider, e.g. `.param("top_k", 5)`.
+    pub fn param(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.with_config(|config| {
+            config.params.insert(name.into(), value.into());
+        })
+    }
+
+    /// The model's name.
+    pub fn name(&self) -> &str {
+        self.inner.model.name()
+    }
+
+    /// How it generates.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// Sends one request, with `request.config` over this handle's own.
+    ///
+    /// # Errors
+    /// The model's.
+    pub async fn complete(&self, mut request: Request) -> Result<Response> {
+        if let Some(mistake) = &self.inner.mistake {
+            return Err(mistake.clone());
+        }
+        request.config = self.inner.config.overridden_by(&request.config);
+        self.warn_once_of_equal_rollouts(&request.config);
+        let response = self.inner.model.complete(&request).await?;
+        if response.completions.is_empty() {
+            let message = format!("the model `{}` returned no completion", self.name());
+            return Err(Error::new(crate::ErrorKind::BadResponse, message));
+        }
+        Ok(response)
+    }
+
+    /// Rollouts at temperature 0 only differ by an id that the provider never sees.
+    fn warn_once_of_equal_rollouts(&self, config: &Config) {
+        let equal = config.temperature == Some(0.0) && config.rollout_id.is_some();
+        if equal && !self.inner.warned_of_temperature.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                model = self.name(),
+                "a rollout id at temperature 0: the rollouts cannot differ; set a temperature above 0"
+            );
+        }
+    }
+}
+
+impl fmt::Debug for Lm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lm")
+            .field("name", &self.name())
+            .field("config", self.config())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Equal if they are the same model generating in the same way.
+impl PartialEq for Lm {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+            || (Arc::ptr_eq(&self.inner.model, &other.inner.model) && self.config() == other.config())
+    }
+}
+
+/// The process default; see [`configure`].
+static DEFAULT: RwLock<Option<Lm>> = RwLock::new(None);
+
+/// Sets the LM of every predictor that has none of its own, for the whole process.
+///
+/// It is looked up when a predictor is called. Programs with several LMs set them on their modules instead.
+pub fn configure(lm: Lm) {
+    *DEFAULT.write().unwrap_or_else(PoisonError::into_inner) = Some(lm);
+}
+
+/// The process default, if one is set.
+pub(crate) fn configured() -> Option<Lm> {
+    DEFAULT.read().unwrap_or_else(PoisonError::into_inner).clone()
+}

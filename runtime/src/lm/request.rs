@@ -1,0 +1,196 @@
+//! Requests and responses: plain data, the same for every provider.
+
+use std::{collections::BTreeMap, ops::AddAssign};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::message::Prompt;
+
+/// How to generate. Every value is optional; what is absent is left to the provider.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Sampling temperature, 0.0 for greedy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// The most tokens to generate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+    /// How many completions to return.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n: Option<u32>,
+    /// The sampler's seed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// Texts at which generation ends.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stop: Vec<String>,
+    /// Tells equal requests apart: part of a cache's key, never sent to the provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout_id: Option<u64>,
+    /// Any further parameter of the provider, sent as it is.
+    #[serde(flatten)]
+    pub params: BTreeMap<String, Value>,
+}
+
+impl Config {
+    /// This config, with every value that `over` has replaced by `over`'s.
+    pub fn overridden_by(&self, over: &Config) -> Config {
+        let mut config = self.clone();
+        config.temperature = over.temperature.or(config.temperature);
+        config.max_tokens = over.max_tokens.or(config.max_tokens);
+        config.n = over.n.or(config.n);
+        config.seed = over.seed.or(config.seed);
+        config.rollout_id = over.rollout_id.or(config.rollout_id);
+        if !over.stop.is_empty() {
+            config.stop.clone_from(&over.stop);
+        }
+        for (name, value) in &over.params {
+            config.params.insert(name.clone(), value.clone());
+        }
+        config
+    }
+}
+
+/// What form the provider is asked to give to the answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ResponseFormat {
+    /// Any JSON object.
+    JsonObject,
+    /// JSON of a schema, enforced by the provider.
+    JsonSchema {
+        /// A name for the schema, of letters, digits, `_` and `-`.
+        name: String,
+        /// The schema.
+        schema: Value,
+        /// Whether the provider is to hold the model to it to the letter. Strict modes refuse schemas with open maps.
+        strict: bool,
+    },
+}
+
+/// One request to a [`LanguageModel`](crate::LanguageModel).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// What is said.
+    pub prompt: Prompt,
+    /// How to generate.
+    #[serde(default)]
+    pub config: Config,
+    /// What form the answer shall have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_format: Option<ResponseFormat>,
+}
+
+impl Request {
+    /// A request of messages alone.
+    pub fn new(prompt: impl Into<Prompt>) -> Self {
+        Self {
+            prompt: prompt.into(),
+            config: Config::default(),
+            response_format: None,
+        }
+    }
+}
+
+/// Why a completion ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Finish {
+    /// The model was done, or met a stop text.
+    #[default]
+    Stop,
+    /// The token limit was reached.
+    Length,
+    /// The provider's content filter stepped in.
+    ContentFilter,
+    /// Anything else, as the provider calls it.
+    Other(String),
+}
+
+/// One completion of a response.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Completion {
+    /// The answer's text.
+    pub text: String,
+    /// Why it ended.
+    #[serde(default)]
+    pub finish: Finish,
+    /// The model's refusal, where it refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+    /// Reasoning that the provider returns apart from the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+}
+
+impl Completion {
+    /// A finished completion of this text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            ..Self::default()
+        }
+    }
+}
+
+/// What a [`LanguageModel`](crate::LanguageModel) returns.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Response {
+    /// The completions; at least one.
+    pub completions: Vec<Completion>,
+    /// What it cost.
+    #[serde(default)]
+    pub usage: Usage,
+    /// The model that answered, as it calls itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
+/// Calls and tokens spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    /// LM calls.
+    pub calls: u64,
+    /// Tokens read.
+    pub prompt_tokens: u64,
+    /// Tokens written, reasoning included.
+    pub completion_tokens: u64,
+    /// Those tokens read that came from the provider's prompt cache.
+    pub cached_tokens: u64,
+    /// Those tokens written that were reasoning.
+    pub reasoning_tokens: u64,
+}
+
+impl Usage {
+    /// Tokens read and written.
+    pub fn total_tokens(&self) -> u64 {
+        self.prompt_tokens.saturating_add(self.completion_tokens)
+    }
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        for (sum, more) in [
+            (&mut self.calls, other.calls),
+            (&mut self.prompt_tokens, other.prompt_tokens),
+            (&mut self.completion_tokens, other.completion_tokens),
+            (&mut self.cached_tokens, other.cached_tokens),
+            (&mut self.reasoning_tokens, other.reasoning_tokens),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+    }
+}
+
+impl std::iter::Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(usages: I) -> Self {
+        usages.fold(Self::default(), |mut sum, usage| {
+            sum += usage;
+            sum
+        })
+    }
+}

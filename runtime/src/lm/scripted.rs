@@ -1,0 +1,292 @@
+//! A deterministic LM for tests: it plays replies and records requests.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use super::{BoxFuture, Completion, Finish, LanguageModel, Lm, Request, Response, Usage};
+use crate::error::{Error, ErrorKind, Result};
+
+/// An LM that plays replies from a queue, or computes them, and records every request; for tests with no network.
+///
+/// It is a handle: clones share the queue and the record. A queue that is used up is an error, never a silent repeat.
+///
+/// ```
+/// use karat::{Predict, Module, Reply, ScriptedLm, signature};
+///
+/// #[signature]
+/// struct Qa {
+///     #[input]
+///     question: String,
+///     #[output]
+///     answer: String,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> karat::Result<()> {
+/// let lm = ScriptedLm::new([Reply::fields([("answer", "Paris")])]);
+/// let qa = Predict::<Qa>::new().lm(&lm.lm());
+/// let answer = qa.call(QaInput { question: "Capital of France?".into() }).await?;
+/// assert_eq!(answer.answer, "Paris");
+/// assert!(lm.requests()[0].prompt.last().contains("Capital of France?"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ScriptedLm {
+    name: Arc<str>,
+    script: Script,
+    requests: Arc<Mutex<Vec<Request>>>,
+}
+
+#[derive(Clone)]
+enum Script {
+    Queue(Arc<Mutex<VecDeque<Reply>>>),
+    Computed(Arc<dyn Fn(&Request) -> Reply + Send + Sync>),
+}
+
+/// One reply of a [`ScriptedLm`].
+#[derive(Clone, Debug)]
+pub struct Reply {
+    outcome: Result<Vec<Body>>,
+    finish: Finish,
+    usage: Option<Usage>,
+    delay: Duration,
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    Text(String),
+    Refusal(String),
+    /// Written as the request asks for: as a JSON object or under field markers.
+    Fields(Vec<(String, Value)>),
+}
+
+impl Reply {
+    fn of(outcome: Result<Vec<Body>>) -> Self {
+        Self {
+            outcome,
+            finish: Finish::Stop,
+            usage: None,
+            delay: Duration::ZERO,
+        }
+    }
+
+    /// This text, exactly.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::of(Ok(vec![Body::Text(text.into())]))
+    }
+
+    /// These output fields, as a model would write them: a JSON object where the request asks for JSON, else each under its
+    /// `[[ ## name ## ]]` marker.
+    pub fn fields<N: Into<String>, V: Into<Value>>(fields: impl IntoIterator<Item = (N, V)>) -> Self {
+        let fields = fields
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        Self::of(Ok(vec![Body::Fields(fields)]))
+    }
+
+    /// A refusal with this text.
+    pub fn refusal(text: impl Into<String>) -> Self {
+        Self::of(Ok(vec![Body::Refusal(text.into())]))
+    }
+
+    /// A failure of the LM.
+    pub fn error(error: Error) -> Self {
+        Self::of(Err(error))
+    }
+
+    /// One more completion, as from a request with `n` above 1.
+    pub fn and(mut self, other: Reply) -> Self {
+        match (&mut self.outcome, other.outcome) {
+            (Ok(bodies), Ok(more)) => bodies.extend(more),
+            (outcome, Err(error)) => *outcome = Err(error),
+            (Err(_), Ok(_)) => {}
+        }
+        self
+    }
+
+    /// How long the reply takes, on tokio's clock (so paused time works).
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// Why the completion ended; [`Finish::Stop`] if not set.
+    pub fn finish(mut self, finish: Finish) -> Self {
+        self.finish = finish;
+        self
+    }
+
+    /// What the reply costs; if not set, one token per whitespace-separated word.
+    pub fn usage(mut self, usage: Usage) -> Self {
+        self.usage = Some(usage);
+        self
+    }
+
+    async fn play(self, request: &Request) -> Result<Response> {
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+        let as_json = request.response_format.is_some();
+        let completions: Vec<_> = self
+            .outcome?
+            .into_iter()
+            .map(|body| body.write(as_json, &self.finish))
+            .collect();
+        let usage = self.usage.unwrap_or_else(|| Usage {
+            calls: 1,
+            prompt_tokens: request.prompt.iter().map(|message| words(&message.content)).sum(),
+            completion_tokens: completions.iter().map(|completion| words(&completion.text)).sum(),
+            ..Usage::default()
+        });
+        Ok(Response {
+            completions,
+            usage,
+            model: None,
+        })
+    }
+}
+
+impl From<&str> for Reply {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<String> for Reply {
+    fn from(text: String) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<Error> for Reply {
+    fn from(error: Error) -> Self {
+        Self::error(error)
+    }
+}
+
+impl Body {
+    fn write(self, as_json: bool, finish: &Finish) -> Completion {
+        let mut completion = Completion {
+            finish: finish.clone(),
+            ..Completion::default()
+        };
+        match self {
+            Body::Text(text) => completion.text = text,
+            Body::Refusal(text) => completion.refusal = Some(text),
+            Body::Fields(fields) if as_json => {
+                completion.text = Value::Object(fields.into_iter().collect()).to_string();
+            }
+            Body::Fields(fields) => {
+                for (name, value) in fields {
+                    let value = match value {
+                        Value::String(text) => text,
+                        other => other.to_string(),
+                    };
+                    completion.text += &format!("[[ ## {name} ## ]]\n{value}\n\n");
+                }
+                completion.text += "[[ ## completed ## ]]";
+            }
+        }
+        completion
+    }
+}
+
+fn words(text: &str) -> u64 {
+    text.split_whitespace().count() as u64
+}
+
+impl ScriptedLm {
+    /// Plays these replies in order, one per request.
+    pub fn new<R: Into<Reply>>(replies: impl IntoIterator<Item = R>) -> Self {
+        let queue = replies.into_iter().map(Into::into).collect();
+        Self::of(Script::Queue(Arc::new(Mutex::new(queue))))
+    }
+
+    /// Computes each reply from its request.
+    pub fn computed<R: Into<Reply>>(reply: impl Fn(&Request) -> R + Send + Sync + 'static) -> Self {
+        Self::of(Script::Computed(Arc::new(move |request| reply(request).into())))
+    }
+
+    fn of(script: Script) -> Self {
+        Self {
+            name: "scripted".into(),
+            script,
+            requests: Arc::default(),
+        }
+    }
+
+    /// Another name than `scripted`, for programs with several.
+    pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// A handle for modules; it shares this one's queue and record.
+    pub fn lm(&self) -> Lm {
+        Lm::custom(self.clone())
+    }
+
+    /// Every request so far, in the order of arrival.
+    pub fn requests(&self) -> Vec<Request> {
+        lock(&self.requests).clone()
+    }
+
+    /// How many requests came so far.
+    pub fn calls(&self) -> usize {
+        lock(&self.requests).len()
+    }
+
+    fn next(&self, request: &Request) -> Reply {
+        match &self.script {
+            Script::Computed(reply) => reply(request),
+            Script::Queue(queue) => lock(queue).pop_front().unwrap_or_else(|| {
+                let message = format!(
+                    "`{}` has no reply left for request {}: give it more",
+                    self.name,
+                    self.calls()
+                );
+                Reply::error(Error::new(ErrorKind::Other, message))
+            }),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl LanguageModel for ScriptedLm {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async move {
+            lock(&self.requests).push(request.clone());
+            self.next(request).play(request).await
+        })
+    }
+}
+
+impl From<ScriptedLm> for Lm {
+    fn from(lm: ScriptedLm) -> Self {
+        Lm::custom(lm)
+    }
+}
+
+impl fmt::Debug for ScriptedLm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScriptedLm")
+            .field("name", &self.name)
+            .field("calls", &self.calls())
+            .finish_non_exhaustive()
+    }
+}

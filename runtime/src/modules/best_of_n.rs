@@ -1,0 +1,209 @@
+//! Several rollouts, the best of which is kept.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use futures_util::{FutureExt, StreamExt, future, stream::FuturesUnordered};
+
+use super::rollouts::{Hints, Rollouts, Settings, Started, Tally, config};
+use crate::{
+    BoxReward, Error, IntoScore, Module, Prediction, Result, Reward, Stop, Traverse, Walker, WalkerMut,
+};
+
+/// Runs a module up to `n` times and returns the prediction with the highest reward.
+///
+/// Each rollout is a copy of the module at temperature 1.0 with a rollout id of its own. The first reward that reaches the
+/// [`threshold`](BestOfN::threshold) ends the call; without one, all `n` run. Of equal rewards the lowest index wins. A
+/// rollout that fails (an error or panic of the module, an error, panic or NaN of the reward) is reported and the others go
+/// on; an error that no retry mends, such as a refused key, ends the call. The report is in
+/// [`Prediction::rollouts`] or [`Error::rollouts`](crate::Error::rollouts).
+///
+/// It is a module itself, remembers nothing between calls, and may be nested.
+///
+/// ```
+/// use karat::{BestOfN, Module, Predict, Reply, ScriptedLm, signature};
+///
+/// #[signature]
+/// struct Qa {
+///     #[input]
+///     question: String,
+///     #[output]
+///     answer: String,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> karat::Result<()> {
+/// let lm = ScriptedLm::new(["a long winded answer", "Paris"].map(|answer| Reply::fields([("answer", answer)]))).lm();
+/// let qa = Predict::<Qa>::new().lm(&lm);
+///
+/// let best = BestOfN::new(qa, 5, |_, p| p.answer.len() < 10).threshold(1.0);
+/// let best = best.call(QaInput { question: "Capital of France?".into() }).await?;
+/// assert_eq!(best.answer, "Paris");
+/// assert_eq!(best.rollouts().len(), 2);
+/// # Ok(())
+/// # }
+/// ```
+pub struct BestOfN<M: Module> {
+    module: M,
+    reward: BoxReward<M::Input, M::Output>,
+    settings: Settings,
+    concurrency: usize,
+}
+
+impl<M: Module> BestOfN<M> {
+    /// At most `n` rollouts of the module, judged by a closure or a [`#[reward]`](macro@crate::reward) function that returns
+    /// a `bool`, `f64`, `(f64, feedback)`, [`Score`](crate::Score), or a `Result` of one.
+    ///
+    /// An `n` of 0 is an [`is_config`](crate::Error::is_config) error of the call.
+    pub fn new<R: IntoScore + 'static>(
+        module: M,
+        n: usize,
+        reward: impl Fn(&M::Input, &Prediction<M::Output>) -> R + Send + Sync + 'static,
+    ) -> Self {
+        Self::of(module, n, BoxReward::from_fn(reward))
+    }
+
+    /// At most `n` rollouts of the module, judged by a type, such as an LM judge.
+    pub fn with_reward(module: M, n: usize, reward: impl Reward<M::Input, M::Output>) -> Self {
+        Self::of(module, n, BoxReward::new(reward))
+    }
+
+    fn of(module: M, n: usize, reward: BoxReward<M::Input, M::Output>) -> Self {
+        Self {
+            module,
+            reward,
+            settings: Settings::new(n),
+            concurrency: 1,
+        }
+    }
+
+    /// Ends the call at the first reward that is at least this; NaN is an [`is_config`](crate::Error::is_config) error of the
+    /// call.
+    pub fn threshold(mut self, reward: f64) -> Self {
+        self.settings.threshold = Some(reward);
+        self
+    }
+
+    /// Tolerates so many failed rollouts in one call; the next one ends it with an error. Default: `n`, so that only a call
+    /// without any success fails. 0 fails fast.
+    pub fn fail_count(mut self, failures: usize) -> Self {
+        self.settings.fail_count = Some(failures);
+        self
+    }
+
+    /// Runs so many rollouts at once. The first to reach the threshold drops the others on the wire. Default: 1.
+    pub fn concurrency(mut self, rollouts: usize) -> Self {
+        self.concurrency = rollouts;
+        self
+    }
+
+    /// Ends the call after this time with the best prediction until then, or with an
+    /// [`is_timeout`](crate::Error::is_timeout) error if there is none. Needs a tokio runtime with its timer on.
+    pub fn deadline(mut self, time: Duration) -> Self {
+        self.settings.deadline = Some(time);
+        self
+    }
+
+    /// The rollouts' temperature in place of 1.0. It replaces the LM's; one that a predictor fixed for itself stays.
+    pub fn temperature(mut self, temperature: f64) -> Self {
+        self.settings.temperature = Some(temperature);
+        self
+    }
+
+    /// The module that is run.
+    pub fn module(&self) -> &M {
+        &self.module
+    }
+}
+
+impl<M: Module> Module for BestOfN<M> {
+    type Input = M::Input;
+    type Output = M::Output;
+
+    async fn forward(&self, input: M::Input) -> Result<Prediction<M::Output>> {
+        self.settings.check()?;
+        if self.concurrency == 0 {
+            return Err(config(
+                "the concurrency is 0, so that no rollout would ever start: use at least 1",
+            ));
+        }
+        let rollouts = Rollouts::new(&self.module, &self.reward, &self.settings, &input);
+        let mut tally = Tally::new(&self.settings);
+        let mut waiting = 0..self.settings.n;
+        let mut running = FuturesUnordered::new();
+        let mut started: BTreeMap<usize, Started> = BTreeMap::new();
+        let mut deadline = std::pin::pin!(rollouts.deadline());
+        let stop = loop {
+            while running.len() < self.concurrency {
+                let Some(index) = waiting.next() else { break };
+                let ready = rollouts.ready(index, &Hints::new());
+                started.insert(index, ready.started.clone());
+                running.push(rollouts.run(ready).map(move |ended| (index, ended)));
+            }
+            // The deadline is looked at second: a rollout that is done by then counts.
+            let (index, ended) = match future::select(running.next(), deadline.as_mut()).await {
+                future::Either::Left((Some(ended), _)) => ended,
+                future::Either::Left((None, _)) => break Stop::Completed,
+                future::Either::Right(_) => break Stop::Deadline,
+            };
+            started.remove(&index);
+            let passed = match tally.add(ended) {
+                Ok(passed) => passed,
+                Err(error) => return Err(fail(tally, &started, error)),
+            };
+            if passed {
+                // Others that are done at the same moment count too, so that the order of arrival decides nothing; a failure
+                // among them no longer matters.
+                while let Some(Some((index, ended))) = running.next().now_or_never() {
+                    started.remove(&index);
+                    let _ = tally.add(ended);
+                }
+                break Stop::Threshold;
+            }
+        };
+        drop(running);
+        started.values().for_each(|started| tally.add_cancelled(started));
+        tally.finish(stop, rollouts.outer())
+    }
+
+    fn source(&self) -> Option<&'static str> {
+        self.module.source()
+    }
+}
+
+/// The error with the report, rollouts that were still running included.
+fn fail<O>(mut tally: Tally<'_, O>, running: &BTreeMap<usize, Started>, error: Error) -> Error {
+    running.values().for_each(|started| tally.add_cancelled(started));
+    tally.fail(error)
+}
+
+impl<M: Module> Traverse for BestOfN<M> {
+    fn walk<'a>(&'a self, walker: &mut Walker<'a, '_>) {
+        walker.module(self);
+        walker.repeated(self.settings.n, "module", &self.module);
+    }
+
+    fn walk_mut<'a>(&'a mut self, walker: &mut WalkerMut<'a, '_>) {
+        walker.field("module", &mut self.module);
+    }
+}
+
+impl<M: Module> Clone for BestOfN<M> {
+    fn clone(&self) -> Self {
+        Self {
+            module: self.module.clone(),
+            reward: self.reward.clone(),
+            settings: self.settings.clone(),
+            concurrency: self.concurrency,
+        }
+    }
+}
+
+impl<M: Module + fmt::Debug> fmt::Debug for BestOfN<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("BestOfN");
+        out.field("module", &self.module)
+            .field("settings", &self.settings)
+            .field("concurrency", &self.concurrency);
+        out.finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,13 @@
+//! The modules that come with karat. They use the public API alone: whatever they do, a module of your own can do.
+
+mod advice;
+mod best_of_n;
+mod chain_of_thought;
+mod refine;
+mod rollouts;
+
+pub use self::{
+    best_of_n::BestOfN,
+    chain_of_thought::{ChainOfThought, Reasoned},
+    refine::{Critic, Refine},
+};

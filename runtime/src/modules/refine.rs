@@ -1,0 +1,270 @@
+//! Rollouts one after another, each with advice from the one before.
+
+use std::{borrow::Borrow, fmt, time::Duration};
+
+use futures_util::future::{self, Either};
+
+use super::{
+    advice::{Review, advise},
+    rollouts::{Ended, Hints, Rollouts, Settings, Tally},
+};
+use crate::{
+    Advice, BoxReward, IntoScore, Lm, Module, Prediction, Result, Reward, Score, Stop, Traverse, Walker,
+    WalkerMut,
+};
+
+/// Runs a module up to `n` times, one rollout after another, with advice in between, and returns the prediction with the
+/// highest reward.
+///
+/// The rules are those of [`BestOfN`](crate::BestOfN). Between two rollouts the predictors get advice, each its own, as a
+/// hint in their prompts: the reward's feedback text as it is, or, where it gave none, what one LM call (the critic) makes of
+/// the module's source, the run and its reward. The critic's calls are at most `n - 1`; if one fails, that is reported, the
+/// earlier advice stays, and the run goes on. After a failed rollout no advice is asked for. The result is never worse than
+/// the best rollout seen.
+///
+/// ```
+/// use karat::{Module, Predict, Refine, Reply, ScriptedLm, signature};
+///
+/// #[signature]
+/// struct Qa {
+///     #[input]
+///     question: String,
+///     #[output]
+///     answer: String,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> karat::Result<()> {
+/// let lm = ScriptedLm::new(["it is Paris", "Paris"].map(|answer| Reply::fields([("answer", answer)])));
+/// let qa = Predict::<Qa>::new().lm(&lm.lm());
+///
+/// let refine = Refine::new(qa, 3, |_, p| {
+///     let words = p.answer.split(' ').count();
+///     (words == 1, format!("{words} words, 1 is wanted"))
+/// });
+/// let answer = refine.threshold(1.0).call(QaInput { question: "Capital of France?".into() }).await?;
+/// assert_eq!(answer.answer, "Paris");
+/// assert!(lm.requests()[1].prompt.last().contains("3 words, 1 is wanted"));
+/// # Ok(())
+/// # }
+/// ```
+pub struct Refine<M: Module> {
+    module: M,
+    reward: BoxReward<M::Input, M::Output>,
+    settings: Settings,
+    critic: Critic,
+    feedback_lm: Option<Lm>,
+}
+
+/// When the critic is asked for advice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Critic {
+    /// Where the reward gave no feedback text of its own.
+    #[default]
+    WithoutFeedback,
+    /// After every rollout but the last; the reward's text goes to the critic.
+    Always,
+}
+
+impl<M: Module> Refine<M> {
+    /// At most `n` rollouts of the module, judged as in [`BestOfN::new`](crate::BestOfN::new). The critic sees the source of a
+    /// [`#[reward]`](macro@crate::reward) function; a closure has none.
+    pub fn new<R: IntoScore + 'static>(
+        module: M,
+        n: usize,
+        reward: impl Fn(&M::Input, &Prediction<M::Output>) -> R + Send + Sync + 'static,
+    ) -> Self {
+        Self::of(module, n, BoxReward::from_fn(reward))
+    }
+
+    /// At most `n` rollouts of the module, judged by a type, such as an LM judge.
+    pub fn with_reward(module: M, n: usize, reward: impl Reward<M::Input, M::Output>) -> Self {
+        Self::of(module, n, BoxReward::new(reward))
+    }
+
+    fn of(module: M, n: usize, reward: BoxReward<M::Input, M::Output>) -> Self {
+        Self {
+            module,
+            reward,
+            settings: Settings::new(n),
+            critic: Critic::default(),
+            feedback_lm: None,
+        }
+    }
+
+    /// Ends the call at the first reward that is at least this; NaN is an [`is_config`](crate::Error::is_config) error of the
+    /// call.
+    pub fn threshold(mut self, reward: f64) -> Self {
+        self.settings.threshold = Some(reward);
+        self
+    }
+
+    /// Tolerates so many failed rollouts in one call; the next one ends it with an error. Default: `n`, so that only a call
+    /// without any success fails. 0 fails fast.
+    pub fn fail_count(mut self, failures: usize) -> Self {
+        self.settings.fail_count = Some(failures);
+        self
+    }
+
+    /// Ends the call after this time, advice included, with the best prediction until then, or with an
+    /// [`is_timeout`](crate::Error::is_timeout) error if there is none. Needs a tokio runtime with its timer on.
+    pub fn deadline(mut self, time: Duration) -> Self {
+        self.settings.deadline = Some(time);
+        self
+    }
+
+    /// The rollouts' temperature in place of 1.0. It replaces the LM's; one that a predictor fixed for itself stays.
+    pub fn temperature(mut self, temperature: f64) -> Self {
+        self.settings.temperature = Some(temperature);
+        self
+    }
+
+    /// When the critic is asked.
+    pub fn critic(mut self, critic: Critic) -> Self {
+        self.critic = critic;
+        self
+    }
+
+    /// The critic's LM. Default: that of the module's first predictor.
+    pub fn feedback_lm(mut self, lm: impl Borrow<Lm>) -> Self {
+        self.feedback_lm = Some(lm.borrow().clone());
+        self
+    }
+
+    /// The module that is run.
+    pub fn module(&self) -> &M {
+        &self.module
+    }
+
+    /// What the next rollouts are told, given how this one was judged. `None`: nothing new.
+    async fn advice(
+        &self,
+        rollouts: &Rollouts<'_, M>,
+        rollout_id: u64,
+        review: Review,
+    ) -> Result<Option<(String, Hints)>> {
+        let predictors = self.module.named_predictors();
+        if let (Some(feedback), Critic::WithoutFeedback) = (review.score.feedback(), self.critic) {
+            let hints = predictors
+                .into_iter()
+                .map(|(path, _)| (path, feedback.to_owned()))
+                .collect();
+            return Ok(Some((String::new(), hints)));
+        }
+        let lm = match (&self.feedback_lm, predictors.first()) {
+            (Some(lm), _) => lm.clone(),
+            (None, Some((_, predictor))) => predictor.resolve_lm()?,
+            // There is nobody to advise.
+            (None, None) => return Ok(None),
+        };
+        advise(&self.module, &lm, rollout_id, review, &rollouts.outer().child())
+            .await
+            .map(Some)
+    }
+}
+
+impl<M: Module> Module for Refine<M> {
+    type Input = M::Input;
+    type Output = M::Output;
+
+    async fn forward(&self, input: M::Input) -> Result<Prediction<M::Output>> {
+        self.settings.check()?;
+        let rollouts = Rollouts::new(&self.module, &self.reward, &self.settings, &input);
+        let mut tally = Tally::new(&self.settings);
+        let mut hints = Hints::new();
+        let mut deadline = std::pin::pin!(rollouts.deadline());
+        let mut stop = Stop::Completed;
+        for index in 0..self.settings.n {
+            let ready = rollouts.ready(index, &hints);
+            let started = ready.started.clone();
+            let run = std::pin::pin!(rollouts.run(ready));
+            // The deadline is looked at second: a rollout that is done by then counts.
+            let ended = match future::select(run, deadline.as_mut()).await {
+                Either::Left((ended, _)) => ended,
+                Either::Right(_) => {
+                    tally.add_cancelled(&started);
+                    stop = Stop::Deadline;
+                    break;
+                }
+            };
+            let review = self.review(&input, &ended);
+            match tally.add(ended) {
+                Ok(true) => {
+                    stop = Stop::Threshold;
+                    break;
+                }
+                Ok(false) => {}
+                Err(error) => return Err(tally.fail(error)),
+            }
+            let (Some(review), true) = (review, index + 1 < self.settings.n) else {
+                continue;
+            };
+            let advice = std::pin::pin!(self.advice(&rollouts, started.rollout_id, review));
+            match future::select(advice, deadline.as_mut()).await {
+                Either::Left((Ok(Some((discussion, by_predictor))), _)) => {
+                    hints.clone_from(&by_predictor);
+                    tally.advise(index, Advice::new(discussion, by_predictor));
+                }
+                Either::Left((Ok(None), _)) => {}
+                Either::Left((Err(error), _)) => tally.advise(index, Advice::failed(error)),
+                Either::Right(_) => {
+                    stop = Stop::Deadline;
+                    break;
+                }
+            }
+        }
+        tally.finish(stop, rollouts.outer())
+    }
+
+    fn source(&self) -> Option<&'static str> {
+        self.module.source()
+    }
+}
+
+impl<M: Module> Refine<M> {
+    /// What the critic is to see of a rollout; `None` if it failed.
+    fn review(&self, input: &M::Input, ended: &Ended<M::Output>) -> Option<Review> {
+        let (prediction, score): &(Prediction<M::Output>, Score) = ended.outcome.as_ref().ok()?;
+        Some(Review {
+            inputs: format!("{input:#?}"),
+            outputs: format!("{:#?}", **prediction),
+            trace: ended.started.tracer.trace(),
+            score: score.clone(),
+            threshold: self.settings.threshold,
+        })
+    }
+}
+
+impl<M: Module> Traverse for Refine<M> {
+    fn walk<'a>(&'a self, walker: &mut Walker<'a, '_>) {
+        walker.module(self);
+        walker.repeated(self.settings.n, "module", &self.module);
+    }
+
+    fn walk_mut<'a>(&'a mut self, walker: &mut WalkerMut<'a, '_>) {
+        walker.field("module", &mut self.module);
+    }
+}
+
+impl<M: Module> Clone for Refine<M> {
+    fn clone(&self) -> Self {
+        Self {
+            module: self.module.clone(),
+            reward: self.reward.clone(),
+            settings: self.settings.clone(),
+            critic: self.critic,
+            feedback_lm: self.feedback_lm.clone(),
+        }
+    }
+}
+
+impl<M: Module + fmt::Debug> fmt::Debug for Refine<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Refine");
+        out.field("module", &self.module)
+            .field("settings", &self.settings)
+            .field("critic", &self.critic);
+        out.field("feedback_lm", &self.feedback_lm)
+            .finish_non_exhaustive()
+    }
+}

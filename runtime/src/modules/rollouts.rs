@@ -1,0 +1,408 @@
+//! What `BestOfN` and `Refine` share: how a rollout is set up, run and judged, and how the best one is chosen.
+
+use std::{
+    any::Any, cmp::Ordering, collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration,
+};
+
+use futures_util::{FutureExt, future};
+use tokio::time::Instant;
+
+use crate::{
+    Advice, BoxReward, Error, ErrorKind, Field, Module, Prediction, Predictor, Result, Rollout, Score, Stop,
+    Trace, Tracer,
+};
+
+/// The temperature of rollouts where nothing else is set.
+const TEMPERATURE: f64 = 1.0;
+
+/// What the user chose.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) n: usize,
+    pub(super) threshold: Option<f64>,
+    pub(super) fail_count: Option<usize>,
+    pub(super) deadline: Option<Duration>,
+    pub(super) temperature: Option<f64>,
+}
+
+impl Settings {
+    pub(super) fn new(n: usize) -> Self {
+        Self {
+            n,
+            threshold: None,
+            fail_count: None,
+            deadline: None,
+            temperature: None,
+        }
+    }
+
+    /// Mistakes are told before any LM call.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.n == 0 {
+            return Err(config(
+                "`n` is 0, so that there is no rollout to choose from: use at least 1",
+            ));
+        }
+        if self.threshold.is_some_and(f64::is_nan) {
+            return Err(config(
+                "the threshold is NaN, which no reward reaches: use a number, or no threshold to run all",
+            ));
+        }
+        if self
+            .temperature
+            .is_some_and(|temperature| !(0.0..).contains(&temperature))
+        {
+            return Err(config(
+                "the temperature of the rollouts is not a number from 0 up",
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn passes(&self, reward: f64) -> bool {
+        self.threshold.is_some_and(|threshold| reward >= threshold)
+    }
+}
+
+pub(super) fn config(message: &str) -> Error {
+    Error::new(ErrorKind::Config, message)
+}
+
+/// The rollouts of one call: the module that is copied for each, and where their costs go.
+pub(super) struct Rollouts<'a, M: Module> {
+    module: &'a M,
+    reward: &'a BoxReward<M::Input, M::Output>,
+    settings: &'a Settings,
+    input: &'a M::Input,
+    outer: Tracer,
+    width: u64,
+    start: Instant,
+}
+
+/// A rollout that is set up to run.
+pub(super) struct Ready<M> {
+    pub(super) copy: M,
+    pub(super) started: Started,
+}
+
+/// What is known of a rollout from the moment it starts, so that a cancelled one can be reported.
+#[derive(Clone)]
+pub(super) struct Started {
+    index: usize,
+    pub(super) rollout_id: u64,
+    pub(super) tracer: Tracer,
+    notes: Vec<String>,
+    start: Instant,
+}
+
+impl Started {
+    fn record(&self) -> Rollout {
+        let rollout =
+            Rollout::new(self.index, self.rollout_id).with_cost(self.tracer.usage(), self.start.elapsed());
+        self.notes.iter().fold(rollout, Rollout::with_note)
+    }
+}
+
+/// How a rollout ended.
+pub(super) struct Ended<O> {
+    pub(super) started: Started,
+    pub(super) outcome: Result<(Prediction<O>, Score)>,
+}
+
+impl<'a, M: Module> Rollouts<'a, M> {
+    pub(super) fn new(
+        module: &'a M,
+        reward: &'a BoxReward<M::Input, M::Output>,
+        settings: &'a Settings,
+        input: &'a M::Input,
+    ) -> Self {
+        let outer = module
+            .predictors()
+            .iter()
+            .find_map(|predictor| predictor.tracer().cloned());
+        Self {
+            module,
+            reward,
+            settings,
+            input,
+            outer: outer.unwrap_or_default(),
+            width: module.rollout_width(),
+            start: Instant::now(),
+        }
+    }
+
+    /// Where the costs of all rollouts go.
+    pub(super) fn outer(&self) -> &Tracer {
+        &self.outer
+    }
+
+    /// Ends at the moment at which the call has to end, or never.
+    pub(super) async fn deadline(&self) {
+        match self
+            .settings
+            .deadline
+            .and_then(|deadline| self.start.checked_add(deadline))
+        {
+            Some(moment) => tokio::time::sleep_until(moment).await,
+            None => future::pending().await,
+        }
+    }
+
+    /// The configured copy for rollout `index`; hints are by predictor path.
+    pub(super) fn ready(&self, index: usize, hints: &Hints) -> Ready<M> {
+        let tracer = self.outer.child();
+        let mut copy = self.module.traced(&tracer);
+        let offset = self.width.saturating_mul(index as u64);
+        let mut first_id = None;
+        let mut notes = Vec::new();
+        for (path, predictor) in copy.named_predictors_mut() {
+            let id = predictor.rollout_id().saturating_add(offset);
+            first_id.get_or_insert(id);
+            predictor.set_rollout_id(id);
+            let temperature = self
+                .settings
+                .temperature
+                .or(predictor.run_temperature())
+                .unwrap_or(TEMPERATURE);
+            predictor.set_run_temperature(temperature);
+            if let Some(hint) = hints.get(&path) {
+                give_hint(predictor, hint);
+            }
+            match predictor.config().temperature {
+                Some(0.0) => notes.push(format!(
+                    "predictor `{path}` fixed its temperature at 0: its rollouts cannot differ"
+                )),
+                None if temperature == 0.0 => {
+                    notes.push(format!(
+                        "the rollouts' temperature is 0: those of predictor `{path}` cannot differ"
+                    ));
+                }
+                _ => {}
+            }
+        }
+        let rollout_id = first_id.unwrap_or(offset);
+        Ready {
+            copy,
+            started: Started {
+                index,
+                rollout_id,
+                tracer,
+                notes,
+                start: Instant::now(),
+            },
+        }
+    }
+
+    /// Runs the copy and judges what it gives. A panic in either is a failure of this rollout alone.
+    pub(super) async fn run(&self, ready: Ready<M>) -> Ended<M::Output> {
+        let Ready { copy, started } = ready;
+        let outcome = async {
+            let forward = AssertUnwindSafe(copy.forward(self.input.clone())).catch_unwind();
+            let prediction = forward
+                .await
+                .unwrap_or_else(|panic| Err(panicked("the module", &*panic)))?;
+            let judge = started.tracer.child();
+            let evaluate = self.reward.evaluate(self.input, &prediction, &judge);
+            let score = AssertUnwindSafe(evaluate).catch_unwind().await;
+            let score = score.unwrap_or_else(|panic| Err(panicked("the reward", &*panic)))?;
+            Ok((prediction, score))
+        };
+        Ended {
+            outcome: outcome.await,
+            started,
+        }
+    }
+}
+
+/// Texts by the path of the predictor that they are for.
+pub(super) type Hints = BTreeMap<String, String>;
+
+/// The field in which a predictor's prompt carries its hint.
+const HINT: Field = Field::input::<String>(
+    "hint",
+    "Advice from earlier attempts at this same task; follow it.",
+);
+
+/// Adds the hint to those that outer runs have given.
+fn give_hint(predictor: &mut Predictor, hint: &str) {
+    let outer = predictor
+        .run_inputs()
+        .iter()
+        .find(|(field, _)| field.name() == HINT.name());
+    let text = match outer.and_then(|(_, value)| value.as_str()) {
+        Some(outer) => format!("{outer}\n{hint}"),
+        None => hint.to_owned(),
+    };
+    predictor.set_run_input(HINT, text);
+}
+
+fn panicked(what: &str, panic: &(dyn Any + Send)) -> Error {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Error::new(
+        ErrorKind::Panic,
+        format!("{what} panicked: {}", text.unwrap_or("no message")),
+    )
+}
+
+/// The rollouts that ended so far, and the best of them.
+pub(super) struct Tally<'a, O> {
+    settings: &'a Settings,
+    records: Vec<Rollout>,
+    best: Option<Best<O>>,
+    failed: usize,
+}
+
+struct Best<O> {
+    index: usize,
+    reward: f64,
+    prediction: Prediction<O>,
+    trace: Trace,
+}
+
+impl<O> Best<O> {
+    /// Highest reward first; of equal ones the lowest index, whatever the order of arrival.
+    fn beats(&self, other: &Self) -> bool {
+        match self.reward.partial_cmp(&other.reward) {
+            Some(Ordering::Greater) => true,
+            Some(Ordering::Equal) => self.index < other.index,
+            _ => false,
+        }
+    }
+}
+
+impl<'a, O> Tally<'a, O> {
+    pub(super) fn new(settings: &'a Settings) -> Self {
+        Self {
+            settings,
+            records: Vec::new(),
+            best: None,
+            failed: 0,
+        }
+    }
+
+    /// Takes a rollout in. `true`: it reached the threshold.
+    ///
+    /// # Errors
+    /// The rollout failed in a way that ends the call: no retry mends it, or one more failed than is tolerated.
+    pub(super) fn add(&mut self, ended: Ended<O>) -> Result<bool> {
+        let Ended { started, outcome } = ended;
+        let record = started.record();
+        match outcome {
+            Ok((prediction, score)) => {
+                let reward = score.value();
+                self.records
+                    .push(record.with_reward(reward, score.feedback().map(str::to_owned)));
+                let new = Best {
+                    index: started.index,
+                    reward,
+                    prediction,
+                    trace: started.tracer.trace(),
+                };
+                if self.best.as_ref().is_none_or(|best| new.beats(best)) {
+                    self.best = Some(new);
+                }
+                Ok(self.settings.passes(reward))
+            }
+            Err(error) => {
+                self.records.push(record.with_error(error.clone()));
+                self.failed += 1;
+                let tolerated = self.settings.fail_count.unwrap_or(self.settings.n);
+                if error.is_permanent() {
+                    return Err(error);
+                }
+                if self.failed > tolerated {
+                    let message = format!(
+                        "{} of {} rollouts failed, {tolerated} are tolerated; the last one: {error}",
+                        self.failed, self.settings.n
+                    );
+                    return Err(exhausted(message, error));
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    /// Records a rollout that was still running when the call ended.
+    pub(super) fn add_cancelled(&mut self, started: &Started) {
+        self.records.push(started.record());
+    }
+
+    /// The record of a rollout, to add to it.
+    pub(super) fn advise(&mut self, index: usize, advice: Advice) {
+        if let Some(position) = self.records.iter().position(|record| record.index() == index) {
+            let record = self.records.swap_remove(position).with_advice(advice);
+            self.records.push(record);
+        }
+    }
+
+    /// The error with the report of all rollouts.
+    pub(super) fn fail(mut self, error: Error) -> Error {
+        self.records.sort_by_key(Rollout::index);
+        error.with_rollouts(self.records)
+    }
+
+    /// The best prediction with the report and the trace, its steps added to the outer run's.
+    ///
+    /// # Errors
+    /// No rollout succeeded: [`is_timeout`](Error::is_timeout) at the deadline, else
+    /// [`is_exhausted`](Error::is_exhausted) with every cause.
+    pub(super) fn finish(mut self, stop: Stop, outer: &Tracer) -> Result<Prediction<O>> {
+        let Some(best) = self.best.take() else {
+            let error = self.no_success(stop);
+            return Err(self.fail(error));
+        };
+        self.records.sort_by_key(Rollout::index);
+        let mark = |record: Rollout| {
+            let chosen = record.index() == best.index;
+            record.with_chosen(chosen)
+        };
+        let records: Vec<_> = self.records.into_iter().map(mark).collect();
+        outer.append(&best.trace);
+        let usage = outer.usage();
+        Ok(best
+            .prediction
+            .with_usage(usage)
+            .with_trace(Arc::new(best.trace))
+            .with_rollouts(records, stop))
+    }
+
+    fn no_success(&self, stop: Stop) -> Error {
+        let causes: Vec<_> = self
+            .records
+            .iter()
+            .filter_map(|record| Some(format!("rollout {}: {}", record.index(), record.error()?)))
+            .collect();
+        let causes = if causes.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", causes.join("; "))
+        };
+        if stop == Stop::Deadline {
+            let deadline = self.settings.deadline.unwrap_or_default();
+            return Error::new(
+                ErrorKind::Timeout,
+                format!("no rollout was finished by the deadline of {deadline:?}{causes}"),
+            );
+        }
+        let message = format!("all {} rollouts failed{causes}", self.settings.n);
+        match self.records.iter().rev().find_map(Rollout::error) {
+            Some(last) => exhausted(message, last.clone()),
+            None => Error::new(ErrorKind::Exhausted, message),
+        }
+    }
+}
+
+/// An error for failed rollouts that keeps what the last one knows.
+fn exhausted(message: String, last: Error) -> Error {
+    let mut error = Error::new(ErrorKind::Exhausted, message);
+    if let Some(field) = last.field() {
+        error = error.with_field(field);
+    }
+    if let Some(completion) = last.completion() {
+        error = error.with_completion(completion);
+    }
+    error.with_source(last)
+}

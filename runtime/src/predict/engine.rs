@@ -1,0 +1,299 @@
+//! One run of a predictor: prompt, LM call, reading, and what to do about an answer that cannot be read. Compiled once, for
+//! all signatures.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+
+use super::predictor::{OnParseError, Predictor};
+use crate::{
+    adapter::{Adapter, Inputs, Prepared},
+    error::{Error, ErrorKind, Result},
+    field::FieldRole,
+    lm::{Completion, Config, Finish, Lm, Message, Prompt, Request, Response, Usage},
+    text::shortened,
+    trace::{CallRecord, Step},
+};
+
+/// Takes one completion's values, in layout order, as typed outputs, or says why it cannot.
+pub(super) type Accept<'a> = &'a mut (dyn FnMut(Vec<Option<Value>>) -> Result<()> + Send);
+
+/// What a run leaves beside the accepted outputs.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub(super) usage: Usage,
+}
+
+/// Runs the predictor on these input values (in layout order) and hands every readable completion to `accept`.
+///
+/// The run's step goes to the tracer, also if it fails; the usage of each call goes there as soon as it is known, so that a
+/// run that is dropped midway is counted as far as known.
+pub(super) async fn run(
+    predictor: &Predictor,
+    values: Vec<Option<Value>>,
+    accept: Accept<'_>,
+) -> Result<Done> {
+    let mut calls = Vec::new();
+    let outcome = attempt(predictor, &values, accept, &mut calls).await;
+    let outcome = outcome.map_err(|error| error.with_predictor(predictor.path()));
+    let usage = calls.iter().map(|call| call.usage).sum();
+    let (outputs, error) = match &outcome {
+        Ok(outputs) => (outputs.clone(), None),
+        Err(error) => (Vec::new(), Some(error.clone())),
+    };
+    if let Some(tracer) = predictor.tracer() {
+        let layout = &predictor.state.layout;
+        let inputs = layout
+            .inputs
+            .iter()
+            .zip(values)
+            .filter_map(|(slot, value)| Some((slot.name(), value?)))
+            .collect();
+        tracer.push(Step {
+            predictor: predictor.path(),
+            signature: layout.signature,
+            inputs,
+            outputs,
+            calls,
+            error,
+        });
+    }
+    outcome.map(|_| Done { usage })
+}
+
+/// The messages of a run's first LM call.
+pub(super) fn first_prompt(predictor: &Predictor, values: &[Option<Value>]) -> Prompt {
+    prompt(predictor, &predictor.state.adapter, &predictor.prepared(), values)
+}
+
+fn prompt(
+    predictor: &Predictor,
+    adapter: &Arc<dyn Adapter>,
+    prepared: &Prepared,
+    values: &[Option<Value>],
+) -> Prompt {
+    let inputs = Inputs {
+        values,
+        extra: &predictor.run.inputs,
+    };
+    let mut prompt = Prompt::new(prepared.prefix.clone());
+    prompt.push(Message::user(adapter.ask(&predictor.task(), &inputs)));
+    prompt
+}
+
+/// Asks until an answer can be read, as often as the predictor's rule allows. Returns the first readable completion's values
+/// by name, for the trace.
+async fn attempt(
+    predictor: &Predictor,
+    values: &[Option<Value>],
+    accept: Accept<'_>,
+    calls: &mut Vec<CallRecord>,
+) -> Result<Vec<(&'static str, Value)>> {
+    let state = &predictor.state;
+    if let Some(mistake) = &state.mistake {
+        return Err(mistake.clone());
+    }
+    let lm = predictor.resolve_lm()?;
+    let task = predictor.task();
+    let inputs = Inputs {
+        values,
+        extra: &predictor.run.inputs,
+    };
+    let mut adapter = &state.adapter;
+    let mut prepared = predictor.prepared();
+    let mut again = match &state.on_parse_error {
+        OnParseError::Fail => 0,
+        OnParseError::Reask(times) => *times,
+        OnParseError::Fallback(_) => 1,
+    };
+    let mut prompt = first_prompt(predictor, values);
+    loop {
+        let call = Call {
+            predictor,
+            lm: &lm,
+            adapter,
+            prepared: &prepared,
+        };
+        let response = call.complete(&prompt, calls).await?;
+        let read = |text: &str| adapter.read(&task, &inputs, text);
+        let error = match accept_all(&response, read, accept) {
+            Ok(first) => {
+                let slots = predictor.state.layout.slots(FieldRole::Output);
+                return Ok(slots
+                    .iter()
+                    .zip(first)
+                    .filter_map(|(slot, value)| Some((slot.name(), value?)))
+                    .collect());
+            }
+            Err(error) => error,
+        };
+        if let Some(call) = calls.last_mut() {
+            call.error = Some(error.clone());
+        }
+        if !error.is_parse() || again == 0 {
+            return Err(error);
+        }
+        again -= 1;
+        if let OnParseError::Fallback(other) = &state.on_parse_error {
+            adapter = other;
+            prepared = Arc::new(adapter.prepare(&task));
+            prompt = self::prompt(predictor, adapter, &prepared, values);
+        }
+        prompt.push(Message::assistant(shortened(
+            error.completion().unwrap_or_default(),
+            4_000,
+        )));
+        prompt.push(Message::user(adapter.correct(&task, &error)));
+    }
+}
+
+/// Hands every readable completion to `accept`; an error only if there is none, the first one's.
+fn accept_all(
+    response: &Response,
+    read: impl Fn(&str) -> Result<Vec<Option<Value>>>,
+    accept: &mut (dyn FnMut(Vec<Option<Value>>) -> Result<()> + Send),
+) -> Result<Vec<Option<Value>>> {
+    let mut first_read = None;
+    let mut first_error = None;
+    for completion in &response.completions {
+        let outcome = usable_text(completion).and_then(|text| {
+            let values = read(text).map_err(|error| explain_cut(error, completion))?;
+            accept(values.clone()).map_err(|error| explain_cut(error, completion))?;
+            Ok(values)
+        });
+        match outcome {
+            Ok(values) => first_read = first_read.or(Some(values)),
+            Err(error) => first_error = first_error.or(Some(error.with_completion(completion.text.clone()))),
+        }
+    }
+    match (first_read, first_error) {
+        (Some(values), _) => Ok(values),
+        (None, Some(error)) => Err(error),
+        (None, None) => Err(Error::new(
+            ErrorKind::BadResponse,
+            "the model returned no completion",
+        )),
+    }
+}
+
+/// The completion's text, or why there is none to read.
+fn usable_text(completion: &Completion) -> Result<&str> {
+    let has_text = !completion.text.trim().is_empty();
+    match (&completion.refusal, &completion.finish) {
+        (Some(refusal), _) if !has_text => Err(Error::new(
+            ErrorKind::Refused,
+            format!("the model refused to answer: {}", shortened(refusal, 400)),
+        )
+        .with_completion(refusal.clone())),
+        (_, Finish::ContentFilter) => Err(Error::new(
+            ErrorKind::Filtered,
+            "the provider's content filter held the answer back",
+        )),
+        (_, Finish::Length) if !has_text => Err(cut(
+            "the model reached its token limit before it wrote any answer",
+        )),
+        _ if !has_text => Err(Error::new(
+            ErrorKind::BadResponse,
+            "the model's answer is empty: it ended without text, a refusal or a limit",
+        )),
+        _ => Ok(&completion.text),
+    }
+}
+
+/// An answer that was cut lacks its end for that reason and no other; asking again with the same limit would not help.
+fn explain_cut(error: Error, completion: &Completion) -> Error {
+    if completion.finish == Finish::Length && error.is_parse() {
+        let explained = cut(&format!("the model's answer was cut at its token limit: {error}"));
+        return match error.field() {
+            Some(field) => explained.with_field(field),
+            None => explained,
+        };
+    }
+    error
+}
+
+fn cut(what: &str) -> Error {
+    Error::new(
+        ErrorKind::Truncated,
+        format!("{what}; raise `max_tokens` or ask for less"),
+    )
+}
+
+/// One question to the LM, in the best form that its provider takes.
+struct Call<'a> {
+    predictor: &'a Predictor,
+    lm: &'a Lm,
+    adapter: &'a Arc<dyn Adapter>,
+    prepared: &'a Prepared,
+}
+
+impl Call<'_> {
+    /// Goes down the adapter's ladder as long as the provider calls the request wrong; every rung is recorded.
+    async fn complete(&self, prompt: &Prompt, calls: &mut Vec<CallRecord>) -> Result<Response> {
+        let mut modes = self.prepared.modes.iter().peekable();
+        loop {
+            let mode = modes.next();
+            let response_format = mode.and_then(|mode| mode.response_format.clone());
+            let request = Request {
+                prompt: prompt.clone(),
+                config: self.config(),
+                response_format,
+            };
+            let start = tokio::time::Instant::now();
+            let outcome = self.lm.complete(request).await;
+            let elapsed = start.elapsed();
+            let usage = match &outcome {
+                Ok(response) => Usage {
+                    calls: response.usage.calls.max(1),
+                    ..response.usage
+                },
+                Err(_) => Usage {
+                    calls: 1,
+                    ..Usage::default()
+                },
+            };
+            if let Some(tracer) = self.predictor.tracer() {
+                tracer.add_usage(usage);
+            }
+            calls.push(self.record(
+                mode.map_or("prompt", |mode| mode.name),
+                usage,
+                elapsed,
+                outcome.as_ref().err(),
+            ));
+            match outcome {
+                Err(error) if error.kind() == ErrorKind::BadRequest && modes.peek().is_some() => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn record(
+        &self,
+        mode: &'static str,
+        usage: Usage,
+        elapsed: Duration,
+        error: Option<&Error>,
+    ) -> CallRecord {
+        let (lm, adapter) = (self.lm.name().to_owned(), self.adapter.name());
+        CallRecord {
+            lm,
+            adapter,
+            mode,
+            usage,
+            elapsed,
+            error: error.cloned(),
+        }
+    }
+
+    /// The predictor's own values, then the run's, over what the LM's handle has.
+    fn config(&self) -> Config {
+        let mut config = self.predictor.state.config.clone();
+        config.temperature = config.temperature.or(self.predictor.run.temperature);
+        config.rollout_id = self.predictor.run.rollout_id.or(config.rollout_id);
+        if config.stop.is_empty() {
+            config.stop.clone_from(&self.prepared.stop);
+        }
+        config
+    }
+}

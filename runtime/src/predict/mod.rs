@@ -1,0 +1,278 @@
+//! The leaf of every module: one signature, asked of one LM.
+
+mod engine;
+mod predictor;
+
+use std::{fmt, marker::PhantomData, sync::Arc};
+
+use serde_json::Value;
+
+pub use self::predictor::{OnParseError, Predictor};
+use crate::{
+    adapter::{Adapter, Demo},
+    error::{Error, ErrorKind, Result},
+    field::{Field, FieldRole},
+    lm::{Lm, Message},
+    module::{Module, Traverse, Walker, WalkerMut},
+    prediction::Prediction,
+    signature::{Place, Signature},
+};
+
+/// Asks an LM for a signature's outputs: the module of which all others are made.
+///
+/// Setters take it by value. A copy shares its state and costs a few reference counts; what is then set on the copy leaves
+/// the original as it is.
+///
+/// ```
+/// use karat::{Module, Predict, Reply, ScriptedLm, signature};
+///
+/// /// Name the capital.
+/// #[signature]
+/// struct Capital {
+///     #[input]
+///     country: String,
+///     #[output]
+///     city: String,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> karat::Result<()> {
+/// let lm = ScriptedLm::new([Reply::fields([("city", "Paris")])]).lm();
+/// let capital = Predict::<Capital>::new()
+///     .demo(Capital { country: "Peru".into(), city: "Lima".into() })
+///     .lm(&lm);
+/// let answer = capital.call(CapitalInput { country: "France".into() }).await?;
+/// assert_eq!(answer.city, "Paris");
+/// # Ok(())
+/// # }
+/// ```
+pub struct Predict<S> {
+    predictor: Predictor,
+    signature: PhantomData<fn() -> S>,
+}
+
+impl<S: Signature> Predict<S> {
+    /// A predictor with the signature's own instructions, no demos, no LM of its own, and [`ChatAdapter`](crate::ChatAdapter).
+    pub fn new() -> Self {
+        Self {
+            predictor: Predictor::new::<S>(),
+            signature: PhantomData,
+        }
+    }
+
+    /// Adds a worked example.
+    pub fn demo(self, demo: S) -> Self {
+        self.demo_with(demo, &[])
+    }
+
+    /// Adds worked examples.
+    pub fn demos(self, demos: Vec<S>) -> Self {
+        demos
+            .into_iter()
+            .fold(self, |predict, demo| predict.demo_with(demo, &[]))
+    }
+
+    /// For module authors: adds a worked example with the values of fields that were added to the signature.
+    pub fn demo_with(mut self, demo: S, added: &[(&str, Value)]) -> Self {
+        let demo = self.take_apart(demo, added);
+        if let Some(demo) = self.predictor.remember(demo) {
+            self.predictor
+                .change_prompt(|state| Arc::make_mut(&mut state.demos).push(demo));
+        }
+        self
+    }
+
+    fn take_apart(&self, demo: S, added: &[(&str, Value)]) -> Result<Demo> {
+        let state = &self.predictor.state;
+        let (input, output) = demo.split();
+        Ok(Demo {
+            inputs: state
+                .layout
+                .spread(FieldRole::Input, state.spec.write_inputs(&input)?, added),
+            outputs: state
+                .layout
+                .spread(FieldRole::Output, state.spec.write_outputs(&output)?, added),
+        })
+    }
+
+    /// Replaces the signature's instructions.
+    pub fn instructions(mut self, instructions: impl Into<Arc<str>>) -> Self {
+        self.predictor.set_instructions(instructions);
+        self
+    }
+
+    /// Sets its LM.
+    pub fn lm(mut self, lm: &Lm) -> Self {
+        self.predictor.set_lm(lm);
+        self
+    }
+
+    /// Sets how prompts are written and answers read.
+    pub fn adapter(mut self, adapter: impl Adapter) -> Self {
+        self.predictor
+            .change_prompt(|state| state.adapter = Arc::new(adapter));
+        self
+    }
+
+    /// Sets what to do when an answer cannot be read.
+    pub fn on_parse_error(mut self, rule: OnParseError) -> Self {
+        self.predictor.change(|state| state.on_parse_error = rule);
+        self
+    }
+
+    /// Fixes its sampling temperature, against the LM's and against that of rollouts.
+    pub fn temperature(mut self, temperature: f64) -> Self {
+        self.predictor
+            .change(|state| state.config.temperature = Some(temperature));
+        self
+    }
+
+    /// Sets the most tokens to generate per completion.
+    pub fn max_tokens(mut self, tokens: u32) -> Self {
+        self.predictor
+            .change(|state| state.config.max_tokens = Some(tokens));
+        self
+    }
+
+    /// Sets how many completions to ask for; see [`Prediction::completions`].
+    pub fn n(mut self, completions: u32) -> Self {
+        self.predictor.change(|state| state.config.n = Some(completions));
+        self
+    }
+
+    /// Adds a text at which generation ends.
+    pub fn stop(mut self, text: impl Into<String>) -> Self {
+        self.predictor.change(|state| state.config.stop.push(text.into()));
+        self
+    }
+
+    /// Sets any further parameter of the provider.
+    pub fn param(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.predictor.change(|state| {
+            state.config.params.insert(name.into(), value.into());
+        });
+        self
+    }
+
+    /// For module authors: adds a field to the signature as this predictor sees it, as
+    /// [`ChainOfThought`](crate::ChainOfThought) adds its `reasoning`. See [`Predictor::add_field`]; a name that the
+    /// signature has is an [`is_config`](Error::is_config) error of the first call.
+    pub fn with_field(mut self, field: Field, place: Place) -> Self {
+        let added = self.predictor.add_field(field, place);
+        self.predictor.remember(added);
+        self
+    }
+
+    /// For module authors: [`forward`](Module::forward) with values for input fields that were added.
+    ///
+    /// # Errors
+    /// As [`Module::call`]'s; [`is_config`](Error::is_config) for a name that was not added.
+    pub async fn forward_with(
+        &self,
+        input: S::Input,
+        added: &[(&str, Value)],
+    ) -> Result<Prediction<S::Output>> {
+        let state = &self.predictor.state;
+        let unknown = added.iter().find(|(name, _)| {
+            !state
+                .layout
+                .inputs
+                .iter()
+                .any(|slot| slot.own.is_none() && slot.name() == *name)
+        });
+        if let Some((name, _)) = unknown {
+            let message = format!("no input field `{name}` was added: add it with `with_field` first");
+            return Err(Error::config(message)
+                .with_field(*name)
+                .with_predictor(self.predictor.path()));
+        }
+        let own = state
+            .spec
+            .write_inputs(&input)
+            .map_err(|error| error.with_predictor(self.predictor.path()))?;
+        let values = state.layout.spread(FieldRole::Input, own, added);
+        let mut prediction: Option<Prediction<S::Output>> = None;
+        let mut accept = |values: Vec<Option<Value>>| {
+            let (own, added) = state.layout.gather(FieldRole::Output, values);
+            let output = state.spec.read_outputs(own)?;
+            match &mut prediction {
+                None => prediction = Some(Prediction::from_completion(output, added)),
+                Some(prediction) => prediction.push_completion(output, added),
+            }
+            Ok(())
+        };
+        let done = engine::run(&self.predictor, values, &mut accept).await?;
+        match prediction {
+            Some(prediction) => Ok(prediction.with_usage(done.usage)),
+            None => Err(Error::new(
+                ErrorKind::BadResponse,
+                "the model returned no completion",
+            )),
+        }
+    }
+
+    /// The exact messages that a call with this input would send first.
+    ///
+    /// # Errors
+    /// [`is_config`](Error::is_config): an input value has no JSON form.
+    pub fn prompt(&self, input: &S::Input) -> Result<Vec<Message>> {
+        let state = &self.predictor.state;
+        let values = state
+            .layout
+            .spread(FieldRole::Input, state.spec.write_inputs(input)?, &[]);
+        Ok(engine::first_prompt(&self.predictor, &values)
+            .iter()
+            .cloned()
+            .collect())
+    }
+
+    /// The untyped part: state and run settings.
+    pub fn predictor(&self) -> &Predictor {
+        &self.predictor
+    }
+
+    /// The untyped part, to be changed.
+    pub fn predictor_mut(&mut self) -> &mut Predictor {
+        &mut self.predictor
+    }
+}
+
+impl<S: Signature> Module for Predict<S> {
+    type Input = S::Input;
+    type Output = S::Output;
+
+    async fn forward(&self, input: S::Input) -> Result<Prediction<S::Output>> {
+        self.forward_with(input, &[]).await
+    }
+}
+
+impl<S: Signature> Traverse for Predict<S> {
+    fn walk<'a>(&'a self, walker: &mut Walker<'a, '_>) {
+        walker.predictor(&self.predictor);
+    }
+
+    fn walk_mut<'a>(&'a mut self, walker: &mut WalkerMut<'a, '_>) {
+        walker.predictor(&mut self.predictor);
+    }
+}
+
+impl<S: Signature> Default for Predict<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Clone for Predict<S> {
+    fn clone(&self) -> Self {
+        Self {
+            predictor: self.predictor.clone(),
+            signature: PhantomData,
+        }
+    }
+}
+
+impl<S> fmt::Debug for Predict<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Predict").field(&self.predictor).finish()
+    }
+}

@@ -1,0 +1,310 @@
+//! The predictor: everything that a module's leaf knows, without its types.
+//!
+//! Its state is shared and copied on the first write, so that a copy of a module costs a few reference counts. Beside it
+//! stands what one run sets on a copy: see [`Run`].
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use serde_json::Value;
+
+use crate::{
+    adapter::{Adapter, ChatAdapter, Demo, Descriptions, JsonAdapter, Prepared, Task},
+    error::{Error, Result},
+    field::{Field, FieldRole},
+    lm::{Config, Lm, configured},
+    signature::{Layout, Place, Signature, Slot, Spec},
+    trace::Tracer,
+};
+
+/// What a predictor knows and how it is set for one run; the untyped part of [`Predict`](crate::Predict), which the
+/// traversal finds in modules.
+#[derive(Clone)]
+pub struct Predictor {
+    pub(super) state: Arc<State>,
+    pub(super) run: Run,
+}
+
+/// What is learned or set for good.
+#[derive(Clone)]
+pub(super) struct State {
+    pub(super) spec: &'static Spec,
+    pub(super) layout: Arc<Layout>,
+    pub(super) instructions: Option<Arc<str>>,
+    pub(super) descriptions: Descriptions,
+    pub(super) demos: Arc<Vec<Demo>>,
+    pub(super) lm: Option<Lm>,
+    pub(super) config: Config,
+    pub(super) adapter: Arc<dyn Adapter>,
+    pub(super) on_parse_error: OnParseError,
+    /// The constant part of the prompt, written at the first call; emptied by every change that it depends on.
+    prepared: OnceLock<Arc<Prepared>>,
+    /// A setter's mistake, told at the first call: setters return no `Result`.
+    pub(super) mistake: Option<Error>,
+}
+
+/// What one run sets on the predictors of its copy of a module.
+#[derive(Clone, Default)]
+pub(super) struct Run {
+    pub(super) tracer: Option<Tracer>,
+    pub(super) path: Option<Arc<str>>,
+    pub(super) rollout_id: Option<u64>,
+    pub(super) temperature: Option<f64>,
+    pub(super) inputs: Arc<[(Field, Value)]>,
+}
+
+/// What to do when a model's answer cannot be read as the output fields.
+///
+/// Whatever is chosen, every call is in the trace and in the usage, and an answer that was cut at the token limit is never
+/// asked for again.
+#[derive(Clone, Debug)]
+pub enum OnParseError {
+    /// Fail at once.
+    Fail,
+    /// Ask again in the same form, at most so many times, with the unreadable answer and what was wrong with it.
+    Reask(u32),
+    /// Ask once more in the form of this adapter, likewise. The default, with [`JsonAdapter`].
+    Fallback(Arc<dyn Adapter>),
+}
+
+impl Default for OnParseError {
+    fn default() -> Self {
+        Self::fallback(JsonAdapter)
+    }
+}
+
+impl OnParseError {
+    /// [`Fallback`](OnParseError::Fallback) to this adapter.
+    pub fn fallback(adapter: impl Adapter) -> Self {
+        Self::Fallback(Arc::new(adapter))
+    }
+}
+
+impl Predictor {
+    pub(super) fn new<S: Signature>() -> Self {
+        let spec = S::spec();
+        let state = State {
+            spec,
+            layout: spec.layout(),
+            instructions: None,
+            descriptions: Descriptions::default(),
+            demos: Arc::default(),
+            lm: None,
+            config: Config::default(),
+            adapter: Arc::new(ChatAdapter),
+            on_parse_error: OnParseError::default(),
+            prepared: OnceLock::new(),
+            mistake: None,
+        };
+        Self {
+            state: Arc::new(state),
+            run: Run::default(),
+        }
+    }
+
+    /// Changes the state, of this copy only, where the prompt's constant part does not depend on the change.
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut State)) {
+        change(Arc::make_mut(&mut self.state));
+    }
+
+    /// Changes the state, of this copy only, and has the prompt's constant part written anew.
+    pub(super) fn change_prompt(&mut self, change: impl FnOnce(&mut State)) {
+        let state = Arc::make_mut(&mut self.state);
+        change(state);
+        state.prepared = OnceLock::new();
+    }
+
+    /// The name of its signature.
+    pub fn signature(&self) -> &'static str {
+        self.state.spec.name()
+    }
+
+    /// The names of its input and output fields in prompt order, added ones included.
+    pub fn field_names(&self) -> (Vec<&'static str>, Vec<&'static str>) {
+        let names = |role| self.state.layout.slots(role).iter().map(Slot::name).collect();
+        (names(FieldRole::Input), names(FieldRole::Output))
+    }
+
+    /// What it is told to do.
+    pub fn instructions(&self) -> &str {
+        self.state
+            .instructions
+            .as_deref()
+            .unwrap_or(&self.state.layout.instructions)
+    }
+
+    /// Sets what it is told to do.
+    pub fn set_instructions(&mut self, instructions: impl Into<Arc<str>>) {
+        self.change_prompt(|state| state.instructions = Some(instructions.into()));
+    }
+
+    /// Its worked examples.
+    pub fn demos(&self) -> &[Demo] {
+        &self.state.demos
+    }
+
+    /// The LM that was set on it; the process default is not looked at.
+    pub fn lm(&self) -> Option<&Lm> {
+        self.state.lm.as_ref()
+    }
+
+    /// Sets its LM.
+    pub fn set_lm(&mut self, lm: &Lm) {
+        self.change(|state| state.lm = Some(lm.clone()));
+    }
+
+    /// The LM that a call would use: its own, else the process default.
+    ///
+    /// # Errors
+    /// [`is_config`](Error::is_config): there is neither.
+    pub fn resolve_lm(&self) -> Result<Lm> {
+        self.state.lm.clone().or_else(configured).ok_or_else(|| {
+            let message = "no LM is set: call `set_lm(&lm)` on the module, `.lm(&lm)` on the predictor, or \
+                           `karat::configure(lm)` once for the process";
+            Error::new(crate::ErrorKind::NoLm, message).with_predictor(self.path())
+        })
+    }
+
+    /// How it generates, where that differs from its LM.
+    pub fn config(&self) -> &Config {
+        &self.state.config
+    }
+
+    /// Adds a field to the signature as this predictor sees it: the user's own type, demos and files stay as they are. Its
+    /// value comes with [`Predict::call_with`](crate::Predict::call_with) (inputs) and leaves with
+    /// [`Prediction::added`](crate::Prediction::added) (outputs).
+    ///
+    /// # Errors
+    /// [`is_config`](Error::is_config): the signature has a field of this name.
+    pub fn add_field(&mut self, field: Field, place: Place) -> Result<()> {
+        let mut layout = (*self.state.layout).clone();
+        let index = layout.add(field, place)?;
+        self.change_prompt(|state| {
+            state.layout = Arc::new(layout);
+            // The demos keep their values at their fields.
+            for demo in Arc::make_mut(&mut state.demos) {
+                let values = match field.role() {
+                    FieldRole::Input => &mut demo.inputs,
+                    FieldRole::Output => &mut demo.outputs,
+                };
+                values.insert(index.min(values.len()), None);
+            }
+            let descriptions = match field.role() {
+                FieldRole::Input => &mut state.descriptions.inputs,
+                FieldRole::Output => &mut state.descriptions.outputs,
+            };
+            if index < descriptions.len() {
+                descriptions.insert(index, None);
+            }
+        });
+        Ok(())
+    }
+
+    /// Keeps a setter's mistake for the first call.
+    pub(super) fn remember<T>(&mut self, result: Result<T>) -> Option<T> {
+        result
+            .map_err(|mistake| {
+                self.change(|state| {
+                    state.mistake.get_or_insert(mistake);
+                })
+            })
+            .ok()
+    }
+
+    pub(super) fn task(&self) -> Task<'_> {
+        Task {
+            layout: &self.state.layout,
+            instructions: self.instructions(),
+            descriptions: &self.state.descriptions,
+            demos: &self.state.demos,
+        }
+    }
+
+    pub(super) fn prepared(&self) -> Arc<Prepared> {
+        self.state
+            .prepared
+            .get_or_init(|| Arc::new(self.state.adapter.prepare(&self.task())))
+            .clone()
+    }
+}
+
+/// What one run sets on a copy. Wrappers use it; so can any module author: clone the module, set these on
+/// [`named_predictors_mut`](crate::Module::named_predictors_mut), run the copy.
+impl Predictor {
+    /// The path from the root of the outermost module that is being called; `self` where none is set.
+    pub fn path(&self) -> Arc<str> {
+        self.run.path.clone().unwrap_or_else(|| "self".into())
+    }
+
+    /// Where it writes what it does.
+    pub fn tracer(&self) -> Option<&Tracer> {
+        self.run.tracer.as_ref()
+    }
+
+    /// Sets where it writes what it does. The path stays if an outer run has set one.
+    pub fn set_tracer(&mut self, tracer: &Tracer, path: &str) {
+        self.run.tracer = Some(tracer.clone());
+        self.run.path.get_or_insert_with(|| path.into());
+    }
+
+    /// The id at which rollouts of this predictor begin to count: an outer rollout's, else its own, else its LM's, else 0.
+    pub fn rollout_id(&self) -> u64 {
+        let lm = || {
+            self.state
+                .lm
+                .clone()
+                .or_else(configured)
+                .and_then(|lm| lm.config().rollout_id)
+        };
+        self.run
+            .rollout_id
+            .or(self.state.config.rollout_id)
+            .or_else(lm)
+            .unwrap_or(0)
+    }
+
+    /// Sets the rollout id of the run.
+    pub fn set_rollout_id(&mut self, id: u64) {
+        self.run.rollout_id = Some(id);
+    }
+
+    /// The temperature that an outer rollout has set.
+    pub fn run_temperature(&self) -> Option<f64> {
+        self.run.temperature
+    }
+
+    /// Sets the temperature of the run. It replaces the LM's; one that the predictor fixed for itself stays.
+    pub fn set_run_temperature(&mut self, temperature: f64) {
+        self.run.temperature = Some(temperature);
+    }
+
+    /// Gives the run an input that the model sees in the last message and that is in no task, trace or demo. One of the same
+    /// name is replaced.
+    pub fn set_run_input(&mut self, field: Field, value: impl Into<Value>) {
+        let others = self
+            .run
+            .inputs
+            .iter()
+            .filter(|(other, _)| other.name() != field.name())
+            .cloned();
+        self.run.inputs = others.chain([(field, value.into())]).collect();
+    }
+
+    /// The inputs of this run alone.
+    pub fn run_inputs(&self) -> &[(Field, Value)] {
+        &self.run.inputs
+    }
+}
+
+impl fmt::Debug for Predictor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Predictor")
+            .field("signature", &self.signature())
+            .field("instructions", &self.instructions())
+            .field("demos", &self.demos().len())
+            .field("lm", &self.lm())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,260 @@
+//! What a module returns: a typed output, and how it came about.
+
+use std::{
+    fmt,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{
+    error::{Error, Result},
+    field::read_value,
+    lm::Usage,
+    rollout::Rollout,
+    trace::Trace,
+};
+
+/// A module's output, with field access by `Deref`, and how it came about: usage, trace, rollouts, reward.
+///
+/// ```
+/// use karat::Prediction;
+///
+/// struct Answer {
+///     text: String,
+/// }
+///
+/// let prediction = Prediction::new(Answer { text: "Paris".into() });
+/// assert_eq!(prediction.text, "Paris");                     // plain field access
+/// let length = prediction.map(|answer| answer.text.len());  // the rest goes along
+/// assert_eq!(length.into_inner(), 5);
+/// ```
+#[derive(Clone)]
+pub struct Prediction<O> {
+    first: Completed<O>,
+    others: Vec<Completed<O>>,
+    about: Box<About>,
+}
+
+/// One completion: the output, and the fields that a module added to the signature.
+#[derive(Clone)]
+struct Completed<O> {
+    output: O,
+    added: Vec<(&'static str, Value)>,
+}
+
+#[derive(Clone, Default)]
+struct About {
+    usage: Usage,
+    trace: Arc<Trace>,
+    rollouts: Arc<[Rollout]>,
+    reward: Option<f64>,
+    stop: Option<Stop>,
+}
+
+/// Why a [`BestOfN`](crate::BestOfN) or a [`Refine`](crate::Refine) ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stop {
+    /// A reward reached the threshold.
+    Threshold,
+    /// All rollouts ran.
+    Completed,
+    /// The deadline passed; the prediction is the best until then.
+    Deadline,
+}
+
+/// The added fields' values of one completion, as [`Prediction::try_map`] shows them.
+#[derive(Clone, Copy, Debug)]
+pub struct Added<'a> {
+    values: &'a [(&'static str, Value)],
+}
+
+impl Added<'_> {
+    /// The value of a field that was added to the signature.
+    ///
+    /// # Errors
+    /// [`is_parse`](Error::is_parse): absent, or of another type.
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let value = self
+            .values
+            .iter()
+            .find(|(added, _)| *added == name)
+            .map(|(_, value)| value.clone());
+        read_value(name, value)
+    }
+}
+
+impl<O> Prediction<O> {
+    /// A prediction of this output, with nothing known of how it came about; what is known is added by
+    /// [`Module::call`](crate::Module::call).
+    pub fn new(output: O) -> Self {
+        Self::from_completion(output, Vec::new())
+    }
+
+    pub(crate) fn from_completion(output: O, added: Vec<(&'static str, Value)>) -> Self {
+        Self {
+            first: Completed { output, added },
+            others: Vec::new(),
+            about: Box::default(),
+        }
+    }
+
+    pub(crate) fn push_completion(&mut self, output: O, added: Vec<(&'static str, Value)>) {
+        self.others.push(Completed { output, added });
+    }
+
+    /// The output itself.
+    pub fn into_inner(self) -> O {
+        self.first.output
+    }
+
+    /// The outputs of all completions (more than one where `n` was above 1), this prediction's own first.
+    pub fn completions(&self) -> impl Iterator<Item = &O> {
+        std::iter::once(&self.first)
+            .chain(&self.others)
+            .map(|completed| &completed.output)
+    }
+
+    /// What all LM calls of the run cost, those of lost rollouts, rewards and advice included.
+    pub fn usage(&self) -> Usage {
+        self.about.usage
+    }
+
+    /// What the run's predictors did; of rollouts, the chosen one's. Filled by the outermost call.
+    pub fn trace(&self) -> &Trace {
+        &self.about.trace
+    }
+
+    /// Every rollout of the [`BestOfN`](crate::BestOfN) or [`Refine`](crate::Refine) that made the prediction, by index.
+    pub fn rollouts(&self) -> &[Rollout] {
+        &self.about.rollouts
+    }
+
+    /// The chosen rollout's reward.
+    pub fn reward(&self) -> Option<f64> {
+        self.about.reward
+    }
+
+    /// Why the rollouts ended; `None` where there were none.
+    pub fn stop(&self) -> Option<Stop> {
+        self.about.stop
+    }
+
+    /// The value of a field that a module added to the signature, e.g. a `reasoning`.
+    ///
+    /// # Errors
+    /// [`is_parse`](Error::is_parse): absent, or of another type.
+    pub fn added<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        Added {
+            values: &self.first.added,
+        }
+        .get(name)
+    }
+
+    /// The same prediction of another output; the rest goes along.
+    pub fn map<P>(self, mut to: impl FnMut(O) -> P) -> Prediction<P> {
+        let mut map = |completed: Completed<O>| Completed {
+            output: to(completed.output),
+            added: completed.added,
+        };
+        let first = map(self.first);
+        Prediction {
+            first,
+            others: self.others.into_iter().map(map).collect(),
+            about: self.about,
+        }
+    }
+
+    /// [`map`](Prediction::map) for a function that may fail and that sees the added fields of each completion.
+    ///
+    /// # Errors
+    /// The function's, at the first completion; later completions that fail are left out.
+    pub fn try_map<P>(self, mut to: impl FnMut(O, Added<'_>) -> Result<P>) -> Result<Prediction<P>> {
+        let mut map = |completed: Completed<O>| -> Result<Completed<P>> {
+            let Completed { output, added } = completed;
+            Ok(Completed {
+                output: to(output, Added { values: &added })?,
+                added,
+            })
+        };
+        let first = map(self.first)?;
+        let others = self
+            .others
+            .into_iter()
+            .filter_map(|completed| map(completed).ok())
+            .collect();
+        Ok(Prediction {
+            first,
+            others,
+            about: self.about,
+        })
+    }
+
+    /// The same prediction with this usage.
+    pub fn with_usage(mut self, usage: Usage) -> Self {
+        self.about.usage = usage;
+        self
+    }
+
+    /// The same prediction with this trace.
+    pub fn with_trace(mut self, trace: impl Into<Arc<Trace>>) -> Self {
+        self.about.trace = trace.into();
+        self
+    }
+
+    /// The same prediction with the report of the rollouts that it was chosen from.
+    pub fn with_rollouts(mut self, rollouts: impl Into<Arc<[Rollout]>>, stop: Stop) -> Self {
+        self.about.rollouts = rollouts.into();
+        self.about.stop = Some(stop);
+        self.about.reward = self
+            .about
+            .rollouts
+            .iter()
+            .find(|rollout| rollout.is_chosen())
+            .and_then(Rollout::reward);
+        self
+    }
+}
+
+impl<O> Deref for Prediction<O> {
+    type Target = O;
+
+    fn deref(&self) -> &O {
+        &self.first.output
+    }
+}
+
+impl<O> DerefMut for Prediction<O> {
+    fn deref_mut(&mut self) -> &mut O {
+        &mut self.first.output
+    }
+}
+
+impl<O: fmt::Debug> fmt::Debug for Prediction<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Prediction");
+        out.field("output", &self.first.output);
+        if let Some(reward) = self.about.reward {
+            out.field("reward", &reward);
+        }
+        out.field("usage", &self.about.usage).finish_non_exhaustive()
+    }
+}
+
+#[diagnostic::on_unimplemented(
+    message = "`forward` cannot return `{Self}`",
+    label = "expected `karat::Result<Prediction<T>>`",
+    note = "wrap a plain output with `Prediction::new(output)`, and an error of your own with `karat::Error::other(error)`"
+)]
+/// What a `forward` returns; so that the macro finds the output's type behind any alias of `Result`.
+pub trait ForwardOutput {
+    /// The `T` of `Result<Prediction<T>>`.
+    type Output;
+}
+
+impl<O> ForwardOutput for std::result::Result<Prediction<O>, Error> {
+    type Output = O;
+}

@@ -1,0 +1,220 @@
+//! The record of one rollout. It stands beside [`Error`], which carries a report of them.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use crate::{error::Error, lm::Usage};
+
+/// What became of one rollout of a [`BestOfN`](crate::BestOfN) or a [`Refine`](crate::Refine): its reward, its failure, its
+/// cost. `Display` gives it on one line.
+#[derive(Clone, Debug)]
+pub struct Rollout {
+    index: usize,
+    rollout_id: u64,
+    reward: Option<f64>,
+    feedback: Option<String>,
+    advice: Option<Advice>,
+    error: Option<Error>,
+    usage: Usage,
+    elapsed: Duration,
+    chosen: bool,
+    notes: Vec<String>,
+}
+
+/// For authors of wrappers: a record, filled by value.
+impl Rollout {
+    /// A rollout of which nothing is known yet; it counts as cancelled.
+    pub fn new(index: usize, rollout_id: u64) -> Self {
+        Self {
+            index,
+            rollout_id,
+            reward: None,
+            feedback: None,
+            advice: None,
+            error: None,
+            usage: Usage::default(),
+            elapsed: Duration::ZERO,
+            chosen: false,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Sets the reward and the reward's text.
+    pub fn with_reward(mut self, reward: f64, feedback: Option<String>) -> Self {
+        self.reward = Some(reward);
+        self.feedback = feedback;
+        self
+    }
+
+    /// Sets why it failed.
+    pub fn with_error(mut self, error: Error) -> Self {
+        self.error = Some(error);
+        self
+    }
+
+    /// Sets the cost and the time.
+    pub fn with_cost(mut self, usage: Usage, elapsed: Duration) -> Self {
+        self.usage = usage;
+        self.elapsed = elapsed;
+        self
+    }
+
+    /// Sets what was learnt from it.
+    pub fn with_advice(mut self, advice: Advice) -> Self {
+        self.advice = Some(advice);
+        self
+    }
+
+    /// Marks it as the one whose prediction is returned.
+    pub fn with_chosen(mut self, chosen: bool) -> Self {
+        self.chosen = chosen;
+        self
+    }
+
+    /// Adds what one should know about it.
+    pub fn with_note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+}
+
+impl Rollout {
+    /// Which rollout it was, from 0.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The id under which it ran: part of a cache's key.
+    pub fn rollout_id(&self) -> u64 {
+        self.rollout_id
+    }
+
+    /// Its reward; `None` if it failed or was cancelled.
+    pub fn reward(&self) -> Option<f64> {
+        self.reward
+    }
+
+    /// The reward's text about it.
+    pub fn feedback(&self) -> Option<&str> {
+        self.feedback.as_deref()
+    }
+
+    /// The advice that its outcome led to, given to the rollouts after it; only in a [`Refine`](crate::Refine).
+    pub fn advice(&self) -> Option<&Advice> {
+        self.advice.as_ref()
+    }
+
+    /// Why it failed: the module's error or panic, or the reward's.
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_ref()
+    }
+
+    /// True if it neither finished nor failed, because another rollout or the deadline ended the call first.
+    pub fn is_cancelled(&self) -> bool {
+        self.reward.is_none() && self.error.is_none()
+    }
+
+    /// What it cost, its reward's LM calls included; of a cancelled one, what is known of it.
+    pub fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// How long it took, its reward included.
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
+    /// True for the one whose prediction was returned.
+    pub fn is_chosen(&self) -> bool {
+        self.chosen
+    }
+
+    /// What one should know about it, e.g. that a predictor fixed its temperature at 0.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+impl fmt::Display for Rollout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = if self.chosen { '*' } else { ' ' };
+        write!(f, "{mark} rollout {} (id {}): ", self.index, self.rollout_id)?;
+        match (&self.error, self.reward) {
+            (Some(error), _) => write!(f, "failed: {error}")?,
+            (None, Some(reward)) => write!(f, "reward {reward:.3}")?,
+            (None, None) => f.write_str("cancelled")?,
+        }
+        if let Some(feedback) = &self.feedback {
+            write!(f, " ({feedback})")?;
+        }
+        let usage = self.usage;
+        write!(
+            f,
+            ", {} calls, {} tokens, {:.2?}",
+            usage.calls,
+            usage.total_tokens(),
+            self.elapsed
+        )?;
+        if let Some(advice) = &self.advice {
+            write!(f, "; {advice}")?;
+        }
+        for note in &self.notes {
+            write!(f, "; note: {note}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What was learnt from one rollout for those after it.
+#[derive(Clone, Debug, Default)]
+pub struct Advice {
+    discussion: String,
+    by_predictor: BTreeMap<String, String>,
+    error: Option<Error>,
+}
+
+impl Advice {
+    /// Hints by the path of their predictor, and the discussion that led to them.
+    pub fn new(discussion: impl Into<String>, by_predictor: BTreeMap<String, String>) -> Self {
+        Self {
+            discussion: discussion.into(),
+            by_predictor,
+            error: None,
+        }
+    }
+
+    /// Advice that could not be had.
+    pub fn failed(error: Error) -> Self {
+        Self {
+            error: Some(error),
+            ..Self::default()
+        }
+    }
+
+    /// The critic's discussion; empty where the reward's own feedback served as advice.
+    pub fn discussion(&self) -> &str {
+        &self.discussion
+    }
+
+    /// The hint for each predictor, by its path in the refined module.
+    pub fn by_predictor(&self) -> &BTreeMap<String, String> {
+        &self.by_predictor
+    }
+
+    /// Why no advice could be had; the earlier advice stayed in force.
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_ref()
+    }
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(error) = &self.error {
+            return write!(f, "no advice: {error}");
+        }
+        f.write_str("advice:")?;
+        for (path, hint) in &self.by_predictor {
+            write!(f, " {path}: {hint}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,24 @@
+//! Text in prompts and messages.
+
+/// The text with its middle cut out where it has more than `most` characters; the mark says how much is gone.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    let length = text.chars().count();
+    if length <= most {
+        return text.into();
+    }
+    let (head, tail) = (most.div_ceil(2), most / 2);
+    let start: String = text.chars().take(head).collect();
+    let end: String = text.chars().skip(length - tail).collect();
+    format!("{start} [... {} characters cut ...] {end}", length - head - tail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_is_cut_in_the_middle_with_a_mark() {
+        assert_eq!(shortened("abcdef", 6), "abcdef");
+        assert_eq!(shortened("äbcdefg", 4), "äb [... 3 characters cut ...] fg");
+    }
+}

@@ -1,0 +1,186 @@
+//! What a run did: the steps of its predictors, and what all its LM calls cost.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::{error::Error, lm::Usage};
+
+/// What the predictors of one run did, in the order in which they finished.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    steps: Vec<Step>,
+}
+
+impl Trace {
+    /// The steps, in the order in which they finished.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+}
+
+/// One run of one predictor.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub(crate) predictor: Arc<str>,
+    pub(crate) signature: &'static str,
+    pub(crate) inputs: Vec<(&'static str, Value)>,
+    pub(crate) outputs: Vec<(&'static str, Value)>,
+    pub(crate) calls: Vec<CallRecord>,
+    pub(crate) error: Option<Error>,
+}
+
+impl Step {
+    /// The predictor's path from the root of the called module.
+    pub fn predictor(&self) -> &str {
+        &self.predictor
+    }
+
+    /// The name of its signature.
+    pub fn signature(&self) -> &str {
+        self.signature
+    }
+
+    /// The input fields' values; those that a module added to the signature included, hints not.
+    pub fn inputs(&self) -> &[(&'static str, Value)] {
+        &self.inputs
+    }
+
+    /// The output fields' values of the first completion; empty if the step failed.
+    pub fn outputs(&self) -> &[(&'static str, Value)] {
+        &self.outputs
+    }
+
+    /// Every LM call that it made: more than one where a reply could not be read.
+    pub fn calls(&self) -> &[CallRecord] {
+        &self.calls
+    }
+
+    /// Why it failed, if it did.
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_ref()
+    }
+
+    /// What its calls cost.
+    pub fn usage(&self) -> Usage {
+        self.calls.iter().map(|call| call.usage).sum()
+    }
+}
+
+/// One LM call of a step.
+#[derive(Clone, Debug)]
+pub struct CallRecord {
+    pub(crate) lm: String,
+    pub(crate) adapter: &'static str,
+    pub(crate) mode: &'static str,
+    pub(crate) usage: Usage,
+    pub(crate) elapsed: Duration,
+    pub(crate) error: Option<Error>,
+}
+
+impl CallRecord {
+    /// The LM's name.
+    pub fn lm(&self) -> &str {
+        &self.lm
+    }
+
+    /// The adapter that wrote the prompt and read the reply.
+    pub fn adapter(&self) -> &str {
+        self.adapter
+    }
+
+    /// The rung of the adapter's ladder, e.g. `json_schema`, `json_object` or `prompt`.
+    pub fn mode(&self) -> &str {
+        self.mode
+    }
+
+    /// What it cost.
+    pub fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// How long it took.
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
+    /// Why it gave no answer: the LM's error, or that its reply could not be read.
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_ref()
+    }
+}
+
+/// Where the predictors of one run write what they do: a handle, shared by all of them.
+///
+/// [`Module::call`](crate::Module::call) makes one; wrappers make a [`child`](Tracer::child) of it per rollout.
+#[derive(Clone, Debug, Default)]
+pub struct Tracer {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    record: Mutex<Record>,
+    /// The run of which this one is a part: it bears the costs, call by call, so that even a dropped run is counted.
+    parent: Option<Tracer>,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    trace: Trace,
+    usage: Usage,
+}
+
+impl Tracer {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty one for a part of the run, such as a rollout. What the part spends counts here at once; its steps only come
+    /// here with [`append`](Tracer::append).
+    pub fn child(&self) -> Self {
+        let shared = Shared {
+            record: Mutex::default(),
+            parent: Some(self.clone()),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        self.shared.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a step. Its usage was added call by call.
+    pub(crate) fn push(&self, step: Step) {
+        self.lock().trace.steps.push(step);
+    }
+
+    /// Adds the steps of a part.
+    pub fn append(&self, trace: &Trace) {
+        self.lock().trace.steps.extend_from_slice(&trace.steps);
+    }
+
+    /// Adds what LM calls cost, here and in the runs of which this one is a part.
+    pub fn add_usage(&self, usage: Usage) {
+        self.lock().usage += usage;
+        if let Some(parent) = &self.shared.parent {
+            parent.add_usage(usage);
+        }
+    }
+
+    /// The steps so far.
+    pub fn trace(&self) -> Trace {
+        self.lock().trace.clone()
+    }
+
+    /// What all LM calls so far cost.
+    pub fn usage(&self) -> Usage {
+        self.lock().usage
+    }
+}

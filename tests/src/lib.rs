@@ -1,0 +1,1 @@
+//! This crate has no code of its own: see `tests/tests`.
