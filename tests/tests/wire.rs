@@ -6,6 +6,8 @@ mod connection;
 mod environment;
 #[path = "wire/faults.rs"]
 mod faults;
+#[path = "wire/secrets.rs"]
+mod secrets;
 
 use std::error::Error as _;
 

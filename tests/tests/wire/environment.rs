@@ -10,16 +10,14 @@ use super::{KEY, assert_no_key, good_body, hi, server};
 
 const CHILD: &str = "KARAT_TESTS_CHILD";
 
-fn is_child() -> bool {
+pub(crate) fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }
 
 /// Runs the test of this name again with these variables, and none other that the client reads.
-fn run_child(test: &str, vars: &[(&str, &str)]) {
+pub(crate) fn run_child(test: &str, vars: &[(&str, &str)]) {
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child
-        .args(["--exact", &format!("environment::{test}"), "--nocapture"])
-        .env(CHILD, "1");
+    child.args(["--exact", test, "--nocapture"]).env(CHILD, "1");
     for var in ["OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE"] {
         child.env_remove(var);
     }
@@ -40,7 +38,7 @@ async fn call() -> Result<Response> {
 async fn a_missing_key_names_the_variable_and_the_setter() {
     if !is_child() {
         return run_child(
-            "a_missing_key_names_the_variable_and_the_setter",
+            "environment::a_missing_key_names_the_variable_and_the_setter",
             &[("OPENAI_API_KEY", " ")],
         );
     }
@@ -62,7 +60,7 @@ async fn key_and_address_are_read_from_the_environment() {
     let server = server(ResponseTemplate::new(200).set_body_json(good_body())).await;
     let address = format!("{}/v1", server.uri());
     run_child(
-        "key_and_address_are_read_from_the_environment",
+        "environment::key_and_address_are_read_from_the_environment",
         &[("OPENAI_API_KEY", KEY), ("OPENAI_BASE_URL", &address)],
     );
     let request = &server.received_requests().await.unwrap()[0];

@@ -1,0 +1,86 @@
+//! The key is in the `Authorization` header and nowhere else: not in what is printed, not in what is logged.
+
+use std::{
+    fmt::{Debug, Write},
+    sync::{Arc, Mutex},
+};
+
+use serde_json::json;
+use tracing::{Event, Metadata, Subscriber, field::Visit, span};
+use wiremock::ResponseTemplate;
+
+use super::{
+    KEY, assert_no_key,
+    environment::{is_child, run_child},
+    good_body, hi, lm, server,
+};
+
+/// Keeps every field of every event and span, of every crate, at every level.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl Visit for Log {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn Debug) {
+        writeln!(self.0.lock().unwrap(), "{field}={value:?}").unwrap();
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
+        span.record(&mut self.clone());
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
+        values.record(&mut self.clone());
+    }
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut self.clone());
+    }
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+#[tokio::test]
+async fn the_key_is_in_no_log_whatever_the_server_answers() {
+    // In a process of its own: another test's thread could switch an event off for all.
+    if !is_child() {
+        return run_child("secrets::the_key_is_in_no_log_whatever_the_server_answers", &[]);
+    }
+    let log = Log::default();
+    tracing::subscriber::set_global_default(log.clone()).unwrap();
+    let echo = json!({"error": {"message": KEY, "code": KEY, "type": KEY}});
+    for template in [
+        ResponseTemplate::new(200).set_body_json(good_body()),
+        ResponseTemplate::new(200)
+            .set_body_json(json!({"choices": [{"message": {"content": "\u{1F600}"}}, {}]})),
+        ResponseTemplate::new(200)
+            .set_body_raw(format!(r#"{{"choices": "{KEY}\ud83d"}}"#), "application/json"),
+        ResponseTemplate::new(307).insert_header("location", format!("http://{KEY}/")),
+        ResponseTemplate::new(401).set_body_json(echo),
+        ResponseTemplate::new(500).set_body_string(KEY),
+    ] {
+        let server = server(template).await;
+        if let Err(error) = lm(&server.uri()).complete(hi()).await {
+            assert_no_key(&error);
+        }
+    }
+    let text = log.0.lock().unwrap();
+    // The log does hold what karat says, or its silence would prove nothing.
+    assert!(
+        text.contains("openai/gpt-x") && text.contains("status=401"),
+        "{text}"
+    );
+    assert!(!text.contains(KEY) && !text.contains("7f3a"), "{text}");
+}
+
+#[test]
+fn the_key_is_not_in_an_lm_that_is_printed() {
+    let lm = lm("http://127.0.0.1:1/v1?token=canary").temperature(0.5);
+    let text = format!("{lm:?} {lm:#?} {}", lm.name());
+    assert!(text.contains("openai/gpt-x") && text.contains("0.5"), "{text}");
+    assert!(!text.contains("canary") && !text.contains("7f3a"), "{text}");
+}
