@@ -66,6 +66,12 @@ pub(super) fn first_prompt(predictor: &Predictor, values: &[Option<Value>]) -> P
     prompt(predictor, &predictor.state.adapter, &predictor.prepared(), values)
 }
 
+/// The output values that the predictor's own adapter reads from a text.
+pub(super) fn read(predictor: &Predictor, values: &[Option<Value>], text: &str) -> Result<Vec<Option<Value>>> {
+    let inputs = Inputs { values, extra: &predictor.run.inputs };
+    predictor.state.adapter.read(&predictor.task(), &inputs, text)
+}
+
 fn prompt(
     predictor: &Predictor,
     adapter: &Arc<dyn Adapter>,

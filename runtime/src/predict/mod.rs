@@ -12,7 +12,7 @@ use crate::{
     adapter::{Adapter, Demo},
     error::{Error, ErrorKind, Result},
     field::{Field, FieldRole},
-    lm::{Lm, Message},
+    lm::{Lm, Prompt},
     module::{Module, Traverse, Walker, WalkerMut},
     prediction::Prediction,
     signature::{Place, Signature},
@@ -215,15 +215,22 @@ impl<S: Signature> Predict<S> {
     ///
     /// # Errors
     /// [`is_config`](Error::is_config): an input value has no JSON form.
-    pub fn prompt(&self, input: &S::Input) -> Result<Vec<Message>> {
+    pub fn prompt(&self, input: &S::Input) -> Result<Prompt> {
+        Ok(engine::first_prompt(&self.predictor, &self.values(input, &[])?))
+    }
+
+    /// Reads a model's text as a call with this input would; for tests of prompts and adapters.
+    ///
+    /// # Errors
+    /// [`is_parse`](Error::is_parse): the text cannot be read as the output fields.
+    pub fn parse(&self, input: &S::Input, text: &str) -> Result<S::Output> {
+        let values = engine::read(&self.predictor, &self.values(input, &[])?, text)?;
+        self.predictor.state.spec.read_outputs(self.predictor.state.layout.gather(FieldRole::Output, values).0)
+    }
+
+    fn values(&self, input: &S::Input, added: &[(&str, Value)]) -> Result<Vec<Option<Value>>> {
         let state = &self.predictor.state;
-        let values = state
-            .layout
-            .spread(FieldRole::Input, state.spec.write_inputs(input)?, &[]);
-        Ok(engine::first_prompt(&self.predictor, &values)
-            .iter()
-            .cloned()
-            .collect())
+        Ok(state.layout.spread(FieldRole::Input, state.spec.write_inputs(input)?, added))
     }
 
     /// The untyped part: state and run settings.

@@ -1,0 +1,55 @@
+# The project's commands; `just` lists them. `.ci/run` and the GitHub workflow call these same recipes.
+
+_default:
+    @just --list
+
+# All that must pass before a change lands.
+ci: fmt clippy docs test tree
+
+# The formatting, checked.
+fmt:
+    cargo fmt --all --check
+
+# Lints, warnings as errors.
+clippy:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Public docs, warnings as errors.
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# All tests, the live one on the local model included.
+test:
+    cargo test --workspace --locked
+
+# An application's dependencies, counted: at most 120 crates.
+tree:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    crates=$(cargo tree -p karat --locked -e normal --prefix none --no-dedupe | sort -u | wc -l)
+    echo "crates in the default build of an application: $crates (at most 120)"
+    test "$crates" -le 120
+
+# The benchmarks; see docs/benchmarks.md for what they show.
+bench *ARGS:
+    cargo bench -p karat --locked {{ARGS}}
+
+# What a rebuild of a program with one signature costs.
+bench-build:
+    scripts/bench-build
+
+# Licences, bans and advisories of the dependencies (needs cargo-deny and the network).
+deny:
+    cargo deny check
+
+# The quick start: README's first command.
+quickstart:
+    scripts/quickstart
+
+# The local model: `just local-lm start`, `just local-lm stop`, ...
+local-lm *ARGS:
+    scripts/local-lm {{ARGS}}
+
+# The tests of the local model's script.
+test-local-lm:
+    scripts/test-local-lm
