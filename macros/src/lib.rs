@@ -20,6 +20,7 @@ mod reward;
 mod runtime;
 mod signature;
 mod source;
+mod types;
 
 /// Makes a struct a signature.
 #[proc_macro_attribute]

@@ -1,9 +1,8 @@
 //! Rules about `forward`.
 
-use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::{
-    Attribute, FnArg, GenericArgument, Generics, Ident, Pat, PatType, PathArguments, ReceiverKind,
+    Attribute, FnArg, Generics, Ident, Pat, PatType, ReceiverKind,
     ReturnType, Safety, Type,
 };
 
@@ -11,7 +10,10 @@ use super::{
     block::{Argument, Forward, Input},
     parse::RawForward,
 };
-use crate::{diagnostics::Diagnostics, naming};
+use crate::{
+    diagnostics::Diagnostics,
+    types::{find, mentions},
+};
 
 /// Input and output as far as they can be known, and `forward` itself if it can stay.
 pub(crate) fn check(
@@ -274,54 +276,6 @@ fn check_argument(
             );
             diagnostics.at(pattern, message);
             None
-        }
-    }
-}
-
-/// The first type in a type for which the test holds. What stands behind a function pointer or a `dyn` has its own rules and is not
-/// searched.
-fn find<'a>(ty: &'a Type, test: &dyn Fn(&Type) -> bool) -> Option<&'a Type> {
-    if test(ty) {
-        return Some(ty);
-    }
-    match ty {
-        Type::Array(ty) => find(&ty.elem, test),
-        Type::Group(ty) => find(&ty.elem, test),
-        Type::Paren(ty) => find(&ty.elem, test),
-        Type::Slice(ty) => find(&ty.elem, test),
-        Type::Reference(ty) => find(&ty.elem, test),
-        Type::Tuple(ty) => ty.elems.iter().find_map(|ty| find(ty, test)),
-        Type::Path(path) => path
-            .path
-            .segments
-            .iter()
-            .find_map(|segment| match &segment.arguments {
-                PathArguments::AngleBracketed(arguments) => {
-                    arguments.args.iter().find_map(|argument| match argument {
-                        GenericArgument::Type(ty) => find(ty, test),
-                        _ => None,
-                    })
-                }
-                PathArguments::None | PathArguments::Parenthesized(_) => None,
-            }),
-        _ => None,
-    }
-}
-
-/// True if these words follow one another in the tokens, with at most `::` between them.
-fn mentions(tokens: &TokenStream, words: &[&str]) -> bool {
-    let mut flat = Vec::new();
-    flatten(tokens, &mut flat);
-    flat.windows(words.len()).any(|window| window == words)
-}
-
-fn flatten(tokens: &TokenStream, flat: &mut Vec<String>) {
-    for tree in tokens.clone() {
-        match tree {
-            TokenTree::Group(group) => flatten(&group.stream(), flat),
-            TokenTree::Ident(ident) => flat.push(naming::bare(&ident)),
-            TokenTree::Punct(punct) if punct.as_char() == ':' => {}
-            TokenTree::Punct(_) | TokenTree::Literal(_) => flat.push(String::new()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From the raw model to the checked one: every rule about signatures is here.
 
 use quote::ToTokens;
-use syn::{Attribute, Meta};
+use syn::{Attribute, Meta, Type};
 
 use super::{
     model::{Field, Signature},
@@ -13,6 +13,7 @@ use crate::{
     diagnostics::Diagnostics,
     docs::Text,
     naming::{self, Case},
+    types,
 };
 
 const EXAMPLE: &str = "`struct Qa { #[input] question: String, #[output] answer: String }`";
@@ -41,6 +42,9 @@ pub(crate) fn check(raw: RawSignature, diagnostics: &mut Diagnostics) -> Option<
         Body::Named(fields) => {
             let case = naming::case(&raw.attributes, diagnostics);
             signature.fields = check_fields(fields, case, diagnostics);
+            if plain {
+                check_types(&mut signature.fields, diagnostics);
+            }
             if signature.of(Role::Output).next().is_none() {
                 diagnostics.at(
                     &signature.ident,
@@ -158,6 +162,7 @@ fn check_fields(raw: Vec<RawField>, case: Case, diagnostics: &mut Diagnostics) -
             visibility: field.vis,
             ident,
             ty: field.ty,
+            is_foreign: false,
             attributes: field.attrs,
             name: name.text,
             description,
@@ -193,6 +198,21 @@ fn check_fields(raw: Vec<RawField>, case: Case, diagnostics: &mut Diagnostics) -
         }
     }
     fields
+}
+
+/// A field owns its value; a type that borrows would be refused by serde in words that help nobody.
+fn check_types(fields: &mut [Field], diagnostics: &mut Diagnostics) {
+    for field in fields {
+        let Some(ty) = types::find(&field.ty, &|ty| matches!(ty, Type::Reference(_))) else {
+            continue;
+        };
+        let message = "a signature owns its values, since runs are spawned and traces outlive them: take an owned type, such as \
+                       `String` for `&str` and `Vec` for a slice";
+        // At the `&`: the lifetime behind it may not be the user's.
+        let place = ty.to_token_stream().into_iter().next();
+        diagnostics.at(place, message);
+        field.is_foreign = true;
+    }
 }
 
 /// The role that the first mark gives; every further mark is a mistake.

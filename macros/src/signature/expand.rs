@@ -143,14 +143,25 @@ fn expand_facts(field: &Field) -> TokenStream {
 /// The shims that hand a half's values to the engine and take them from it.
 fn expand_fields(signature: &Signature, role: Role) -> TokenStream {
     let half = half(signature, role);
-    let write = signature.of(role).map(|Field { ident, ty, .. }| {
+    let known = signature.of(role).filter(|field| !field.is_foreign);
+    let write = known.map(|Field { ident, ty, .. }| {
         let base = quote_spanned!(naming::place(ty)=> <#ty as __k::FieldType>::put);
         quote!(#base(&self.#ident, __w);)
     });
-    let read = signature.of(role).map(|Field { ident, ty, .. }| {
-        let base = quote_spanned!(naming::place(ty)=> <#ty as __k::FieldType>::take);
-        quote!(#ident: #base(__r)?)
-    });
+    let read = signature.of(role).map(
+        |Field {
+             ident,
+             ty,
+             is_foreign,
+             ..
+         }| {
+            if *is_foreign {
+                return quote!(#ident: loop {});
+            }
+            let base = quote_spanned!(naming::place(ty)=> <#ty as __k::FieldType>::take);
+            quote!(#ident: #base(__r)?)
+        },
+    );
     // A half without fields uses neither.
     let (writer, reader) = match signature.of(role).next() {
         Some(_) => (quote!(__w), quote!(__r)),

@@ -19,7 +19,7 @@ pub(crate) struct Signature {
     pub(crate) derives: Vec<Path>,
     /// In declared order.
     pub(crate) fields: Vec<Field>,
-    /// True if the user's struct has other fields than these, so that its value can be neither joined nor split.
+    /// True for a stand-in: the user's item has no fields that could be joined and split.
     pub(crate) is_stub: bool,
 }
 
@@ -29,6 +29,8 @@ pub(crate) struct Field {
     pub(crate) visibility: Visibility,
     pub(crate) ident: Ident,
     pub(crate) ty: Type,
+    /// True if the type was reported, so that the engine is not to be asked about it.
+    pub(crate) is_foreign: bool,
     /// Attributes that the field shares with that of the generated struct, docs among them.
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) name: String,

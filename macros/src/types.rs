@@ -1,0 +1,83 @@
+//! What types and other tokens say, as far as a macro can see: it knows names, not what they stand for.
+
+use proc_macro2::{TokenStream, TokenTree};
+use syn::{GenericArgument, Lifetime, PathArguments, Type};
+
+use crate::naming;
+
+/// Gives every reference in a type that has no lifetime the lifetime `'static`, so that rustc has nothing to add to what a macro says
+/// about it.
+pub(crate) fn lengthen(ty: &mut Type) {
+    match ty {
+        Type::Array(ty) => lengthen(&mut ty.elem),
+        Type::Group(ty) => lengthen(&mut ty.elem),
+        Type::Paren(ty) => lengthen(&mut ty.elem),
+        Type::Slice(ty) => lengthen(&mut ty.elem),
+        Type::Reference(ty) => {
+            ty.lifetime
+                .get_or_insert_with(|| Lifetime::new("'static", ty.and_token.span));
+            lengthen(&mut ty.elem);
+        }
+        Type::Tuple(ty) => ty.elems.iter_mut().for_each(lengthen),
+        Type::Path(path) => {
+            for segment in &mut path.path.segments {
+                if let PathArguments::AngleBracketed(arguments) = &mut segment.arguments {
+                    for argument in &mut arguments.args {
+                        if let GenericArgument::Type(ty) = argument {
+                            lengthen(ty);
+                        }
+                    }
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The first type in a type for which the test holds. What stands behind a function pointer or a `dyn` has its own rules and is not
+/// searched.
+pub(crate) fn find<'a>(ty: &'a Type, test: &dyn Fn(&Type) -> bool) -> Option<&'a Type> {
+    if test(ty) {
+        return Some(ty);
+    }
+    match ty {
+        Type::Array(ty) => find(&ty.elem, test),
+        Type::Group(ty) => find(&ty.elem, test),
+        Type::Paren(ty) => find(&ty.elem, test),
+        Type::Slice(ty) => find(&ty.elem, test),
+        Type::Reference(ty) => find(&ty.elem, test),
+        Type::Tuple(ty) => ty.elems.iter().find_map(|ty| find(ty, test)),
+        Type::Path(path) => path
+            .path
+            .segments
+            .iter()
+            .find_map(|segment| match &segment.arguments {
+                PathArguments::AngleBracketed(arguments) => {
+                    arguments.args.iter().find_map(|argument| match argument {
+                        GenericArgument::Type(ty) => find(ty, test),
+                        _ => None,
+                    })
+                }
+                PathArguments::None | PathArguments::Parenthesized(_) => None,
+            }),
+        _ => None,
+    }
+}
+
+/// True if these words follow one another in the tokens, with at most `::` between them.
+pub(crate) fn mentions(tokens: &TokenStream, words: &[&str]) -> bool {
+    let mut flat = Vec::new();
+    flatten(tokens, &mut flat);
+    flat.windows(words.len()).any(|window| window == words)
+}
+
+fn flatten(tokens: &TokenStream, flat: &mut Vec<String>) {
+    for tree in tokens.clone() {
+        match tree {
+            TokenTree::Group(group) => flatten(&group.stream(), flat),
+            TokenTree::Ident(ident) => flat.push(naming::bare(&ident)),
+            TokenTree::Punct(punct) if punct.as_char() == ':' => {}
+            TokenTree::Punct(_) | TokenTree::Literal(_) => flat.push(String::new()),
+        }
+    }
+}
