@@ -181,9 +181,13 @@ impl Grammar {
                         settings.push(Setting { word, value });
                     }
                 }
-                if !input.is_empty() {
-                    input.parse::<Token![,]>()?;
+                if input.is_empty() {
+                    break;
                 }
+                if !input.peek(Token![,]) {
+                    return Err(input.error("words stand apart by a comma: put one before this"));
+                }
+                input.parse::<Token![,]>()?;
             }
             Ok(())
         };

@@ -36,13 +36,6 @@ pub(crate) fn check(raw: RawBlock, diagnostics: &mut Diagnostics) -> Checked {
         let (attributes, header, body) = (&raw.attributes, &raw.header, &raw.body);
         return Checked::Other(quote!(#(#attributes)* #header #body));
     }
-    if let Some(unsafety) = raw.unsafety {
-        diagnostics.at(
-            unsafety,
-            "a module's impl block cannot be unsafe: remove the word",
-        );
-    }
-
     let source = source::text(&raw.header, &raw.body);
     let mut forwards = raw.forwards.into_iter();
     let first = forwards.next();

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Attribute, Type};
+use syn::{Attribute, GenericArgument, Ident, PathArguments, Type, spanned::Spanned};
 
 use super::block::{Argument, Block, Checked, Forward, Input};
 use crate::{naming, runtime::Runtime, source};
@@ -31,12 +31,12 @@ impl Block {
         let (parameters, _, clause) = self.generics.split_for_impl();
 
         let input = self.input.ty();
-        let output = self.output.as_ref().map_or_else(
-            || quote!(()),
-            |ty| quote_spanned!(naming::place(ty)=> <#ty as #private::ForwardOutput>::Output),
-        );
+        let output = self
+            .output
+            .as_ref()
+            .map_or_else(|| quote!(()), |ty| projection(ty, &private, "Output"));
         let forward = match (&self.forward, &self.output) {
-            (Some(forward), Some(output)) => forward.expand(&self.input, output),
+            (Some(forward), Some(output)) => forward.expand(&self.input, output, &private),
             // The mistake is reported; this keeps programs that call the module free of further errors.
             _ => quote! {
                 async fn forward(&self, _: Self::Input) -> #private::Result<#private::Prediction<Self::Output>> { loop {} }
@@ -67,7 +67,7 @@ impl Block {
 
 impl Forward {
     /// The function as the user wrote it; several arguments are taken out of their struct.
-    fn expand(&self, input: &Input, output: &Type) -> TokenStream {
+    fn expand(&self, input: &Input, output: &Type, private: &TokenStream) -> TokenStream {
         let Self {
             attributes,
             async_token,
@@ -91,7 +91,46 @@ impl Forward {
                 quote!(#name { #(#fields),* }: #name)
             }
         };
+        // A type that is not to be seen to be right is named through the trait: where it is wrong, rustc then has no second opinion.
+        let output = match is_plain(output) {
+            true => output.to_token_stream(),
+            false => projection(output, private, "Return"),
+        };
         quote!(#(#attributes)* #async_token #fn_token #ident(#receiver, #argument) -> #output #body)
+    }
+}
+
+/// What the trait of return types says about one. The whole expression stands where the type does, so that all errors about the type
+/// are the same error to rustc, which then reports it once.
+fn projection(ty: &Type, private: &TokenStream, name: &str) -> TokenStream {
+    let tokens = ty.to_token_stream();
+    let first = ty.span();
+    let last = tokens.into_iter().last().map_or(first, |token| token.span());
+    let name = Ident::new(name, last);
+    let start = quote_spanned!(first=> <#ty as #private::ForwardOutput>::);
+    quote!(#start #name)
+}
+
+/// True for `Result<Prediction<..>>`, which needs no further proof.
+fn is_plain(ty: &Type) -> bool {
+    let of_result = argument_of(ty, "Result");
+    of_result.is_some_and(|ty| argument_of(ty, "Prediction").is_some())
+}
+
+/// The one type argument of a path that ends in this name.
+fn argument_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
+    let Type::Path(path) = ty else { return None };
+    let segment = path
+        .path
+        .segments
+        .last()
+        .filter(|segment| segment.ident == name)?;
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
+        return None;
+    };
+    match arguments.args.first() {
+        Some(GenericArgument::Type(ty)) if arguments.args.len() == 1 => Some(ty),
+        _ => None,
     }
 }
 

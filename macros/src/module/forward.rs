@@ -1,10 +1,7 @@
 //! Rules about `forward`.
 
 use quote::{ToTokens, format_ident};
-use syn::{
-    Attribute, FnArg, Generics, Ident, Pat, PatType, ReceiverKind,
-    ReturnType, Safety, Type,
-};
+use syn::{Attribute, FnArg, Generics, Ident, Pat, PatType, ReceiverKind, ReturnType, Safety, Type};
 
 use super::{
     block::{Argument, Forward, Input},

@@ -11,7 +11,6 @@ use syn::{
 /// An impl block under `#[module]`.
 pub(crate) struct RawBlock {
     pub(crate) attributes: Vec<Attribute>,
-    pub(crate) unsafety: Option<Token![unsafe]>,
     pub(crate) impl_token: Token![impl],
     pub(crate) generics: Generics,
     /// The trait of `impl Trait for Type`.
@@ -39,7 +38,8 @@ impl Parse for RawBlock {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let mut attributes = input.call(Attribute::parse_outer)?;
         let whole: TokenStream = input.fork().parse()?;
-        let unsafety = input.parse()?;
+        // rustc refuses an unsafe block without a trait itself.
+        input.parse::<Option<Token![unsafe]>>()?;
         let impl_token: Token![impl] = input.parse()?;
         let mut generics = match input.peek(Token![<]) && !is_qualified_path(input) {
             true => input.parse()?,
@@ -70,7 +70,6 @@ impl Parse for RawBlock {
             .unwrap_or_else(|| (TokenStream::new(), crate::source::empty_body(brace.span.join())));
         Ok(Self {
             attributes,
-            unsafety,
             impl_token,
             generics,
             of_trait,

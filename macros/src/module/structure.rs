@@ -112,7 +112,7 @@ fn is_skipped(attributes: &[Attribute], diagnostics: &mut Diagnostics) -> bool {
             Meta::List(_) => attributes::MODULE_FIELD.read(attribute, diagnostics),
             _ => {
                 let message = "a field of a module needs no mark; one that holds no predictors is marked `#[module(skip)]`";
-                diagnostics.at_span(naming::place(attribute.path()), message);
+                diagnostics.at(attribute.path(), message);
                 Vec::new()
             }
         };

@@ -83,10 +83,8 @@ fn expand_signature(signature: &Signature) -> TokenStream {
     } = signature;
     let [input, output] = &signature.halves;
     let name = naming::bare(ident);
-    let facts = Role::ALL
-        .into_iter()
-        .flat_map(|role| signature.of(role))
-        .map(expand_facts);
+    let fields = Role::ALL.into_iter().flat_map(|role| signature.of(role));
+    let facts = fields.filter(|field| !field.is_foreign).map(expand_facts);
     let (join, split) = match is_stub {
         true => (quote!(loop {}), quote!(loop {})),
         false => {
@@ -143,25 +141,22 @@ fn expand_facts(field: &Field) -> TokenStream {
 /// The shims that hand a half's values to the engine and take them from it.
 fn expand_fields(signature: &Signature, role: Role) -> TokenStream {
     let half = half(signature, role);
-    let known = signature.of(role).filter(|field| !field.is_foreign);
-    let write = known.map(|Field { ident, ty, .. }| {
+    let write = signature.of(role).map(|Field { ident, ty, .. }| {
         let base = quote_spanned!(naming::place(ty)=> <#ty as __k::FieldType>::put);
         quote!(#base(&self.#ident, __w);)
     });
-    let read = signature.of(role).map(
-        |Field {
-             ident,
-             ty,
-             is_foreign,
-             ..
-         }| {
-            if *is_foreign {
-                return quote!(#ident: loop {});
-            }
-            let base = quote_spanned!(naming::place(ty)=> <#ty as __k::FieldType>::take);
-            quote!(#ident: #base(__r)?)
-        },
-    );
+    let read = signature.of(role).map(|Field { ident, ty, .. }| {
+        let base = quote_spanned!(naming::place(ty)=> <#ty as __k::FieldType>::take);
+        quote!(#ident: #base(__r)?)
+    });
+    // A type that was reported already is not to be asked whether it is a field type.
+    let (write, read) = match signature.of(role).any(|field| field.is_foreign) {
+        true => (quote!(), quote!(loop {})),
+        false => (
+            quote!(#(#write)*),
+            quote!(::core::result::Result::Ok(Self { #(#read),* })),
+        ),
+    };
     // A half without fields uses neither.
     let (writer, reader) = match signature.of(role).next() {
         Some(_) => (quote!(__w), quote!(__r)),
@@ -170,9 +165,9 @@ fn expand_fields(signature: &Signature, role: Role) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl __k::Fields for #half {
-            fn write(&self, #writer: &mut __k::Writer) { #(#write)* }
+            fn write(&self, #writer: &mut __k::Writer) { #write }
             fn read(#reader: &mut __k::Reader<'_>) -> __k::Result<Self> {
-                ::core::result::Result::Ok(Self { #(#read),* })
+                #read
             }
         }
     }
