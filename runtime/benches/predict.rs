@@ -68,7 +68,9 @@ fn call(c: &mut Criterion) {
 fn format_and_parse(c: &mut Criterion) {
     let qa = qa(3);
     let input = input();
-    c.bench_function("format_with_cached_prefix", |b| b.iter(|| qa.prompt(black_box(&input)).expect("a prompt")));
+    c.bench_function("format_with_cached_prefix", |b| {
+        b.iter(|| qa.prompt(black_box(&input)).expect("a prompt"))
+    });
     c.bench_function("parse_chat", |b| b.iter(|| qa.parse(&input, black_box(REPLY)).expect("an answer")));
     let floor = r#"{"answer":"Paris"}"#;
     c.bench_function("floor_parse_serde_json", |b| {

@@ -212,10 +212,7 @@ impl Error {
     /// model, bad request, untrusted certificate.
     pub fn is_permanent(&self) -> bool {
         use ErrorKind::*;
-        matches!(
-            self.0.kind,
-            Config | NoLm | MissingKey | Auth | Quota | UnknownModel | BadRequest | Tls
-        )
+        matches!(self.0.kind, Config | NoLm | MissingKey | Auth | Quota | UnknownModel | BadRequest | Tls)
     }
 }
 
@@ -305,10 +302,7 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0
-            .source
-            .as_ref()
-            .map(|source| &**source as &(dyn std::error::Error + 'static))
+        self.0.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static))
     }
 }
 
@@ -318,9 +312,7 @@ mod tests {
 
     #[test]
     fn the_innermost_predictor_stays() {
-        let error = Error::parse("no field")
-            .with_predictor("answer.predict")
-            .with_predictor("self");
+        let error = Error::parse("no field").with_predictor("answer.predict").with_predictor("self");
         assert_eq!(error.predictor(), Some("answer.predict"));
         assert_eq!(error.to_string(), "predictor `answer.predict`: no field");
     }

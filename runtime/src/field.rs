@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     error::{Error, Result},
@@ -84,14 +84,7 @@ impl Field {
     }
 
     const fn new<T: FieldType>(name: &'static str, role: FieldRole, description: &'static str) -> Self {
-        Self {
-            name,
-            role,
-            description,
-            aliases: &[],
-            schema: subschema::<T>,
-            takes_null: takes_null::<T>,
-        }
+        Self { name, role, description, aliases: &[], schema: subschema::<T>, takes_null: takes_null::<T> }
     }
 
     #[doc(hidden)]
@@ -165,14 +158,30 @@ pub(crate) struct CompiledField {
     pub(crate) optional: bool,
     /// The type in words, for prompts and errors.
     pub(crate) type_text: String,
+    /// A narrower schema than the type's own, known only at run time.
+    narrowed: Option<Value>,
 }
 
 impl CompiledField {
     pub(crate) fn new(field: Field) -> Self {
         let mut generator = SchemaGenerator::default();
-        let mut schema = field.schema(&mut generator).to_value();
+        let schema = field.schema(&mut generator).to_value();
         let definitions = generator.take_definitions(true);
-        inline_top(&mut schema, &definitions);
+        Self::of(field, schema, &definitions, None)
+    }
+
+    /// The field with a narrower schema than its type's, e.g. with the names that a map may have.
+    pub(crate) fn narrowed(&self, schema: Value) -> Self {
+        Self::of(self.field, schema.clone(), &Map::new(), Some(schema))
+    }
+
+    fn of(
+        field: Field,
+        mut schema: Value,
+        definitions: &Map<String, Value>,
+        narrowed: Option<Value>,
+    ) -> Self {
+        inline_top(&mut schema, definitions);
         let shape = match schema.get("type") {
             Some(Value::String(kind)) if kind == "string" && is_free_text(&schema) => Shape::Text,
             Some(Value::Array(kinds)) if *kinds == ["string", "null"] && is_free_text(&schema) => {
@@ -180,13 +189,13 @@ impl CompiledField {
             }
             _ => Shape::Json,
         };
-        let type_text = describe(&schema, &definitions);
-        Self {
-            field,
-            shape,
-            optional: field.is_optional(),
-            type_text,
-        }
+        let type_text = describe(&schema, definitions);
+        Self { field, shape, optional: field.is_optional(), type_text, narrowed }
+    }
+
+    /// The JSON schema, as part of the generator's schema.
+    pub(crate) fn schema(&self, generator: &mut SchemaGenerator) -> Value {
+        self.narrowed.clone().unwrap_or_else(|| self.field.schema(generator).to_value())
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -217,7 +226,7 @@ impl CompiledField {
 }
 
 /// A reference at the top hides the type: put the definition in its place.
-fn inline_top(schema: &mut Value, definitions: &serde_json::Map<String, Value>) {
+fn inline_top(schema: &mut Value, definitions: &Map<String, Value>) {
     let definition = schema
         .get("$ref")
         .and_then(Value::as_str)
@@ -230,9 +239,7 @@ fn inline_top(schema: &mut Value, definitions: &serde_json::Map<String, Value>) 
 }
 
 fn is_free_text(schema: &Value) -> bool {
-    ["enum", "const", "format"]
-        .iter()
-        .all(|keyword| schema.get(keyword).is_none())
+    ["enum", "const", "format"].iter().all(|keyword| schema.get(keyword).is_none())
 }
 
 /// The names of a schema's values, where it is a plain list of them.
@@ -241,14 +248,11 @@ fn choices(schema: &Value) -> Option<Vec<&str>> {
         return names.iter().map(Value::as_str).collect();
     }
     let variants = schema.get("oneOf")?.as_array()?;
-    variants
-        .iter()
-        .map(|variant| variant.get("const").and_then(Value::as_str))
-        .collect()
+    variants.iter().map(|variant| variant.get("const").and_then(Value::as_str)).collect()
 }
 
 /// The schema in a few words, or itself where words do not do.
-fn describe(schema: &Value, definitions: &serde_json::Map<String, Value>) -> String {
+fn describe(schema: &Value, definitions: &Map<String, Value>) -> String {
     if let Some(names) = choices(schema) {
         return format!("one of: {}", names.join(", "));
     }
@@ -350,11 +354,7 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Reads these values, one for each of the fields.
     pub(crate) fn new(fields: &'a [Field], values: Vec<Option<Value>>) -> Self {
-        Self {
-            fields,
-            values: values.into_iter(),
-            next: 0,
-        }
+        Self { fields, values: values.into_iter(), next: 0 }
     }
 
     /// The next field's value.
@@ -412,26 +412,16 @@ mod tests {
         assert_eq!(compiled::<String>().type_text, "text");
         assert_eq!(compiled::<u8>().type_text, "whole number");
         assert_eq!(compiled::<Certainty>().type_text, "one of: Low, High");
-        assert_eq!(
-            compiled::<Vec<Certainty>>().type_text,
-            "JSON list, each item: one of: Low, High"
-        );
+        assert_eq!(compiled::<Vec<Certainty>>().type_text, "JSON list, each item: one of: Low, High");
         assert_eq!(compiled::<Option<String>>().type_text, "text, or null");
         assert!(compiled::<Nested>().type_text.contains("$defs"));
-        assert!(
-            compiled::<BTreeMap<String, u8>>()
-                .type_text
-                .starts_with("JSON of the schema")
-        );
+        assert!(compiled::<BTreeMap<String, u8>>().type_text.starts_with("JSON of the schema"));
     }
 
     #[test]
     fn bare_words_become_strings_and_json_becomes_values() {
         assert_eq!(compiled::<Certainty>().value_of_text("High"), json!("High"));
-        assert_eq!(
-            compiled::<Vec<u8>>().value_of_text("```json\n[1]\n```"),
-            json!([1])
-        );
+        assert_eq!(compiled::<Vec<u8>>().value_of_text("```json\n[1]\n```"), json!([1]));
         assert_eq!(compiled::<String>().value_of_text("[1]"), json!("[1]"));
         assert_eq!(compiled::<Option<String>>().value_of_text("None"), json!(null));
         assert_eq!(compiled::<bool>().value_of_text("True"), json!(true));
@@ -441,11 +431,6 @@ mod tests {
     fn an_absent_value_is_none_for_an_option_and_an_error_for_the_rest() {
         assert_eq!(read_value::<Option<u8>>("x", None).unwrap(), None);
         assert_eq!(read_value::<u8>("x", None).unwrap_err().field(), Some("x"));
-        assert!(
-            read_value::<u8>("x", Some(json!(300)))
-                .unwrap_err()
-                .to_string()
-                .contains("300")
-        );
+        assert!(read_value::<u8>("x", Some(json!(300))).unwrap_err().to_string().contains("300"));
     }
 }

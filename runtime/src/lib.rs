@@ -20,7 +20,9 @@ mod trace;
 pub use karat_macros::{module, reward, signature};
 
 pub use self::{
-    adapter::{Adapter, ChatAdapter, Demo, Inputs, JsonAdapter, Mode, Prepared, Task, TaskField},
+    adapter::{
+        Adapter, ChatAdapter, Demo, Inputs, JsonAdapter, Mode, Prepared, Task, TaskField, TerseAdapter,
+    },
     error::{Error, ErrorKind, Result},
     field::{Field, FieldRole, FieldType, Reader, Writer},
     lm::{BoxFuture, LanguageModel, Lm, Reply, ScriptedLm, Usage, configure},

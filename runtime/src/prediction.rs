@@ -78,11 +78,7 @@ impl Added<'_> {
     /// # Errors
     /// [`is_parse`](Error::is_parse): absent, or of another type.
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
-        let value = self
-            .values
-            .iter()
-            .find(|(added, _)| *added == name)
-            .map(|(_, value)| value.clone());
+        let value = self.values.iter().find(|(added, _)| *added == name).map(|(_, value)| value.clone());
         read_value(name, value)
     }
 }
@@ -95,11 +91,7 @@ impl<O> Prediction<O> {
     }
 
     pub(crate) fn from_completion(output: O, added: Vec<(&'static str, Value)>) -> Self {
-        Self {
-            first: Completed { output, added },
-            others: Vec::new(),
-            about: Box::default(),
-        }
+        Self { first: Completed { output, added }, others: Vec::new(), about: Box::default() }
     }
 
     pub(crate) fn push_completion(&mut self, output: O, added: Vec<(&'static str, Value)>) {
@@ -113,9 +105,7 @@ impl<O> Prediction<O> {
 
     /// The outputs of all completions (more than one where `n` was above 1), this prediction's own first.
     pub fn completions(&self) -> impl Iterator<Item = &O> {
-        std::iter::once(&self.first)
-            .chain(&self.others)
-            .map(|completed| &completed.output)
+        std::iter::once(&self.first).chain(&self.others).map(|completed| &completed.output)
     }
 
     /// What all LM calls of the run cost, those of lost rollouts, rewards and advice included.
@@ -148,24 +138,15 @@ impl<O> Prediction<O> {
     /// # Errors
     /// [`is_parse`](Error::is_parse): absent, or of another type.
     pub fn added<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
-        Added {
-            values: &self.first.added,
-        }
-        .get(name)
+        Added { values: &self.first.added }.get(name)
     }
 
     /// The same prediction of another output; the rest goes along.
     pub fn map<P>(self, mut to: impl FnMut(O) -> P) -> Prediction<P> {
-        let mut map = |completed: Completed<O>| Completed {
-            output: to(completed.output),
-            added: completed.added,
-        };
+        let mut map =
+            |completed: Completed<O>| Completed { output: to(completed.output), added: completed.added };
         let first = map(self.first);
-        Prediction {
-            first,
-            others: self.others.into_iter().map(map).collect(),
-            about: self.about,
-        }
+        Prediction { first, others: self.others.into_iter().map(map).collect(), about: self.about }
     }
 
     /// [`map`](Prediction::map) for a function that may fail and that sees the added fields of each completion.
@@ -175,22 +156,11 @@ impl<O> Prediction<O> {
     pub fn try_map<P>(self, mut to: impl FnMut(O, Added<'_>) -> Result<P>) -> Result<Prediction<P>> {
         let mut map = |completed: Completed<O>| -> Result<Completed<P>> {
             let Completed { output, added } = completed;
-            Ok(Completed {
-                output: to(output, Added { values: &added })?,
-                added,
-            })
+            Ok(Completed { output: to(output, Added { values: &added })?, added })
         };
         let first = map(self.first)?;
-        let others = self
-            .others
-            .into_iter()
-            .filter_map(|completed| map(completed).ok())
-            .collect();
-        Ok(Prediction {
-            first,
-            others,
-            about: self.about,
-        })
+        let others = self.others.into_iter().filter_map(|completed| map(completed).ok()).collect();
+        Ok(Prediction { first, others, about: self.about })
     }
 
     /// The same prediction with this usage.
@@ -209,12 +179,8 @@ impl<O> Prediction<O> {
     pub fn with_rollouts(mut self, rollouts: impl Into<Arc<[Rollout]>>, stop: Stop) -> Self {
         self.about.rollouts = rollouts.into();
         self.about.stop = Some(stop);
-        self.about.reward = self
-            .about
-            .rollouts
-            .iter()
-            .find(|rollout| rollout.is_chosen())
-            .and_then(Rollout::reward);
+        self.about.reward =
+            self.about.rollouts.iter().find(|rollout| rollout.is_chosen()).and_then(Rollout::reward);
         self
     }
 }

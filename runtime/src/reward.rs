@@ -21,11 +21,7 @@ pub struct Score {
 impl Score {
     /// A score without text.
     pub fn new(value: f64) -> Self {
-        Self {
-            value,
-            feedback: None,
-            source: None,
-        }
+        Self { value, feedback: None, source: None }
     }
 
     /// Adds text about it; [`Refine`](crate::Refine) gives it to the predictors.

@@ -147,13 +147,7 @@ impl fmt::Display for Rollout {
             write!(f, " ({feedback})")?;
         }
         let usage = self.usage;
-        write!(
-            f,
-            ", {} calls, {} tokens, {:.2?}",
-            usage.calls,
-            usage.total_tokens(),
-            self.elapsed
-        )?;
+        write!(f, ", {} calls, {} tokens, {:.2?}", usage.calls, usage.total_tokens(), self.elapsed)?;
         if let Some(advice) = &self.advice {
             write!(f, "; {advice}")?;
         }
@@ -175,19 +169,12 @@ pub struct Advice {
 impl Advice {
     /// Hints by the path of their predictor, and the discussion that led to them.
     pub fn new(discussion: impl Into<String>, by_predictor: BTreeMap<String, String>) -> Self {
-        Self {
-            discussion: discussion.into(),
-            by_predictor,
-            error: None,
-        }
+        Self { discussion: discussion.into(), by_predictor, error: None }
     }
 
     /// Advice that could not be had.
     pub fn failed(error: Error) -> Self {
-        Self {
-            error: Some(error),
-            ..Self::default()
-        }
+        Self { error: Some(error), ..Self::default() }
     }
 
     /// The critic's discussion; empty where the reward's own feedback served as advice.

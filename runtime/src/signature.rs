@@ -60,12 +60,7 @@ pub struct Spec {
 impl Spec {
     /// A table. Empty instructions mean: derive them from the fields.
     pub const fn new(name: &'static str, instructions: &'static str, fields: &'static [Field]) -> Self {
-        Self {
-            name,
-            instructions,
-            fields,
-            layout: OnceLock::new(),
-        }
+        Self { name, instructions, fields, layout: OnceLock::new() }
     }
 
     /// The signature's name.
@@ -80,10 +75,7 @@ impl Spec {
         }
         let names = |role| {
             let names = self.fields.iter().filter(|field| field.role() == role);
-            names
-                .map(|field| format!("`{}`", field.name()))
-                .collect::<Vec<_>>()
-                .join(", ")
+            names.map(|field| format!("`{}`", field.name())).collect::<Vec<_>>().join(", ")
         };
         match names(FieldRole::Input) {
             inputs if inputs.is_empty() => format!("Give {}.", names(FieldRole::Output)),
@@ -97,11 +89,7 @@ impl Spec {
     }
 
     fn own(&self, role: FieldRole) -> &'static [Field] {
-        let inputs = self
-            .fields
-            .iter()
-            .take_while(|field| field.role() == FieldRole::Input)
-            .count();
+        let inputs = self.fields.iter().take_while(|field| field.role() == FieldRole::Input).count();
         let (inputs, outputs) = self.fields.split_at(inputs);
         match role {
             FieldRole::Input => inputs,
@@ -129,11 +117,8 @@ impl Spec {
         let compile = || {
             let compiled = |role| {
                 let own = self.own(role).iter().enumerate();
-                own.map(|(index, field)| Slot {
-                    compiled: CompiledField::new(*field),
-                    own: Some(index),
-                })
-                .collect()
+                own.map(|(index, field)| Slot { compiled: CompiledField::new(*field), own: Some(index) })
+                    .collect()
             };
             Arc::new(Layout {
                 signature: self.name,
@@ -194,12 +179,7 @@ impl Layout {
     /// Adds a field and tells its index among those of its role.
     pub(crate) fn add(&mut self, field: Field, place: Place) -> Result<usize> {
         let name = field.name();
-        if self
-            .inputs
-            .iter()
-            .chain(&self.outputs)
-            .any(|slot| slot.name() == name)
-        {
+        if self.inputs.iter().chain(&self.outputs).any(|slot| slot.name() == name) {
             let message = format!(
                 "the signature `{}` has a field `{name}` already, which this module wants to add: rename it there, or use \
                  the signature without the module",
@@ -215,13 +195,7 @@ impl Layout {
             Place::First => 0,
             Place::Last => slots.len(),
         };
-        slots.insert(
-            index,
-            Slot {
-                compiled: CompiledField::new(field),
-                own: None,
-            },
-        );
+        slots.insert(index, Slot { compiled: CompiledField::new(field), own: None });
         Ok(index)
     }
 
@@ -235,10 +209,7 @@ impl Layout {
         let mut own: Vec<_> = own.into_iter().map(Some).collect();
         let pick = |slot: &Slot| match slot.own {
             Some(index) => own.get_mut(index).and_then(Option::take),
-            None => added
-                .iter()
-                .find(|(name, _)| *name == slot.name())
-                .map(|(_, value)| value.clone()),
+            None => added.iter().find(|(name, _)| *name == slot.name()).map(|(_, value)| value.clone()),
         };
         self.slots(role).iter().map(pick).collect()
     }
@@ -292,14 +263,9 @@ mod tests {
     #[test]
     fn an_added_field_stands_where_it_was_put_and_stays_apart_from_the_own_ones() {
         let mut layout = (*QA.layout()).clone();
-        layout
-            .add(Field::output::<String>("reasoning", ""), Place::First)
-            .unwrap();
-        let values = layout.spread(
-            FieldRole::Output,
-            vec![json!("Paris"), json!(1)],
-            &[("reasoning", json!("why"))],
-        );
+        layout.add(Field::output::<String>("reasoning", ""), Place::First).unwrap();
+        let values =
+            layout.spread(FieldRole::Output, vec![json!("Paris"), json!(1)], &[("reasoning", json!("why"))]);
         assert_eq!(values, [Some(json!("why")), Some(json!("Paris")), Some(json!(1))]);
         let (own, added) = layout.gather(FieldRole::Output, values);
         assert_eq!(own, [Some(json!("Paris")), Some(json!(1))]);
@@ -309,9 +275,7 @@ mod tests {
     #[test]
     fn a_name_that_the_signature_has_cannot_be_added() {
         let mut layout = (*QA.layout()).clone();
-        let error = layout
-            .add(Field::input::<String>("answer", ""), Place::Last)
-            .unwrap_err();
+        let error = layout.add(Field::input::<String>("answer", ""), Place::Last).unwrap_err();
         assert!(error.is_config());
         assert_eq!(error.field(), Some("answer"));
     }

@@ -143,13 +143,8 @@ impl Tracer {
     /// An empty one for a part of the run, such as a rollout. What the part spends counts here at once; its steps only come
     /// here with [`append`](Tracer::append).
     pub fn child(&self) -> Self {
-        let shared = Shared {
-            record: Mutex::default(),
-            parent: Some(self.clone()),
-        };
-        Self {
-            shared: Arc::new(shared),
-        }
+        let shared = Shared { record: Mutex::default(), parent: Some(self.clone()) };
+        Self { shared: Arc::new(shared) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Record> {

@@ -1,14 +1,11 @@
 //! Field markers in chat messages, as DSPy's programs and demos use them.
 
-use std::{fmt::Write as _, ops::Range};
+use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Adapter, Demo, Inputs, Mode, Prepared, Task, TaskField, marker, text_of};
-use crate::{
-    error::{Error, Result},
-    lm::Message,
-};
+use super::{Adapter, Demo, Inputs, Mode, Prepared, Task, TaskField, complete, marker, text_of};
+use crate::{error::Result, lm::Message};
 
 /// Each field under a line `[[ ## name ## ]]`; the default adapter.
 ///
@@ -32,11 +29,7 @@ impl Adapter for ChatAdapter {
             prefix.push(Message::user(inputs_text(task, &demo.inputs)));
             prefix.push(Message::assistant(outputs_text(task, demo)));
         }
-        Prepared {
-            prefix: prefix.into(),
-            modes: vec![Mode::PROMPT],
-            stop: Vec::new(),
-        }
+        Prepared { prefix: prefix.into(), modes: vec![Mode::PROMPT], stop: Vec::new() }
     }
 
     fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String {
@@ -57,7 +50,7 @@ impl Adapter for ChatAdapter {
         let fields: Vec<_> = task.outputs().collect();
         let mut found: Vec<Option<Value>> = vec![None; fields.len()];
         let mut open: Option<(usize, usize)> = None;
-        let repeated = repeated_inputs(inputs, text);
+        let repeated = inputs.repeated_in(text, |input| input.contains("[["));
         let mut close = |open: &mut Option<(usize, usize)>, end: usize| {
             if let Some((index, start)) = open.take() {
                 let value = marker::unescape(text[start..end].trim(), |name| is_reserved(task, name));
@@ -80,42 +73,6 @@ impl Adapter for ChatAdapter {
         close(&mut open, text.len());
         complete(&fields, found, text)
     }
-}
-
-/// Checks that no field is missing that has to be there.
-pub(super) fn complete(
-    fields: &[TaskField<'_>],
-    found: Vec<Option<Value>>,
-    text: &str,
-) -> Result<Vec<Option<Value>>> {
-    let pairs = || fields.iter().zip(&found);
-    let missing: Vec<_> = pairs()
-        .filter(|(field, value)| value.is_none() && !field.is_optional())
-        .map(|(field, _)| field.name())
-        .collect();
-    let Some(first) = missing.first() else {
-        return Ok(found);
-    };
-    let quoted = |names: Vec<&str>| {
-        names
-            .iter()
-            .map(|name| format!("`{name}`"))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let there = quoted(
-        pairs()
-            .filter(|(_, value)| value.is_some())
-            .map(|(field, _)| field.name())
-            .collect(),
-    );
-    let there = if there.is_empty() {
-        "no field at all".to_owned()
-    } else {
-        there
-    };
-    let message = format!("the answer lacks {}; found {there}", quoted(missing.clone()));
-    Err(Error::parse(message).with_field(*first).with_completion(text))
 }
 
 fn system(task: &Task<'_>) -> String {
@@ -152,12 +109,7 @@ pub(super) fn list_fields<'a>(text: &mut String, head: &str, fields: impl Iterat
 pub(super) fn inputs_text(task: &Task<'_>, values: &[Option<Value>]) -> String {
     let mut text = String::new();
     for (field, value) in task.inputs().zip(values) {
-        write_field(
-            &mut text,
-            task,
-            field.name(),
-            value.as_ref().map(input_text).as_deref(),
-        );
+        write_field(&mut text, task, field.name(), value.as_ref().map(input_text).as_deref());
     }
     text
 }
@@ -175,12 +127,7 @@ pub(super) fn write_extra(text: &mut String, task: &Task<'_>, inputs: &Inputs<'_
 fn outputs_text(task: &Task<'_>, demo: &Demo) -> String {
     let mut text = String::new();
     for (field, value) in task.outputs().zip(&demo.outputs) {
-        write_field(
-            &mut text,
-            task,
-            field.name(),
-            value.as_ref().map(text_of).as_deref(),
-        );
+        write_field(&mut text, task, field.name(), value.as_ref().map(text_of).as_deref());
     }
     marker::write(&mut text, marker::COMPLETED);
     text
@@ -205,10 +152,7 @@ fn input_text(value: &Value) -> String {
         Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) => items,
         other => return text_of(other).into_owned(),
     };
-    let lines = items
-        .iter()
-        .enumerate()
-        .map(|(index, item)| format!("[{}] {}", index + 1, text_of(item)));
+    let lines = items.iter().enumerate().map(|(index, item)| format!("[{}] {}", index + 1, text_of(item)));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -217,15 +161,4 @@ fn is_reserved(task: &Task<'_>, name: &str) -> bool {
     name == marker::COMPLETED
         || task.outputs().any(|field| field.answers_to(name))
         || task.inputs().any(|field| field.name() == name)
-}
-
-/// Where the reply repeats an input that has markers of its own: nothing in there is the model's.
-fn repeated_inputs(inputs: &Inputs<'_>, reply: &str) -> Vec<Range<usize>> {
-    if !reply.contains("[[") {
-        return Vec::new();
-    }
-    let texts = inputs.texts().into_iter().filter(|text| text.contains("[["));
-    texts
-        .flat_map(|text| reply.match_indices(text).map(|(at, part)| at..at + part.len()))
-        .collect()
 }

@@ -6,11 +6,7 @@ use crate::{error::Error, text::shortened};
 /// The user message after an unreadable answer: what was wrong, and that the whole answer is wanted again.
 pub(super) fn message(task: &Task<'_>, error: &Error) -> String {
     let problem = shortened(&error.to_string(), 600);
-    let names = task
-        .outputs()
-        .map(|field| format!("`{}`", field.name()))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let names = task.outputs().map(|field| format!("`{}`", field.name())).collect::<Vec<_>>().join(", ");
     format!(
         "Your answer could not be read: {problem}.\nGive the whole answer again, with {names}, in the form asked for."
     )

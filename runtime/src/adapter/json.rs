@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Adapter, Demo, Inputs, Mode, Prepared, Task, TaskField,
-    chat::{complete, inputs_text, list_fields, write_extra},
+    chat::{inputs_text, list_fields, write_extra},
+    complete,
 };
 use crate::{
     error::{Error, Result},
@@ -35,27 +36,13 @@ impl Adapter for JsonAdapter {
         }
         let schema = schema(task);
         let strict = !has_open_map(&schema);
-        let schema = ResponseFormat::JsonSchema {
-            name: schema_name(task.signature()),
-            schema,
-            strict,
-        };
+        let schema = ResponseFormat::JsonSchema { name: schema_name(task.signature()), schema, strict };
         let modes = vec![
-            Mode {
-                name: "json_schema",
-                response_format: Some(schema),
-            },
-            Mode {
-                name: "json_object",
-                response_format: Some(ResponseFormat::JsonObject),
-            },
+            Mode { name: "json_schema", response_format: Some(schema) },
+            Mode { name: "json_object", response_format: Some(ResponseFormat::JsonObject) },
             Mode::PROMPT,
         ];
-        Prepared {
-            prefix: prefix.into(),
-            modes,
-            stop: Vec::new(),
-        }
+        Prepared { prefix: prefix.into(), modes, stop: Vec::new() }
     }
 
     fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String {
@@ -63,12 +50,7 @@ impl Adapter for JsonAdapter {
         write_extra(&mut text, task, inputs);
         text.push_str("Answer with one JSON object with");
         for (index, field) in task.outputs().enumerate() {
-            let _ = write!(
-                text,
-                "{} \"{}\"",
-                if index == 0 { "" } else { ", then" },
-                field.name()
-            );
+            let _ = write!(text, "{} \"{}\"", if index == 0 { "" } else { ", then" }, field.name());
         }
         text.push('.');
         text
@@ -92,9 +74,7 @@ impl Adapter for JsonAdapter {
 fn find_object(text: &str) -> Option<Map<String, Value>> {
     let whole = text.trim();
     let braces = || whole.get(whole.find('{')?..=whole.rfind('}')?);
-    serde_json::from_str(whole)
-        .ok()
-        .or_else(|| serde_json::from_str(braces()?).ok())
+    serde_json::from_str(whole).ok().or_else(|| serde_json::from_str(braces()?).ok())
 }
 
 fn system(task: &Task<'_>) -> String {
@@ -102,11 +82,7 @@ fn system(task: &Task<'_>) -> String {
         "You are given fields, each below a marker line with its name, and answer with one JSON object.\n",
     );
     list_fields(&mut text, "\nGiven:\n", task.inputs());
-    list_fields(
-        &mut text,
-        "\nKeys of the object, in this order:\n",
-        task.outputs(),
-    );
+    list_fields(&mut text, "\nKeys of the object, in this order:\n", task.outputs());
     text.push_str("\nThe task:\n");
     text.push_str(task.instructions());
     text
@@ -115,20 +91,15 @@ fn system(task: &Task<'_>) -> String {
 /// A demo's answer. What it does not have is null.
 fn object(task: &Task<'_>, demo: &Demo) -> String {
     let pairs = task.outputs().zip(&demo.outputs);
-    let object: Map<_, _> = pairs
-        .map(|(field, value)| (field.name().to_owned(), value.clone().unwrap_or(Value::Null)))
-        .collect();
+    let object: Map<_, _> =
+        pairs.map(|(field, value)| (field.name().to_owned(), value.clone().unwrap_or(Value::Null))).collect();
     Value::Object(object).to_string()
 }
 
 /// Providers take letters, digits, `_` and `-`, at most 64.
 fn schema_name(signature: &str) -> String {
     let allowed = |c: char| {
-        if c.is_ascii_alphanumeric() || c == '_' || c == '-' {
-            c
-        } else {
-            '_'
-        }
+        if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }
     };
     signature.chars().map(allowed).take(64).collect()
 }
@@ -190,9 +161,7 @@ fn close_objects(schema: &mut Value) {
 fn has_open_map(schema: &Value) -> bool {
     match schema {
         Value::Object(map) => {
-            let is_open = map
-                .get("additionalProperties")
-                .is_some_and(|more| *more != Value::Bool(false));
+            let is_open = map.get("additionalProperties").is_some_and(|more| *more != Value::Bool(false));
             is_open || map.values().any(has_open_map)
         }
         Value::Array(items) => items.iter().any(has_open_map),

@@ -29,15 +29,9 @@ pub(crate) fn find(text: &str) -> Vec<Marker<'_>> {
         if let Some((name, length)) = at_start(body) {
             // A bold marker's closing asterisks belong to it.
             let behind = &body[length..];
-            let closing = if line.len() > body.len() {
-                behind.len() - behind.trim_start_matches('*').len()
-            } else {
-                0
-            };
-            markers.push(Marker {
-                name,
-                span: start..start + length + closing,
-            });
+            let closing =
+                if line.len() > body.len() { behind.len() - behind.trim_start_matches('*').len() } else { 0 };
+            markers.push(Marker { name, span: start..start + length + closing });
         }
         line_start += line.len();
     }
@@ -46,10 +40,7 @@ pub(crate) fn find(text: &str) -> Vec<Marker<'_>> {
 
 /// The marker with which the text begins: its name and its length.
 fn at_start(text: &str) -> Option<(&str, usize)> {
-    let inside = text
-        .strip_prefix("[[")?
-        .trim_start_matches(' ')
-        .strip_prefix("##")?;
+    let inside = text.strip_prefix("[[")?.trim_start_matches(' ').strip_prefix("##")?;
     let (name, behind) = inside.split_once("##")?;
     let rest = behind.trim_start_matches(' ').strip_prefix("]]")?;
     let name = name.trim();
@@ -112,15 +103,9 @@ mod tests {
 
     #[test]
     fn markers_are_found_at_the_start_of_a_line_only() {
-        assert_eq!(
-            names("[[ ## a ## ]]\nx\n  **[[ ## b ## ]]**\ny [[ ## c ## ]]"),
-            ["a", "b"]
-        );
+        assert_eq!(names("[[ ## a ## ]]\nx\n  **[[ ## b ## ]]**\ny [[ ## c ## ]]"), ["a", "b"]);
         assert_eq!(names("[[##a##]] x"), ["a"]);
-        assert_eq!(
-            names("[[ ## a b ## ]]\n[[ ## ## ]]\n[[ # a # ]]\n[[ \\## a ## ]]"),
-            Vec::<&str>::new()
-        );
+        assert_eq!(names("[[ ## a b ## ]]\n[[ ## ## ]]\n[[ # a # ]]\n[[ \\## a ## ]]"), Vec::<&str>::new());
     }
 
     #[test]

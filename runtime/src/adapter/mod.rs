@@ -4,13 +4,14 @@ mod chat;
 mod correction;
 mod json;
 mod marker;
+mod terse;
 
-use std::{borrow::Cow, fmt::Debug, sync::Arc};
+use std::{borrow::Cow, fmt::Debug, ops::Range, sync::Arc};
 
 use schemars::SchemaGenerator;
 use serde_json::Value;
 
-pub use self::{chat::ChatAdapter, json::JsonAdapter};
+pub use self::{chat::ChatAdapter, json::JsonAdapter, terse::TerseAdapter};
 use crate::{
     error::{Error, Result},
     field::{CompiledField, Field, FieldRole},
@@ -68,10 +69,7 @@ pub struct Mode {
 
 impl Mode {
     /// The prompt alone.
-    pub const PROMPT: Mode = Mode {
-        name: "prompt",
-        response_format: None,
-    };
+    pub const PROMPT: Mode = Mode { name: "prompt", response_format: None };
 }
 
 /// What is to be done, as an adapter sees it: instructions, fields, demos.
@@ -116,17 +114,10 @@ impl<'a> Task<'a> {
             FieldRole::Input => &self.descriptions.inputs,
             FieldRole::Output => &self.descriptions.outputs,
         };
-        self.layout
-            .slots(role)
-            .iter()
-            .enumerate()
-            .map(move |(index, Slot { compiled, .. })| {
-                let replaced = descriptions.get(index).and_then(Option::as_deref);
-                TaskField {
-                    compiled,
-                    description: replaced.unwrap_or(compiled.field.description()),
-                }
-            })
+        self.layout.slots(role).iter().enumerate().map(move |(index, Slot { compiled, .. })| {
+            let replaced = descriptions.get(index).and_then(Option::as_deref);
+            TaskField { compiled, description: replaced.unwrap_or(compiled.field.description()) }
+        })
     }
 
     /// Worked examples.
@@ -183,9 +174,9 @@ impl<'a> TaskField<'a> {
         text_of(value)
     }
 
-    /// The JSON schema of its type, as part of the generator's schema.
+    /// The JSON schema of its values, as part of the generator's schema.
     pub fn schema(&self, generator: &mut SchemaGenerator) -> Value {
-        self.compiled.field.schema(generator).to_value()
+        self.compiled.schema(generator)
     }
 }
 
@@ -234,15 +225,17 @@ impl<'a> Inputs<'a> {
         self.extra
     }
 
+    /// Where a reply repeats an input of which `matters` is true: nothing in there is the model's own.
+    fn repeated_in(&self, reply: &str, matters: impl Fn(&str) -> bool) -> Vec<Range<usize>> {
+        let texts = self.texts().into_iter().filter(|text| matters(text));
+        texts.flat_map(|text| reply.match_indices(text).map(|(at, part)| at..at + part.len())).collect()
+    }
+
     /// Every text among the values, however deep, that a model could repeat.
     fn texts(&self) -> Vec<&'a str> {
         let mut texts = Vec::new();
-        let mut open: Vec<&Value> = self
-            .values
-            .iter()
-            .flatten()
-            .chain(self.extra.iter().map(|(_, value)| value))
-            .collect();
+        let mut open: Vec<&Value> =
+            self.values.iter().flatten().chain(self.extra.iter().map(|(_, value)| value)).collect();
         while let Some(value) = open.pop() {
             match value {
                 Value::String(text) => texts.push(text.as_str()),
@@ -253,4 +246,22 @@ impl<'a> Inputs<'a> {
         }
         texts
     }
+}
+
+/// Checks that no field is missing that has to be there.
+fn complete(fields: &[TaskField<'_>], found: Vec<Option<Value>>, text: &str) -> Result<Vec<Option<Value>>> {
+    let pairs = || fields.iter().zip(&found);
+    let missing: Vec<_> = pairs()
+        .filter(|(field, value)| value.is_none() && !field.is_optional())
+        .map(|(field, _)| field.name())
+        .collect();
+    let Some(first) = missing.first() else {
+        return Ok(found);
+    };
+    let quoted =
+        |names: Vec<&str>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let there = quoted(pairs().filter(|(_, value)| value.is_some()).map(|(field, _)| field.name()).collect());
+    let there = if there.is_empty() { "no field at all".to_owned() } else { there };
+    let message = format!("the answer lacks {}; found {there}", quoted(missing.clone()));
+    Err(Error::parse(message).with_field(*first).with_completion(text))
 }

@@ -28,26 +28,17 @@ pub struct Message {
 impl Message {
     /// A system message.
     pub fn system(content: impl Into<Arc<str>>) -> Self {
-        Self {
-            role: Role::System,
-            content: content.into(),
-        }
+        Self { role: Role::System, content: content.into() }
     }
 
     /// A user message.
     pub fn user(content: impl Into<Arc<str>>) -> Self {
-        Self {
-            role: Role::User,
-            content: content.into(),
-        }
+        Self { role: Role::User, content: content.into() }
     }
 
     /// An assistant message.
     pub fn assistant(content: impl Into<Arc<str>>) -> Self {
-        Self {
-            role: Role::Assistant,
-            content: content.into(),
-        }
+        Self { role: Role::Assistant, content: content.into() }
     }
 }
 
@@ -63,10 +54,7 @@ pub struct Prompt {
 impl Prompt {
     /// A prompt of a shared prefix and nothing else yet.
     pub fn new(prefix: Arc<[Message]>) -> Self {
-        Self {
-            prefix,
-            tail: Vec::new(),
-        }
+        Self { prefix, tail: Vec::new() }
     }
 
     /// Adds a message at the end.
@@ -103,10 +91,7 @@ impl PartialEq for Prompt {
 
 impl From<Vec<Message>> for Prompt {
     fn from(messages: Vec<Message>) -> Self {
-        Self {
-            prefix: Arc::new([]),
-            tail: messages,
-        }
+        Self { prefix: Arc::new([]), tail: messages }
     }
 }
 
@@ -131,10 +116,7 @@ mod tests {
         let mut prompt = Prompt::new([Message::system("be brief")].into());
         prompt.push(Message::user("hi"));
         let text = serde_json::to_string(&prompt).unwrap();
-        assert_eq!(
-            text,
-            r#"[{"role":"system","content":"be brief"},{"role":"user","content":"hi"}]"#
-        );
+        assert_eq!(text, r#"[{"role":"system","content":"be brief"},{"role":"user","content":"hi"}]"#);
         assert_eq!(serde_json::from_str::<Prompt>(&text).unwrap(), prompt);
     }
 }

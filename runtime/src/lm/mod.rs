@@ -126,9 +126,7 @@ impl Lm {
             mistake: None,
             warned_of_temperature: Arc::default(),
         };
-        Self {
-            inner: Arc::new(inner),
-        }
+        Self { inner: Arc::new(inner) }
     }
 
     /// The address of the API, up to and without `/chat/completions`.

@@ -104,13 +104,7 @@ static PROVIDERS: [Provider; 8] = [
 impl Provider {
     /// Splits `provider/model` at the first slash: models may have slashes of their own.
     pub(crate) fn parse(name: &str) -> Result<(&'static Provider, &str)> {
-        let known = || {
-            PROVIDERS
-                .iter()
-                .map(|provider| provider.name)
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
+        let known = || PROVIDERS.iter().map(|provider| provider.name).collect::<Vec<_>>().join(", ");
         let (provider, model) = match name.split_once('/') {
             Some((provider, model)) if !model.trim().is_empty() => (provider, model),
             _ => {
@@ -157,17 +151,8 @@ mod tests {
     fn every_provider_has_an_address_a_key_variable_and_address_variables() {
         for provider in &PROVIDERS {
             let url = reqwest::Url::parse(provider.base_url).unwrap();
-            assert_eq!(
-                url.scheme() == "https",
-                provider.key_required,
-                "{}",
-                provider.name
-            );
-            assert!(
-                !provider.key_var.is_empty() && !provider.base_url_vars.is_empty(),
-                "{}",
-                provider.name
-            );
+            assert_eq!(url.scheme() == "https", provider.key_required, "{}", provider.name);
+            assert!(!provider.key_var.is_empty() && !provider.base_url_vars.is_empty(), "{}", provider.name);
         }
     }
 }

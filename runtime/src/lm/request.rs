@@ -86,11 +86,7 @@ pub struct Request {
 impl Request {
     /// A request of messages alone.
     pub fn new(prompt: impl Into<Prompt>) -> Self {
-        Self {
-            prompt: prompt.into(),
-            config: Config::default(),
-            response_format: None,
-        }
+        Self { prompt: prompt.into(), config: Config::default(), response_format: None }
     }
 }
 
@@ -129,10 +125,7 @@ pub struct Completion {
 impl Completion {
     /// A finished completion of this text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            ..Self::default()
-        }
+        Self { text: text.into(), ..Self::default() }
     }
 }
 

@@ -69,12 +69,7 @@ enum Body {
 
 impl Reply {
     fn of(outcome: Result<Vec<Body>>) -> Self {
-        Self {
-            outcome,
-            finish: Finish::Stop,
-            usage: None,
-            delay: Duration::ZERO,
-        }
+        Self { outcome, finish: Finish::Stop, usage: None, delay: Duration::ZERO }
     }
 
     /// This text, exactly.
@@ -85,10 +80,7 @@ impl Reply {
     /// These output fields, as a model would write them: a JSON object where the request asks for JSON, else each under its
     /// `[[ ## name ## ]]` marker.
     pub fn fields<N: Into<String>, V: Into<Value>>(fields: impl IntoIterator<Item = (N, V)>) -> Self {
-        let fields = fields
-            .into_iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect();
+        let fields = fields.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         Self::of(Ok(vec![Body::Fields(fields)]))
     }
 
@@ -135,22 +127,15 @@ impl Reply {
             tokio::time::sleep(self.delay).await;
         }
         let as_json = request.response_format.is_some();
-        let completions: Vec<_> = self
-            .outcome?
-            .into_iter()
-            .map(|body| body.write(as_json, &self.finish))
-            .collect();
+        let completions: Vec<_> =
+            self.outcome?.into_iter().map(|body| body.write(as_json, &self.finish)).collect();
         let usage = self.usage.unwrap_or_else(|| Usage {
             calls: 1,
             prompt_tokens: request.prompt.iter().map(|message| words(&message.content)).sum(),
             completion_tokens: completions.iter().map(|completion| words(&completion.text)).sum(),
             ..Usage::default()
         });
-        Ok(Response {
-            completions,
-            usage,
-            model: None,
-        })
+        Ok(Response { completions, usage, model: None })
     }
 }
 
@@ -174,10 +159,7 @@ impl From<Error> for Reply {
 
 impl Body {
     fn write(self, as_json: bool, finish: &Finish) -> Completion {
-        let mut completion = Completion {
-            finish: finish.clone(),
-            ..Completion::default()
-        };
+        let mut completion = Completion { finish: finish.clone(), ..Completion::default() };
         match self {
             Body::Text(text) => completion.text = text,
             Body::Refusal(text) => completion.refusal = Some(text),
@@ -216,11 +198,7 @@ impl ScriptedLm {
     }
 
     fn of(script: Script) -> Self {
-        Self {
-            name: "scripted".into(),
-            script,
-            requests: Arc::default(),
-        }
+        Self { name: "scripted".into(), script, requests: Arc::default() }
     }
 
     /// Another name than `scripted`, for programs with several.
@@ -248,11 +226,8 @@ impl ScriptedLm {
         match &self.script {
             Script::Computed(reply) => reply(request),
             Script::Queue(queue) => lock(queue).pop_front().unwrap_or_else(|| {
-                let message = format!(
-                    "`{}` has no reply left for request {}: give it more",
-                    self.name,
-                    self.calls()
-                );
+                let message =
+                    format!("`{}` has no reply left for request {}: give it more", self.name, self.calls());
                 Reply::error(Error::new(ErrorKind::Other, message))
             }),
         }

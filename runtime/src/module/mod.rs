@@ -99,11 +99,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
             let copy = self.traced(&tracer);
             let prediction = copy.forward(input).await?;
             // A module without predictors may have told its own costs.
-            let usage = if tracer.usage() == Usage::default() {
-                prediction.usage()
-            } else {
-                tracer.usage()
-            };
+            let usage = if tracer.usage() == Usage::default() { prediction.usage() } else { tracer.usage() };
             Ok(prediction.with_usage(usage).with_trace(tracer.trace()))
         }
     }
@@ -131,9 +127,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// Every predictor with its path, to be changed.
     fn named_predictors_mut(&mut self) -> Vec<(String, &mut Predictor)> {
         let mut found = Vec::new();
-        WalkerMut::run(self, &mut |path, predictor| {
-            found.push((path.to_owned(), predictor))
-        });
+        WalkerMut::run(self, &mut |path, predictor| found.push((path.to_owned(), predictor)));
         found
     }
 
@@ -172,10 +166,8 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
             return Ok(first.cloned());
         }
         let name = |lm: Option<&Lm>| lm.map_or("none", Lm::name).to_owned();
-        let each: Vec<_> = named
-            .iter()
-            .map(|(path, predictor)| format!("`{path}`: {}", name(predictor.lm())))
-            .collect();
+        let each: Vec<_> =
+            named.iter().map(|(path, predictor)| format!("`{path}`: {}", name(predictor.lm()))).collect();
         let message = format!(
             "the predictors have different LMs, so that there is no one LM to get: {}",
             each.join(", ")

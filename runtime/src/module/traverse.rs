@@ -111,11 +111,7 @@ pub struct WalkerMut<'a, 'v> {
 impl<'a, 'v> Walker<'a, 'v> {
     /// Visits all parts with their path and with how many times one run of the whole runs them.
     pub fn run<T: Traverse + ?Sized>(root: &'a T, visit: Visit<'a, 'v>) {
-        root.walk(&mut Walker {
-            path: Path::default(),
-            repeats: 1,
-            visit,
-        });
+        root.walk(&mut Walker { path: Path::default(), repeats: 1, visit });
     }
 
     /// Shows the module itself.
@@ -161,10 +157,7 @@ impl<'a, 'v> Walker<'a, 'v> {
 impl<'a, 'v> WalkerMut<'a, 'v> {
     /// Visits every predictor with its path.
     pub fn run<T: Traverse + ?Sized>(root: &'a mut T, visit: VisitMut<'a, 'v>) {
-        root.walk_mut(&mut WalkerMut {
-            path: Path::default(),
-            visit,
-        });
+        root.walk_mut(&mut WalkerMut { path: Path::default(), visit });
     }
 
     /// Shows a predictor.
@@ -204,33 +197,8 @@ macro_rules! plain {
     };
 }
 
-plain!(
-    (),
-    bool,
-    char,
-    u8,
-    u16,
-    u32,
-    u64,
-    u128,
-    usize,
-    i8,
-    i16,
-    i32,
-    i64,
-    i128,
-    isize,
-    f32,
-    f64
-);
-plain!(
-    String,
-    &'static str,
-    Cow<'static, str>,
-    Arc<str>,
-    PathBuf,
-    Duration
-);
+plain!((), bool, char, u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64);
+plain!(String, &'static str, Cow<'static, str>, Arc<str>, PathBuf, Duration);
 
 impl<T> Traverse for PhantomData<T> {
     fn walk<'a>(&'a self, _walker: &mut Walker<'a, '_>) {}

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
+use serde_json::{Map, Value, json};
+
 use super::rollouts::Hints;
 use crate::{
     JsonAdapter, Lm, Module, Predict, Result, Score, Step, Trace, Tracer, signature, text::shortened,
@@ -10,7 +12,7 @@ use crate::{
 /// A program made of LM predictors was run once and its output was rated. Find out which predictor held the reward down and
 /// what it should do instead. Then advise: for each predictor that should change, under its exact name from `modules`, one or
 /// two sentences that tell it how to work on inputs like these. A predictor sees its own inputs and your advice, nothing
-/// else. Leave out predictors that did well. Never write the final answer into the advice.
+/// else. For a predictor that did well, write nothing. Never write the final answer into the advice.
 #[signature]
 struct Advise {
     /// source code
@@ -85,13 +87,8 @@ pub(super) async fn advise(
     let mut critic = Predict::<Advise>::new().adapter(JsonAdapter).lm(lm);
     critic.predictor_mut().set_tracer(tracer, "critic");
     critic.predictor_mut().set_rollout_id(rollout_id);
-    let Review {
-        inputs,
-        outputs,
-        trace,
-        score,
-        threshold,
-    } = review;
+    critic.predictor_mut().narrow_field("advice", paths.schema())?;
+    let Review { inputs, outputs, trace, score, threshold } = review;
     let input = AdviseInput {
         program: shortened(module.source().unwrap_or(UNKNOWN), most::PROGRAM),
         modules: shortened(&definitions(module), most::MODULES),
@@ -99,10 +96,8 @@ pub(super) async fn advise(
         trajectory: shortened(&trajectory(&trace, &paths), most::TRAJECTORY),
         outputs: shortened(&outputs, most::OUTPUTS),
         reward_source: shortened(score.source().unwrap_or(UNKNOWN), most::REWARD_SOURCE),
-        threshold: threshold.map_or_else(
-            || "as high as possible".to_owned(),
-            |threshold| threshold.to_string(),
-        ),
+        threshold: threshold
+            .map_or_else(|| "as high as possible".to_owned(), |threshold| threshold.to_string()),
         reward: score.value(),
         feedback: shortened(score.feedback().unwrap_or("(none)"), most::FEEDBACK),
     };
@@ -119,20 +114,21 @@ impl Paths {
         Self(
             named
                 .map(|(path, predictor)| {
-                    (
-                        path.clone(),
-                        predictor.tracer().map_or(path, |_| predictor.path().to_string()),
-                    )
+                    (path.clone(), predictor.tracer().map_or(path, |_| predictor.path().to_string()))
                 })
                 .collect(),
         )
     }
 
+    /// An object with one text per predictor: a model that is held to it cannot miss a name.
+    fn schema(&self) -> Value {
+        let text = json!({ "type": "string" });
+        let properties: Map<_, _> = self.0.iter().map(|(path, _)| (path.clone(), text.clone())).collect();
+        json!({ "type": "object", "properties": properties, "additionalProperties": false })
+    }
+
     fn inner<'a>(&'a self, outer: &'a str) -> &'a str {
-        self.0
-            .iter()
-            .find(|(_, known)| known == outer)
-            .map_or(outer, |(path, _)| path)
+        self.0.iter().find(|(_, known)| known == outer).map_or(outer, |(path, _)| path)
     }
 
     /// The predictor that a critic's name means: its path in either form, or the path without what small models leave out,
@@ -140,10 +136,7 @@ impl Paths {
     fn find(&self, name: &str) -> Option<&str> {
         let name = name.trim().trim_matches('`').trim_start_matches("self.");
         let exact = self.0.iter().find(|(path, outer)| path == name || outer == name);
-        let mut fits = self
-            .0
-            .iter()
-            .filter(|(path, _)| path.strip_suffix(".predict") == Some(name));
+        let mut fits = self.0.iter().filter(|(path, _)| path.strip_suffix(".predict") == Some(name));
         let only = match (fits.next(), fits.next()) {
             (Some(fit), None) => Some(fit),
             _ => None,
@@ -161,11 +154,9 @@ impl Paths {
             }
             match self.find(&name) {
                 Some(path) => drop(hints.insert(path.to_owned(), text.to_owned())),
-                None => tracing::warn!(
-                    name,
-                    text,
-                    "the critic advised a predictor that the module does not have"
-                ),
+                None => {
+                    tracing::warn!(name, text, "the critic advised a predictor that the module does not have")
+                }
             }
         }
         hints
@@ -179,13 +170,8 @@ fn definitions(module: &impl Module) -> String {
         let names = |fields: Vec<&str>| fields.join(", ");
         let (inputs, outputs) = predictor.field_names();
         // Writing to a `String` does not fail.
-        let _ = writeln!(
-            text,
-            "{path}: {} -> {}. {}",
-            names(inputs),
-            names(outputs),
-            predictor.instructions()
-        );
+        let _ =
+            writeln!(text, "{path}: {} -> {}. {}", names(inputs), names(outputs), predictor.instructions());
     }
     text
 }
@@ -194,13 +180,9 @@ fn trajectory(trace: &Trace, paths: &Paths) -> String {
     let mut text = String::new();
     for step in trace.steps() {
         let _ = writeln!(text, "{}", paths.inner(step.predictor()));
-        let mut values = |mark: &str, values: &[(&'static str, serde_json::Value)]| {
+        let mut values = |mark: &str, values: &[(&'static str, Value)]| {
             for (name, value) in values {
-                let _ = writeln!(
-                    text,
-                    "{mark} {name}: {}",
-                    shortened(&value.to_string(), most::VALUE)
-                );
+                let _ = writeln!(text, "{mark} {name}: {}", shortened(&value.to_string(), most::VALUE));
             }
         };
         values("  <", step.inputs());

@@ -68,12 +68,7 @@ impl<M: Module> BestOfN<M> {
     }
 
     fn of(module: M, n: usize, reward: BoxReward<M::Input, M::Output>) -> Self {
-        Self {
-            module,
-            reward,
-            settings: Settings::new(n),
-            concurrency: 1,
-        }
+        Self { module, reward, settings: Settings::new(n), concurrency: 1 }
     }
 
     /// Ends the call at the first reward that is at least this; NaN is an [`is_config`](crate::Error::is_config) error of the
@@ -122,9 +117,7 @@ impl<M: Module> Module for BestOfN<M> {
     async fn forward(&self, input: M::Input) -> Result<Prediction<M::Output>> {
         self.settings.check()?;
         if self.concurrency == 0 {
-            return Err(config(
-                "the concurrency is 0, so that no rollout would ever start: use at least 1",
-            ));
+            return Err(config("the concurrency is 0, so that no rollout would ever start: use at least 1"));
         }
         let rollouts = Rollouts::new(&self.module, &self.reward, &self.settings, &input);
         let mut tally = Tally::new(&self.settings);

@@ -48,15 +48,11 @@ impl<O> DerefMut for Reasoned<O> {
 impl<S: Signature> ChainOfThought<S> {
     /// A predictor of the signature with `reasoning` before its outputs; set otherwise like [`Predict::new`].
     pub fn new() -> Self {
-        Self {
-            predict: Predict::new().with_field(REASONING, Place::First),
-        }
+        Self { predict: Predict::new().with_field(REASONING, Place::First) }
     }
 
     fn with(self, set: impl FnOnce(Predict<S>) -> Predict<S>) -> Self {
-        Self {
-            predict: set(self.predict),
-        }
+        Self { predict: set(self.predict) }
     }
 
     /// Adds a worked example; its reasoning is shown as not given.
@@ -117,12 +113,7 @@ impl<S: Signature> Module for ChainOfThought<S> {
 
     async fn forward(&self, input: S::Input) -> Result<Prediction<Reasoned<S::Output>>> {
         let prediction = self.predict.forward_with(input, &[]).await?;
-        prediction.try_map(|output, added| {
-            Ok(Reasoned {
-                reasoning: added.get(REASONING.name())?,
-                output,
-            })
-        })
+        prediction.try_map(|output, added| Ok(Reasoned { reasoning: added.get(REASONING.name())?, output }))
     }
 }
 
@@ -145,9 +136,7 @@ impl<S: Signature> Default for ChainOfThought<S> {
 
 impl<S> Clone for ChainOfThought<S> {
     fn clone(&self) -> Self {
-        Self {
-            predict: self.predict.clone(),
-        }
+        Self { predict: self.predict.clone() }
     }
 }
 

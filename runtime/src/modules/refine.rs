@@ -83,13 +83,7 @@ impl<M: Module> Refine<M> {
     }
 
     fn of(module: M, n: usize, reward: BoxReward<M::Input, M::Output>) -> Self {
-        Self {
-            module,
-            reward,
-            settings: Settings::new(n),
-            critic: Critic::default(),
-            feedback_lm: None,
-        }
+        Self { module, reward, settings: Settings::new(n), critic: Critic::default(), feedback_lm: None }
     }
 
     /// Ends the call at the first reward that is at least this; NaN is an [`is_config`](crate::Error::is_config) error of the
@@ -145,10 +139,7 @@ impl<M: Module> Refine<M> {
     ) -> Result<Option<(String, Hints)>> {
         let predictors = self.module.named_predictors();
         if let (Some(feedback), Critic::WithoutFeedback) = (review.score.feedback(), self.critic) {
-            let hints = predictors
-                .into_iter()
-                .map(|(path, _)| (path, feedback.to_owned()))
-                .collect();
+            let hints = predictors.into_iter().map(|(path, _)| (path, feedback.to_owned())).collect();
             return Ok(Some((String::new(), hints)));
         }
         let lm = match (&self.feedback_lm, predictors.first()) {
@@ -157,9 +148,7 @@ impl<M: Module> Refine<M> {
             // There is nobody to advise.
             (None, None) => return Ok(None),
         };
-        advise(&self.module, &lm, rollout_id, review, &rollouts.outer().child())
-            .await
-            .map(Some)
+        advise(&self.module, &lm, rollout_id, review, &rollouts.outer().child()).await.map(Some)
     }
 }
 
@@ -261,10 +250,7 @@ impl<M: Module> Clone for Refine<M> {
 impl<M: Module + fmt::Debug> fmt::Debug for Refine<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Refine");
-        out.field("module", &self.module)
-            .field("settings", &self.settings)
-            .field("critic", &self.critic);
-        out.field("feedback_lm", &self.feedback_lm)
-            .finish_non_exhaustive()
+        out.field("module", &self.module).field("settings", &self.settings).field("critic", &self.critic);
+        out.field("feedback_lm", &self.feedback_lm).finish_non_exhaustive()
     }
 }

@@ -27,34 +27,21 @@ pub(super) struct Settings {
 
 impl Settings {
     pub(super) fn new(n: usize) -> Self {
-        Self {
-            n,
-            threshold: None,
-            fail_count: None,
-            deadline: None,
-            temperature: None,
-        }
+        Self { n, threshold: None, fail_count: None, deadline: None, temperature: None }
     }
 
     /// Mistakes are told before any LM call.
     pub(super) fn check(&self) -> Result<()> {
         if self.n == 0 {
-            return Err(config(
-                "`n` is 0, so that there is no rollout to choose from: use at least 1",
-            ));
+            return Err(config("`n` is 0, so that there is no rollout to choose from: use at least 1"));
         }
         if self.threshold.is_some_and(f64::is_nan) {
             return Err(config(
                 "the threshold is NaN, which no reward reaches: use a number, or no threshold to run all",
             ));
         }
-        if self
-            .temperature
-            .is_some_and(|temperature| !(0.0..).contains(&temperature))
-        {
-            return Err(config(
-                "the temperature of the rollouts is not a number from 0 up",
-            ));
+        if self.temperature.is_some_and(|temperature| !(0.0..).contains(&temperature)) {
+            return Err(config("the temperature of the rollouts is not a number from 0 up"));
         }
         Ok(())
     }
@@ -116,10 +103,7 @@ impl<'a, M: Module> Rollouts<'a, M> {
         settings: &'a Settings,
         input: &'a M::Input,
     ) -> Self {
-        let outer = module
-            .predictors()
-            .iter()
-            .find_map(|predictor| predictor.tracer().cloned());
+        let outer = module.predictors().iter().find_map(|predictor| predictor.tracer().cloned());
         Self {
             module,
             reward,
@@ -138,11 +122,7 @@ impl<'a, M: Module> Rollouts<'a, M> {
 
     /// Ends at the moment at which the call has to end, or never.
     pub(super) async fn deadline(&self) {
-        match self
-            .settings
-            .deadline
-            .and_then(|deadline| self.start.checked_add(deadline))
-        {
+        match self.settings.deadline.and_then(|deadline| self.start.checked_add(deadline)) {
             Some(moment) => tokio::time::sleep_until(moment).await,
             None => future::pending().await,
         }
@@ -159,11 +139,8 @@ impl<'a, M: Module> Rollouts<'a, M> {
             let id = predictor.rollout_id().saturating_add(offset);
             first_id.get_or_insert(id);
             predictor.set_rollout_id(id);
-            let temperature = self
-                .settings
-                .temperature
-                .or(predictor.run_temperature())
-                .unwrap_or(TEMPERATURE);
+            let temperature =
+                self.settings.temperature.or(predictor.run_temperature()).unwrap_or(TEMPERATURE);
             predictor.set_run_temperature(temperature);
             if let Some(hint) = hints.get(&path) {
                 give_hint(predictor, hint);
@@ -181,16 +158,7 @@ impl<'a, M: Module> Rollouts<'a, M> {
             }
         }
         let rollout_id = first_id.unwrap_or(offset);
-        Ready {
-            copy,
-            started: Started {
-                index,
-                rollout_id,
-                tracer,
-                notes,
-                start: Instant::now(),
-            },
-        }
+        Ready { copy, started: Started { index, rollout_id, tracer, notes, start: Instant::now() } }
     }
 
     /// Runs the copy and judges what it gives. A panic in either is a failure of this rollout alone.
@@ -198,19 +166,14 @@ impl<'a, M: Module> Rollouts<'a, M> {
         let Ready { copy, started } = ready;
         let outcome = async {
             let forward = AssertUnwindSafe(copy.forward(self.input.clone())).catch_unwind();
-            let prediction = forward
-                .await
-                .unwrap_or_else(|panic| Err(panicked("the module", &*panic)))?;
+            let prediction = forward.await.unwrap_or_else(|panic| Err(panicked("the module", &*panic)))?;
             let judge = started.tracer.child();
             let evaluate = self.reward.evaluate(self.input, &prediction, &judge);
             let score = AssertUnwindSafe(evaluate).catch_unwind().await;
             let score = score.unwrap_or_else(|panic| Err(panicked("the reward", &*panic)))?;
             Ok((prediction, score))
         };
-        Ended {
-            outcome: outcome.await,
-            started,
-        }
+        Ended { outcome: outcome.await, started }
     }
 }
 
@@ -218,17 +181,12 @@ impl<'a, M: Module> Rollouts<'a, M> {
 pub(super) type Hints = BTreeMap<String, String>;
 
 /// The field in which a predictor's prompt carries its hint.
-const HINT: Field = Field::input::<String>(
-    "hint",
-    "Advice from earlier attempts at this same task; follow it.",
-);
+const HINT: Field =
+    Field::input::<String>("hint", "Advice from earlier attempts at this same task; follow it.");
 
 /// Adds the hint to those that outer runs have given.
 fn give_hint(predictor: &mut Predictor, hint: &str) {
-    let outer = predictor
-        .run_inputs()
-        .iter()
-        .find(|(field, _)| field.name() == HINT.name());
+    let outer = predictor.run_inputs().iter().find(|(field, _)| field.name() == HINT.name());
     let text = match outer.and_then(|(_, value)| value.as_str()) {
         Some(outer) => format!("{outer}\n{hint}"),
         None => hint.to_owned(),
@@ -237,14 +195,9 @@ fn give_hint(predictor: &mut Predictor, hint: &str) {
 }
 
 fn panicked(what: &str, panic: &(dyn Any + Send)) -> Error {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Error::new(
-        ErrorKind::Panic,
-        format!("{what} panicked: {}", text.unwrap_or("no message")),
-    )
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Error::new(ErrorKind::Panic, format!("{what} panicked: {}", text.unwrap_or("no message")))
 }
 
 /// The rollouts that ended so far, and the best of them.
@@ -275,12 +228,7 @@ impl<O> Best<O> {
 
 impl<'a, O> Tally<'a, O> {
     pub(super) fn new(settings: &'a Settings) -> Self {
-        Self {
-            settings,
-            records: Vec::new(),
-            best: None,
-            failed: 0,
-        }
+        Self { settings, records: Vec::new(), best: None, failed: 0 }
     }
 
     /// Takes a rollout in. `true`: it reached the threshold.
@@ -293,14 +241,8 @@ impl<'a, O> Tally<'a, O> {
         match outcome {
             Ok((prediction, score)) => {
                 let reward = score.value();
-                self.records
-                    .push(record.with_reward(reward, score.feedback().map(str::to_owned)));
-                let new = Best {
-                    index: started.index,
-                    reward,
-                    prediction,
-                    trace: started.tracer.trace(),
-                };
+                self.records.push(record.with_reward(reward, score.feedback().map(str::to_owned)));
+                let new = Best { index: started.index, reward, prediction, trace: started.tracer.trace() };
                 if self.best.as_ref().is_none_or(|best| new.beats(best)) {
                     self.best = Some(new);
                 }
@@ -362,11 +304,7 @@ impl<'a, O> Tally<'a, O> {
         let records: Vec<_> = self.records.into_iter().map(mark).collect();
         outer.append(&best.trace);
         let usage = outer.usage();
-        Ok(best
-            .prediction
-            .with_usage(usage)
-            .with_trace(Arc::new(best.trace))
-            .with_rollouts(records, stop))
+        Ok(best.prediction.with_usage(usage).with_trace(Arc::new(best.trace)).with_rollouts(records, stop))
     }
 
     fn no_success(&self, stop: Stop) -> Error {
@@ -375,11 +313,7 @@ impl<'a, O> Tally<'a, O> {
             .iter()
             .filter_map(|record| Some(format!("rollout {}: {}", record.index(), record.error()?)))
             .collect();
-        let causes = if causes.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", causes.join("; "))
-        };
+        let causes = if causes.is_empty() { String::new() } else { format!(": {}", causes.join("; ")) };
         if stop == Stop::Deadline {
             let deadline = self.settings.deadline.unwrap_or_default();
             return Error::new(

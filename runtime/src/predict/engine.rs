@@ -67,7 +67,11 @@ pub(super) fn first_prompt(predictor: &Predictor, values: &[Option<Value>]) -> P
 }
 
 /// The output values that the predictor's own adapter reads from a text.
-pub(super) fn read(predictor: &Predictor, values: &[Option<Value>], text: &str) -> Result<Vec<Option<Value>>> {
+pub(super) fn read(
+    predictor: &Predictor,
+    values: &[Option<Value>],
+    text: &str,
+) -> Result<Vec<Option<Value>>> {
     let inputs = Inputs { values, extra: &predictor.run.inputs };
     predictor.state.adapter.read(&predictor.task(), &inputs, text)
 }
@@ -78,10 +82,7 @@ fn prompt(
     prepared: &Prepared,
     values: &[Option<Value>],
 ) -> Prompt {
-    let inputs = Inputs {
-        values,
-        extra: &predictor.run.inputs,
-    };
+    let inputs = Inputs { values, extra: &predictor.run.inputs };
     let mut prompt = Prompt::new(prepared.prefix.clone());
     prompt.push(Message::user(adapter.ask(&predictor.task(), &inputs)));
     prompt
@@ -101,10 +102,7 @@ async fn attempt(
     }
     let lm = predictor.resolve_lm()?;
     let task = predictor.task();
-    let inputs = Inputs {
-        values,
-        extra: &predictor.run.inputs,
-    };
+    let inputs = Inputs { values, extra: &predictor.run.inputs };
     let mut adapter = &state.adapter;
     let mut prepared = predictor.prepared();
     let mut again = match &state.on_parse_error {
@@ -114,12 +112,7 @@ async fn attempt(
     };
     let mut prompt = first_prompt(predictor, values);
     loop {
-        let call = Call {
-            predictor,
-            lm: &lm,
-            adapter,
-            prepared: &prepared,
-        };
+        let call = Call { predictor, lm: &lm, adapter, prepared: &prepared };
         let response = call.complete(&prompt, calls).await?;
         let read = |text: &str| adapter.read(&task, &inputs, text);
         let error = match accept_all(&response, read, accept) {
@@ -145,10 +138,7 @@ async fn attempt(
             prepared = Arc::new(adapter.prepare(&task));
             prompt = self::prompt(predictor, adapter, &prepared, values);
         }
-        prompt.push(Message::assistant(shortened(
-            error.completion().unwrap_or_default(),
-            4_000,
-        )));
+        prompt.push(Message::assistant(shortened(error.completion().unwrap_or_default(), 4_000)));
         prompt.push(Message::user(adapter.correct(&task, &error)));
     }
 }
@@ -175,10 +165,7 @@ fn accept_all(
     match (first_read, first_error) {
         (Some(values), _) => Ok(values),
         (None, Some(error)) => Err(error),
-        (None, None) => Err(Error::new(
-            ErrorKind::BadResponse,
-            "the model returned no completion",
-        )),
+        (None, None) => Err(Error::new(ErrorKind::BadResponse, "the model returned no completion")),
     }
 }
 
@@ -191,13 +178,12 @@ fn usable_text(completion: &Completion) -> Result<&str> {
             format!("the model refused to answer: {}", shortened(refusal, 400)),
         )
         .with_completion(refusal.clone())),
-        (_, Finish::ContentFilter) => Err(Error::new(
-            ErrorKind::Filtered,
-            "the provider's content filter held the answer back",
-        )),
-        (_, Finish::Length) if !has_text => Err(cut(
-            "the model reached its token limit before it wrote any answer",
-        )),
+        (_, Finish::ContentFilter) => {
+            Err(Error::new(ErrorKind::Filtered, "the provider's content filter held the answer back"))
+        }
+        (_, Finish::Length) if !has_text => {
+            Err(cut("the model reached its token limit before it wrote any answer"))
+        }
         _ if !has_text => Err(Error::new(
             ErrorKind::BadResponse,
             "the model's answer is empty: it ended without text, a refusal or a limit",
@@ -219,10 +205,7 @@ fn explain_cut(error: Error, completion: &Completion) -> Error {
 }
 
 fn cut(what: &str) -> Error {
-    Error::new(
-        ErrorKind::Truncated,
-        format!("{what}; raise `max_tokens` or ask for less"),
-    )
+    Error::new(ErrorKind::Truncated, format!("{what}; raise `max_tokens` or ask for less"))
 }
 
 /// One question to the LM, in the best form that its provider takes.
@@ -240,23 +223,13 @@ impl Call<'_> {
         loop {
             let mode = modes.next();
             let response_format = mode.and_then(|mode| mode.response_format.clone());
-            let request = Request {
-                prompt: prompt.clone(),
-                config: self.config(),
-                response_format,
-            };
+            let request = Request { prompt: prompt.clone(), config: self.config(), response_format };
             let start = tokio::time::Instant::now();
             let outcome = self.lm.complete(request).await;
             let elapsed = start.elapsed();
             let usage = match &outcome {
-                Ok(response) => Usage {
-                    calls: response.usage.calls.max(1),
-                    ..response.usage
-                },
-                Err(_) => Usage {
-                    calls: 1,
-                    ..Usage::default()
-                },
+                Ok(response) => Usage { calls: response.usage.calls.max(1), ..response.usage },
+                Err(_) => Usage { calls: 1, ..Usage::default() },
             };
             if let Some(tracer) = self.predictor.tracer() {
                 tracer.add_usage(usage);
@@ -282,14 +255,7 @@ impl Call<'_> {
         error: Option<&Error>,
     ) -> CallRecord {
         let (lm, adapter) = (self.lm.name().to_owned(), self.adapter.name());
-        CallRecord {
-            lm,
-            adapter,
-            mode,
-            usage,
-            elapsed,
-            error: error.cloned(),
-        }
+        CallRecord { lm, adapter, mode, usage, elapsed, error: error.cloned() }
     }
 
     /// The predictor's own values, then the run's, over what the LM's handle has.

@@ -54,10 +54,7 @@ pub struct Predict<S> {
 impl<S: Signature> Predict<S> {
     /// A predictor with the signature's own instructions, no demos, no LM of its own, and [`ChatAdapter`](crate::ChatAdapter).
     pub fn new() -> Self {
-        Self {
-            predictor: Predictor::new::<S>(),
-            signature: PhantomData,
-        }
+        Self { predictor: Predictor::new::<S>(), signature: PhantomData }
     }
 
     /// Adds a worked example.
@@ -67,17 +64,14 @@ impl<S: Signature> Predict<S> {
 
     /// Adds worked examples.
     pub fn demos(self, demos: Vec<S>) -> Self {
-        demos
-            .into_iter()
-            .fold(self, |predict, demo| predict.demo_with(demo, &[]))
+        demos.into_iter().fold(self, |predict, demo| predict.demo_with(demo, &[]))
     }
 
     /// For module authors: adds a worked example with the values of fields that were added to the signature.
     pub fn demo_with(mut self, demo: S, added: &[(&str, Value)]) -> Self {
         let demo = self.take_apart(demo, added);
         if let Some(demo) = self.predictor.remember(demo) {
-            self.predictor
-                .change_prompt(|state| Arc::make_mut(&mut state.demos).push(demo));
+            self.predictor.change_prompt(|state| Arc::make_mut(&mut state.demos).push(demo));
         }
         self
     }
@@ -86,12 +80,8 @@ impl<S: Signature> Predict<S> {
         let state = &self.predictor.state;
         let (input, output) = demo.split();
         Ok(Demo {
-            inputs: state
-                .layout
-                .spread(FieldRole::Input, state.spec.write_inputs(&input)?, added),
-            outputs: state
-                .layout
-                .spread(FieldRole::Output, state.spec.write_outputs(&output)?, added),
+            inputs: state.layout.spread(FieldRole::Input, state.spec.write_inputs(&input)?, added),
+            outputs: state.layout.spread(FieldRole::Output, state.spec.write_outputs(&output)?, added),
         })
     }
 
@@ -109,8 +99,7 @@ impl<S: Signature> Predict<S> {
 
     /// Sets how prompts are written and answers read.
     pub fn adapter(mut self, adapter: impl Adapter) -> Self {
-        self.predictor
-            .change_prompt(|state| state.adapter = Arc::new(adapter));
+        self.predictor.change_prompt(|state| state.adapter = Arc::new(adapter));
         self
     }
 
@@ -122,15 +111,13 @@ impl<S: Signature> Predict<S> {
 
     /// Fixes its sampling temperature, against the LM's and against that of rollouts.
     pub fn temperature(mut self, temperature: f64) -> Self {
-        self.predictor
-            .change(|state| state.config.temperature = Some(temperature));
+        self.predictor.change(|state| state.config.temperature = Some(temperature));
         self
     }
 
     /// Sets the most tokens to generate per completion.
     pub fn max_tokens(mut self, tokens: u32) -> Self {
-        self.predictor
-            .change(|state| state.config.max_tokens = Some(tokens));
+        self.predictor.change(|state| state.config.max_tokens = Some(tokens));
         self
     }
 
@@ -174,22 +161,14 @@ impl<S: Signature> Predict<S> {
     ) -> Result<Prediction<S::Output>> {
         let state = &self.predictor.state;
         let unknown = added.iter().find(|(name, _)| {
-            !state
-                .layout
-                .inputs
-                .iter()
-                .any(|slot| slot.own.is_none() && slot.name() == *name)
+            !state.layout.inputs.iter().any(|slot| slot.own.is_none() && slot.name() == *name)
         });
         if let Some((name, _)) = unknown {
             let message = format!("no input field `{name}` was added: add it with `with_field` first");
-            return Err(Error::config(message)
-                .with_field(*name)
-                .with_predictor(self.predictor.path()));
+            return Err(Error::config(message).with_field(*name).with_predictor(self.predictor.path()));
         }
-        let own = state
-            .spec
-            .write_inputs(&input)
-            .map_err(|error| error.with_predictor(self.predictor.path()))?;
+        let own =
+            state.spec.write_inputs(&input).map_err(|error| error.with_predictor(self.predictor.path()))?;
         let values = state.layout.spread(FieldRole::Input, own, added);
         let mut prediction: Option<Prediction<S::Output>> = None;
         let mut accept = |values: Vec<Option<Value>>| {
@@ -204,10 +183,7 @@ impl<S: Signature> Predict<S> {
         let done = engine::run(&self.predictor, values, &mut accept).await?;
         match prediction {
             Some(prediction) => Ok(prediction.with_usage(done.usage)),
-            None => Err(Error::new(
-                ErrorKind::BadResponse,
-                "the model returned no completion",
-            )),
+            None => Err(Error::new(ErrorKind::BadResponse, "the model returned no completion")),
         }
     }
 
@@ -225,7 +201,10 @@ impl<S: Signature> Predict<S> {
     /// [`is_parse`](Error::is_parse): the text cannot be read as the output fields.
     pub fn parse(&self, input: &S::Input, text: &str) -> Result<S::Output> {
         let values = engine::read(&self.predictor, &self.values(input, &[])?, text)?;
-        self.predictor.state.spec.read_outputs(self.predictor.state.layout.gather(FieldRole::Output, values).0)
+        self.predictor
+            .state
+            .spec
+            .read_outputs(self.predictor.state.layout.gather(FieldRole::Output, values).0)
     }
 
     fn values(&self, input: &S::Input, added: &[(&str, Value)]) -> Result<Vec<Option<Value>>> {
@@ -271,10 +250,7 @@ impl<S: Signature> Default for Predict<S> {
 
 impl<S> Clone for Predict<S> {
     fn clone(&self) -> Self {
-        Self {
-            predictor: self.predictor.clone(),
-            signature: PhantomData,
-        }
+        Self { predictor: self.predictor.clone(), signature: PhantomData }
     }
 }
 

@@ -98,10 +98,7 @@ impl Predictor {
             prepared: OnceLock::new(),
             mistake: None,
         };
-        Self {
-            state: Arc::new(state),
-            run: Run::default(),
-        }
+        Self { state: Arc::new(state), run: Run::default() }
     }
 
     /// Changes the state, of this copy only, where the prompt's constant part does not depend on the change.
@@ -129,10 +126,7 @@ impl Predictor {
 
     /// What it is told to do.
     pub fn instructions(&self) -> &str {
-        self.state
-            .instructions
-            .as_deref()
-            .unwrap_or(&self.state.layout.instructions)
+        self.state.instructions.as_deref().unwrap_or(&self.state.layout.instructions)
     }
 
     /// Sets what it is told to do.
@@ -202,6 +196,23 @@ impl Predictor {
         Ok(())
     }
 
+    /// Narrows what a field may hold by a JSON schema that is only known at run time, e.g. to the names of the tools at hand;
+    /// the schema has to be self-contained and to allow only values that the field's type can read.
+    ///
+    /// # Errors
+    /// [`is_config`](Error::is_config): there is no field of this name.
+    pub fn narrow_field(&mut self, name: &str, schema: Value) -> Result<()> {
+        let mut layout = (*self.state.layout).clone();
+        let mut slots = layout.inputs.iter_mut().chain(&mut layout.outputs);
+        let Some(slot) = slots.find(|slot| slot.name() == name) else {
+            let message = format!("`{}` has no field `{name}` to narrow", self.signature());
+            return Err(Error::config(message).with_field(name));
+        };
+        slot.compiled = slot.compiled.narrowed(schema);
+        self.change_prompt(|state| state.layout = Arc::new(layout));
+        Ok(())
+    }
+
     /// Keeps a setter's mistake for the first call.
     pub(super) fn remember<T>(&mut self, result: Result<T>) -> Option<T> {
         result
@@ -223,10 +234,7 @@ impl Predictor {
     }
 
     pub(super) fn prepared(&self) -> Arc<Prepared> {
-        self.state
-            .prepared
-            .get_or_init(|| Arc::new(self.state.adapter.prepare(&self.task())))
-            .clone()
+        self.state.prepared.get_or_init(|| Arc::new(self.state.adapter.prepare(&self.task()))).clone()
     }
 }
 
@@ -251,18 +259,8 @@ impl Predictor {
 
     /// The id at which rollouts of this predictor begin to count: an outer rollout's, else its own, else its LM's, else 0.
     pub fn rollout_id(&self) -> u64 {
-        let lm = || {
-            self.state
-                .lm
-                .clone()
-                .or_else(configured)
-                .and_then(|lm| lm.config().rollout_id)
-        };
-        self.run
-            .rollout_id
-            .or(self.state.config.rollout_id)
-            .or_else(lm)
-            .unwrap_or(0)
+        let lm = || self.state.lm.clone().or_else(configured).and_then(|lm| lm.config().rollout_id);
+        self.run.rollout_id.or(self.state.config.rollout_id).or_else(lm).unwrap_or(0)
     }
 
     /// Sets the rollout id of the run.
@@ -283,12 +281,7 @@ impl Predictor {
     /// Gives the run an input that the model sees in the last message and that is in no task, trace or demo. One of the same
     /// name is replaced.
     pub fn set_run_input(&mut self, field: Field, value: impl Into<Value>) {
-        let others = self
-            .run
-            .inputs
-            .iter()
-            .filter(|(other, _)| other.name() != field.name())
-            .cloned();
+        let others = self.run.inputs.iter().filter(|(other, _)| other.name() != field.name()).cloned();
         self.run.inputs = others.chain([(field, value.into())]).collect();
     }
 

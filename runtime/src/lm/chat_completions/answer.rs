@@ -60,10 +60,8 @@ pub(super) fn read(call: &Call<'_>, reply: &Reply, asked: usize) -> Result<Respo
     if !answer.error.is_null() {
         return Err(status::inside(call, reply.status, &answer.error));
     }
-    let choices = answer
-        .choices
-        .filter(|choices| !choices.is_empty())
-        .ok_or_else(|| bad("has no choices"))?;
+    let choices =
+        answer.choices.filter(|choices| !choices.is_empty()).ok_or_else(|| bad("has no choices"))?;
     let choices = in_order(call, choices, asked);
     if let Some(choice) = choices.iter().find(|choice| !choice.error.is_null()) {
         return Err(status::inside(call, reply.status, &choice.error));
@@ -72,20 +70,11 @@ pub(super) fn read(call: &Call<'_>, reply: &Reply, asked: usize) -> Result<Respo
     let mut completions = Vec::with_capacity(choices.len());
     for choice in choices {
         let message = choice.message.unwrap_or_default();
-        calls_a_tool |= message
-            .tool_calls
-            .as_array()
-            .is_some_and(|calls| !calls.is_empty());
+        calls_a_tool |= message.tool_calls.as_array().is_some_and(|calls| !calls.is_empty());
         completions.push(completion(message, choice.finish_reason));
     }
-    if completions
-        .iter()
-        .all(|completion| completion.finish == Finish::ContentFilter)
-    {
-        let text = completions
-            .into_iter()
-            .map(|completion| completion.text)
-            .find(|text| !text.is_empty());
+    if completions.iter().all(|completion| completion.finish == Finish::ContentFilter) {
+        let text = completions.into_iter().map(|completion| completion.text).find(|text| !text.is_empty());
         let message =
             "the provider's content filter held the answer back: change the input, or ask another model";
         let error = call.error(ErrorKind::Filtered, message).with_status(reply.status);
@@ -111,9 +100,7 @@ fn parse(call: &Call<'_>, reply: &Reply) -> Result<Answer> {
     }
     let encoding = header(reply, &CONTENT_ENCODING);
     if !matches!(&*encoding, "" | "identity") {
-        return Err(bad(&format!(
-            "is compressed ({encoding}), which was not asked for"
-        )));
+        return Err(bad(&format!("is compressed ({encoding}), which was not asked for")));
     }
     if !is_json(&header(reply, &CONTENT_TYPE)) {
         return Err(bad("is not JSON by its content type"));
@@ -139,10 +126,8 @@ fn parse(call: &Call<'_>, reply: &Reply) -> Result<Answer> {
 /// In the order of their indices (or of arrival where there are none), the first of doubles, and no more than asked for.
 fn in_order(call: &Call<'_>, choices: Vec<Choice>, asked: usize) -> Vec<Choice> {
     let given = choices.len();
-    let mut choices: Vec<_> = (0..)
-        .zip(choices)
-        .map(|(at, choice)| (choice.index.unwrap_or(at), choice))
-        .collect();
+    let mut choices: Vec<_> =
+        (0..).zip(choices).map(|(at, choice)| (choice.index.unwrap_or(at), choice)).collect();
     choices.sort_by_key(|(index, _)| *index);
     choices.dedup_by_key(|(index, _)| *index);
     choices.truncate(asked);
@@ -159,10 +144,7 @@ fn in_order(call: &Call<'_>, choices: Vec<Choice>, asked: usize) -> Vec<Choice> 
 }
 
 fn completion(message: Message, finish_reason: Option<String>) -> Completion {
-    let mut completion = Completion {
-        finish: finish(finish_reason),
-        ..Completion::default()
-    };
+    let mut completion = Completion { finish: finish(finish_reason), ..Completion::default() };
     match message.content {
         Value::String(text) => completion.text = text,
         Value::Array(parts) => {
@@ -207,15 +189,8 @@ fn says_something(completion: &Completion) -> bool {
 fn usage(usage: &Value) -> Usage {
     let count = |pointers: &[&str]| {
         // Some servers write counts as floats; `as` saturates.
-        let read = |value: &Value| {
-            value
-                .as_u64()
-                .or_else(|| value.as_f64().map(|count| count as u64))
-        };
-        pointers
-            .iter()
-            .find_map(|pointer| usage.pointer(pointer).and_then(read))
-            .unwrap_or(0)
+        let read = |value: &Value| value.as_u64().or_else(|| value.as_f64().map(|count| count as u64));
+        pointers.iter().find_map(|pointer| usage.pointer(pointer).and_then(read)).unwrap_or(0)
     };
     Usage {
         calls: 1,
@@ -228,10 +203,7 @@ fn usage(usage: &Value) -> Usage {
 }
 
 fn header(reply: &Reply, name: &HeaderName) -> String {
-    let value = reply
-        .headers
-        .get(name)
-        .map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let value = reply.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
     value.unwrap_or_default().trim().to_ascii_lowercase()
 }
 

@@ -18,17 +18,9 @@ use crate::{
 /// [`is_config`](crate::Error::is_config): a temperature that is no number.
 pub(super) fn encode(call: &Call<'_>, request: &Request) -> Result<Vec<u8>> {
     let provider = call.client.provider;
-    let body = Body {
-        model: call.client.model(),
-        max_tokens: provider.max_tokens,
-        request,
-    };
-    serde_json::to_vec(&body).map_err(|error| {
-        call.error(
-            ErrorKind::Config,
-            format_args!("the request cannot be sent: {error}"),
-        )
-    })
+    let body = Body { model: call.client.model(), max_tokens: provider.max_tokens, request };
+    serde_json::to_vec(&body)
+        .map_err(|error| call.error(ErrorKind::Config, format_args!("the request cannot be sent: {error}")))
 }
 
 /// How many completions were asked for.
@@ -47,23 +39,12 @@ struct Body<'a> {
 
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Config {
-            temperature,
-            max_tokens,
-            n,
-            seed,
-            stop,
-            rollout_id: _,
-            params,
-        } = &self.request.config;
+        let Config { temperature, max_tokens, n, seed, stop, rollout_id: _, params } = &self.request.config;
         if temperature.is_some_and(|temperature| !temperature.is_finite()) {
             return Err(S::Error::custom("its temperature is not a finite number"));
         }
         // A parameter that the user named wins over all, and no key is written twice.
-        let mut fields = Fields {
-            map: serializer.serialize_map(None)?,
-            params,
-        };
+        let mut fields = Fields { map: serializer.serialize_map(None)?, params };
         fields.own("model", Some(self.model))?;
         fields.own("messages", Some(&self.request.prompt))?;
         fields.own("temperature", temperature.as_ref())?;
@@ -71,14 +52,7 @@ impl Serialize for Body<'_> {
         fields.own("n", n.as_ref())?;
         fields.own("seed", seed.as_ref())?;
         fields.own("stop", Some(stop).filter(|stop| !stop.is_empty()))?;
-        fields.own(
-            "response_format",
-            self.request
-                .response_format
-                .as_ref()
-                .map(response_format)
-                .as_ref(),
-        )?;
+        fields.own("response_format", self.request.response_format.as_ref().map(response_format).as_ref())?;
         for (name, value) in params.iter().filter(|(name, _)| *name != "rollout_id") {
             fields.map.serialize_entry(name, value)?;
         }
@@ -115,10 +89,7 @@ mod tests {
     use crate::lm::Message;
 
     fn request(config: Config) -> Request {
-        Request {
-            config,
-            ..Request::new(vec![Message::user("hi")])
-        }
+        Request { config, ..Request::new(vec![Message::user("hi")]) }
     }
 
     fn sent(config: Config) -> Value {
@@ -127,10 +98,7 @@ mod tests {
 
     fn params(params: &[(&str, Value)]) -> Config {
         Config {
-            params: params
-                .iter()
-                .map(|(name, value)| ((*name).into(), value.clone()))
-                .collect(),
+            params: params.iter().map(|(name, value)| ((*name).into(), value.clone())).collect(),
             ..Config::default()
         }
     }
@@ -145,11 +113,8 @@ mod tests {
 
     #[test]
     fn a_users_param_wins_over_all_and_is_written_once() {
-        let mut config = params(&[
-            ("model", json!("y")),
-            ("temperature", json!(2)),
-            ("max_tokens", json!(9)),
-        ]);
+        let mut config =
+            params(&[("model", json!("y")), ("temperature", json!(2)), ("max_tokens", json!(9))]);
         config.temperature = Some(0.5);
         let bytes = with_call(|call| encode(call, &request(config)).unwrap());
         let text = String::from_utf8(bytes).unwrap();
@@ -169,28 +134,16 @@ mod tests {
     #[test]
     fn a_temperature_that_is_no_number_is_a_config_error() {
         for temperature in [f64::NAN, f64::INFINITY] {
-            let config = Config {
-                temperature: Some(temperature),
-                ..Config::default()
-            };
+            let config = Config { temperature: Some(temperature), ..Config::default() };
             let error = with_call(|call| encode(call, &request(config)).unwrap_err());
-            assert!(
-                error.is_config() && error.to_string().contains("temperature"),
-                "{error}"
-            );
+            assert!(error.is_config() && error.to_string().contains("temperature"), "{error}");
         }
     }
 
     #[test]
     fn the_number_asked_for_may_be_a_param() {
         assert_eq!(asked(&request(Config::default())), 1);
-        assert_eq!(
-            asked(&request(Config {
-                n: Some(3),
-                ..Config::default()
-            })),
-            3
-        );
+        assert_eq!(asked(&request(Config { n: Some(3), ..Config::default() })), 3);
         assert_eq!(asked(&request(params(&[("n", json!(4))]))), 4);
         assert_eq!(asked(&request(params(&[("n", json!(0))]))), 1);
     }

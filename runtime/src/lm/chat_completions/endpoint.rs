@@ -18,17 +18,8 @@ impl ChatCompletions {
     /// # Errors
     /// [`is_config`](Error::is_config): an address that cannot be used, or no key where the provider needs one.
     pub(super) fn endpoint(&self, env: impl Fn(&str) -> Option<String>) -> Result<Endpoint> {
-        let env = |var: &str| {
-            env(var)
-                .map(|value| value.trim().to_owned())
-                .filter(|value| !value.is_empty())
-        };
-        let from_env = || {
-            self.provider
-                .base_url_vars
-                .iter()
-                .find_map(|var| Some((*var, env(var)?)))
-        };
+        let env = |var: &str| env(var).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let from_env = || self.provider.base_url_vars.iter().find_map(|var| Some((*var, env(var)?)));
         let mut url = match (&self.base_url, from_env()) {
             (Some(url), _) => self.parse_url(url, "`.base_url(..)`")?,
             (None, Some((var, url))) => self.parse_variable(&url, var)?,
@@ -47,11 +38,7 @@ impl ChatCompletions {
             );
             return Err(Error::new(ErrorKind::MissingKey, message));
         }
-        Ok(Endpoint {
-            url,
-            host,
-            key: key.map(SecretString::from),
-        })
+        Ok(Endpoint { url, host, key: key.map(SecretString::from) })
     }
 
     /// An address as a program writes it: whole, with its scheme.
@@ -109,19 +96,14 @@ impl ChatCompletions {
 /// Adds `/chat/completions`, and keeps a query. An address that has it already is taken as it is.
 fn complete_path(url: &mut Url) {
     let path = url.path().trim_end_matches('/').to_owned();
-    let path = if path.ends_with("/chat/completions") {
-        path
-    } else {
-        path + "/chat/completions"
-    };
+    let path = if path.ends_with("/chat/completions") { path } else { path + "/chat/completions" };
     url.set_path(&path);
 }
 
 /// Host and port, without what else an address may hold.
 pub(super) fn host(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
-    url.port()
-        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 #[cfg(test)]
@@ -134,20 +116,11 @@ mod tests {
     }
 
     fn vars<'a>(vars: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
-        |wanted| {
-            vars.iter()
-                .find(|(var, _)| *var == wanted)
-                .map(|(_, value)| (*value).to_owned())
-        }
+        |wanted| vars.iter().find(|(var, _)| *var == wanted).map(|(_, value)| (*value).to_owned())
     }
 
     fn url(name: &str, env: &[(&str, &str)]) -> String {
-        client(name)
-            .api_key("sk-canary")
-            .endpoint(vars(env))
-            .unwrap()
-            .url
-            .into()
+        client(name).api_key("sk-canary").endpoint(vars(env)).unwrap().url.into()
     }
 
     #[test]
@@ -157,10 +130,7 @@ mod tests {
             url("openai/x", &[("OPENAI_BASE_URL", " ")]),
             "https://api.openai.com/v1/chat/completions"
         );
-        assert_eq!(
-            url("groq/x", &[]),
-            "https://api.groq.com/openai/v1/chat/completions"
-        );
+        assert_eq!(url("groq/x", &[]), "https://api.groq.com/openai/v1/chat/completions");
     }
 
     #[test]
@@ -169,80 +139,42 @@ mod tests {
             url("openai/x", &[("OPENAI_BASE_URL", "https://api.acme.com")]),
             "https://api.acme.com/chat/completions"
         );
-        let both = [
-            ("OPENAI_API_BASE", "http://a/v1"),
-            ("OPENAI_BASE_URL", "http://b/v1/"),
-        ];
+        let both = [("OPENAI_API_BASE", "http://a/v1"), ("OPENAI_BASE_URL", "http://b/v1/")];
         assert_eq!(url("openai/x", &both), "http://b/v1/chat/completions");
     }
 
     #[test]
     fn a_bare_server_in_the_environment_gets_what_it_lacks_from_the_usual_address() {
         for (name, var, value, expected) in [
-            (
-                "groq/x",
-                "GROQ_BASE_URL",
-                "https://api.groq.com",
-                "https://api.groq.com/openai/v1",
-            ),
+            ("groq/x", "GROQ_BASE_URL", "https://api.groq.com", "https://api.groq.com/openai/v1"),
             ("groq/x", "GROQ_BASE_URL", "https://proxy/v7", "https://proxy/v7"),
-            (
-                "ollama/x",
-                "OLLAMA_API_BASE",
-                "http://gpu:11434/",
-                "http://gpu:11434/v1",
-            ),
+            ("ollama/x", "OLLAMA_API_BASE", "http://gpu:11434/", "http://gpu:11434/v1"),
             ("ollama/x", "OLLAMA_HOST", "gpu", "http://gpu:11434/v1"),
-            (
-                "ollama/x",
-                "OLLAMA_HOST",
-                "0.0.0.0:9999",
-                "http://127.0.0.1:9999/v1",
-            ),
+            ("ollama/x", "OLLAMA_HOST", "0.0.0.0:9999", "http://127.0.0.1:9999/v1"),
             ("ollama/x", "OLLAMA_HOST", ":9999", "http://127.0.0.1:9999/v1"),
             ("ollama/x", "OLLAMA_HOST", "https://gpu", "https://gpu/v1"),
             ("ollama/x", "OLLAMA_HOST", "[::1]", "http://[::1]:11434/v1"),
-            (
-                "vllm/x",
-                "HOSTED_VLLM_API_BASE",
-                "http://gpu:8000/v1",
-                "http://gpu:8000/v1",
-            ),
+            ("vllm/x", "HOSTED_VLLM_API_BASE", "http://gpu:8000/v1", "http://gpu:8000/v1"),
         ] {
-            assert_eq!(
-                url(name, &[(var, value)]),
-                format!("{expected}/chat/completions"),
-                "{var}={value}"
-            );
+            assert_eq!(url(name, &[(var, value)]), format!("{expected}/chat/completions"), "{var}={value}");
         }
     }
 
     #[test]
     fn what_the_program_sets_wins_over_the_environment() {
         let env = [("OPENAI_BASE_URL", "http://env/v1"), ("OPENAI_API_KEY", "sk-env")];
-        let set = client("openai/x")
-            .base_url("http://set/v1?api-version=1")
-            .api_key(" sk-set\n");
+        let set = client("openai/x").base_url("http://set/v1?api-version=1").api_key(" sk-set\n");
         let endpoint = set.endpoint(vars(&env)).unwrap();
-        assert_eq!(
-            endpoint.url.as_str(),
-            "http://set/v1/chat/completions?api-version=1"
-        );
+        assert_eq!(endpoint.url.as_str(), "http://set/v1/chat/completions?api-version=1");
         assert_eq!(endpoint.key.unwrap().expose_secret(), "sk-set");
         let endpoint = client("openai/x").endpoint(vars(&env)).unwrap();
-        assert_eq!(
-            (endpoint.host.as_str(), endpoint.key.unwrap().expose_secret()),
-            ("env", "sk-env")
-        );
+        assert_eq!((endpoint.host.as_str(), endpoint.key.unwrap().expose_secret()), ("env", "sk-env"));
     }
 
     #[test]
     fn an_address_that_ends_with_the_whole_path_is_taken_as_it_is() {
         let client = client("vllm/x").base_url("http://a:1/v1/chat/completions/");
-        assert_eq!(
-            client.endpoint(|_| None).unwrap().url.as_str(),
-            "http://a:1/v1/chat/completions"
-        );
+        assert_eq!(client.endpoint(|_| None).unwrap().url.as_str(), "http://a:1/v1/chat/completions");
     }
 
     #[test]
@@ -251,10 +183,7 @@ mod tests {
             let error = client.endpoint(|_| None).map(|_| ()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::MissingKey);
             let text = error.to_string();
-            assert!(
-                text.contains("`OPENROUTER_API_KEY`") && text.contains("`.api_key(..)`"),
-                "{text}"
-            );
+            assert!(text.contains("`OPENROUTER_API_KEY`") && text.contains("`.api_key(..)`"), "{text}");
         }
         assert!(client("llamacpp/x").endpoint(|_| None).unwrap().key.is_none());
     }
@@ -276,10 +205,7 @@ mod tests {
                 .endpoint(|_| None)
                 .map(|_| ())
                 .unwrap_err();
-            assert!(
-                set.is_config() && set.to_string().contains("`.base_url(..)`"),
-                "{address}: {set}"
-            );
+            assert!(set.is_config() && set.to_string().contains("`.base_url(..)`"), "{address}: {set}");
             assert!(!format!("{set} {set:?}").contains("hunter2"), "{set:?}");
         }
         let env = [("OLLAMA_HOST", "me:hunter2@gpu")];

@@ -15,27 +15,20 @@ const SHORTEST_KEY: usize = 4;
 /// that no half of it stays.
 pub(super) fn excerpt(said: &[u8], key: Option<&SecretString>) -> String {
     let mut text = String::from_utf8_lossy(&said[..said.len().min(WINDOW)]).into_owned();
-    if let Some(key) = key
-        .map(ExposeSecret::expose_secret)
-        .filter(|key| key.len() >= SHORTEST_KEY)
-    {
+    if let Some(key) = key.map(ExposeSecret::expose_secret).filter(|key| key.len() >= SHORTEST_KEY) {
         // Some servers write JSON with `\/` for `/`.
         let escaped = key.replace('/', "\\/");
         text = text.replace(key, "[key]").replace(&escaped, "[key]");
         if said.len() > WINDOW {
             // The window may end within a key.
-            let end = (0..=text.len().saturating_sub(escaped.len()))
-                .rev()
-                .find(|end| text.is_char_boundary(*end));
+            let end =
+                (0..=text.len().saturating_sub(escaped.len())).rev().find(|end| text.is_char_boundary(*end));
             text.truncate(end.unwrap_or(0));
         }
     }
     let mut out = String::new();
     let mut length = 0;
-    for word in text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty())
-    {
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
         if length > 0 {
             out.push(' ');
             length += 1;
@@ -58,10 +51,7 @@ mod tests {
 
     #[test]
     fn an_excerpt_is_one_line_of_at_most_200_characters() {
-        assert_eq!(
-            excerpt(b" <html>\r\n  <p>\x00no</p>\n", None),
-            "<html> <p> no</p>"
-        );
+        assert_eq!(excerpt(b" <html>\r\n  <p>\x00no</p>\n", None), "<html> <p> no</p>");
         assert_eq!(excerpt("ä".repeat(500).as_bytes(), None), "ä".repeat(200) + "…");
         assert_eq!(excerpt("ä".repeat(200).as_bytes(), None), "ä".repeat(200));
         assert_eq!(excerpt(b"caf\xe9", None), "caf\u{FFFD}");
@@ -72,13 +62,7 @@ mod tests {
         let key = SecretString::from("sk/canary".to_owned());
         let said = format!("{}sk/canary, sk\\/canary", "a".repeat(196));
         assert_eq!(excerpt(said.as_bytes(), Some(&key)), "a".repeat(196) + "[key…");
-        assert_eq!(
-            excerpt(br#"{"key":"sk\/canary"}"#, Some(&key)),
-            r#"{"key":"[key]"}"#
-        );
-        assert_eq!(
-            excerpt(b"a box", Some(&SecretString::from("x".to_owned()))),
-            "a box"
-        );
+        assert_eq!(excerpt(br#"{"key":"sk\/canary"}"#, Some(&key)), r#"{"key":"[key]"}"#);
+        assert_eq!(excerpt(b"a box", Some(&SecretString::from("x".to_owned()))), "a box");
     }
 }

@@ -29,12 +29,7 @@ pub(crate) struct ChatCompletions {
 
 impl ChatCompletions {
     pub(crate) fn new(provider: &'static Provider, model: &str) -> Self {
-        Self {
-            provider,
-            name: format!("{}/{model}", provider.name).into(),
-            base_url: None,
-            api_key: None,
-        }
+        Self { provider, name: format!("{}/{model}", provider.name).into(), base_url: None, api_key: None }
     }
 
     pub(crate) fn base_url(mut self, url: impl Into<String>) -> Self {
@@ -53,18 +48,10 @@ impl ChatCompletions {
     }
 
     async fn send(&self, request: &Request) -> Result<Response> {
-        let call = Call {
-            client: self,
-            endpoint: self.endpoint(|var| std::env::var(var).ok())?,
-        };
+        let call = Call { client: self, endpoint: self.endpoint(|var| std::env::var(var).ok())? };
         let body = body::encode(&call, request)?;
         let reply = transport::post(&call, body).await?;
-        tracing::debug!(
-            model = self.name(),
-            host = call.endpoint.host,
-            status = reply.status,
-            "answered"
-        );
+        tracing::debug!(model = self.name(), host = call.endpoint.host, status = reply.status, "answered");
         match reply.status {
             200..=299 => answer::read(&call, &reply, body::asked(request)),
             _ => Err(status::refused(&call, &reply)),
@@ -85,9 +72,7 @@ impl LanguageModel for ChatCompletions {
 /// By hand: neither the key nor what else an address may hold (credentials, query) is shown.
 impl fmt::Debug for ChatCompletions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChatCompletions")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("ChatCompletions").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -100,10 +85,7 @@ struct Call<'a> {
 impl Call<'_> {
     /// An error whose message names the model and the host.
     fn error(&self, kind: ErrorKind, what: impl fmt::Display) -> Error {
-        Error::new(
-            kind,
-            format!("`{}` at {}: {what}", self.client.name, self.endpoint.host),
-        )
+        Error::new(kind, format!("`{}` at {}: {what}", self.client.name, self.endpoint.host))
     }
 
     /// The start of what a server said, fit for a message: one line, and without the API key.
@@ -116,12 +98,7 @@ impl Call<'_> {
 #[cfg(test)]
 fn with_call<T>(test: impl FnOnce(&Call<'_>) -> T) -> T {
     let (provider, model) = Provider::parse("openai/x").unwrap();
-    let client = ChatCompletions::new(provider, model)
-        .base_url("http://127.0.0.1:1/v1")
-        .api_key("sk-canary");
+    let client = ChatCompletions::new(provider, model).base_url("http://127.0.0.1:1/v1").api_key("sk-canary");
     let endpoint = client.endpoint(|_| None).unwrap();
-    test(&Call {
-        client: &client,
-        endpoint,
-    })
+    test(&Call { client: &client, endpoint })
 }

@@ -35,12 +35,7 @@ pub(super) fn refused(call: &Call<'_>, reply: &Reply) -> Error {
 /// request was accepted. The code in the body is then what the status would have been.
 pub(super) fn inside(call: &Call<'_>, status: u16, error: &Value) -> Error {
     let said = Said::read(error);
-    said.error(
-        call,
-        said.number
-            .filter(|number| (400..600).contains(number))
-            .unwrap_or(status),
-    )
+    said.error(call, said.number.filter(|number| (400..600).contains(number)).unwrap_or(status))
 }
 
 /// What an error body holds. Its forms: `{"error": {message, code, type}}` (OpenAI and most), `{"error": "text"}` (Ollama),
@@ -58,34 +53,16 @@ struct Said {
 
 impl Said {
     fn read(body: &Value) -> Self {
-        let error = Some(&body["error"])
-            .filter(|error| error.is_object())
-            .unwrap_or(body);
-        let texts = [
-            &error["message"],
-            &body["error"],
-            &body["message"],
-            &body["detail"],
-            error,
-        ];
+        let error = Some(&body["error"]).filter(|error| error.is_object()).unwrap_or(body);
+        let texts = [&error["message"], &body["error"], &body["message"], &body["detail"], error];
         let message = texts.iter().find_map(|text| text.as_str()).map(str::to_owned);
-        let detail = || {
-            Some(&body["detail"])
-                .filter(|detail| !detail.is_null())
-                .map(Value::to_string)
-        };
+        let detail = || Some(&body["detail"]).filter(|detail| !detail.is_null()).map(Value::to_string);
         let metadata = &error["metadata"];
         let codes = [&error["code"], &error["type"], &metadata["error_type"]];
         Self {
             message: message.or_else(detail).unwrap_or_default(),
-            codes: codes
-                .iter()
-                .filter_map(|code| code.as_str())
-                .map(str::to_owned)
-                .collect(),
-            number: error["code"]
-                .as_u64()
-                .and_then(|number| u16::try_from(number).ok()),
+            codes: codes.iter().filter_map(|code| code.as_str()).map(str::to_owned).collect(),
+            number: error["code"].as_u64().and_then(|number| u16::try_from(number).ok()),
             flagged: !metadata["flagged_input"].is_null(),
         }
     }
@@ -94,10 +71,7 @@ impl Said {
         let kind = if self.flagged && status == 403 {
             ErrorKind::Filtered
         } else {
-            self.codes
-                .iter()
-                .find_map(|code| kind_of_code(code))
-                .unwrap_or_else(|| kind_of_status(status))
+            self.codes.iter().find_map(|code| kind_of_code(code)).unwrap_or_else(|| kind_of_status(status))
         };
         let codes = match self.codes.is_empty() {
             true => String::new(),
@@ -105,11 +79,7 @@ impl Said {
         };
         let message = call.excerpt(self.message.as_bytes());
         let advice = advice(call, kind);
-        call.error(
-            kind,
-            format_args!("answered {status}{codes}: {message}. {advice}"),
-        )
-        .with_status(status)
+        call.error(kind, format_args!("answered {status}{codes}: {message}. {advice}")).with_status(status)
     }
 }
 
@@ -169,11 +139,8 @@ fn advice(call: &Call<'_>, kind: ErrorKind) -> String {
 
 /// karat follows no redirect: what a request holds, its key above all, is for the address that the user set.
 fn redirected(call: &Call<'_>, reply: &Reply) -> Error {
-    let location = reply
-        .headers
-        .get(LOCATION)
-        .and_then(|location| location.to_str().ok())
-        .unwrap_or_default();
+    let location =
+        reply.headers.get(LOCATION).and_then(|location| location.to_str().ok()).unwrap_or_default();
     let to = match call.endpoint.url.join(location) {
         Ok(url) if !location.is_empty() => format!("a redirect to {}", place(&url)),
         _ => "a redirect".to_owned(),
@@ -211,15 +178,9 @@ mod tests {
     use super::{super::with_call, *};
 
     fn reply(status: u16, headers: &[(&'static str, &str)], body: &str) -> Reply {
-        let headers = headers
-            .iter()
-            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
-            .collect();
-        Reply {
-            status,
-            headers,
-            body: body.into(),
-        }
+        let headers =
+            headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        Reply { status, headers, body: body.into() }
     }
 
     fn error(status: u16, body: &Value) -> Error {
@@ -259,26 +220,10 @@ mod tests {
                 400,
                 json!({"error": {"code": 400, "type": "exceed_context_size_error", "n_ctx": 512}}),
             ),
-            (
-                ContextLength,
-                500,
-                json!({"error": {"code": 500, "type": "exceed_context_size_error"}}),
-            ),
-            (
-                Quota,
-                429,
-                json!({"error": {"code": "insufficient_quota", "type": "insufficient_quota"}}),
-            ),
-            (
-                Quota,
-                400,
-                json!({"error": {"code": "billing_hard_limit_reached"}}),
-            ),
-            (
-                UnknownModel,
-                400,
-                json!({"error": {"code": "model_decommissioned"}}),
-            ),
+            (ContextLength, 500, json!({"error": {"code": 500, "type": "exceed_context_size_error"}})),
+            (Quota, 429, json!({"error": {"code": "insufficient_quota", "type": "insufficient_quota"}})),
+            (Quota, 400, json!({"error": {"code": "billing_hard_limit_reached"}})),
+            (UnknownModel, 400, json!({"error": {"code": "model_decommissioned"}})),
             (Auth, 400, json!({"error": {"code": "invalid_api_key"}})),
             (Filtered, 400, json!({"error": {"code": "content_filter"}})),
             (
@@ -286,16 +231,8 @@ mod tests {
                 403,
                 json!({"error": {"code": 403, "metadata": {"reasons": ["x"], "flagged_input": "y"}}}),
             ),
-            (
-                BadRequest,
-                400,
-                json!({"error": {"message": "context_length_exceeded", "code": null}}),
-            ),
-            (
-                RateLimited,
-                429,
-                json!({"error": {"message": "insufficient_quota"}}),
-            ),
+            (BadRequest, 400, json!({"error": {"message": "context_length_exceeded", "code": null}})),
+            (RateLimited, 429, json!({"error": {"message": "insufficient_quota"}})),
         ] {
             assert_eq!(error(status, &body).kind(), kind, "{body}");
         }
@@ -315,10 +252,7 @@ mod tests {
             assert!(error(400, &body).to_string().contains("no way"), "{body}");
         }
         let html = with_call(|call| refused(call, &reply(502, &[], "<html>\n<b>no way</b>")));
-        assert!(
-            html.is_server() && html.to_string().contains("<html> <b>no way</b>"),
-            "{html}"
-        );
+        assert!(html.is_server() && html.to_string().contains("<html> <b>no way</b>"), "{html}");
     }
 
     #[test]
@@ -338,31 +272,14 @@ mod tests {
             with_call(|call| refused(call, &reply(429, headers, "")).retry_after())
         };
         assert_eq!(wait(&[("retry-after", "2")]), Some(Duration::from_secs(2)));
-        assert_eq!(
-            wait(&[("retry-after", " 0.5 ")]),
-            Some(Duration::from_millis(500))
-        );
+        assert_eq!(wait(&[("retry-after", " 0.5 ")]), Some(Duration::from_millis(500)));
         assert_eq!(
             wait(&[("retry-after", "9"), ("retry-after-ms", "250")]),
             Some(Duration::from_millis(250))
         );
-        assert_eq!(
-            wait(&[("retry-after", "soon"), ("retry-after", "3")]),
-            Some(Duration::from_secs(3))
-        );
-        assert_eq!(
-            wait(&[("retry-after-ms", "x"), ("retry-after", "3")]),
-            Some(Duration::from_secs(3))
-        );
-        for garbage in [
-            "",
-            "-1",
-            "NaN",
-            "inf",
-            "1e300",
-            "soon",
-            "Wed, 21 Oct 2015 07:28:00 GMT",
-        ] {
+        assert_eq!(wait(&[("retry-after", "soon"), ("retry-after", "3")]), Some(Duration::from_secs(3)));
+        assert_eq!(wait(&[("retry-after-ms", "x"), ("retry-after", "3")]), Some(Duration::from_secs(3)));
+        for garbage in ["", "-1", "NaN", "inf", "1e300", "soon", "Wed, 21 Oct 2015 07:28:00 GMT"] {
             assert_eq!(wait(&[("retry-after", garbage)]), None, "{garbage}");
         }
     }
@@ -372,10 +289,7 @@ mod tests {
         let location = "https://me:hunter2@elsewhere:81/v1/chat/completions?key=hunter2";
         let error = with_call(|call| refused(call, &reply(307, &[("location", location)], "")));
         assert!(
-            error.is_config()
-                && error
-                    .to_string()
-                    .contains("https://elsewhere:81/v1/chat/completions"),
+            error.is_config() && error.to_string().contains("https://elsewhere:81/v1/chat/completions"),
             "{error}"
         );
         assert!(!format!("{error} {error:?}").contains("hunter2"));
@@ -386,10 +300,7 @@ mod tests {
         let kind = |error: Value| with_call(|call| inside(call, 200, &error).kind());
         assert_eq!(kind(json!({"code": 502, "message": "down"})), ErrorKind::Server);
         assert_eq!(kind(json!({"code": 402})), ErrorKind::Quota);
-        assert_eq!(
-            kind(json!({"code": "context_length_exceeded"})),
-            ErrorKind::ContextLength
-        );
+        assert_eq!(kind(json!({"code": "context_length_exceeded"})), ErrorKind::ContextLength);
         assert_eq!(kind(json!("down")), ErrorKind::BadResponse);
     }
 }

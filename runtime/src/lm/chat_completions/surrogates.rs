@@ -77,10 +77,7 @@ mod tests {
             r#""\uzzzz""#,
             r#""\u+123""#,
         ] {
-            assert!(
-                matches!(mend(sent), Cow::Borrowed(same) if same == sent),
-                "{sent}"
-            );
+            assert!(matches!(mend(sent), Cow::Borrowed(same) if same == sent), "{sent}");
         }
     }
 }

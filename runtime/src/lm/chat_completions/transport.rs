@@ -54,38 +54,26 @@ pub(super) async fn post(call: &Call<'_>, body: Vec<u8>) -> Result<Reply> {
         .body(body);
     if let Some(key) = &call.endpoint.key {
         let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose_secret())).map_err(|_| {
-            call.error(
-                ErrorKind::Config,
-                "the API key has characters that no HTTP header can hold",
-            )
+            call.error(ErrorKind::Config, "the API key has characters that no HTTP header can hold")
         })?;
         value.set_sensitive(true);
         request = request.header(AUTHORIZATION, value);
     }
-    let mut response = request
-        .send()
-        .await
-        .map_err(|error| failed(call, error, "before the answer"))?;
+    let mut response = request.send().await.map_err(|error| failed(call, error, "before the answer"))?;
     let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
     let body = match response.status().is_success() {
         true => whole_body(call, response).await?,
         // The status counts, whatever becomes of the body.
         false => start_of_body(response).await,
     };
-    Ok(Reply {
-        status,
-        headers,
-        body,
-    })
+    Ok(Reply { status, headers, body })
 }
 
 async fn whole_body(call: &Call<'_>, mut response: reqwest::Response) -> Result<Vec<u8>> {
     let status = response.status().as_u16();
     let too_large = || {
-        let message = format_args!(
-            "the answer is larger than {} MiB: lower `max_tokens` or `n`",
-            BODY_CAP >> 20
-        );
+        let message =
+            format_args!("the answer is larger than {} MiB: lower `max_tokens` or `n`", BODY_CAP >> 20);
         call.error(ErrorKind::TooLarge, message).with_status(status)
     };
     let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
@@ -93,10 +81,8 @@ async fn whole_body(call: &Call<'_>, mut response: reqwest::Response) -> Result<
         return Err(too_large());
     }
     let mut body = Vec::with_capacity(announced);
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| failed(call, error, "in the middle of the answer"))?
+    while let Some(chunk) =
+        response.chunk().await.map_err(|error| failed(call, error, "in the middle of the answer"))?
     {
         if body.len() + chunk.len() > BODY_CAP {
             return Err(too_large());
@@ -128,10 +114,7 @@ const KEPT: usize = 8;
 fn client(call: &Call<'_>) -> Result<Client> {
     let runtime = Handle::try_current()
         .map_err(|_| {
-            call.error(
-                ErrorKind::Config,
-                "called outside of a Tokio runtime: run it under `#[tokio::main]`",
-            )
+            call.error(ErrorKind::Config, "called outside of a Tokio runtime: run it under `#[tokio::main]`")
         })?
         .id();
     let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -188,10 +171,7 @@ fn failed(call: &Call<'_>, error: reqwest::Error, when: &str) -> Error {
         );
         (ErrorKind::Tls, what)
     } else if error.is_connect() {
-        (
-            ErrorKind::Connect,
-            format!("no connection: {cause}. Check that the server runs, and {address}"),
-        )
+        (ErrorKind::Connect, format!("no connection: {cause}. Check that the server runs, and {address}"))
     } else if error.is_timeout() {
         let seconds = TIMEOUT.as_secs();
         let what =
@@ -200,10 +180,7 @@ fn failed(call: &Call<'_>, error: reqwest::Error, when: &str) -> Error {
     } else if error.is_builder() {
         (ErrorKind::Config, format!("the request cannot be sent: {cause}"))
     } else {
-        (
-            ErrorKind::Connect,
-            format!("the connection broke {when}: {cause}. This may pass: try again later"),
-        )
+        (ErrorKind::Connect, format!("the connection broke {when}: {cause}. This may pass: try again later"))
     };
     call.error(kind, what).with_source(error)
 }
@@ -221,9 +198,7 @@ fn cause(error: &reqwest::Error) -> String {
 /// give; they may be wrapped in further I/O errors, whose `source` skips over them.
 fn has_tls_error(error: &(dyn StdError + 'static)) -> bool {
     let io_error = error.downcast_ref::<io::Error>();
-    let inner = io_error
-        .and_then(|error| error.get_ref())
-        .map(|inner| inner as &(dyn StdError + 'static));
+    let inner = io_error.and_then(|error| error.get_ref()).map(|inner| inner as &(dyn StdError + 'static));
     io_error.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
         || inner.is_some_and(has_tls_error)
         || error.source().is_some_and(has_tls_error)
@@ -236,26 +211,17 @@ mod tests {
     #[test]
     fn a_call_outside_of_a_runtime_is_an_error_and_no_panic() {
         let error = with_call(|call| client(call).map(|_| ()).unwrap_err());
-        assert!(
-            error.is_config() && error.to_string().contains("Tokio"),
-            "{error}"
-        );
+        assert!(error.is_config() && error.to_string().contains("Tokio"), "{error}");
     }
 
     #[test]
     fn each_runtime_has_its_own_client_and_only_the_newest_are_kept() {
         for _ in 0..KEPT + 2 {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let _entered = runtime.enter();
             with_call(|call| client(call).map(|_| ())).unwrap();
             let clients = CLIENTS.lock().unwrap();
-            let own = clients
-                .iter()
-                .filter(|(id, _)| *id == runtime.handle().id())
-                .count();
+            let own = clients.iter().filter(|(id, _)| *id == runtime.handle().id()).count();
             assert!(own == 1 && clients.len() <= KEPT, "{own} of {}", clients.len());
         }
     }
@@ -264,8 +230,6 @@ mod tests {
     fn a_tls_error_is_known_by_its_kind_at_any_depth() {
         let tls = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, "a certificate"));
         assert!(has_tls_error(&tls));
-        assert!(!has_tls_error(&io::Error::other(io::Error::from(
-            io::ErrorKind::ConnectionRefused
-        ))));
+        assert!(!has_tls_error(&io::Error::other(io::Error::from(io::ErrorKind::ConnectionRefused))));
     }
 }

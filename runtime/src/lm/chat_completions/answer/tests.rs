@@ -5,28 +5,12 @@ use serde_json::json;
 use super::{super::with_call, *};
 
 fn read_bytes(body: &[u8], headers: &[(HeaderName, &str)]) -> Result<Response> {
-    let headers = headers
-        .iter()
-        .map(|(name, value)| (name.clone(), value.parse().unwrap()))
-        .collect();
-    with_call(|call| {
-        read(
-            call,
-            &Reply {
-                status: 200,
-                headers,
-                body: body.to_vec(),
-            },
-            2,
-        )
-    })
+    let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
+    with_call(|call| read(call, &Reply { status: 200, headers, body: body.to_vec() }, 2))
 }
 
 fn read_json(body: &Value) -> Result<Response> {
-    read_bytes(
-        body.to_string().as_bytes(),
-        &[(CONTENT_TYPE, "application/json; charset=utf-8")],
-    )
+    read_bytes(body.to_string().as_bytes(), &[(CONTENT_TYPE, "application/json; charset=utf-8")])
 }
 
 fn read_choice(choice: Value) -> Result<Completion> {
@@ -54,33 +38,15 @@ fn a_whole_answer_is_read() {
             "prompt_tokens_details": {"cached_tokens": 4}, "completion_tokens_details": {"reasoning_tokens": 5},
         },
     }));
-    let usage = Usage {
-        calls: 1,
-        prompt_tokens: 9,
-        completion_tokens: 7,
-        cached_tokens: 4,
-        reasoning_tokens: 5,
-    };
-    let completions = vec![Completion {
-        finish: Finish::Length,
-        ..Completion::new("hi")
-    }];
-    assert_eq!(
-        response.unwrap(),
-        Response {
-            completions,
-            usage,
-            model: Some("x-2".into())
-        }
-    );
+    let usage =
+        Usage { calls: 1, prompt_tokens: 9, completion_tokens: 7, cached_tokens: 4, reasoning_tokens: 5 };
+    let completions = vec![Completion { finish: Finish::Length, ..Completion::new("hi") }];
+    assert_eq!(response.unwrap(), Response { completions, usage, model: Some("x-2".into()) });
 }
 
 #[test]
 fn usage_that_is_missing_or_null_or_odd_counts_as_zero_tokens_and_one_call() {
-    let one = Usage {
-        calls: 1,
-        ..Usage::default()
-    };
+    let one = Usage { calls: 1, ..Usage::default() };
     for given in [
         json!(null),
         json!({}),
@@ -100,28 +66,11 @@ fn choices_come_by_index_the_first_of_doubles_and_no_more_than_asked_for() {
     let choice = |index: Option<u8>, text: &str| json!({"index": index, "message": {"content": text}});
     let texts = |choices: Value| -> Vec<String> {
         let response = read_json(&json!({ "choices": choices })).unwrap();
-        response
-            .completions
-            .into_iter()
-            .map(|completion| completion.text)
-            .collect()
+        response.completions.into_iter().map(|completion| completion.text).collect()
     };
-    assert_eq!(
-        texts(json!([choice(Some(1), "b"), choice(Some(0), "a")])),
-        ["a", "b"]
-    );
-    assert_eq!(
-        texts(json!([
-            choice(Some(0), "a"),
-            choice(Some(0), "b"),
-            choice(Some(1), "c")
-        ])),
-        ["a", "c"]
-    );
-    assert_eq!(
-        texts(json!([choice(None, "a"), choice(None, "b"), choice(None, "c")])),
-        ["a", "b"]
-    );
+    assert_eq!(texts(json!([choice(Some(1), "b"), choice(Some(0), "a")])), ["a", "b"]);
+    assert_eq!(texts(json!([choice(Some(0), "a"), choice(Some(0), "b"), choice(Some(1), "c")])), ["a", "c"]);
+    assert_eq!(texts(json!([choice(None, "a"), choice(None, "b"), choice(None, "c")])), ["a", "b"]);
     assert_eq!(texts(json!([choice(None, " "), choice(None, "b")])), ["b"]);
 }
 
@@ -139,18 +88,11 @@ fn content_in_parts_is_joined_and_other_parts_are_left_out() {
 #[test]
 fn a_refusal_and_reasoning_are_kept_apart_from_the_text() {
     let refused = read_choice(json!({"message": {"content": null, "refusal": "I can't"}})).unwrap();
-    assert_eq!(
-        (refused.text.as_str(), refused.refusal.as_deref()),
-        ("", Some("I can't"))
-    );
+    assert_eq!((refused.text.as_str(), refused.refusal.as_deref()), ("", Some("I can't")));
     for name in ["reasoning_content", "reasoning"] {
         let thought = read_choice(json!({"message": {"content": "42", "refusal": "", name: "hm"}})).unwrap();
         assert_eq!(
-            (
-                thought.text.as_str(),
-                thought.refusal,
-                thought.reasoning.as_deref()
-            ),
+            (thought.text.as_str(), thought.refusal, thought.reasoning.as_deref()),
             ("42", None, Some("hm"))
         );
     }
@@ -173,20 +115,14 @@ fn no_choices_and_empty_content_are_bad_responses() {
         assert_bad(read_content(content), "is empty");
     }
     assert_bad(read_choice(json!({"message": null})), "is empty");
-    assert_bad(
-        read_choice(json!({"message": {"content": null, "tool_calls": [{}]}})),
-        "calls a tool",
-    );
+    assert_bad(read_choice(json!({"message": {"content": null, "tool_calls": [{}]}})), "calls a tool");
 }
 
 #[test]
 fn a_filtered_answer_is_an_error_that_keeps_the_text_so_far() {
     let error =
         read_choice(json!({"message": {"content": "so"}, "finish_reason": "content_filter"})).unwrap_err();
-    assert_eq!(
-        (error.kind(), error.completion()),
-        (ErrorKind::Filtered, Some("so"))
-    );
+    assert_eq!((error.kind(), error.completion()), (ErrorKind::Filtered, Some("so")));
     let half = json!([
         {"index": 0, "message": {"content": "a"}, "finish_reason": "content_filter"},
         {"index": 1, "message": {"content": "b"}, "finish_reason": "stop"},
@@ -198,10 +134,7 @@ fn a_filtered_answer_is_an_error_that_keeps_the_text_so_far() {
 #[test]
 fn an_error_inside_a_success_is_an_error() {
     let error = read_json(&json!({"error": {"code": 502, "message": "no provider"}})).unwrap_err();
-    assert!(
-        error.is_server() && error.to_string().contains("no provider"),
-        "{error}"
-    );
+    assert!(error.is_server() && error.to_string().contains("no provider"), "{error}");
     let error =
         read_choice(json!({"error": {"code": 429, "message": "slow down"}, "finish_reason": "error"}))
             .unwrap_err();
@@ -222,20 +155,11 @@ fn what_is_not_json_in_utf_8_is_a_bad_response_that_shows_its_start() {
     );
     assert_bad(read_bytes(b" \n", &json), "empty body");
     assert_bad(read_bytes(b"{\"caf\xe9\": 1}", &json), "UTF-8");
-    assert_bad(
-        read_bytes(&[b"\xef\xbb\xbf", good.as_slice()].concat(), &json),
-        "cannot be read",
-    );
-    let utf_16: Vec<u8> = String::from_utf8_lossy(good)
-        .encode_utf16()
-        .flat_map(u16::to_le_bytes)
-        .collect();
+    assert_bad(read_bytes(&[b"\xef\xbb\xbf", good.as_slice()].concat(), &json), "cannot be read");
+    let utf_16: Vec<u8> = String::from_utf8_lossy(good).encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert_bad(read_bytes(&utf_16, &json), "cannot be read");
     assert_bad(read_bytes(b"{\"choices\": [", &json), "cannot be read");
-    assert_bad(
-        read_bytes(b"\x1f\x8b", &[json[0].clone(), (CONTENT_ENCODING, "gzip")]),
-        "compressed (gzip)",
-    );
+    assert_bad(read_bytes(b"\x1f\x8b", &[json[0].clone(), (CONTENT_ENCODING, "gzip")]), "compressed (gzip)");
     assert_bad(read_bytes(br#"{"choices": "sk-canary"}"#, &json), "[key]");
 }
 

@@ -1,0 +1,130 @@
+//! Plain `Question: ..` / `Answer: ..` lines, for small models.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::{Adapter, Inputs, Mode, Prepared, Task, TaskField, complete, text_of};
+use crate::{error::Result, lm::Message};
+
+/// Each field on a line behind its label, with the instructions as the only system text and demos as earlier turns. Small
+/// models, which copy a longer form instead of filling it in, answer best like this, with two or three demos; it is meant
+/// for short values, since a blank line ends the answer.
+///
+/// Rules of reading: a label counts at the start of a line, in any case; text before the first label is the first output's;
+/// a line with an input's label ends the answer, because there the model goes on to a question of its own; the first of two
+/// wins; labels in a repeated input are never read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TerseAdapter;
+
+impl Adapter for TerseAdapter {
+    fn name(&self) -> &'static str {
+        "terse"
+    }
+
+    fn prepare(&self, task: &Task<'_>) -> Prepared {
+        let mut prefix = vec![Message::system(task.instructions())];
+        for demo in task.demos() {
+            prefix.push(Message::user(lines(task.inputs().zip(&demo.inputs))));
+            prefix.push(Message::assistant(lines(task.outputs().zip(&demo.outputs))));
+        }
+        let mut stop = vec!["\n\n".to_owned()];
+        stop.extend(task.inputs().next().map(|field| format!("{}:", label(field.name()))));
+        Prepared { prefix: prefix.into(), modes: vec![Mode::PROMPT], stop }
+    }
+
+    fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String {
+        let mut text = String::new();
+        // What is only for this run comes first: the question itself stays last, where a small model looks for it.
+        for (field, value) in inputs.extra {
+            write_line(&mut text, field.name(), value);
+        }
+        text + &lines(task.inputs().zip(inputs.values))
+    }
+
+    fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<Value>>> {
+        let fields: Vec<_> = task.outputs().collect();
+        let mut found: Vec<Option<String>> = vec![None; fields.len()];
+        let names_output = |input: &str| input.lines().any(|line| labelled(line, fields.iter()).is_some());
+        let repeated = inputs.repeated_in(text, names_output);
+        let mut open = Some(0);
+        let mut start = 0;
+        for line in text.split_inclusive('\n') {
+            let (at, is_repeated) = (start, repeated.iter().any(|range| range.contains(&start)));
+            start += line.len();
+            if is_repeated {
+                continue;
+            }
+            let given: Vec<_> = task.inputs().collect();
+            if labelled(line, given.iter()).is_some() {
+                break;
+            }
+            let mut rest = line;
+            if let Some((index, behind)) = labelled(line, fields.iter()) {
+                // The first of two wins.
+                open = found
+                    .get(index)
+                    .is_some_and(|value| value.as_deref().is_none_or(is_blank))
+                    .then_some(index);
+                rest = behind;
+            }
+            if let Some(value) = open.and_then(|index| found.get_mut(index)) {
+                value.get_or_insert_with(|| String::with_capacity(text.len() - at)).push_str(rest);
+            }
+        }
+        let value = |(field, text): (&TaskField<'_>, Option<String>)| {
+            text.filter(|text| !is_blank(text)).map(|text| field.value_of_text(text.trim()))
+        };
+        let found = fields.iter().zip(found).map(value).collect();
+        complete(&fields, found, text)
+    }
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+/// A field's name as people write it: `search_query` is `Search query`.
+fn label(name: &str) -> String {
+    let spaced = name.replace('_', " ");
+    let mut letters = spaced.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// The field whose label begins the line, and what stands behind the colon.
+fn labelled<'l, 'f>(
+    line: &'l str,
+    mut fields: impl Iterator<Item = &'f TaskField<'f>>,
+) -> Option<(usize, &'l str)> {
+    let (start, behind) = line.split_once(':')?;
+    let start = start.trim();
+    let index = fields.position(|field| {
+        let names = std::iter::once(field.name()).chain(field.aliases().iter().copied());
+        names.into_iter().any(|name| label(name).eq_ignore_ascii_case(start) || name == start)
+    })?;
+    Some((index, behind.trim_start_matches(' ')))
+}
+
+/// The fields that have a value, each on a line.
+fn lines<'a>(fields: impl Iterator<Item = (TaskField<'a>, &'a Option<Value>)>) -> String {
+    let mut text = String::new();
+    for (field, value) in fields {
+        if let Some(value) = value {
+            write_line(&mut text, field.name(), value);
+        }
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn write_line(text: &mut String, name: &str, value: &Value) {
+    // A list of texts reads best as text.
+    let value = match value {
+        Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) => {
+            items.iter().map(text_of).collect::<Vec<_>>().join("\n")
+        }
+        other => text_of(other).into_owned(),
+    };
+    // Writing to a `String` does not fail.
+    let _ = writeln!(text, "{}: {value}", label(name));
+}
