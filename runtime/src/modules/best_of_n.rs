@@ -155,7 +155,7 @@ impl<M: Module> Module for BestOfN<M> {
         };
         drop(running);
         started.values().for_each(|started| tally.add_cancelled(started));
-        tally.finish(stop, rollouts.outer())
+        tally.finish(stop, rollouts.outer(), rollouts.costs())
     }
 
     fn source(&self) -> Option<&'static str> {

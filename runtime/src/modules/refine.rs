@@ -148,7 +148,7 @@ impl<M: Module> Refine<M> {
             // There is nobody to advise.
             (None, None) => return Ok(None),
         };
-        advise(&self.module, &lm, rollout_id, review, &rollouts.outer().child()).await.map(Some)
+        advise(&self.module, &lm, rollout_id, review, &rollouts.costs().child()).await.map(Some)
     }
 }
 
@@ -202,7 +202,7 @@ impl<M: Module> Module for Refine<M> {
                 }
             }
         }
-        tally.finish(stop, rollouts.outer())
+        tally.finish(stop, rollouts.outer(), rollouts.costs())
     }
 
     fn source(&self) -> Option<&'static str> {

@@ -62,6 +62,7 @@ pub(super) struct Rollouts<'a, M: Module> {
     settings: &'a Settings,
     input: &'a M::Input,
     outer: Tracer,
+    costs: Tracer,
     width: u64,
     start: Instant,
 }
@@ -104,20 +105,27 @@ impl<'a, M: Module> Rollouts<'a, M> {
         input: &'a M::Input,
     ) -> Self {
         let outer = module.predictors().iter().find_map(|predictor| predictor.tracer().cloned());
+        let outer = outer.unwrap_or_default();
         Self {
             module,
             reward,
             settings,
             input,
-            outer: outer.unwrap_or_default(),
+            costs: outer.child(),
+            outer,
             width: module.rollout_width(),
             start: Instant::now(),
         }
     }
 
-    /// Where the costs of all rollouts go.
+    /// The run of which this call is a part: the winner's steps go there.
     pub(super) fn outer(&self) -> &Tracer {
         &self.outer
+    }
+
+    /// Where the costs of this call go, and from there to the outer run.
+    pub(super) fn costs(&self) -> &Tracer {
+        &self.costs
     }
 
     /// Ends at the moment at which the call has to end, or never.
@@ -130,7 +138,7 @@ impl<'a, M: Module> Rollouts<'a, M> {
 
     /// The configured copy for rollout `index`; hints are by predictor path.
     pub(super) fn ready(&self, index: usize, hints: &Hints) -> Ready<M> {
-        let tracer = self.outer.child();
+        let tracer = self.costs.child();
         let mut copy = self.module.traced(&tracer);
         let offset = self.width.saturating_mul(index as u64);
         let mut first_id = None;
@@ -165,8 +173,10 @@ impl<'a, M: Module> Rollouts<'a, M> {
     pub(super) async fn run(&self, ready: Ready<M>) -> Ended<M::Output> {
         let Ready { copy, started } = ready;
         let outcome = async {
-            let forward = AssertUnwindSafe(copy.forward(self.input.clone())).catch_unwind();
-            let prediction = forward.await.unwrap_or_else(|panic| Err(panicked("the module", &*panic)))?;
+            // Inside of a block of its own, since a `forward` written by hand may panic before there is a future.
+            let forward = AssertUnwindSafe(async { copy.forward(self.input.clone()).await });
+            let prediction =
+                forward.catch_unwind().await.unwrap_or_else(|panic| Err(panicked("the module", &*panic)))?;
             let judge = started.tracer.child();
             let evaluate = self.reward.evaluate(self.input, &prediction, &judge);
             let score = AssertUnwindSafe(evaluate).catch_unwind().await;
@@ -291,7 +301,7 @@ impl<'a, O> Tally<'a, O> {
     /// # Errors
     /// No rollout succeeded: [`is_timeout`](Error::is_timeout) at the deadline, else
     /// [`is_exhausted`](Error::is_exhausted) with every cause.
-    pub(super) fn finish(mut self, stop: Stop, outer: &Tracer) -> Result<Prediction<O>> {
+    pub(super) fn finish(mut self, stop: Stop, outer: &Tracer, costs: &Tracer) -> Result<Prediction<O>> {
         let Some(best) = self.best.take() else {
             let error = self.no_success(stop);
             return Err(self.fail(error));
@@ -303,7 +313,7 @@ impl<'a, O> Tally<'a, O> {
         };
         let records: Vec<_> = self.records.into_iter().map(mark).collect();
         outer.append(&best.trace);
-        let usage = outer.usage();
+        let usage = costs.usage();
         Ok(best.prediction.with_usage(usage).with_trace(Arc::new(best.trace)).with_rollouts(records, stop))
     }
 
