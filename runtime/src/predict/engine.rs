@@ -225,15 +225,15 @@ impl Call<'_> {
             let response_format = mode.and_then(|mode| mode.response_format.clone());
             let request = Request { prompt: prompt.clone(), config: self.config(), response_format };
             let start = tokio::time::Instant::now();
+            // Counted when it is sent, so that a call that is dropped on the wire is counted too; its tokens are not known.
+            self.spend(Usage { calls: 1, ..Usage::default() });
             let outcome = self.lm.complete(request).await;
             let elapsed = start.elapsed();
             let usage = match &outcome {
                 Ok(response) => Usage { calls: response.usage.calls.max(1), ..response.usage },
                 Err(_) => Usage { calls: 1, ..Usage::default() },
             };
-            if let Some(tracer) = self.predictor.tracer() {
-                tracer.add_usage(usage);
-            }
+            self.spend(Usage { calls: usage.calls - 1, ..usage });
             calls.push(self.record(
                 mode.map_or("prompt", |mode| mode.name),
                 usage,
@@ -244,6 +244,12 @@ impl Call<'_> {
                 Err(error) if error.kind() == ErrorKind::BadRequest && modes.peek().is_some() => {}
                 outcome => return outcome,
             }
+        }
+    }
+
+    fn spend(&self, usage: Usage) {
+        if let Some(tracer) = self.predictor.tracer() {
+            tracer.add_usage(usage);
         }
     }
 
