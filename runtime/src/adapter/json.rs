@@ -56,10 +56,14 @@ impl Adapter for JsonAdapter {
         text
     }
 
-    fn read(&self, task: &Task<'_>, _inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<Value>>> {
-        let Some(mut object) = find_object(text) else {
+    fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<Value>>> {
+        let Some((source, mut object)) = find_object(text) else {
             return Err(Error::parse("the answer is not a JSON object").with_completion(text));
         };
+        if is_repeated(inputs, text, source) {
+            let message = "the one JSON object in the answer is repeated from the input";
+            return Err(Error::parse(message).with_completion(text));
+        }
         let fields: Vec<_> = task.outputs().collect();
         let mut take = |field: &TaskField<'_>| {
             let mut names = std::iter::once(field.name()).chain(field.aliases().iter().copied());
@@ -70,11 +74,21 @@ impl Adapter for JsonAdapter {
     }
 }
 
-/// The one object of the text: the whole of it, or from the first brace to the last.
-fn find_object(text: &str) -> Option<Map<String, Value>> {
+/// The one object of the text, with its source: the whole of it, or from the first brace to the last.
+fn find_object(text: &str) -> Option<(&str, Map<String, Value>)> {
     let whole = text.trim();
     let braces = || whole.get(whole.find('{')?..=whole.rfind('}')?);
-    serde_json::from_str(whole).ok().or_else(|| serde_json::from_str(braces()?).ok())
+    let read = |source| Some((source, serde_json::from_str(source).ok()?));
+    read(whole).or_else(|| read(braces()?))
+}
+
+/// True if the object is an input's and not the model's: between prose, if it stands in an input; alone, only if an input
+/// is nothing else, since an answer may well agree with what an input speaks of.
+fn is_repeated(inputs: &Inputs<'_>, text: &str, source: &str) -> bool {
+    if source == text.trim() {
+        return inputs.texts().into_iter().any(|input| input.trim() == source);
+    }
+    inputs.texts().into_iter().any(|input| input.contains(source))
 }
 
 fn system(task: &Task<'_>) -> String {

@@ -227,7 +227,8 @@ impl<'a> Inputs<'a> {
 
     /// Where a reply repeats an input of which `matters` is true: nothing in there is the model's own.
     fn repeated_in(&self, reply: &str, matters: impl Fn(&str) -> bool) -> Vec<Range<usize>> {
-        let texts = self.texts().into_iter().filter(|text| matters(text));
+        // Models leave out the blanks around what they repeat.
+        let texts = self.texts().into_iter().map(str::trim).filter(|text| matters(text));
         texts.flat_map(|text| reply.match_indices(text).map(|(at, part)| at..at + part.len())).collect()
     }
 
