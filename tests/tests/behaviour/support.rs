@@ -1,0 +1,245 @@
+//! What the tests share: two signatures, a two-step module, replies by rollout id, and an LM that counts.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use karat::{
+    BoxFuture, ChainOfThought, Error, ErrorKind, LanguageModel, Lm, Predict, Prediction, Reasoned, Reply,
+    Result, Rollout, ScriptedLm,
+    lm::{Request, Response, Usage},
+    module, signature,
+};
+use serde_json::Value;
+
+/// Answer the question.
+#[signature]
+#[derive(PartialEq)]
+pub struct Qa {
+    #[input]
+    pub question: String,
+    #[output]
+    pub answer: String,
+}
+
+/// Write a search query.
+#[signature]
+pub struct MakeQuery {
+    #[input]
+    pub question: String,
+    #[output]
+    pub query: String,
+}
+
+/// First a query, then an answer to the query.
+#[module]
+pub struct TwoSteps {
+    pub query: Predict<MakeQuery>,
+    pub answer: ChainOfThought<Qa>,
+}
+
+#[module]
+impl TwoSteps {
+    async fn forward(&self, input: QaInput) -> Result<Prediction<Reasoned<QaOutput>>> {
+        let query = self.query.call(MakeQueryInput { question: input.question }).await?;
+        self.answer.call(QaInput { question: query.into_inner().query }).await
+    }
+}
+
+impl TwoSteps {
+    pub fn new() -> Self {
+        Self { query: Predict::new(), answer: ChainOfThought::new() }
+    }
+}
+
+/// Two predictors of one signature, asked at the same moment.
+#[module]
+pub struct Twins {
+    pub left: Predict<Qa>,
+    pub right: Predict<Qa>,
+}
+
+#[module]
+impl Twins {
+    async fn forward(&self, input: QaInput) -> Result<Prediction<String>> {
+        let (left, right) = tokio::join!(self.left.call(input.clone()), self.right.call(input));
+        Ok(Prediction::new(format!("{}{}", left?.answer, right?.answer)))
+    }
+}
+
+impl Twins {
+    pub fn new() -> Self {
+        Self { left: Predict::new(), right: Predict::new() }
+    }
+}
+
+pub fn question(text: &str) -> QaInput {
+    QaInput { question: text.into() }
+}
+
+pub fn ask() -> QaInput {
+    question("Capital of France?")
+}
+
+pub fn qa(lm: &ScriptedLm) -> Predict<Qa> {
+    Predict::new().lm(&lm.lm())
+}
+
+pub fn reply(answer: &str) -> Reply {
+    Reply::fields([("answer", answer)])
+}
+
+/// An LM that gives these answers one after another.
+pub fn answers<'a>(answers: impl IntoIterator<Item = &'a str>) -> ScriptedLm {
+    ScriptedLm::new(answers.into_iter().map(reply))
+}
+
+/// An LM whose reply depends on the rollout id alone.
+pub fn by_rollout(answer: impl Fn(u64) -> Reply + Send + Sync + 'static) -> ScriptedLm {
+    ScriptedLm::computed(move |request| answer(request.config.rollout_id.expect("every rollout has an id")))
+}
+
+/// An LM that answers with its rollout id.
+pub fn echo_id() -> ScriptedLm {
+    by_rollout(|id| reply(&id.to_string()))
+}
+
+/// The reward that the answer itself names: `0.5`, `NaN`, `inf`, ...
+pub fn number(_: &QaInput, prediction: &Prediction<QaOutput>) -> f64 {
+    prediction.answer.parse().expect("the answer is a number")
+}
+
+pub fn failure(kind: ErrorKind) -> Reply {
+    Reply::error(Error::new(kind, format!("scripted {kind:?}")))
+}
+
+/// What an LM answers to [`TwoSteps`]: the query to the first predictor, reasoning and answer to the second.
+pub fn step_reply(request: &Request, query: &str, answer: &str) -> Reply {
+    let wanted = request.prompt.last().rsplit("Now write").next().unwrap_or_default();
+    if wanted.contains("query") {
+        Reply::fields([("query", query)])
+    } else {
+        Reply::fields([("reasoning", "by heart"), ("answer", answer)])
+    }
+}
+
+/// What a critic says: a text for each of these paths.
+pub fn advice<'a>(by_predictor: impl IntoIterator<Item = (&'a str, &'a str)>) -> Reply {
+    let texts = by_predictor.into_iter().map(|(path, text)| (path.to_owned(), Value::from(text)));
+    let fields = [("discussion", Value::from("a discussion")), ("advice", Value::Object(texts.collect()))];
+    Reply::fields(fields)
+}
+
+/// A failure after which another attempt is worth while.
+pub fn server_error() -> Reply {
+    failure(ErrorKind::Server)
+}
+
+pub fn millis(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+pub fn tokens(prompt: u64, completion: u64) -> Usage {
+    Usage { calls: 1, prompt_tokens: prompt, completion_tokens: completion, ..Usage::default() }
+}
+
+/// The rollout ids of all requests, in the order of arrival.
+pub fn ids(lm: &ScriptedLm) -> Vec<u64> {
+    lm.requests().iter().map(|request| request.config.rollout_id.expect("a rollout id")).collect()
+}
+
+pub fn temperatures(lm: &ScriptedLm) -> Vec<Option<f64>> {
+    lm.requests().iter().map(|request| request.config.temperature).collect()
+}
+
+/// The last message of each request.
+pub fn last_messages(lm: &ScriptedLm) -> Vec<String> {
+    lm.requests().iter().map(|request| request.prompt.last().to_owned()).collect()
+}
+
+/// The whole text of a request.
+pub fn whole(request: &Request) -> String {
+    let texts: Vec<_> = request.prompt.iter().map(|message| &*message.content).collect();
+    texts.join("\n")
+}
+
+pub fn rewards(rollouts: &[Rollout]) -> Vec<Option<f64>> {
+    rollouts.iter().map(Rollout::reward).collect()
+}
+
+pub fn chosen(rollouts: &[Rollout]) -> Vec<usize> {
+    let chosen = rollouts.iter().filter(|rollout| rollout.is_chosen());
+    chosen.map(Rollout::index).collect()
+}
+
+/// Another LM, watched: how many calls were in flight at a time, and how many were dropped before they ended.
+#[derive(Clone)]
+pub struct Watched {
+    lm: ScriptedLm,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    in_flight: AtomicUsize,
+    most: AtomicUsize,
+    dropped: AtomicUsize,
+}
+
+/// One call; dropped before its end, it counts as dropped.
+struct InFlight<'a> {
+    counts: &'a Counts,
+    ended: bool,
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.counts.in_flight.fetch_sub(1, Ordering::SeqCst);
+        if !self.ended {
+            self.counts.dropped.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Watched {
+    pub fn new(lm: ScriptedLm) -> Self {
+        Self { lm, counts: Arc::default() }
+    }
+
+    pub fn lm(&self) -> Lm {
+        Lm::custom(self.clone())
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.counts.in_flight.load(Ordering::SeqCst)
+    }
+
+    pub fn most_in_flight(&self) -> usize {
+        self.counts.most.load(Ordering::SeqCst)
+    }
+
+    pub fn dropped(&self) -> usize {
+        self.counts.dropped.load(Ordering::SeqCst)
+    }
+}
+
+impl LanguageModel for Watched {
+    fn name(&self) -> &str {
+        "watched"
+    }
+
+    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async move {
+            let now = self.counts.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+            self.counts.most.fetch_max(now, Ordering::SeqCst);
+            let mut guard = InFlight { counts: &self.counts, ended: false };
+            let response = self.lm.complete(request).await;
+            guard.ended = true;
+            response
+        })
+    }
+}
