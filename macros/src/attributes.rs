@@ -35,22 +35,10 @@ pub(crate) struct Grammar {
     hints: &'static [(&'static str, &'static str)],
 }
 
-const DESC: Word = Word {
-    name: "desc",
-    takes: Takes::Text,
-};
-const ALIAS: Word = Word {
-    name: "alias",
-    takes: Takes::Texts,
-};
-const CRATE: Word = Word {
-    name: "crate",
-    takes: Takes::Path,
-};
-const SKIP: Word = Word {
-    name: "skip",
-    takes: Takes::Nothing,
-};
+const DESC: Word = Word { name: "desc", takes: Takes::Text };
+const ALIAS: Word = Word { name: "alias", takes: Takes::Texts };
+const CRATE: Word = Word { name: "crate", takes: Takes::Path };
+const SKIP: Word = Word { name: "skip", takes: Takes::Nothing };
 
 const NAME_HINT: &str = "a field's name in prompts is set with `#[serde(rename = \"..\")]`";
 const PLAIN_ROLE_HINT: &str = "give the type alone; `Option` and serde tell the rest";
@@ -60,10 +48,7 @@ pub(crate) const INPUT: Grammar = Grammar {
     name: "input",
     words: &[DESC],
     hints: &[
-        (
-            "alias",
-            "only an `#[output]` has aliases: they are other names under which the model may give it",
-        ),
+        ("alias", "only an `#[output]` has aliases: they are other names under which the model may give it"),
         ("name", NAME_HINT),
         ("rename", NAME_HINT),
         ("optional", PLAIN_ROLE_HINT),
@@ -88,18 +73,9 @@ pub(crate) const SIGNATURE: Grammar = Grammar {
     name: "signature",
     words: &[CRATE],
     hints: &[
-        (
-            "instructions",
-            "the instructions are the struct's doc comment: `/// Answer the question.`",
-        ),
-        (
-            "desc",
-            "the instructions are the struct's doc comment: `/// Answer the question.`",
-        ),
-        (
-            "doc",
-            "the instructions are the struct's doc comment: `/// Answer the question.`",
-        ),
+        ("instructions", "the instructions are the struct's doc comment: `/// Answer the question.`"),
+        ("desc", "the instructions are the struct's doc comment: `/// Answer the question.`"),
+        ("doc", "the instructions are the struct's doc comment: `/// Answer the question.`"),
     ],
 };
 
@@ -107,27 +83,17 @@ pub(crate) const SIGNATURE: Grammar = Grammar {
 pub(crate) const MODULE: Grammar = Grammar {
     name: "module",
     words: &[CRATE],
-    hints: &[(
-        "skip",
-        "it marks a field that holds no predictors: put `#[module(skip)]` on that field",
-    )],
+    hints: &[("skip", "it marks a field that holds no predictors: put `#[module(skip)]` on that field")],
 };
 
 /// `#[module(..)]` on a field.
-pub(crate) const MODULE_FIELD: Grammar = Grammar {
-    name: "module",
-    words: &[SKIP],
-    hints: &[],
-};
+pub(crate) const MODULE_FIELD: Grammar = Grammar { name: "module", words: &[SKIP], hints: &[] };
 
 /// `#[reward(..)]` on a fn.
 pub(crate) const REWARD: Grammar = Grammar {
     name: "reward",
     words: &[CRATE],
-    hints: &[(
-        "threshold",
-        "it belongs to the wrapper: `BestOfN::new(module, n, reward).threshold(..)`",
-    )],
+    hints: &[("threshold", "it belongs to the wrapper: `BestOfN::new(module, n, reward).threshold(..)`")],
 };
 
 /// What the user wrote behind a word.
@@ -158,10 +124,7 @@ impl Grammar {
                 let example = self.example();
                 diagnostics.at(
                     pair,
-                    format!(
-                        "`#[{}]` takes its words in parentheses: write `{example}`",
-                        self.name
-                    ),
+                    format!("`#[{}]` takes its words in parentheses: write `{example}`", self.name),
                 );
                 Vec::new()
             }
@@ -211,10 +174,7 @@ impl Grammar {
         let name = known.name;
         if known.takes == Takes::Nothing {
             if !input.is_empty() && !input.peek(Token![,]) {
-                diagnostics.at(
-                    word,
-                    format!("`{name}` stands alone: write `#[{}({name})]`", self.name),
-                );
+                diagnostics.at(word, format!("`{name}` stands alone: write `#[{}({name})]`", self.name));
                 skip_value(input)?;
                 return Ok(None);
             }
@@ -239,10 +199,7 @@ impl Grammar {
                 Takes::Path => "a path in quotes",
                 Takes::Text | Takes::Nothing => "a text in quotes",
             };
-            diagnostics.at(
-                &value,
-                format!("`{name}` takes {wanted}: write `{}`", form(known)),
-            );
+            diagnostics.at(&value, format!("`{name}` takes {wanted}: write `{}`", form(known)));
         }
         Ok(read)
     }
@@ -256,11 +213,7 @@ impl Grammar {
         match nearest(unknown, self.words.iter().map(|word| word.name)) {
             Some(word) => format!("{start}: did you mean `{word}`?"),
             None => {
-                let known: Vec<_> = self
-                    .words
-                    .iter()
-                    .map(|word| format!("`{}`", form(word)))
-                    .collect();
+                let known: Vec<_> = self.words.iter().map(|word| format!("`{}`", form(word))).collect();
                 format!("{start}: it takes {}", known.join(" and "))
             }
         }
@@ -294,9 +247,7 @@ fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {
 /// The string literal of an expression, also where `macro_rules!` wrapped it.
 pub(crate) fn literal(value: &Expr) -> Option<&LitStr> {
     match value {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(text), ..
-        }) => Some(text),
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text),
         Expr::Group(group) => literal(&group.expr),
         _ => None,
     }

@@ -18,24 +18,15 @@ pub(crate) struct Always {
 }
 
 /// `Clone`: a rollout is a configured copy.
-pub(crate) const CLONE: Always = Always {
-    name: "Clone",
-    path: "::core::clone::Clone",
-};
+pub(crate) const CLONE: Always = Always { name: "Clone", path: "::core::clone::Clone" };
 
 /// `Debug`: values show in traces and errors.
-pub(crate) const DEBUG: Always = Always {
-    name: "Debug",
-    path: "::core::fmt::Debug",
-};
+pub(crate) const DEBUG: Always = Always { name: "Debug", path: "::core::fmt::Debug" };
 
 impl Always {
     /// True if the user's derive has the same name; where it is from does not matter, since two impls would clash.
     fn is(&self, derive: &Path) -> bool {
-        derive
-            .segments
-            .last()
-            .is_some_and(|segment| segment.ident == self.name)
+        derive.segments.last().is_some_and(|segment| segment.ident == self.name)
     }
 
     fn path(&self) -> TokenStream {
@@ -45,18 +36,12 @@ impl Always {
 
 /// Those of the derives that are always there and that the list lacks.
 pub(crate) fn missing(listed: &List, always: &[Always]) -> Vec<TokenStream> {
-    always
-        .iter()
-        .filter(|always| !listed.iter().any(|derive| always.is(derive)))
-        .map(Always::path)
-        .collect()
+    always.iter().filter(|always| !listed.iter().any(|derive| always.is(derive))).map(Always::path).collect()
 }
 
 /// Puts the derives that are always there on an item that gets no private one.
 pub(crate) fn complete(attributes: &mut Vec<Attribute>, always: &[Always]) {
-    let lists = attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("derive"));
+    let lists = attributes.iter().filter(|attribute| attribute.path().is_ident("derive"));
     let listed = lists
         .filter_map(|attribute| attribute.parse_args_with(List::parse_terminated).ok())
         .flatten()
@@ -151,10 +136,7 @@ impl Carried {
     /// Reads them; the attribute macro wrote them, so nothing can be wrong.
     pub(crate) fn read(attributes: &[Attribute]) -> Self {
         let mut carried = Self::default();
-        for attribute in attributes
-            .iter()
-            .filter(|attribute| attribute.path().is_ident(CARRIER))
-        {
+        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident(CARRIER)) {
             let _ = attribute.parse_nested_meta(|meta| {
                 if meta.path.is_ident("derive") {
                     let list;

@@ -47,8 +47,7 @@ impl Text {
                 lines.push_str(&plain(&line.value()));
             }
             (Some(line), Some(Piece::Macro(_))) => {
-                self.pieces
-                    .push(Piece::Literal(format!("\n{}", plain(&line.value()))));
+                self.pieces.push(Piece::Literal(format!("\n{}", plain(&line.value()))));
             }
             (Some(line), None) => self.pieces.push(Piece::Literal(plain(&line.value()))),
             (None, last) => {
@@ -66,14 +65,9 @@ impl Text {
         for (index, piece) in self.pieces.iter_mut().enumerate() {
             let Piece::Literal(text) = piece else { continue };
             let lines = text.lines().filter(|line| !line.trim().is_empty());
-            let indent = lines
-                .map(|line| line.len() - line.trim_start_matches(' ').len())
-                .min()
-                .unwrap_or(0);
-            let mut even: Vec<_> = text
-                .split('\n')
-                .map(|line| line.get(indent..).unwrap_or("").trim_end())
-                .collect();
+            let indent = lines.map(|line| line.len() - line.trim_start_matches(' ').len()).min().unwrap_or(0);
+            let mut even: Vec<_> =
+                text.split('\n').map(|line| line.get(indent..).unwrap_or("").trim_end()).collect();
             if index == 0 {
                 while even.first().is_some_and(|line| line.is_empty()) {
                     even.remove(0);
@@ -95,9 +89,7 @@ fn plain(comment: &str) -> String {
     if !comment.contains('\n') || !comment.lines().skip(1).all(starred) {
         return comment.to_owned();
     }
-    let lines = comment
-        .lines()
-        .map(|line| line.trim_start().strip_prefix('*').unwrap_or(line));
+    let lines = comment.lines().map(|line| line.trim_start().strip_prefix('*').unwrap_or(line));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -128,31 +120,20 @@ mod tests {
 
     #[test]
     fn lines_join_without_the_indent_they_share() {
-        let docs: Vec<Attribute> = vec![
-            parse_quote!(#[doc = " One"]),
-            parse_quote!(#[doc = ""]),
-            parse_quote!(#[doc = "   two "]),
-        ];
+        let docs: Vec<Attribute> =
+            vec![parse_quote!(#[doc = " One"]), parse_quote!(#[doc = ""]), parse_quote!(#[doc = "   two "])];
         assert_eq!(text(&docs), r#""One\n\n  two""#);
     }
 
     #[test]
     fn block_comments_lose_their_stars() {
-        assert_eq!(
-            text(&[parse_quote!(#[doc = "\n * One\n * two\n "])]),
-            r#""One\ntwo""#
-        );
+        assert_eq!(text(&[parse_quote!(#[doc = "\n * One\n * two\n "])]), r#""One\ntwo""#);
     }
 
     #[test]
     fn an_included_file_stays_a_macro() {
-        let docs: Vec<Attribute> = vec![
-            parse_quote!(#[doc = " One"]),
-            parse_quote!(#[doc = include_str!("x")]),
-        ];
-        assert_eq!(
-            text(&docs),
-            r#":: core :: concat ! ("One\n" , include_str ! ("x"))"#
-        );
+        let docs: Vec<Attribute> =
+            vec![parse_quote!(#[doc = " One"]), parse_quote!(#[doc = include_str!("x")])];
+        assert_eq!(text(&docs), r#":: core :: concat ! ("One\n" , include_str ! ("x"))"#);
     }
 }

@@ -31,17 +31,10 @@ pub(crate) fn strip(item: &mut Item, words: &[&str]) {
         Item::Enum(item) => {
             for variant in &mut item.variants {
                 clean(&mut variant.attrs);
-                variant
-                    .fields
-                    .iter_mut()
-                    .for_each(|field| clean(&mut field.attrs));
+                variant.fields.iter_mut().for_each(|field| clean(&mut field.attrs));
             }
         }
-        Item::Union(item) => item
-            .fields
-            .named
-            .iter_mut()
-            .for_each(|field| clean(&mut field.attrs)),
+        Item::Union(item) => item.fields.named.iter_mut().for_each(|field| clean(&mut field.attrs)),
         Item::Struct(item) => match &mut item.fields {
             Fields::Unit => {}
             fields => fields.iter_mut().for_each(|field| clean(&mut field.attrs)),

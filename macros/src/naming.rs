@@ -67,9 +67,7 @@ impl Case {
 
 fn capitalized(word: &str) -> String {
     let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_ascii_uppercase().to_string() + letters.as_str()
-    })
+    letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }
 
 /// The struct's `#[serde(rename_all = "..")]`.
@@ -82,10 +80,7 @@ pub(crate) fn case(attributes: &[Attribute], diagnostics: &mut Diagnostics) -> C
         Some((_, case)) => *case,
         None => {
             let known: Vec<_> = CASES.iter().map(|(word, _)| *word).collect();
-            diagnostics.at(
-                &name,
-                format!("serde knows no case `{text}`: use one of {}", known.join(", ")),
-            );
+            diagnostics.at(&name, format!("serde knows no case `{text}`: use one of {}", known.join(", ")));
             Case::Plain
         }
     }
@@ -99,14 +94,8 @@ pub(crate) fn wire_name(
     diagnostics: &mut Diagnostics,
 ) -> WireName {
     match serde_text("rename", attributes, diagnostics) {
-        Some(name) => WireName {
-            text: name.value(),
-            span: name.span(),
-        },
-        None => WireName {
-            text: case.apply(&bare(ident)),
-            span: ident.span(),
-        },
+        Some(name) => WireName { text: name.value(), span: name.span() },
+        None => WireName { text: case.apply(&bare(ident)), span: ident.span() },
     }
 }
 

@@ -34,16 +34,8 @@ impl Parse for RawReward {
         let visibility = input.parse()?;
         let signature = input.parse()?;
         let body = input.parse()?;
-        let header = source::split_body(whole)
-            .map(|(header, _)| header)
-            .unwrap_or_default();
-        Ok(Self {
-            attributes,
-            visibility,
-            signature,
-            body,
-            header,
-        })
+        let header = source::split_body(whole).map(|(header, _)| header).unwrap_or_default();
+        Ok(Self { attributes, visibility, signature, body, header })
     }
 }
 
@@ -71,10 +63,7 @@ pub(crate) fn attribute(words: TokenStream, item: TokenStream) -> TokenStream {
             match syn::parse2::<syn::Item>(item.clone()) {
                 Ok(other) => {
                     let (kind, word) = crate::items::kind(&other);
-                    diagnostics.at(
-                        word,
-                        format!("`#[reward]` goes on a function, not on {kind}: {EXAMPLE}"),
-                    );
+                    diagnostics.at(word, format!("`#[reward]` goes on a function, not on {kind}: {EXAMPLE}"));
                 }
                 Err(_) => diagnostics.add(error),
             }
@@ -148,13 +137,7 @@ fn is_shared_reference(ty: &Type) -> bool {
 /// The user's function goes unchanged into one of the same name, so that `return`, `?` and a call to itself mean what they say.
 fn expand(raw: RawReward, reward: Reward, runtime: &Runtime) -> TokenStream {
     let private = runtime.private();
-    let RawReward {
-        attributes,
-        visibility,
-        signature,
-        body,
-        header,
-    } = raw;
+    let RawReward { attributes, visibility, signature, body, header } = raw;
     let score = match reward {
         Reward::Whole(score) => score,
         Reward::Stub(score) => {

@@ -23,11 +23,7 @@ fn dedented(text: &str) -> String {
     let indent = last.len() - last.trim_start().len();
     let lines = text.split('\n').enumerate().map(|(index, line)| {
         let blank = line.len() - line.trim_start().len();
-        if index == 0 {
-            line
-        } else {
-            line.get(indent.min(blank)..).unwrap_or(line)
-        }
+        if index == 0 { line } else { line.get(indent.min(blank)..).unwrap_or(line) }
     });
     lines.collect::<Vec<_>>().join("\n")
 }

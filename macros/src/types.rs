@@ -1,7 +1,7 @@
 //! What types and other tokens say, as far as a macro can see: it knows names, not what they stand for.
 
 use proc_macro2::{TokenStream, TokenTree};
-use syn::{GenericArgument, Lifetime, PathArguments, Type};
+use syn::{GenericArgument, Ident, Lifetime, PathArguments, Type};
 
 use crate::naming;
 
@@ -14,8 +14,7 @@ pub(crate) fn lengthen(ty: &mut Type) {
         Type::Paren(ty) => lengthen(&mut ty.elem),
         Type::Slice(ty) => lengthen(&mut ty.elem),
         Type::Reference(ty) => {
-            ty.lifetime
-                .get_or_insert_with(|| Lifetime::new("'static", ty.and_token.span));
+            ty.lifetime.get_or_insert_with(|| Lifetime::new("'static", ty.and_token.span));
             lengthen(&mut ty.elem);
         }
         Type::Tuple(ty) => ty.elems.iter_mut().for_each(lengthen),
@@ -47,19 +46,43 @@ pub(crate) fn find<'a>(ty: &'a Type, test: &dyn Fn(&Type) -> bool) -> Option<&'a
         Type::Slice(ty) => find(&ty.elem, test),
         Type::Reference(ty) => find(&ty.elem, test),
         Type::Tuple(ty) => ty.elems.iter().find_map(|ty| find(ty, test)),
-        Type::Path(path) => path
-            .path
-            .segments
-            .iter()
-            .find_map(|segment| match &segment.arguments {
-                PathArguments::AngleBracketed(arguments) => {
-                    arguments.args.iter().find_map(|argument| match argument {
-                        GenericArgument::Type(ty) => find(ty, test),
-                        _ => None,
-                    })
-                }
-                PathArguments::None | PathArguments::Parenthesized(_) => None,
-            }),
+        Type::Path(path) => path.path.segments.iter().find_map(|segment| match &segment.arguments {
+            PathArguments::AngleBracketed(arguments) => {
+                arguments.args.iter().find_map(|argument| match argument {
+                    GenericArgument::Type(ty) => find(ty, test),
+                    _ => None,
+                })
+            }
+            PathArguments::None | PathArguments::Parenthesized(_) => None,
+        }),
+        _ => None,
+    }
+}
+
+/// The last name of a type's path.
+pub(crate) fn last(ty: &Type) -> Option<Ident> {
+    match ty {
+        Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.clone()),
+        Type::Group(ty) => last(&ty.elem),
+        Type::Paren(ty) => last(&ty.elem),
+        _ => None,
+    }
+}
+
+/// The type argument of a type's path, if it has but one.
+pub(crate) fn argument(ty: &Type) -> Option<&Type> {
+    let arguments = match ty {
+        Type::Path(path) => &path.path.segments.last()?.arguments,
+        Type::Group(ty) => return argument(&ty.elem),
+        Type::Paren(ty) => return argument(&ty.elem),
+        _ => return None,
+    };
+    match arguments {
+        PathArguments::AngleBracketed(arguments) if arguments.args.len() == 1 => match arguments.args.first()
+        {
+            Some(GenericArgument::Type(ty)) => Some(ty),
+            _ => None,
+        },
         _ => None,
     }
 }

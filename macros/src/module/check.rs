@@ -18,11 +18,7 @@ const EXAMPLE: &str = "`async fn forward(&self, input: Input) -> karat::Result<P
 /// Checks a block. Whatever is wrong, the block's other items stay, and `impl Module` is there with what is known.
 pub(crate) fn check(raw: RawBlock, diagnostics: &mut Diagnostics) -> Checked {
     if let Some(of_trait) = &raw.of_trait {
-        let name = of_trait
-            .segments
-            .last()
-            .map(|segment| segment.ident.to_string())
-            .unwrap_or_default();
+        let name = of_trait.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
         let ty = source::tidy(&raw.self_ty.to_token_stream());
         let message = match name.as_str() {
             "Module" => format!(
@@ -47,21 +43,16 @@ pub(crate) fn check(raw: RawBlock, diagnostics: &mut Diagnostics) -> Checked {
         Some(first) => forward::check(first, &raw.generics, &raw.self_ty, diagnostics),
         None => {
             let name_of = |ident: &syn::Ident| ident.to_string();
-            match raw
-                .names
-                .iter()
-                .find(|name| nearest(&name_of(name), ["forward"]).is_some())
-            {
+            match raw.names.iter().find(|name| nearest(&name_of(name), ["forward"]).is_some()) {
                 Some(name) => {
                     let message = format!(
                         "a module's run is called `forward`, and this block has none: rename `{name}`"
                     );
                     diagnostics.at(name, message);
                 }
-                None => diagnostics.at(
-                    &raw.self_ty,
-                    format!("a module needs a run in this block: {EXAMPLE}"),
-                ),
+                None => {
+                    diagnostics.at(&raw.self_ty, format!("a module needs a run in this block: {EXAMPLE}"))
+                }
             }
             (Input::None, None, None)
         }

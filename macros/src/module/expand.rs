@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Attribute, GenericArgument, Ident, PathArguments, Type, spanned::Spanned};
+use syn::{Attribute, Type, spanned::Spanned};
 
 use super::block::{Argument, Block, Checked, Forward, Input};
 use crate::{naming, runtime::Runtime, source};
@@ -20,23 +20,13 @@ impl Checked {
 impl Block {
     fn expand(&self, runtime: &Runtime) -> TokenStream {
         let private = runtime.private();
-        let Self {
-            impl_token,
-            self_ty,
-            source,
-            others,
-            attributes,
-            ..
-        } = self;
+        let Self { impl_token, self_ty, source, others, attributes, .. } = self;
         let (parameters, _, clause) = self.generics.split_for_impl();
 
         let input = self.input.ty();
-        let output = self
-            .output
-            .as_ref()
-            .map_or_else(|| quote!(()), |ty| projection(ty, &private, "Output"));
+        let output = self.output.as_ref().map_or_else(|| quote!(()), |ty| output_of(ty, &private));
         let forward = match (&self.forward, &self.output) {
-            (Some(forward), Some(output)) => forward.expand(&self.input, output, &private),
+            (Some(forward), Some(output)) => forward.expand(&self.input, output),
             // The mistake is reported; this keeps programs that call the module free of further errors.
             _ => quote! {
                 async fn forward(&self, _: Self::Input) -> #private::Result<#private::Prediction<Self::Output>> { loop {} }
@@ -44,9 +34,8 @@ impl Block {
         };
         let generated = self.input.expand(self_ty);
         // Docs stand once, on the block that the user sees in the documentation.
-        let plain = attributes
-            .iter()
-            .filter(|attribute| others.is_empty() || !attribute.path().is_ident("doc"));
+        let plain =
+            attributes.iter().filter(|attribute| others.is_empty() || !attribute.path().is_ident("doc"));
         let inherent = (!others.is_empty())
             .then(|| quote!(#(#attributes)* #impl_token #parameters #self_ty #clause { #(#others)* }));
         quote! {
@@ -67,15 +56,8 @@ impl Block {
 
 impl Forward {
     /// The function as the user wrote it; several arguments are taken out of their struct.
-    fn expand(&self, input: &Input, output: &Type, private: &TokenStream) -> TokenStream {
-        let Self {
-            attributes,
-            async_token,
-            fn_token,
-            ident,
-            receiver,
-            body,
-        } = self;
+    fn expand(&self, input: &Input, output: &Type) -> TokenStream {
+        let Self { attributes, async_token, fn_token, ident, receiver, body } = self;
         let argument = match input {
             Input::None => quote!(_: ()),
             Input::One(argument, _) => argument.to_token_stream(),
@@ -91,47 +73,18 @@ impl Forward {
                 quote!(#name { #(#fields),* }: #name)
             }
         };
-        // A type that is not to be seen to be right is named through the trait: where it is wrong, rustc then has no second opinion.
-        let output = match is_plain(output) {
-            true => output.to_token_stream(),
-            false => projection(output, private, "Return"),
-        };
         quote!(#(#attributes)* #async_token #fn_token #ident(#receiver, #argument) -> #output #body)
     }
 }
 
-/// What the trait of return types says about one. The whole expression stands where the type does, so that all errors about the type
-/// are the same error to rustc, which then reports it once.
-fn projection(ty: &Type, private: &TokenStream, name: &str) -> TokenStream {
-    let tokens = ty.to_token_stream();
+/// The output behind a return type, also behind an alias. The whole expression stands where the type does, and so does the error about a
+/// type that has none.
+fn output_of(ty: &Type, private: &TokenStream) -> TokenStream {
     let first = ty.span();
-    let last = tokens.into_iter().last().map_or(first, |token| token.span());
-    let name = Ident::new(name, last);
+    let last = ty.to_token_stream().into_iter().last().map_or(first, |token| token.span());
     let start = quote_spanned!(first=> <#ty as #private::ForwardOutput>::);
-    quote!(#start #name)
-}
-
-/// True for `Result<Prediction<..>>`, which needs no further proof.
-fn is_plain(ty: &Type) -> bool {
-    let of_result = argument_of(ty, "Result");
-    of_result.is_some_and(|ty| argument_of(ty, "Prediction").is_some())
-}
-
-/// The one type argument of a path that ends in this name.
-fn argument_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
-    let Type::Path(path) = ty else { return None };
-    let segment = path
-        .path
-        .segments
-        .last()
-        .filter(|segment| segment.ident == name)?;
-    let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
-        return None;
-    };
-    match arguments.args.first() {
-        Some(GenericArgument::Type(ty)) if arguments.args.len() == 1 => Some(ty),
-        _ => None,
-    }
+    let end = quote_spanned!(last=> Output);
+    quote!(#start #end)
 }
 
 impl Input {
@@ -151,20 +104,12 @@ impl Input {
         };
         let owner = source::tidy(&self_ty.to_token_stream());
         let doc = format!("What the module `{owner}` takes: the arguments of its `forward`.");
-        let fields = arguments.iter().map(
-            |Argument {
-                 attributes,
-                 docs,
-                 ident,
-                 ty,
-                 ..
-             }| {
-                let text = format!("The argument `{}`.", naming::bare(ident));
-                let fallback = docs.is_empty().then(|| quote!(#[doc = #text]));
-                let attributes = attributes.iter().filter(|attribute| is_for_fields(attribute));
-                quote!(#(#docs)* #fallback #(#attributes)* pub #ident: #ty)
-            },
-        );
+        let fields = arguments.iter().map(|Argument { attributes, docs, ident, ty, .. }| {
+            let text = format!("The argument `{}`.", naming::bare(ident));
+            let fallback = docs.is_empty().then(|| quote!(#[doc = #text]));
+            let attributes = attributes.iter().filter(|attribute| is_for_fields(attribute));
+            quote!(#(#docs)* #fallback #(#attributes)* pub #ident: #ty)
+        });
         quote! {
             #[doc = #doc]
             #[derive(::core::clone::Clone, ::core::fmt::Debug)]
@@ -176,7 +121,5 @@ impl Input {
 
 /// Lint levels are for the argument alone: a field has other lints.
 fn is_for_fields(attribute: &Attribute) -> bool {
-    ["cfg", "cfg_attr"]
-        .iter()
-        .any(|word| attribute.path().is_ident(word))
+    ["cfg", "cfg_attr"].iter().any(|word| attribute.path().is_ident(word))
 }

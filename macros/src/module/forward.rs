@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     diagnostics::Diagnostics,
-    types::{find, mentions},
+    source::tidy,
+    types::{self, find, mentions},
 };
 
 /// Input and output as far as they can be known, and `forward` itself if it can stay.
@@ -19,17 +20,10 @@ pub(crate) fn check(
     self_ty: &Type,
     diagnostics: &mut Diagnostics,
 ) -> (Input, Option<Type>, Option<Forward>) {
-    let RawForward {
-        attributes,
-        signature,
-        body,
-    } = raw;
+    let RawForward { attributes, signature, body } = raw;
     let ident = signature.ident.clone();
     check_qualifiers(&signature, diagnostics);
-    for attribute in attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("cfg"))
-    {
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")) {
         diagnostics.at(
             attribute,
             "`forward` is always there: put `#[cfg(..)]` on the whole block, or inside of the body",
@@ -56,10 +50,8 @@ pub(crate) fn check(
     let has_receiver = match &receiver {
         Some(receiver) => check_receiver(receiver, diagnostics),
         None => {
-            diagnostics.at(
-                &ident,
-                "`forward` runs a module, which it takes first: write `forward(&self, ..)`",
-            );
+            diagnostics
+                .at(&ident, "`forward` runs a module, which it takes first: write `forward(&self, ..)`");
             false
         }
     };
@@ -70,14 +62,7 @@ pub(crate) fn check(
 
     let forward = match (asyncness, receiver) {
         (Some(async_token), Some(receiver)) if has_receiver && input.is_some() && output.is_some() => {
-            Some(Forward {
-                attributes,
-                async_token,
-                fn_token: signature.fn_token,
-                ident,
-                receiver,
-                body,
-            })
+            Some(Forward { attributes, async_token, fn_token: signature.fn_token, ident, receiver, body })
         }
         _ => None,
     };
@@ -136,13 +121,43 @@ fn check_output(signature: &syn::Signature, diagnostics: &mut Diagnostics) -> Op
             diagnostics.at(ty, message);
             None
         }
-        ReturnType::Type(_, ty) => Some((**ty).clone()),
+        ReturnType::Type(_, ty) => match right_output(ty) {
+            None => Some((**ty).clone()),
+            Some(right) => {
+                diagnostics.at(ty, format!("`forward` gives a prediction or an error: return `{right}`"));
+                None
+            }
+        },
         ReturnType::Default => {
             let message = "`forward` gives a prediction: write what it returns, `-> karat::Result<Prediction<QaOutput>>`";
             diagnostics.at(&signature.ident, message);
             None
         }
     }
+}
+
+/// What a return type that can be seen to be wrong should be; `None` for one that is right, and for one that may be an alias. rustc
+/// reports a wrong alias, but more than once.
+fn right_output(ty: &Type) -> Option<String> {
+    let right =
+        |output: &Type| format!("karat::Result<karat::Prediction<{}>>", tidy(&output.to_token_stream()));
+    let written = || tidy(&ty.to_token_stream());
+    match (types::last(ty), types::argument(ty)) {
+        (Some(name), Some(output)) if name == "Result" => match types::last(output) {
+            Some(name) if !is_plain_value(&name) => None,
+            _ => Some(right(output)),
+        },
+        (Some(name), _) if name == "Prediction" => Some(format!("karat::Result<{}>", written())),
+        (Some(name), _) if !is_plain_value(&name) => None,
+        _ => Some(right(ty)),
+    }
+}
+
+/// True for the types that outputs mostly are: nobody gives their names to aliases of `Result` or of `Prediction`.
+fn is_plain_value(name: &Ident) -> bool {
+    const KNOWN: [&str; 9] = ["String", "Vec", "Option", "bool", "char", "f64", "usize", "u32", "Reasoned"];
+    let name = name.to_string();
+    KNOWN.contains(&name.as_str()) || name.ends_with("Output")
 }
 
 /// True if the receiver is `&self`.
@@ -174,10 +189,9 @@ fn check_arguments(
     let mut right = true;
     for argument in &arguments {
         let borrowed = find(&argument.ty, &|ty| match ty {
-            Type::Reference(reference) => reference
-                .lifetime
-                .as_ref()
-                .is_none_or(|lifetime| lifetime.ident != "static"),
+            Type::Reference(reference) => {
+                reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static")
+            }
             _ => false,
         });
         if let Some(ty) = borrowed {
@@ -186,10 +200,7 @@ fn check_arguments(
             diagnostics.at(ty, message);
             right = false;
         } else if mentions(&argument.ty.to_token_stream(), &["Self", "Input"]) {
-            diagnostics.at(
-                &argument.ty,
-                "`Self::Input` is what this argument decides: name the type",
-            );
+            diagnostics.at(&argument.ty, "`Self::Input` is what this argument decides: name the type");
             right = false;
         }
     }
@@ -214,11 +225,7 @@ fn check_arguments(
 /// The name of the struct that several arguments become.
 fn name_of(self_ty: &Type, diagnostics: &mut Diagnostics) -> Option<Ident> {
     match self_ty {
-        Type::Path(path) => path
-            .path
-            .segments
-            .last()
-            .map(|segment| format_ident!("{}Input", segment.ident)),
+        Type::Path(path) => path.path.segments.last().map(|segment| format_ident!("{}Input", segment.ident)),
         Type::Group(group) => name_of(&group.elem, diagnostics),
         other => {
             diagnostics.at(other, "`#[module]` goes on the impl block of a struct");
@@ -240,9 +247,7 @@ fn check_argument(
         syn::GenericParam::Type(parameter) => parameter.ident.to_string(),
         syn::GenericParam::Const(parameter) => parameter.ident.to_string(),
     });
-    let found = parameters
-        .chain(["Self".to_owned()])
-        .find(|parameter| mentions(&tokens, &[parameter]));
+    let found = parameters.chain(["Self".to_owned()]).find(|parameter| mentions(&tokens, &[parameter]));
     if let Some(parameter) = found {
         let message = format!(
             "several arguments become the struct `{name}`, which does not know `{parameter}`: take one argument, a struct of your \
@@ -253,18 +258,10 @@ fn check_argument(
     }
     match *argument.pat {
         Pat::Ident(pattern) if pattern.by_ref.is_none() && pattern.subpat.is_none() => {
-            let (docs, attributes): (Vec<Attribute>, Vec<Attribute>) = argument
-                .attrs
-                .into_iter()
-                .partition(|attribute| attribute.path().is_ident("doc"));
+            let (docs, attributes): (Vec<Attribute>, Vec<Attribute>) =
+                argument.attrs.into_iter().partition(|attribute| attribute.path().is_ident("doc"));
             let (mutability, ident) = (pattern.mutability, pattern.ident);
-            Some(Argument {
-                attributes,
-                docs,
-                mutability,
-                ident,
-                ty: *argument.ty,
-            })
+            Some(Argument { attributes, docs, mutability, ident, ty: *argument.ty })
         }
         pattern => {
             let message = format!(

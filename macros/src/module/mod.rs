@@ -62,9 +62,7 @@ fn is_block(item: &TokenStream) -> bool {
         TokenTree::Ident(word) => Some(word.to_string()),
         _ => None,
     });
-    words
-        .take_while(|word| ["impl", "unsafe", "default"].contains(&word.as_str()))
-        .any(|word| word == "impl")
+    words.take_while(|word| ["impl", "unsafe", "default"].contains(&word.as_str())).any(|word| word == "impl")
 }
 
 /// Reports an item that is no module, with a stand-in where one can be written.

@@ -110,18 +110,9 @@ fn parse_function(input: ParseStream<'_>) -> syn::Result<Option<(RawForward, Tok
     };
     syn::parse::discouraged::Speculative::advance_to(input, &ahead);
     let mut tokens = TokenStream::new();
-    attributes
-        .iter()
-        .for_each(|attribute| attribute.to_tokens(&mut tokens));
+    attributes.iter().for_each(|attribute| attribute.to_tokens(&mut tokens));
     visibility.to_tokens(&mut tokens);
     signature.to_tokens(&mut tokens);
     body.to_tokens(&mut tokens);
-    Ok(Some((
-        RawForward {
-            attributes,
-            signature,
-            body,
-        },
-        tokens,
-    )))
+    Ok(Some((RawForward { attributes, signature, body }, tokens)))
 }

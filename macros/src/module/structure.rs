@@ -21,33 +21,20 @@ pub(crate) fn reemit(mut item: ItemStruct, runtime: &Runtime) -> TokenStream {
         }
     }
     let (root, private) = (runtime.root(), runtime.private());
-    derives::add(
-        &mut item.attrs,
-        &[CLONE],
-        &quote!(#private::DeriveModule),
-        &quote!(crate = #root),
-        false,
-    );
+    derives::add(&mut item.attrs, &[CLONE], &quote!(#private::DeriveModule), &quote!(crate = #root), false);
     item.into_token_stream()
 }
 
 /// `module(..)` becomes the helper, also inside of `cfg_attr`.
 fn rename(meta: &mut Meta) {
-    if meta
-        .path()
-        .segments
-        .last()
-        .is_some_and(|segment| segment.ident == "module")
-    {
+    if meta.path().segments.last().is_some_and(|segment| segment.ident == "module") {
         let path = match meta {
             Meta::Path(path) => path,
             Meta::List(list) => &mut list.path,
             Meta::NameValue(pair) => &mut pair.path,
         };
-        let span = path
-            .segments
-            .last()
-            .map_or_else(proc_macro2::Span::call_site, |segment| segment.ident.span());
+        let span =
+            path.segments.last().map_or_else(proc_macro2::Span::call_site, |segment| segment.ident.span());
         *path = Ident::new(CARRIER, span).into();
     } else if let Meta::List(list) = meta {
         if list.path.is_ident("cfg_attr") {
@@ -91,23 +78,13 @@ pub(crate) fn derive(item: &DeriveInput, diagnostics: &mut Diagnostics) -> Token
         true => quote!(_),
         false => quote!(__w),
     };
-    traversal(
-        &item.ident,
-        &item.generics,
-        &runtime,
-        quote!(#(#shared)*),
-        &walker,
-        quote!(#(#exclusive)*),
-    )
+    traversal(&item.ident, &item.generics, &runtime, quote!(#(#shared)*), &walker, quote!(#(#exclusive)*))
 }
 
 /// True if a field is marked `skip`; reports whatever else is said about it.
 fn is_skipped(attributes: &[Attribute], diagnostics: &mut Diagnostics) -> bool {
     let mut skipped = false;
-    for attribute in attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident(CARRIER))
-    {
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident(CARRIER)) {
         let settings = match &attribute.meta {
             Meta::List(_) => attributes::MODULE_FIELD.read(attribute, diagnostics),
             _ => {
@@ -118,10 +95,7 @@ fn is_skipped(attributes: &[Attribute], diagnostics: &mut Diagnostics) -> bool {
         };
         for setting in settings {
             if skipped {
-                diagnostics.at(
-                    setting.word,
-                    "the field is marked `#[module(skip)]` twice: keep one",
-                );
+                diagnostics.at(setting.word, "the field is marked `#[module(skip)]` twice: keep one");
             }
             skipped = true;
         }
@@ -139,14 +113,7 @@ pub(crate) fn stub(
     runtime: &Runtime,
 ) -> TokenStream {
     derives::complete(attributes, &[CLONE]);
-    traversal(
-        ident,
-        generics,
-        runtime,
-        TokenStream::new(),
-        &quote!(_),
-        TokenStream::new(),
-    )
+    traversal(ident, generics, runtime, TokenStream::new(), &quote!(_), TokenStream::new())
 }
 
 fn traversal(

@@ -23,15 +23,10 @@ const EXAMPLE: &str = "`struct Qa { #[input] question: String, #[output] answer:
 pub(crate) fn check(raw: RawSignature, diagnostics: &mut Diagnostics) -> Option<Signature> {
     let plain = check_generics(&raw, diagnostics);
     for attribute in &raw.attributes {
-        if let Some(role) = Role::ALL
-            .into_iter()
-            .find(|role| attribute.path().is_ident(role.word()))
-        {
+        if let Some(role) = Role::ALL.into_iter().find(|role| attribute.path().is_ident(role.word())) {
             let word = role.word();
-            diagnostics.at(
-                attribute,
-                format!("`#[{word}]` marks a field: put it on each field of that role"),
-            );
+            diagnostics
+                .at(attribute, format!("`#[{word}]` marks a field: put it on each field of that role"));
         }
     }
 
@@ -54,10 +49,8 @@ pub(crate) fn check(raw: RawSignature, diagnostics: &mut Diagnostics) -> Option<
         }
         Body::Tuple(fields) => {
             signature.is_stub = true;
-            diagnostics.at(
-                fields,
-                format!("a signature's fields need names, since prompts show them: {EXAMPLE}"),
-            );
+            diagnostics
+                .at(fields, format!("a signature's fields need names, since prompts show them: {EXAMPLE}"));
         }
         Body::Unit => {
             signature.is_stub = true;
@@ -91,9 +84,7 @@ fn check_generics(raw: &RawSignature, diagnostics: &mut Diagnostics) -> bool {
 
 /// Which of the struct's attributes the generated structs get too. Docs are theirs alone, derives are carried apart.
 fn is_shared(attribute: &Attribute) -> bool {
-    let own = ["derive", "input", "output"]
-        .iter()
-        .any(|word| attribute.path().is_ident(word));
+    let own = ["derive", "input", "output"].iter().any(|word| attribute.path().is_ident(word));
     !own && (!attribute.path().is_ident("doc") || is_hidden_doc(attribute))
 }
 
@@ -106,16 +97,9 @@ fn check_fields(raw: Vec<RawField>, case: Case, diagnostics: &mut Diagnostics) -
     let mut taken: Vec<String> = Vec::new();
     let mut fields: Vec<Field> = Vec::new();
     let mut aliases = Vec::new();
-    let first_known = raw
-        .iter()
-        .find_map(|field| field.marks.first().map(|mark| mark.role));
+    let first_known = raw.iter().find_map(|field| field.marks.first().map(|mark| mark.role));
     let mut guess = first_known.unwrap_or(Role::Input);
-    for RawField {
-        field,
-        marks,
-        misspelt,
-    } in raw
-    {
+    for RawField { field, marks, misspelt } in raw {
         let Some(ident) = field.ident else { continue };
         let role = match check_role(&marks, diagnostics).or(misspelt) {
             Some(role) => role,
@@ -142,10 +126,8 @@ fn check_fields(raw: Vec<RawField>, case: Case, diagnostics: &mut Diagnostics) -
             };
             diagnostics.at_span(name.span, message);
         } else if taken.contains(&name.text) {
-            diagnostics.at_span(
-                name.span,
-                format!("two fields are called `{}` in prompts: rename one", name.text),
-            );
+            diagnostics
+                .at_span(name.span, format!("two fields are called `{}` in prompts: rename one", name.text));
         }
         taken.push(name.text.clone());
 
@@ -175,15 +157,9 @@ fn check_fields(raw: Vec<RawField>, case: Case, diagnostics: &mut Diagnostics) -
             let alias = text.value();
             let own = fields.get(index).is_some_and(|field| field.name == alias);
             if let Some(flaw) = naming::flaw(&alias) {
-                diagnostics.at(
-                    &text,
-                    format!("the alias {alias:?} {flaw}: choose another or leave it out"),
-                );
+                diagnostics.at(&text, format!("the alias {alias:?} {flaw}: choose another or leave it out"));
             } else if own {
-                diagnostics.at(
-                    &text,
-                    format!("`{alias}` is the field's name already: leave the alias out"),
-                );
+                diagnostics.at(&text, format!("`{alias}` is the field's name already: leave the alias out"));
             } else if taken.contains(&alias) {
                 diagnostics.at(
                     &text,

@@ -37,11 +37,7 @@ pub(crate) fn expand(signature: &Signature, runtime: &Runtime) -> TokenStream {
 
 /// `QaInput` or `QaOutput`: the fields as declared.
 fn expand_struct(signature: &Signature, role: Role, private: &TokenStream) -> TokenStream {
-    let Signature {
-        visibility,
-        attributes,
-        ..
-    } = signature;
+    let Signature { visibility, attributes, .. } = signature;
     let ident = half(signature, role);
     let owner = naming::bare(&signature.ident);
     let doc = match role {
@@ -52,18 +48,10 @@ fn expand_struct(signature: &Signature, role: Role, private: &TokenStream) -> To
     let always = derives::missing(&listed, &[CLONE, DEBUG]);
     let derives = signature.derives.iter();
     let fields = signature.of(role).map(
-        |Field {
-             attributes,
-             visibility,
-             ident,
-             ty,
-             ..
-         }| { quote!(#(#attributes)* #visibility #ident: #ty) },
+        |Field { attributes, visibility, ident, ty, .. }| quote!(#(#attributes)* #visibility #ident: #ty),
     );
     // serde's and schemars' attributes stay on the copies; this makes them legal where their derives are not listed.
-    let mut all = attributes
-        .iter()
-        .chain(signature.of(role).flat_map(|field| &field.attributes));
+    let mut all = attributes.iter().chain(signature.of(role).flat_map(|field| &field.attributes));
     let inert = all.any(is_serde).then(|| quote!(#private::Inert,));
     quote! {
         #[doc = #doc]
@@ -75,12 +63,7 @@ fn expand_struct(signature: &Signature, role: Role, private: &TokenStream) -> To
 
 /// Static table, join and split.
 fn expand_signature(signature: &Signature) -> TokenStream {
-    let Signature {
-        ident,
-        instructions,
-        is_stub,
-        ..
-    } = signature;
+    let Signature { ident, instructions, is_stub, .. } = signature;
     let [input, output] = &signature.halves;
     let name = naming::bare(ident);
     let fields = Role::ALL.into_iter().flat_map(|role| signature.of(role));
@@ -88,18 +71,13 @@ fn expand_signature(signature: &Signature) -> TokenStream {
     let (join, split) = match is_stub {
         true => (quote!(loop {}), quote!(loop {})),
         false => {
-            let whole = signature
-                .fields
-                .iter()
-                .map(|Field { ident, role, .. }| match role {
-                    Role::Input => quote!(#ident: __i.#ident),
-                    Role::Output => quote!(#ident: __o.#ident),
-                });
+            let whole = signature.fields.iter().map(|Field { ident, role, .. }| match role {
+                Role::Input => quote!(#ident: __i.#ident),
+                Role::Output => quote!(#ident: __o.#ident),
+            });
             let halves = Role::ALL.map(|role| {
                 let half = half(signature, role);
-                let fields = signature
-                    .of(role)
-                    .map(|Field { ident, .. }| quote!(#ident: self.#ident));
+                let fields = signature.of(role).map(|Field { ident, .. }| quote!(#ident: self.#ident));
                 quote!(#half { #(#fields),* })
             });
             (quote!(Self { #(#whole),* }), quote!((#(#halves),*)))
@@ -122,13 +100,7 @@ fn expand_signature(signature: &Signature) -> TokenStream {
 
 /// The static facts of a field.
 fn expand_facts(field: &Field) -> TokenStream {
-    let Field {
-        ty,
-        name,
-        description,
-        aliases,
-        ..
-    } = field;
+    let Field { ty, name, description, aliases, .. } = field;
     let aliases = (!aliases.is_empty()).then(|| quote!(.alias(&[#(#aliases),*])));
     let role = match field.role {
         Role::Input => quote!(INPUT),
@@ -152,10 +124,7 @@ fn expand_fields(signature: &Signature, role: Role) -> TokenStream {
     // A type that was reported already is not to be asked whether it is a field type.
     let (write, read) = match signature.of(role).any(|field| field.is_foreign) {
         true => (quote!(), quote!(loop {})),
-        false => (
-            quote!(#(#write)*),
-            quote!(::core::result::Result::Ok(Self { #(#read),* })),
-        ),
+        false => (quote!(#(#write)*), quote!(::core::result::Result::Ok(Self { #(#read),* }))),
     };
     // A half without fields uses neither.
     let (writer, reader) = match signature.of(role).next() {
@@ -182,17 +151,11 @@ fn half(signature: &Signature, role: Role) -> &Ident {
 }
 
 fn is_serde(attribute: &Attribute) -> bool {
-    ["serde", "schemars"]
-        .iter()
-        .any(|word| attribute.path().is_ident(word))
+    ["serde", "schemars"].iter().any(|word| attribute.path().is_ident(word))
 }
 
 /// True if the expansion names what the user deprecated.
 fn deprecated(signature: &Signature) -> bool {
     let fields = signature.fields.iter().flat_map(|field| &field.attributes);
-    signature
-        .attributes
-        .iter()
-        .chain(fields)
-        .any(|attribute| attribute.path().is_ident("deprecated"))
+    signature.attributes.iter().chain(fields).any(|attribute| attribute.path().is_ident("deprecated"))
 }

@@ -30,9 +30,7 @@ pub(crate) fn attribute(words: TokenStream, item: TokenStream) -> TokenStream {
     let item = match syn::parse2::<Item>(item.clone()) {
         Ok(Item::Struct(mut item)) => {
             if item.generics.params.is_empty() {
-                item.fields
-                    .iter_mut()
-                    .for_each(|field| types::lengthen(&mut field.ty));
+                item.fields.iter_mut().for_each(|field| types::lengthen(&mut field.ty));
             }
             let root = runtime.root();
             derives::add(

@@ -58,10 +58,9 @@ impl Signature {
     /// stand in for a generic one, nor for a union, which is neither `Clone` nor `Debug`.
     pub(crate) fn stub_of(item: &Item) -> Option<Self> {
         match item {
-            Item::Enum(item) if item.generics.params.is_empty() => Some(Self {
-                is_stub: true,
-                ..Self::new(item.vis.clone(), item.ident.clone())
-            }),
+            Item::Enum(item) if item.generics.params.is_empty() => {
+                Some(Self { is_stub: true, ..Self::new(item.vis.clone(), item.ident.clone()) })
+            }
             _ => None,
         }
     }

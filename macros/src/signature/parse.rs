@@ -49,11 +49,7 @@ impl RawSignature {
         let body = match item.data {
             Data::Struct(data) => match data.fields {
                 Fields::Named(fields) => Body::Named(
-                    fields
-                        .named
-                        .into_iter()
-                        .map(|field| RawField::parse(field, diagnostics))
-                        .collect(),
+                    fields.named.into_iter().map(|field| RawField::parse(field, diagnostics)).collect(),
                 ),
                 Fields::Unit => Body::Unit,
                 fields @ Fields::Unnamed(_) => Body::Tuple(fields),
@@ -61,19 +57,9 @@ impl RawSignature {
             // The attribute lets nothing but structs through.
             Data::Enum(_) | Data::Union(_) => Body::Unit,
         };
-        let attributes = item
-            .attrs
-            .into_iter()
-            .filter(|attribute| !attribute.path().is_ident(CARRIER))
-            .collect();
-        Self {
-            attributes,
-            carried,
-            visibility: item.vis,
-            ident: item.ident,
-            generics: item.generics,
-            body,
-        }
+        let attributes =
+            item.attrs.into_iter().filter(|attribute| !attribute.path().is_ident(CARRIER)).collect();
+        Self { attributes, carried, visibility: item.vis, ident: item.ident, generics: item.generics, body }
     }
 }
 
@@ -83,17 +69,11 @@ impl RawField {
         let mut misspelt = None;
         let mut kept = Vec::new();
         for attribute in std::mem::take(&mut field.attrs) {
-            let role = Role::ALL
-                .into_iter()
-                .find(|role| attribute.path().is_ident(role.word()));
+            let role = Role::ALL.into_iter().find(|role| attribute.path().is_ident(role.word()));
             match role {
                 Some(role) => {
                     let settings = role.grammar().read(&attribute, diagnostics);
-                    marks.push(Mark {
-                        role,
-                        attribute,
-                        settings,
-                    });
+                    marks.push(Mark { role, attribute, settings });
                 }
                 None => match meant(&attribute) {
                     Some(role) => misspelt = Some(role),
@@ -102,11 +82,7 @@ impl RawField {
             }
         }
         field.attrs = kept;
-        Self {
-            field,
-            marks,
-            misspelt,
-        }
+        Self { field, marks, misspelt }
     }
 }
 
