@@ -1,0 +1,178 @@
+//! The quick start: a typed two-step program on a real language model. `BestOfN` and `Refine` choose its answers, and the
+//! reward of every rollout is printed.
+//!
+//! Run it with `scripts/quickstart`, which brings a small local model where none is configured. The model: `KARAT_MODEL`
+//! (e.g. `ollama/llama3.2`, at `KARAT_BASE_URL` if that is set), else `openai/gpt-4o-mini` with `OPENAI_API_KEY`.
+
+mod search;
+mod table;
+
+use std::{env, process::ExitCode};
+
+use karat::{
+    BestOfN, Error, Lm, Module, Predict, Prediction, Refine, Result, TerseAdapter, module, reward, signature,
+};
+use search::{search, words};
+use table::Row;
+
+/// Write the key words to search for.
+#[signature]
+struct MakeQuery {
+    #[input]
+    question: String,
+    #[output]
+    query: String,
+}
+
+/// Answer the question from the passage in one to five words.
+#[signature]
+struct Answer {
+    #[input]
+    passage: String,
+    #[input]
+    question: String,
+    #[output]
+    answer: String,
+}
+
+/// Searches, then answers from what was found.
+#[module]
+struct Guide {
+    query: Predict<MakeQuery>,
+    answer: Predict<Answer>,
+}
+
+/// An answer, and the passage that it comes from.
+#[derive(Clone, Debug)]
+struct Cited {
+    answer: String,
+    passage: String,
+}
+
+#[module]
+impl Guide {
+    async fn forward(&self, question: String) -> Result<Prediction<Cited>> {
+        let query = self.query.call(MakeQueryInput { question: question.clone() }).await?;
+        let passage = search(&query.query)
+            .ok_or_else(|| Error::other(format!("nothing found for {:?}", query.query)))?;
+        let answer = self.answer.call(AnswerInput { passage: passage.into(), question }).await?;
+        Ok(answer.map(|answer| Cited {
+            answer: answer.answer.trim_end_matches('.').into(),
+            passage: passage.into(),
+        }))
+    }
+}
+
+/// Full marks for an answer that is short, stands in the passage, and is no echo of the question.
+#[reward]
+fn grounded(question: &String, prediction: &Prediction<Cited>) -> (f64, String) {
+    let Cited { answer, passage } = &**prediction;
+    let said = words(answer);
+    let in_passage = passage.to_lowercase().contains(&answer.to_lowercase());
+    let is_echo = said.iter().all(|word| words(question).contains(word));
+    if is_echo {
+        (0.0, "Do not repeat the question.".into())
+    } else if !in_passage {
+        (0.3, "Copy the answer from the passage, word for word.".into())
+    } else if said.len() > 5 {
+        (0.6, "Use at most five words.".into())
+    } else {
+        (1.0, "Good.".into())
+    }
+}
+
+const QUESTIONS: [&str; 5] = [
+    "Who discovered penicillin?",
+    "What is the capital of Iceland?",
+    "When was the Eiffel Tower finished?",
+    "Which lake is the deepest in the world?",
+    "How many hearts does an octopus have?",
+];
+
+/// Two or three demos stop a small model from copying the form.
+fn guide(lm: &Lm) -> Guide {
+    let query = |question: &str, query: &str| MakeQuery { question: question.into(), query: query.into() };
+    let answer = |passage: &str, question: &str, answer: &str| Answer {
+        passage: passage.into(),
+        question: question.into(),
+        answer: answer.into(),
+    };
+    Guide {
+        query: Predict::new().adapter(TerseAdapter).lm(lm).demos(vec![
+            query("Which river is the longest in Africa?", "longest river Africa"),
+            query("Who painted the Mona Lisa?", "Mona Lisa painted"),
+            query("How many legs does a spider have?", "spider legs"),
+        ]),
+        answer: Predict::new().adapter(TerseAdapter).lm(lm).demos(vec![
+            answer(
+                "The Nile is the longest river in Africa, 6,650 kilometres long.",
+                "How long is the Nile?",
+                "6,650 kilometres",
+            ),
+            answer(
+                "Leonardo da Vinci painted the Mona Lisa around 1503.",
+                "Who painted the Mona Lisa?",
+                "Leonardo da Vinci",
+            ),
+            answer("An ant has six legs and two antennae.", "How many legs does an ant have?", "six"),
+        ]),
+    }
+}
+
+fn lm() -> Result<Lm> {
+    let name = env::var("KARAT_MODEL").unwrap_or_else(|_| "openai/gpt-4o-mini".into());
+    let lm = Lm::new(&name)?;
+    let lm = match env::var("KARAT_BASE_URL") {
+        Ok(url) => lm.base_url(url),
+        Err(_) => lm,
+    };
+    // A small model may ramble on; a reasoning model would need more.
+    Ok(if name.starts_with("llamacpp/") { lm.max_tokens(40) } else { lm })
+}
+
+async fn run() -> Result<()> {
+    let lm = lm()?;
+    println!("A two-step program (question -> query -> passage -> answer) on {}\n", lm.name());
+    let guide = guide(&lm);
+    let best = BestOfN::new(guide.clone(), 5, grounded).threshold(1.0).concurrency(2);
+    let refine = Refine::new(guide, 4, grounded).threshold(1.0);
+
+    let mut rows = Vec::new();
+    for (index, question) in QUESTIONS.into_iter().enumerate() {
+        let number = index + 1;
+        println!("{number}/{} {question}", QUESTIONS.len());
+        rows.extend(show(number, "BestOfN", best.call(question.into()).await)?);
+        rows.extend(show(number, "Refine", refine.call(question.into()).await)?);
+    }
+    println!("\nEvery rollout; * was chosen:\n");
+    table::print(&rows);
+    Ok(())
+}
+
+/// Prints the answer, and gives the rows of its rollouts. That no rollout had an answer is a result too; anything else that
+/// failed ends the program.
+fn show(question: usize, by: &str, outcome: Result<Prediction<Cited>>) -> Result<Vec<Row>> {
+    let row = |rollout| Row::new(question, by, rollout);
+    match outcome {
+        Ok(best) => {
+            println!("    {by:<8}{:<28} reward {:.2}", best.answer, best.reward().unwrap_or_default());
+            Ok(best.rollouts().iter().map(row).collect())
+        }
+        Err(error) if error.is_exhausted() => {
+            println!("    {by:<8}no answer: {error}");
+            Ok(error.rollouts().iter().map(row).collect())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("quickstart: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! A table of rollouts, as text.
+
+use karat::Rollout;
+
+/// One row per rollout of one question.
+pub struct Row {
+    cells: [String; 7],
+}
+
+const HEADS: [&str; 7] = ["question", "by", "rollout", "reward", "calls", "tokens", "time"];
+
+impl Row {
+    /// The row of a rollout; the chosen one's reward has a star.
+    pub fn new(question: usize, by: &str, rollout: &Rollout) -> Self {
+        let reward = match (rollout.reward(), rollout.error()) {
+            (Some(reward), _) => format!("{reward:.2}{}", if rollout.is_chosen() { " *" } else { "" }),
+            (None, Some(_)) => "failed".into(),
+            (None, None) => "cancelled".into(),
+        };
+        let usage = rollout.usage();
+        let time = format!("{:.1} s", rollout.elapsed().as_secs_f64());
+        let numbers = [usage.calls, usage.total_tokens()].map(|number| number.to_string());
+        let [calls, tokens] = numbers;
+        let (question, index) = (question.to_string(), rollout.index().to_string());
+        Self { cells: [question, by.into(), index, reward, calls, tokens, time] }
+    }
+}
+
+/// Prints the rows below their heads, each column as wide as its widest cell.
+pub fn print(rows: &[Row]) {
+    let heads = HEADS.map(str::to_owned);
+    let all = || std::iter::once(&heads).chain(rows.iter().map(|row| &row.cells));
+    let widths: Vec<usize> = (0..HEADS.len())
+        .map(|column| all().map(|cells| cells[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    for cells in all() {
+        let line: Vec<_> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        println!("  {}", line.join("  ").trim_end());
+    }
+}
