@@ -126,7 +126,7 @@ impl<M: Module> Module for BestOfN<M> {
         let mut started: BTreeMap<usize, Started> = BTreeMap::new();
         let mut deadline = std::pin::pin!(rollouts.deadline());
         let stop = loop {
-            while running.len() < self.concurrency {
+            while running.len() < self.concurrency && !rollouts.is_over() {
                 let Some(index) = waiting.next() else { break };
                 let ready = rollouts.ready(index, &Hints::new());
                 started.insert(index, ready.started.clone());
@@ -135,7 +135,8 @@ impl<M: Module> Module for BestOfN<M> {
             // The deadline is looked at second: a rollout that is done by then counts.
             let (index, ended) = match future::select(running.next(), deadline.as_mut()).await {
                 future::Either::Left((Some(ended), _)) => ended,
-                future::Either::Left((None, _)) => break Stop::Completed,
+                future::Either::Left((None, _)) if waiting.is_empty() => break Stop::Completed,
+                future::Either::Left((None, _)) => break Stop::Deadline,
                 future::Either::Right(_) => break Stop::Deadline,
             };
             started.remove(&index);

@@ -164,6 +164,10 @@ impl<M: Module> Module for Refine<M> {
         let mut deadline = std::pin::pin!(rollouts.deadline());
         let mut stop = Stop::Completed;
         for index in 0..self.settings.n {
+            if rollouts.is_over() {
+                stop = Stop::Deadline;
+                break;
+            }
             let ready = rollouts.ready(index, &hints);
             let started = ready.started.clone();
             let run = std::pin::pin!(rollouts.run(ready));

@@ -128,12 +128,23 @@ impl<'a, M: Module> Rollouts<'a, M> {
         &self.costs
     }
 
-    /// Ends at the moment at which the call has to end, or never.
+    /// The moment at which the call has to end, if there is one.
+    fn end(&self) -> Option<Instant> {
+        self.settings.deadline.and_then(|deadline| self.start.checked_add(deadline))
+    }
+
+    /// Ends at the deadline, or never.
     pub(super) async fn deadline(&self) {
-        match self.settings.deadline.and_then(|deadline| self.start.checked_add(deadline)) {
+        match self.end() {
             Some(moment) => tokio::time::sleep_until(moment).await,
             None => future::pending().await,
         }
+    }
+
+    /// True from the deadline on: no rollout starts any more. Needed beside [`deadline`](Self::deadline), since rollouts that
+    /// never wait (answers from a cache, a reward that computes for long) leave no moment at which that one is looked at.
+    pub(super) fn is_over(&self) -> bool {
+        self.end().is_some_and(|moment| Instant::now() >= moment)
     }
 
     /// The configured copy for rollout `index`; hints are by predictor path.
