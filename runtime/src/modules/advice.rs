@@ -38,7 +38,7 @@ struct Advise {
     threshold: String,
     /// the reward that was reached
     #[input]
-    reward: f64,
+    reward: String,
     /// the rater's words
     #[input]
     feedback: String,
@@ -98,7 +98,7 @@ pub(super) async fn advise(
         reward_source: shortened(score.source().unwrap_or(UNKNOWN), most::REWARD_SOURCE),
         threshold: threshold
             .map_or_else(|| "as high as possible".to_owned(), |threshold| threshold.to_string()),
-        reward: score.value(),
+        reward: score.value().to_string(),
         feedback: shortened(score.feedback().unwrap_or("(none)"), most::FEEDBACK),
     };
     let advice = critic.forward(input).await?.into_inner();
