@@ -1,6 +1,10 @@
 //! Rollouts at the same time, deadlines, and what is dropped and counted when a call ends early.
 
-use std::time::Duration;
+use std::{
+    future::Future,
+    task::{Context, Waker},
+    time::Duration,
+};
 
 use karat::{BestOfN, ErrorKind, Module, Predict, Refine, Reply, Rollout, ScriptedLm, Stop, lm::Usage};
 use tokio::time::{Instant, timeout};
@@ -177,6 +181,42 @@ async fn a_deadline_that_is_far_or_endless_changes_nothing() {
         let best = BestOfN::new(qa(&after(&[10, 10])), 2, number).deadline(deadline);
         assert_eq!(best.call(ask()).await.unwrap().stop(), Some(Stop::Completed));
     }
+}
+
+/// Lets time pass at once, as work does that never waits.
+fn work(time: Duration) {
+    let mut passing = std::pin::pin!(tokio::time::advance(time));
+    // The first poll moves the clock; the rest only yields.
+    let _ = passing.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_rollout_starts_after_the_deadline_though_none_ever_waits() {
+    let best = BestOfN::new(crate::support::qa(&answers(["1"; 9])), 9, |input, p| {
+        work(millis(40));
+        (number(input, p), "more")
+    });
+    let best = best.deadline(millis(100)).call(ask()).await.unwrap();
+    assert_eq!((best.rollouts().len(), best.stop()), (3, Some(Stop::Deadline)));
+
+    let refine = Refine::new(crate::support::qa(&answers(["1"; 9])), 9, |input, p| {
+        work(millis(40));
+        (number(input, p), "more")
+    });
+    let best = refine.deadline(millis(100)).call(ask()).await.unwrap();
+    assert_eq!((best.rollouts().len(), best.stop()), (3, Some(Stop::Deadline)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_of_0_is_a_timeout_before_any_lm_call() {
+    let lm = after(&[10; 2]);
+    assert!(
+        BestOfN::new(qa(&lm), 2, number).deadline(Duration::ZERO).call(ask()).await.unwrap_err().is_timeout()
+    );
+    assert!(
+        Refine::new(qa(&lm), 2, number).deadline(Duration::ZERO).call(ask()).await.unwrap_err().is_timeout()
+    );
+    assert_eq!(lm.most_in_flight(), 0);
 }
 
 #[tokio::test(start_paused = true)]

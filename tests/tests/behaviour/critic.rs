@@ -84,6 +84,31 @@ async fn the_critic_is_given_all_that_is_known_of_the_run() {
 }
 
 #[tokio::test]
+async fn the_critic_is_held_to_the_names_of_the_predictors_where_the_provider_can_do_that() {
+    let critic = ScriptedLm::new([advice([])]);
+    Refine::new(two_steps(&steady()), 2, |_, _| 0.0).feedback_lm(critic.lm()).call(ask()).await.unwrap();
+    let requests = critic.requests();
+    let Some(ResponseFormat::JsonSchema { schema, strict, .. }) = &requests[0].response_format else {
+        panic!("{:?}", requests[0].response_format)
+    };
+    let advice = &schema["properties"]["advice"];
+    let names: Vec<_> = advice["properties"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["query", "answer.predict"]);
+    assert!(*strict && advice["additionalProperties"] == false, "{schema}");
+}
+
+#[tokio::test]
+async fn a_reward_without_bounds_is_told_to_the_critic_as_what_it_is() {
+    for (reward, told) in [(f64::NEG_INFINITY, "-inf"), (1e300, "1000000"), (-0.5, "-0.5")] {
+        let critic = ScriptedLm::new([advice([])]);
+        let refine = Refine::new(qa(&answers(["a", "b"])), 2, move |_, _| reward).feedback_lm(critic.lm());
+        refine.call(ask()).await.unwrap();
+        let requests = critic.requests();
+        assert!(field(&requests[0], "reward").starts_with(told), "{}", field(&requests[0], "reward"));
+    }
+}
+
+#[tokio::test]
 async fn the_critic_sees_the_source_of_a_reward_function_and_none_of_a_closure() {
     let critic = ScriptedLm::computed(|_| advice([]));
     let lm = answers(["1", "2", "3", "4"]);
@@ -200,10 +225,14 @@ async fn advice_for_nobody_is_given_to_nobody() {
     assert_eq!(best.rollouts()[0].advice().unwrap().discussion(), "a discussion");
 }
 
-/// The characters of a critic's request that are not the user's own data.
+/// The characters of a critic's request that are not the user's own data, its schema included.
 fn overhead(request: &Request) -> usize {
     let own: usize = FIELDS.iter().map(|name| field(request, name).chars().count()).sum();
-    whole(request).chars().count() - own
+    let schema = match &request.response_format {
+        Some(ResponseFormat::JsonSchema { schema, .. }) => schema.to_string().chars().count(),
+        _ => 0,
+    };
+    whole(request).chars().count() + schema - own
 }
 
 #[tokio::test]
