@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::rollout::Rollout;
+use crate::{lm::Usage, rollout::Rollout, trace::Trace};
 
 /// The result of everything in karat that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -33,6 +33,7 @@ struct Inner {
     status: Option<u16>,
     retry_after: Option<Duration>,
     rollouts: Arc<[Rollout]>,
+    run: Option<Arc<(Trace, Usage)>>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -100,6 +101,7 @@ impl Error {
             status: None,
             retry_after: None,
             rollouts: Arc::new([]),
+            run: None,
             source: None,
         }))
     }
@@ -172,6 +174,12 @@ impl Error {
         self
     }
 
+    /// Adds what the failed run did and what it cost; [`Module::call`](crate::Module::call) does so.
+    pub fn with_run(mut self, trace: Trace, usage: Usage) -> Self {
+        self.0.run.get_or_insert_with(|| Arc::new((trace, usage)));
+        self
+    }
+
     /// The class of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -206,6 +214,16 @@ impl Error {
     /// [`Refine`](crate::Refine).
     pub fn rollouts(&self) -> &[Rollout] {
         &self.0.rollouts
+    }
+
+    /// What the predictors of the failed call did, the failing one last; `None` if no module was called.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.0.run.as_deref().map(|(trace, _)| trace)
+    }
+
+    /// What the LM calls of the failed call cost.
+    pub fn usage(&self) -> Usage {
+        self.0.run.as_deref().map(|(_, usage)| *usage).unwrap_or_default()
     }
 
     /// True if neither waiting nor another rollout can mend it: wrong setup, missing or refused key, used-up quota, unknown

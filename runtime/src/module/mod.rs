@@ -87,7 +87,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// Cancel safe: dropping the future drops every LM request on its way.
     ///
     /// # Errors
-    /// As [`forward`](Module::forward)'s.
+    /// As [`forward`](Module::forward)'s, with the [trace](Error::trace) and [usage](Error::usage) of the run.
     fn call(&self, input: Self::Input) -> impl Future<Output = Result<Prediction<Self::Output>>> + Send {
         async move {
             let is_part =
@@ -97,7 +97,8 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
             }
             let tracer = Tracer::new();
             let copy = self.traced(&tracer);
-            let prediction = copy.forward(input).await?;
+            let outcome = copy.forward(input).await;
+            let prediction = outcome.map_err(|error| error.with_run(tracer.trace(), tracer.usage()))?;
             // A module without predictors may have told its own costs.
             let usage = if tracer.usage() == Usage::default() { prediction.usage() } else { tracer.usage() };
             Ok(prediction.with_usage(usage).with_trace(tracer.trace()))

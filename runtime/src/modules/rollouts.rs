@@ -273,7 +273,8 @@ impl<'a, O> Tally<'a, O> {
                 self.records.push(record.with_error(error.clone()));
                 self.failed += 1;
                 let tolerated = self.settings.fail_count.unwrap_or(self.settings.n);
-                if error.is_permanent() {
+                // A prompt that is too long is so in every rollout, unless one has succeeded: then a hint was too much.
+                if error.is_permanent() || (error.is_context_length() && self.best.is_none()) {
                     return Err(error);
                 }
                 if self.failed > tolerated {

@@ -1,143 +1,9 @@
-//! What a signature's field is: static facts with function pointers for its type, and the shape that its text has.
+//! What is derived from a field's type, once per signature: how its values stand in text, and its type in words.
 
-use std::fmt::Debug;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Serialize, de::DeserializeOwned};
+use schemars::SchemaGenerator;
 use serde_json::{Map, Value};
 
-use crate::{
-    error::{Error, Result},
-    text::shortened,
-};
-
-/// The types that a signature's field may have: those that serde reads and writes and schemars describes.
-///
-/// Implemented for every such type; there is nothing to implement by hand.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the type of a signature's field",
-    label = "not a field type: it needs serde's `Serialize` and `Deserialize`, schemars' `JsonSchema`, `Clone` and `Debug`, and must be `Send + Sync + 'static`",
-    note = "write `#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]` on `{Self}`",
-    note = "for a type of another crate, switch on its `serde` feature and schemars' feature for it, or wrap it in a struct of your own"
-)]
-pub trait FieldType:
-    Serialize + DeserializeOwned + JsonSchema + Clone + Debug + Send + Sync + 'static
-{
-    // What the macros call. Through the trait, a wrong type is one error at the user's token; through functions with a bound
-    // it would be one for each of them.
-    #[doc(hidden)]
-    const INPUT: Field = Field::input::<Self>("", "");
-    #[doc(hidden)]
-    const OUTPUT: Field = Field::output::<Self>("", "");
-    #[doc(hidden)]
-    fn put(&self, writer: &mut Writer) {
-        writer.put(self);
-    }
-    #[doc(hidden)]
-    fn take(reader: &mut Reader<'_>) -> Result<Self> {
-        reader.take()
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<T: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + Send + Sync + 'static> FieldType for T {}
-
-/// Whether the program gives a field's value or the model does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FieldRole {
-    /// The program gives it.
-    Input,
-    /// The model gives it.
-    Output,
-}
-
-/// The static facts of one field.
-///
-/// `#[signature]` writes them for a struct's fields; authors of modules write them for fields that they add to a signature
-/// (see [`Predictor::with_field`](crate::Predictor::with_field)).
-///
-/// ```
-/// use karat::Field;
-///
-/// const REASONING: Field = Field::output::<String>("reasoning", "the steps that lead to the answer");
-/// assert_eq!(REASONING.name(), "reasoning");
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct Field {
-    name: &'static str,
-    role: FieldRole,
-    description: &'static str,
-    aliases: &'static [&'static str],
-    schema: fn(&mut SchemaGenerator) -> Schema,
-    takes_null: fn() -> bool,
-}
-
-impl Field {
-    /// A field that the program gives. The description may be empty.
-    pub const fn input<T: FieldType>(name: &'static str, description: &'static str) -> Self {
-        Self::new::<T>(name, FieldRole::Input, description)
-    }
-
-    /// A field that the model gives. The description may be empty.
-    pub const fn output<T: FieldType>(name: &'static str, description: &'static str) -> Self {
-        Self::new::<T>(name, FieldRole::Output, description)
-    }
-
-    const fn new<T: FieldType>(name: &'static str, role: FieldRole, description: &'static str) -> Self {
-        Self { name, role, description, aliases: &[], schema: subschema::<T>, takes_null: takes_null::<T> }
-    }
-
-    #[doc(hidden)]
-    pub const fn named(mut self, name: &'static str, description: &'static str) -> Self {
-        self.name = name;
-        self.description = description;
-        self
-    }
-
-    /// Other names under which a model's answer may give the field.
-    pub const fn alias(mut self, aliases: &'static [&'static str]) -> Self {
-        self.aliases = aliases;
-        self
-    }
-
-    /// The name, as prompts and files have it.
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// Who gives the value.
-    pub const fn role(&self) -> FieldRole {
-        self.role
-    }
-
-    /// The description from the source; a predictor's state may have another.
-    pub const fn description(&self) -> &'static str {
-        self.description
-    }
-
-    /// Other names under which a model's answer may give the field.
-    pub const fn aliases(&self) -> &'static [&'static str] {
-        self.aliases
-    }
-
-    /// The JSON schema of the field's type, as part of the generator's schema.
-    pub fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
-        (self.schema)(generator)
-    }
-
-    /// True if an absent value is a value of the type, as for `Option`.
-    pub fn is_optional(&self) -> bool {
-        (self.takes_null)()
-    }
-}
-
-fn subschema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
-    generator.subschema_for::<T>()
-}
-
-fn takes_null<T: DeserializeOwned>() -> bool {
-    serde_json::from_value::<T>(Value::Null).is_ok()
-}
+use super::Field;
 
 /// How a field's value stands in text, derived from its schema once per signature.
 #[derive(Clone, Debug, PartialEq)]
@@ -313,84 +179,16 @@ fn unfenced(text: &str) -> &str {
     }
 }
 
-/// Takes typed values apart into one JSON value per field, in declared order.
-#[derive(Debug, Default)]
-pub struct Writer {
-    values: Vec<Value>,
-    mistake: Option<(usize, serde_json::Error)>,
-}
-
-impl Writer {
-    /// Adds the next field's value.
-    pub fn put<T: FieldType>(&mut self, value: &T) {
-        let value = serde_json::to_value(value).unwrap_or_else(|error| {
-            self.mistake.get_or_insert((self.values.len(), error));
-            Value::Null
-        });
-        self.values.push(value);
-    }
-
-    /// The values, or the first that has no JSON form (e.g. a map whose keys are no strings).
-    pub(crate) fn finish(self, fields: &[Field]) -> Result<Vec<Value>> {
-        match self.mistake {
-            None => Ok(self.values),
-            Some((index, error)) => {
-                let name = fields.get(index).map_or("?", |field| field.name);
-                let message = format!("the value of field `{name}` has no JSON form: {error}");
-                Err(Error::config(message).with_field(name).with_source(error))
-            }
-        }
-    }
-}
-
-/// Puts typed values together again from one JSON value per field, in declared order.
-#[derive(Debug)]
-pub struct Reader<'a> {
-    fields: &'a [Field],
-    values: std::vec::IntoIter<Option<Value>>,
-    next: usize,
-}
-
-impl<'a> Reader<'a> {
-    /// Reads these values, one for each of the fields.
-    pub(crate) fn new(fields: &'a [Field], values: Vec<Option<Value>>) -> Self {
-        Self { fields, values: values.into_iter(), next: 0 }
-    }
-
-    /// The next field's value.
-    ///
-    /// # Errors
-    /// [`is_parse`](Error::is_parse), with the field's name: the value is absent or of another type.
-    pub fn take<T: FieldType>(&mut self) -> Result<T> {
-        let name = self.fields.get(self.next).map_or("?", |field| field.name);
-        self.next += 1;
-        read_value(name, self.values.next().flatten())
-    }
-}
-
-/// Reads one field's value as its type; an absent value is null, which `Option` takes.
-pub(crate) fn read_value<T: DeserializeOwned>(name: &str, value: Option<Value>) -> Result<T> {
-    let Some(value) = value else {
-        return serde_json::from_value(Value::Null)
-            .map_err(|_| Error::parse(format!("the field `{name}` is missing")).with_field(name));
-    };
-    // Deserializing by reference keeps the value for the message without a copy on the good path.
-    T::deserialize(&value).map_err(|error| {
-        let found = shortened(&value.to_string(), 200);
-        Error::parse(format!("the field `{name}` cannot be read from {found}: {error}"))
-            .with_field(name)
-            .with_source(error)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use serde::Deserialize;
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
     use serde_json::json;
 
     use super::*;
+    use crate::field::FieldType;
 
     #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
     enum Certainty {
@@ -425,12 +223,5 @@ mod tests {
         assert_eq!(compiled::<String>().value_of_text("[1]"), json!("[1]"));
         assert_eq!(compiled::<Option<String>>().value_of_text("None"), json!(null));
         assert_eq!(compiled::<bool>().value_of_text("True"), json!(true));
-    }
-
-    #[test]
-    fn an_absent_value_is_none_for_an_option_and_an_error_for_the_rest() {
-        assert_eq!(read_value::<Option<u8>>("x", None).unwrap(), None);
-        assert_eq!(read_value::<u8>("x", None).unwrap_err().field(), Some("x"));
-        assert!(read_value::<u8>("x", Some(json!(300))).unwrap_err().to_string().contains("300"));
     }
 }

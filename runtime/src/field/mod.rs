@@ -1,0 +1,142 @@
+//! What a signature's field is: static facts, with function pointers for its type.
+
+mod compiled;
+mod slots;
+
+use std::fmt::Debug;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+pub use self::slots::{Reader, Writer};
+pub(crate) use self::{compiled::CompiledField, slots::read_value};
+use crate::error::Result;
+
+/// The types that a signature's field may have: those that serde reads and writes and schemars describes.
+///
+/// Implemented for every such type; there is nothing to implement by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the type of a signature's field",
+    label = "not a field type: it needs serde's `Serialize` and `Deserialize`, schemars' `JsonSchema`, `Clone` and `Debug`, and must be `Send + Sync + 'static`",
+    note = "write `#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]` on `{Self}`",
+    note = "for a type of another crate, switch on its `serde` feature and schemars' feature for it, or wrap it in a struct of your own"
+)]
+pub trait FieldType:
+    Serialize + DeserializeOwned + JsonSchema + Clone + Debug + Send + Sync + 'static
+{
+    // What the macros call. Through the trait, a wrong type is one error at the user's token; through functions with a bound
+    // it would be one for each of them.
+    #[doc(hidden)]
+    const INPUT: Field = Field::input::<Self>("", "");
+    #[doc(hidden)]
+    const OUTPUT: Field = Field::output::<Self>("", "");
+    #[doc(hidden)]
+    fn put(&self, writer: &mut Writer) {
+        writer.put(self);
+    }
+    #[doc(hidden)]
+    fn take(reader: &mut Reader<'_>) -> Result<Self> {
+        reader.take()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + Send + Sync + 'static> FieldType for T {}
+
+/// Whether the program gives a field's value or the model does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FieldRole {
+    /// The program gives it.
+    Input,
+    /// The model gives it.
+    Output,
+}
+
+/// The static facts of one field.
+///
+/// `#[signature]` writes them for a struct's fields; authors of modules write them for fields that they add to a signature
+/// (see [`Predictor::with_field`](crate::Predictor::with_field)).
+///
+/// ```
+/// use karat::Field;
+///
+/// const REASONING: Field = Field::output::<String>("reasoning", "the steps that lead to the answer");
+/// assert_eq!(REASONING.name(), "reasoning");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    name: &'static str,
+    role: FieldRole,
+    description: &'static str,
+    aliases: &'static [&'static str],
+    schema: fn(&mut SchemaGenerator) -> Schema,
+    takes_null: fn() -> bool,
+}
+
+impl Field {
+    /// A field that the program gives. The description may be empty.
+    pub const fn input<T: FieldType>(name: &'static str, description: &'static str) -> Self {
+        Self::new::<T>(name, FieldRole::Input, description)
+    }
+
+    /// A field that the model gives. The description may be empty.
+    pub const fn output<T: FieldType>(name: &'static str, description: &'static str) -> Self {
+        Self::new::<T>(name, FieldRole::Output, description)
+    }
+
+    const fn new<T: FieldType>(name: &'static str, role: FieldRole, description: &'static str) -> Self {
+        Self { name, role, description, aliases: &[], schema: subschema::<T>, takes_null: takes_null::<T> }
+    }
+
+    #[doc(hidden)]
+    pub const fn named(mut self, name: &'static str, description: &'static str) -> Self {
+        self.name = name;
+        self.description = description;
+        self
+    }
+
+    /// Other names under which a model's answer may give the field.
+    pub const fn alias(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    /// The name, as prompts and files have it.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Who gives the value.
+    pub const fn role(&self) -> FieldRole {
+        self.role
+    }
+
+    /// The description from the source; a predictor's state may have another.
+    pub const fn description(&self) -> &'static str {
+        self.description
+    }
+
+    /// Other names under which a model's answer may give the field.
+    pub const fn aliases(&self) -> &'static [&'static str] {
+        self.aliases
+    }
+
+    /// The JSON schema of the field's type, as part of the generator's schema.
+    pub fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        (self.schema)(generator)
+    }
+
+    /// True if an absent value is a value of the type, as for `Option`.
+    pub fn is_optional(&self) -> bool {
+        (self.takes_null)()
+    }
+}
+
+fn subschema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+fn takes_null<T: DeserializeOwned>() -> bool {
+    serde_json::from_value::<T>(Value::Null).is_ok()
+}

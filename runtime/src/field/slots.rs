@@ -1,0 +1,94 @@
+//! Between typed structs and one JSON value per field.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Field, FieldType};
+use crate::{
+    error::{Error, Result},
+    text::shortened,
+};
+
+/// Takes typed values apart into one JSON value per field, in declared order.
+#[derive(Debug, Default)]
+pub struct Writer {
+    values: Vec<Value>,
+    mistake: Option<(usize, serde_json::Error)>,
+}
+
+impl Writer {
+    /// Adds the next field's value.
+    pub fn put<T: FieldType>(&mut self, value: &T) {
+        let value = serde_json::to_value(value).unwrap_or_else(|error| {
+            self.mistake.get_or_insert((self.values.len(), error));
+            Value::Null
+        });
+        self.values.push(value);
+    }
+
+    /// The values, or the first that has no JSON form (e.g. a map whose keys are no strings).
+    pub(crate) fn finish(self, fields: &[Field]) -> Result<Vec<Value>> {
+        match self.mistake {
+            None => Ok(self.values),
+            Some((index, error)) => {
+                let name = fields.get(index).map_or("?", |field| field.name);
+                let message = format!("the value of field `{name}` has no JSON form: {error}");
+                Err(Error::config(message).with_field(name).with_source(error))
+            }
+        }
+    }
+}
+
+/// Puts typed values together again from one JSON value per field, in declared order.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    fields: &'a [Field],
+    values: std::vec::IntoIter<Option<Value>>,
+    next: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads these values, one for each of the fields.
+    pub(crate) fn new(fields: &'a [Field], values: Vec<Option<Value>>) -> Self {
+        Self { fields, values: values.into_iter(), next: 0 }
+    }
+
+    /// The next field's value.
+    ///
+    /// # Errors
+    /// [`is_parse`](Error::is_parse), with the field's name: the value is absent or of another type.
+    pub fn take<T: FieldType>(&mut self) -> Result<T> {
+        let name = self.fields.get(self.next).map_or("?", |field| field.name);
+        self.next += 1;
+        read_value(name, self.values.next().flatten())
+    }
+}
+
+/// Reads one field's value as its type; an absent value is null, which `Option` takes.
+pub(crate) fn read_value<T: DeserializeOwned>(name: &str, value: Option<Value>) -> Result<T> {
+    let Some(value) = value else {
+        return serde_json::from_value(Value::Null)
+            .map_err(|_| Error::parse(format!("the field `{name}` is missing")).with_field(name));
+    };
+    // Deserializing by reference keeps the value for the message without a copy on the good path.
+    T::deserialize(&value).map_err(|error| {
+        let found = shortened(&value.to_string(), 200);
+        Error::parse(format!("the field `{name}` cannot be read from {found}: {error}"))
+            .with_field(name)
+            .with_source(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_absent_value_is_none_for_an_option_and_an_error_for_the_rest() {
+        assert_eq!(read_value::<Option<u8>>("x", None).unwrap(), None);
+        assert_eq!(read_value::<u8>("x", None).unwrap_err().field(), Some("x"));
+        assert!(read_value::<u8>("x", Some(json!(300))).unwrap_err().to_string().contains("300"));
+    }
+}
