@@ -20,10 +20,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert!(error.is_quota() && error.is_permanent());
 /// assert_eq!(error.to_string(), "the month's credit is used up");
 /// ```
-#[derive(Clone)]
+#[derive(Clone, thiserror::Error)]
+#[error(transparent)]
 pub struct Error(Box<Inner>);
 
-#[derive(Clone)]
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}{message}", place(.predictor.as_deref()))]
 struct Inner {
     kind: ErrorKind,
     message: String,
@@ -285,13 +287,9 @@ predicates! {
     is_config: Config | NoLm | MissingKey;
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(path) = &self.0.predictor {
-            write!(f, "predictor `{path}`: ")?;
-        }
-        f.write_str(&self.0.message)
-    }
+/// The failing predictor, as it stands before a message.
+fn place(predictor: Option<&str>) -> String {
+    predictor.map(|path| format!("predictor `{path}`: ")).unwrap_or_default()
 }
 
 impl fmt::Debug for Error {
@@ -315,12 +313,6 @@ impl fmt::Debug for Error {
             out.field("rollouts", &inner.rollouts);
         }
         out.finish()
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static))
     }
 }
 

@@ -81,12 +81,13 @@ fn grounded(question: &String, prediction: &Prediction<Cited>) -> (f64, String) 
     }
 }
 
-const QUESTIONS: [&str; 5] = [
-    "Who discovered penicillin?",
-    "What is the capital of Iceland?",
+const QUESTIONS: [&str; 6] = [
+    "Who discovered radium?",
     "When was the Eiffel Tower finished?",
-    "Which lake is the deepest in the world?",
-    "How many hearts does an octopus have?",
+    "How long is the Great Wall of China?",
+    "What colour is the blood of an octopus?",
+    "What is the highest mountain in Africa?",
+    "Who discovered penicillin?",
 ];
 
 /// Two or three demos stop a small model from copying the form.

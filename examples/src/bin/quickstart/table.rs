@@ -4,10 +4,13 @@ use karat::Rollout;
 
 /// One row per rollout of one question.
 pub struct Row {
-    cells: [String; 7],
+    cells: [String; 8],
 }
 
-const HEADS: [&str; 7] = ["question", "by", "rollout", "reward", "calls", "tokens", "time"];
+const HEADS: [&str; 8] = ["question", "by", "rollout", "reward", "calls", "tokens", "time", "why"];
+
+/// The most characters of the last column.
+const WHY: usize = 60;
 
 impl Row {
     /// The row of a rollout; the chosen one's reward has a star.
@@ -22,7 +25,9 @@ impl Row {
         let numbers = [usage.calls, usage.total_tokens()].map(|number| number.to_string());
         let [calls, tokens] = numbers;
         let (question, index) = (question.to_string(), rollout.index().to_string());
-        Self { cells: [question, by.into(), index, reward, calls, tokens, time] }
+        let error = rollout.error().map(ToString::to_string);
+        let why = error.as_deref().or(rollout.feedback()).unwrap_or_default().chars().take(WHY).collect();
+        Self { cells: [question, by.into(), index, reward, calls, tokens, time, why] }
     }
 }
 
