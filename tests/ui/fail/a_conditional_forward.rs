@@ -1,0 +1,24 @@
+use karat::{Predict, Prediction, Result};
+
+#[karat::signature]
+struct Qa {
+    #[input]
+    question: String,
+    #[output]
+    answer: String,
+}
+
+#[karat::module]
+struct Rag {
+    answer: Predict<Qa>,
+}
+
+#[karat::module]
+impl Rag {
+    #[cfg(unix)]
+    async fn forward(&self, input: QaInput) -> Result<Prediction<QaOutput>> {
+        self.answer.call(input).await
+    }
+}
+
+fn main() {}

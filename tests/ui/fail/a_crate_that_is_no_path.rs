@@ -1,0 +1,9 @@
+#[karat::signature(crate = 5)]
+struct Qa {
+    #[input]
+    question: String,
+    #[output]
+    answer: String,
+}
+
+fn main() {}

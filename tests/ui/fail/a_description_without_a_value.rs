@@ -1,0 +1,9 @@
+#[karat::signature]
+struct Qa {
+    #[input(desc)]
+    question: String,
+    #[output]
+    answer: String,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+#[karat::signature]
+struct Qa {
+    #[input]
+    question: String,
+    #[output]
+    completed: bool,
+}
+
+fn main() {}

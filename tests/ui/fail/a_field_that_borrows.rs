@@ -1,0 +1,9 @@
+#[karat::signature]
+struct Qa {
+    #[input]
+    question: &str,
+    #[output]
+    answer: String,
+}
+
+fn main() {}

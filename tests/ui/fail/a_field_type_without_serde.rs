@@ -1,0 +1,12 @@
+#[derive(Clone, Debug)]
+struct Place;
+
+#[karat::signature]
+struct Qa {
+    #[input]
+    place: Place,
+    #[output]
+    answer: String,
+}
+
+fn main() {}

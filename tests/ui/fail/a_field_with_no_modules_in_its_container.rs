@@ -1,0 +1,20 @@
+use karat::Predict;
+
+#[karat::signature]
+struct Qa {
+    #[input]
+    question: String,
+    #[output]
+    answer: String,
+}
+
+#[derive(Clone)]
+struct Index;
+
+#[karat::module]
+struct Rag {
+    answer: Predict<Qa>,
+    indexes: Vec<Option<Index>>,
+}
+
+fn main() {}

@@ -1,0 +1,26 @@
+use karat::{Predict, Prediction, Result};
+
+#[karat::signature]
+struct Qa {
+    #[input]
+    question: String,
+    #[output]
+    answer: String,
+}
+
+#[karat::module]
+struct Rag {
+    answer: Predict<Qa>,
+}
+
+#[karat::module]
+impl Rag {
+    async fn forward(&self, input: QaInput) -> Result<Prediction<QaOutput>>
+    where
+        QaInput: Clone,
+    {
+        self.answer.call(input).await
+    }
+}
+
+fn main() {}

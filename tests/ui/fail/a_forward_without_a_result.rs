@@ -1,0 +1,27 @@
+#![allow(unused_imports)] // The return type is replaced by the right one.
+
+use karat::{Module, Predict, Prediction};
+
+#[karat::signature]
+struct Qa {
+    #[input]
+    question: String,
+    #[output]
+    answer: String,
+}
+
+#[karat::module]
+struct Rag {
+    answer: Predict<Qa>,
+}
+
+#[karat::module]
+impl Rag {
+    async fn forward(&self, input: QaInput) -> Prediction<QaOutput> {
+        unimplemented!("{input:?}")
+    }
+}
+
+fn main() {
+    let _ = |rag: Rag, input: QaInput| drop(rag.call(input));
+}

@@ -1,0 +1,9 @@
+#[karat::signature]
+struct Qa<T> {
+    #[input]
+    question: T,
+    #[output]
+    answer: String,
+}
+
+fn main() {}

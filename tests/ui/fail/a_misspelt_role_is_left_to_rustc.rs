@@ -1,0 +1,9 @@
+#[karat::signature]
+struct Qa {
+    #[input]
+    question: String,
+    #[outptu]
+    answer: String,
+}
+
+fn main() {}

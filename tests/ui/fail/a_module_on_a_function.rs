@@ -1,0 +1,6 @@
+#[karat::module]
+async fn forward(question: String) -> String {
+    question
+}
+
+fn main() {}

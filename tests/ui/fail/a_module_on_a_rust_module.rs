@@ -1,0 +1,4 @@
+#[karat::module]
+mod rag {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[karat::module]
+trait Rag {}
+
+fn main() {}

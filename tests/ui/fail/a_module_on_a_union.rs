@@ -1,0 +1,7 @@
+#[karat::module]
+union Rag {
+    #[module(skip)]
+    one: u8,
+}
+
+fn main() {}

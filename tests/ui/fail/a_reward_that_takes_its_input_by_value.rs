@@ -1,0 +1,16 @@
+use karat::{Prediction};
+
+#[karat::signature]
+struct Qa {
+    #[input]
+    question: String,
+    #[output]
+    answer: String,
+}
+
+#[karat::reward]
+fn short(input: QaInput, prediction: &Prediction<QaOutput>) -> f64 {
+    (prediction.answer.len() - input.question.len()) as f64
+}
+
+fn main() {}

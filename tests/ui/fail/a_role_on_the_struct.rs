@@ -1,0 +1,10 @@
+#[karat::signature]
+#[input]
+struct Qa {
+    #[input]
+    question: String,
+    #[output]
+    answer: String,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+#[karat::signature]
+struct Qa {
+    #[input = "what is asked"]
+    question: String,
+    #[output]
+    answer: String,
+}
+
+fn main() {}

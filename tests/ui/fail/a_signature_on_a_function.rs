@@ -1,0 +1,6 @@
+#[karat::signature]
+fn qa(question: String) -> String {
+    question
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+#[karat::signature]
+union Qa {
+    #[input]
+    question: u8,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[karat::signature]
+struct Qa;
+
+fn main() {
+    let _ = karat::Predict::<Qa>::new();
+}

@@ -1,0 +1,7 @@
+#[karat::signature]
+struct Qa {
+    #[input]
+    question: String,
+}
+
+fn main() {}

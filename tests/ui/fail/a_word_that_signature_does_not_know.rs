@@ -1,0 +1,9 @@
+#[karat::signature(strict)]
+struct Qa {
+    #[input]
+    question: String,
+    #[output]
+    answer: String,
+}
+
+fn main() {}

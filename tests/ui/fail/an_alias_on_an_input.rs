@@ -1,0 +1,9 @@
+#[karat::signature]
+struct Qa {
+    #[input(alias = "query")]
+    question: String,
+    #[output]
+    answer: String,
+}
+
+fn main() {}

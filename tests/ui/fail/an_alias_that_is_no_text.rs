@@ -1,0 +1,9 @@
+#[karat::signature]
+struct Qa {
+    #[input]
+    question: String,
+    #[output(alias = ["reply", 2])]
+    answer: String,
+}
+
+fn main() {}

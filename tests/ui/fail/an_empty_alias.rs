@@ -1,0 +1,9 @@
+#[karat::signature]
+struct Qa {
+    #[input]
+    question: String,
+    #[output(alias = "")]
+    answer: String,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+#[karat::signature]
+struct Qa {
+    #[input]
+    question: String,
+    #[output]
+    #[serde(rename = "")]
+    answer: String,
+}
+
+fn main() {}

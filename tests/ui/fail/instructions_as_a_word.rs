@@ -1,0 +1,9 @@
+#[karat::signature(instructions = "Answer the question.")]
+struct Qa {
+    #[input]
+    question: String,
+    #[output]
+    answer: String,
+}
+
+fn main() {}

@@ -1,0 +1,21 @@
+use karat::Predict;
+
+#[karat::signature]
+struct Qa {
+    #[input]
+    question: String,
+    #[output]
+    answer: String,
+}
+
+#[derive(Clone)]
+struct Index;
+
+#[karat::module]
+struct Rag {
+    answer: Predict<Qa>,
+    #[module(skip = true)]
+    index: Index,
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+#[karat::signature]
+struct Qa {
+    #[input]
+    question: String,
+    #[output(alias = "result")]
+    answer: String,
+    #[output(alias = "result")]
+    score: f64,
+}
+
+fn main() {}
