@@ -155,9 +155,9 @@ impl<'a, M: Module> Rollouts<'a, M> {
         let mut first_id = None;
         let mut notes = Vec::new();
         for (path, predictor) in copy.named_predictors_mut() {
-            let id = predictor.rollout_id().saturating_add(offset);
+            let id = self.first_id(predictor).saturating_add(offset);
             first_id.get_or_insert(id);
-            predictor.set_rollout_id(id);
+            predictor.set_rollout_ids(id, self.width);
             let temperature =
                 self.settings.temperature.or(predictor.run_temperature()).unwrap_or(TEMPERATURE);
             predictor.set_run_temperature(temperature);
@@ -180,6 +180,17 @@ impl<'a, M: Module> Rollouts<'a, M> {
         Ready { copy, started: Started { index, rollout_id, tracer, notes, start: Instant::now() } }
     }
 
+    /// Where the ids of this call's rollouts begin. A wrapper that is made anew inside of a module's `forward` is not seen by
+    /// the wrappers around that module, which leave no room for its ids: those begin elsewhere, far from all others.
+    fn first_id(&self, predictor: &Predictor) -> u64 {
+        let start = predictor.rollout_id();
+        let needed = self.width.saturating_mul(self.settings.n as u64);
+        match predictor.rollout_room() {
+            Some(room) if needed > room => far_from(start),
+            _ => start,
+        }
+    }
+
     /// Runs the copy and judges what it gives. A panic in either is a failure of this rollout alone.
     pub(super) async fn run(&self, ready: Ready<M>) -> Ended<M::Output> {
         let Ready { copy, started } = ready;
@@ -196,6 +207,14 @@ impl<'a, M: Module> Rollouts<'a, M> {
         };
         Ended { outcome: outcome.await, started }
     }
+}
+
+/// An id that only this one leads to, the same in every process: the finalizer of SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014).
+fn far_from(id: u64) -> u64 {
+    let mut mixed = id.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ (mixed >> 31)) >> 2 | 1 << 62
 }
 
 /// Texts by the path of the predictor that they are for.

@@ -51,6 +51,7 @@ pub(super) struct Run {
     pub(super) tracer: Option<Tracer>,
     pub(super) path: Option<Arc<str>>,
     pub(super) rollout_id: Option<u64>,
+    pub(super) rollout_room: Option<u64>,
     pub(super) temperature: Option<f64>,
     pub(super) inputs: Arc<[(Field, Value)]>,
 }
@@ -266,6 +267,18 @@ impl Predictor {
     /// Sets the rollout id of the run.
     pub fn set_rollout_id(&mut self, id: u64) {
         self.run.rollout_id = Some(id);
+    }
+
+    /// How many ids from [`rollout_id`](Predictor::rollout_id) on are this run's own; `None` outside of rollouts, where there
+    /// is no end to them.
+    pub fn rollout_room(&self) -> Option<u64> {
+        self.run.rollout_room
+    }
+
+    /// Sets the rollout id of the run, and how many ids from it on no other rollout uses.
+    pub fn set_rollout_ids(&mut self, first: u64, room: u64) {
+        self.run.rollout_id = Some(first);
+        self.run.rollout_room = Some(room);
     }
 
     /// The temperature that an outer rollout has set.
