@@ -198,6 +198,19 @@ async fn of_two_that_pass_at_the_same_moment_the_lowest_index_is_chosen() {
     assert_eq!(best.call(ask()).await.unwrap().answer, "0");
 }
 
+#[tokio::test(start_paused = true)]
+async fn of_those_that_pass_at_the_same_moment_the_highest_reward_is_chosen_in_any_order() {
+    for (replies, index) in
+        [(["6", "9", "7"], 1), (["9", "6", "7"], 0), (["6", "7", "9"], 2), (["1", "6", "6"], 1)]
+    {
+        let lm = by_rollout(move |id| reply(replies[id as usize]).delay(millis(10)));
+        let best = BestOfN::new(qa(&lm), 3, number).threshold(5.0).concurrency(3);
+        let best = best.call(ask()).await.unwrap();
+        assert_eq!(chosen(best.rollouts()), [index], "{replies:?}");
+        assert!(best.rollouts().iter().all(|rollout| rollout.reward().is_some()), "{:?}", best.rollouts());
+    }
+}
+
 #[tokio::test]
 async fn rewards_of_plus_and_minus_infinity_count() {
     let best = BestOfN::new(qa(&answers(["5", "inf", "6"])), 3, number).call(ask()).await.unwrap();

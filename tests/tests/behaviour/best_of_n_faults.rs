@@ -264,6 +264,19 @@ async fn an_auth_error_after_a_good_rollout_ends_the_call_too_and_the_report_has
 }
 
 #[tokio::test]
+async fn a_prompt_that_is_too_long_ends_the_call_unless_a_rollout_has_succeeded() {
+    let long = || failure(ErrorKind::ContextLength);
+    let lm = ScriptedLm::new([long(), reply("1")]);
+    let error = BestOfN::new(qa(&lm), 2, number).call(ask()).await.unwrap_err();
+    assert!(error.is_context_length());
+    assert_eq!(lm.calls(), 1);
+
+    let lm = ScriptedLm::new([reply("1"), long(), reply("3")]);
+    let best = BestOfN::new(qa(&lm), 3, number).call(ask()).await.unwrap();
+    assert_eq!(rewards(best.rollouts()), [Some(1.0), None, Some(3.0)]);
+}
+
+#[tokio::test]
 async fn n_0_is_a_config_error_before_any_lm_call_and_any_reward() {
     let judged = Arc::new(AtomicUsize::new(0));
     let (lm, count) = (echo_id(), judged.clone());

@@ -6,7 +6,7 @@ use karat::{BestOfN, ErrorKind, Module, Predict, Prediction, Refine, Reply, Resu
 
 use crate::support::{
     Qa, QaInput, QaOutput, Twins, TwoSteps, advice, answers, ask, echo_id, failure, ids, millis, number, qa,
-    reply, server_error, step_reply,
+    reply, server_error, step_reply, tokens,
 };
 
 fn steps_lm() -> ScriptedLm {
@@ -80,6 +80,26 @@ async fn an_error_names_the_path_of_the_failing_predictor() {
 
     let bare = Predict::<Qa>::new().call(ask()).await.unwrap_err();
     assert_eq!(bare.predictor(), Some("self"));
+}
+
+#[tokio::test]
+async fn an_error_knows_what_its_run_did_and_what_it_cost() {
+    let lm = ScriptedLm::new([
+        Reply::fields([("query", "q")]).usage(tokens(10, 1)),
+        Reply::text("unreadable").usage(tokens(20, 2)),
+        Reply::text("unreadable too").usage(tokens(40, 4)),
+    ]);
+    let error = two_steps(&lm).call(ask()).await.unwrap_err();
+    let trace = error.trace().unwrap();
+    let told: Vec<_> =
+        trace.steps().iter().map(|s| (s.predictor(), s.calls().len(), s.error().is_some())).collect();
+    assert_eq!(told, [("query", 1, false), ("answer.predict", 2, true)]);
+    assert_eq!((error.usage().calls, error.usage().total_tokens()), (3, 77));
+
+    let lm = ScriptedLm::new([server_error(), reply("x"), server_error()]);
+    let error = BestOfN::new(qa(&lm), 3, number).call(ask()).await.unwrap_err();
+    assert_eq!(error.usage().calls, 3, "all rollouts");
+    assert!(error.trace().unwrap().steps().is_empty(), "there is no winner");
 }
 
 #[tokio::test]

@@ -198,3 +198,39 @@ async fn a_critic_of_a_nested_module_knows_predictors_by_their_path_in_the_refin
     );
     assert!(last_messages(&lm)[2].contains("tip") && !last_messages(&lm)[3].contains("tip"));
 }
+
+/// Makes its wrapper anew in each run, as one does whose reward needs the input.
+#[module]
+struct Dynamic {
+    qa: Predict<Qa>,
+}
+
+#[module]
+impl Dynamic {
+    async fn forward(&self, input: QaInput) -> Result<Prediction<QaOutput>> {
+        BestOfN::new(self.qa.clone(), 3, number).call(input).await
+    }
+}
+
+#[tokio::test]
+async fn a_wrapper_that_is_made_inside_of_forward_has_ids_of_its_own_in_each_rollout() {
+    let lm = echo_id();
+    let best = BestOfN::new(Dynamic { qa: qa(&lm) }, 3, number);
+    best.call(ask()).await.unwrap();
+    let first = ids(&lm);
+    assert_unique(&first, 9);
+    best.call(ask()).await.unwrap();
+    assert_eq!(ids(&lm)[9..], first, "the same in every call");
+
+    let lm = echo_id();
+    let nested = BestOfN::new(BestOfN::new(Dynamic { qa: qa(&lm) }, 2, number), 2, number);
+    nested.call(ask()).await.unwrap();
+    assert_unique(&ids(&lm), 12);
+}
+
+#[tokio::test]
+async fn a_wrapper_that_is_made_inside_of_forward_counts_from_0_where_nothing_is_around_it() {
+    let lm = echo_id();
+    Dynamic { qa: qa(&lm) }.call(ask()).await.unwrap();
+    assert_eq!(ids(&lm), [0, 1, 2]);
+}

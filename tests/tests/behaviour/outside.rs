@@ -40,8 +40,8 @@ impl<M: Module> Module for UntilPositive<M> {
             let tracer = costs.child();
             let mut copy = self.module.traced(&tracer);
             for (_, predictor) in copy.named_predictors_mut() {
-                let id = predictor.rollout_id() + self.module.rollout_width() * index as u64;
-                predictor.set_rollout_id(id);
+                let width = self.module.rollout_width();
+                predictor.set_rollout_ids(predictor.rollout_id() + width * index as u64, width);
                 predictor.set_run_temperature(predictor.run_temperature().unwrap_or(1.0));
             }
             let outcome = async {
