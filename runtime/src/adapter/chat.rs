@@ -50,7 +50,7 @@ impl Adapter for ChatAdapter {
         let fields: Vec<_> = task.outputs().collect();
         let mut found: Vec<Option<Value>> = vec![None; fields.len()];
         let mut open: Option<(usize, usize)> = None;
-        let repeated = inputs.repeated_in(text, |input| input.contains("[["));
+        let repeated = inputs.repeated_in(text, |input| gives_output(task, input));
         let mut close = |open: &mut Option<(usize, usize)>, end: usize| {
             if let Some((index, start)) = open.take() {
                 let value = marker::unescape(text[start..end].trim(), |name| is_reserved(task, name));
@@ -60,7 +60,7 @@ impl Adapter for ChatAdapter {
             }
         };
         for marker in marker::find(text) {
-            if repeated.iter().any(|range| range.contains(&marker.span.start)) {
+            if repeated.covers(marker.span.start) {
                 continue;
             }
             if marker.name == marker::COMPLETED {
@@ -161,4 +161,13 @@ fn is_reserved(task: &Task<'_>, name: &str) -> bool {
     name == marker::COMPLETED
         || task.outputs().any(|field| field.answers_to(name))
         || task.inputs().any(|field| field.name() == name)
+}
+
+/// True if the input has an output's marker with something below it, which would read as an answer if it were repeated.
+fn gives_output(task: &Task<'_>, input: &str) -> bool {
+    let names_output = |name: &str| task.outputs().any(|field| field.answers_to(name));
+    input.contains("[[")
+        && marker::find(input)
+            .into_iter()
+            .any(|marker| names_output(marker.name) && !input[marker.span.end..].trim().is_empty())
 }

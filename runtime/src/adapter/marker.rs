@@ -40,12 +40,17 @@ pub(crate) fn find(text: &str) -> Vec<Marker<'_>> {
 
 /// The marker with which the text begins: its name and its length.
 fn at_start(text: &str) -> Option<(&str, usize)> {
-    let inside = text.strip_prefix("[[")?.trim_start_matches(' ').strip_prefix("##")?;
-    let (name, behind) = inside.split_once("##")?;
+    let (name, rest) = behind_brackets(text.strip_prefix("[[")?.trim_start_matches(' '))?;
+    Some((name, text.len() - rest.len()))
+}
+
+/// The name of a marker, given what stands behind its opening brackets and blanks; and what stands behind the marker.
+fn behind_brackets(text: &str) -> Option<(&str, &str)> {
+    let (name, behind) = text.strip_prefix("##")?.split_once("##")?;
     let rest = behind.trim_start_matches(' ').strip_prefix("]]")?;
     let name = name.trim();
     let is_name = !name.is_empty() && name.chars().all(|c| c == '_' || c == '-' || c.is_alphanumeric());
-    is_name.then_some((name, text.len() - rest.len()))
+    is_name.then_some((name, rest))
 }
 
 /// The value with a backslash in everything that would read as a marker of a reserved name: `[[ \## name ## ]]`.
@@ -74,8 +79,7 @@ fn change_backslashes(
         let blanks = inside.len() - inside.trim_start_matches(' ').len();
         let behind = &inside[blanks..];
         let count = behind.len() - behind.trim_start_matches('\\').len();
-        let marker = format!("[[{}", &behind[count..]);
-        match at_start(&marker) {
+        match behind_brackets(&behind[count..]) {
             Some((name, _)) if reserved(name) => {
                 out.push_str("[[");
                 out.push_str(&inside[..blanks]);

@@ -6,7 +6,7 @@ mod json;
 mod marker;
 mod terse;
 
-use std::{borrow::Cow, fmt::Debug, ops::Range, sync::Arc};
+use std::{borrow::Cow, fmt::Debug, sync::Arc};
 
 use schemars::SchemaGenerator;
 use serde_json::Value;
@@ -226,10 +226,11 @@ impl<'a> Inputs<'a> {
     }
 
     /// Where a reply repeats an input of which `matters` is true: nothing in there is the model's own.
-    fn repeated_in(&self, reply: &str, matters: impl Fn(&str) -> bool) -> Vec<Range<usize>> {
+    fn repeated_in(&self, reply: &str, matters: impl Fn(&str) -> bool) -> Repeated {
         // Models leave out the blanks around what they repeat.
         let texts = self.texts().into_iter().map(str::trim).filter(|text| matters(text));
-        texts.flat_map(|text| reply.match_indices(text).map(|(at, part)| at..at + part.len())).collect()
+        let ranges = texts.flat_map(|text| reply.match_indices(text).map(|(at, part)| (at, at + part.len())));
+        Repeated::new(ranges.collect())
     }
 
     /// Every text among the values, however deep, that a model could repeat.
@@ -246,6 +247,28 @@ impl<'a> Inputs<'a> {
             }
         }
         texts
+    }
+}
+
+/// The parts of a reply that repeat inputs, as sorted ranges that do not overlap.
+struct Repeated(Vec<(usize, usize)>);
+
+impl Repeated {
+    fn new(mut ranges: Vec<(usize, usize)>) -> Self {
+        ranges.sort_unstable();
+        let mut merged: Vec<(usize, usize)> = Vec::with_capacity(ranges.len());
+        for (start, end) in ranges {
+            match merged.last_mut() {
+                Some((_, last)) if start <= *last => *last = end.max(*last),
+                _ => merged.push((start, end)),
+            }
+        }
+        Self(merged)
+    }
+
+    fn covers(&self, at: usize) -> bool {
+        let next = self.0.partition_point(|(start, _)| *start <= at);
+        self.0[..next].last().is_some_and(|(_, end)| at < *end)
     }
 }
 
