@@ -22,19 +22,183 @@ mod signature;
 mod source;
 mod types;
 
-/// Makes a struct a signature.
+/// Makes a struct a signature: a typed task for a language model, with input and output fields.
+///
+/// For `struct Qa`, it keeps `Qa` as a whole example (a demo, a row of a data set) and adds `QaInput` and `QaOutput` with the fields of
+/// each role, and `impl Signature for Qa`.
+///
+/// ```
+/// use karat::{Predict, Signature, signature};
+/// use schemars::JsonSchema;
+/// use serde::{Deserialize, Serialize};
+///
+/// /// Answer the question from the passages.
+/// #[signature]
+/// #[derive(PartialEq)]
+/// struct Qa {
+///     /// passages that may hold the facts
+///     #[input]
+///     passages: Vec<String>,
+///     #[input]
+///     question: String,
+///     /// one to five words
+///     #[output(alias = "reply")]
+///     answer: String,
+///     #[output(desc = "how sure the answer is")]
+///     certainty: Certainty,
+/// }
+///
+/// #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// enum Certainty {
+///     Low,
+///     High,
+/// }
+///
+/// assert_eq!(Qa::spec().instructions(), "Answer the question from the passages.");
+/// assert_eq!(Qa::spec().fields()[3].description(), "how sure the answer is");
+///
+/// // The whole struct is a demo.
+/// let demo = Qa { passages: vec![], question: "1 + 1?".into(), answer: "2".into(), certainty: Certainty::High };
+/// let predict = Predict::<Qa>::new().demo(demo.clone());
+///
+/// // Its two halves are what a call takes and gives.
+/// let (input, output): (QaInput, QaOutput) = demo.clone().split();
+/// assert_eq!(output.answer, "2");
+/// assert_eq!(Qa::join(input, output), demo);
+/// ```
+///
+/// # What stands where
+///
+/// | what | where |
+/// |---|---|
+/// | instructions | the struct's doc comment; none: they are derived from the fields |
+/// | a field's description | its doc comment, or `desc = ".."`, which wins; both take `include_str!` and other macros |
+/// | other names that a model may use for an output | `#[output(alias = "reply")]`, `alias = ["reply", "response"]` |
+/// | a field's name in prompts | its identifier without `r#`, or `#[serde(rename = "..")]`, `#[serde(rename_all = "..")]` on the struct |
+/// | karat's path, if it is not a dependency by itself | `#[signature(crate = "facade::karat")]`; a name changed in Cargo.toml is found |
+///
+/// `Clone` and `Debug` are always derived; every derive under the attribute goes to all three structs, and so do other attributes. A
+/// derive *above* the attribute is seen by the first struct alone.
+///
+/// A field's type is any that serde reads and writes, schemars describes, and that is `Clone + Debug + Send + Sync + 'static`. A signature
+/// is one fixed task: it has no generics. Its fields have names; a field called `completed` would end an answer and is refused.
 #[proc_macro_attribute]
 pub fn signature(words: TokenStream, item: TokenStream) -> TokenStream {
     signature::attribute(words.into(), item.into()).into()
 }
 
-/// Makes a struct and its impl block a module.
+/// Makes a struct a module, a program of predictors and other modules: on the struct the traversal, on an impl block the run.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use karat::{ChainOfThought, Module, Predict, Prediction, Reasoned, Result, module, signature};
+///
+/// #[signature]
+/// struct Qa {
+///     #[input]
+///     passages: Vec<String>,
+///     #[input]
+///     question: String,
+///     #[output]
+///     answer: String,
+/// }
+///
+/// struct Index;
+///
+/// #[module]
+/// struct Rag {
+///     answer: ChainOfThought<Qa>,
+///     backups: Vec<Predict<Qa>>,
+///     k: usize,
+///     #[module(skip)]
+///     index: Arc<Index>,
+/// }
+///
+/// #[module]
+/// impl Rag {
+///     // Several arguments: `RagInput { question, retries }` is generated.
+///     async fn forward(&self, question: String, retries: usize) -> Result<Prediction<Reasoned<QaOutput>>> {
+///         let passages = self.search(&question);
+///         let mut answer = self.answer.call(QaInput { passages, question: question.clone() }).await;
+///         for _ in 0..retries {
+///             if answer.is_err() {
+///                 answer = self.answer.call(QaInput { passages: Vec::new(), question: question.clone() }).await;
+///             }
+///         }
+///         answer
+///     }
+///
+///     fn search(&self, question: &str) -> Vec<String> {
+///         vec![question.to_owned(); self.k]
+///     }
+/// }
+///
+/// let rag = Rag { answer: ChainOfThought::new(), backups: vec![Predict::new()], k: 2, index: Arc::new(Index) };
+/// let paths: Vec<_> = rag.named_predictors().into_iter().map(|(path, _)| path).collect();
+/// assert_eq!(paths, ["answer.predict", "backups[0]"]);
+/// let call = rag.call(RagInput { question: "Who?".into(), retries: 1 });
+/// # drop(call);
+/// ```
+///
+/// # On a struct
+///
+/// `Clone` and the traversal are implemented. Each field is a module, a container of modules (`Option`, `Box`, `Vec`, arrays, tuples,
+/// `HashMap`, `BTreeMap`, at any depth) or a plain value of a basic type; a field of any other type is an error until it is marked
+/// `#[module(skip)]`, so that no predictor is passed over in silence. Generics need no bounds besides those of the fields: `M: Module`,
+/// `S: Signature`.
+///
+/// # On an impl block
+///
+/// One `async fn forward(&self, ..) -> karat::Result<Prediction<T>>` becomes `impl Module`; the block's other items stay in an impl block
+/// of their own. Its arguments are owned:
+///
+/// | arguments | `Module::Input` |
+/// |---|---|
+/// | none | `()` |
+/// | one, also a pattern | its type |
+/// | several, with plain names | the generated struct `RagInput` with these fields, public |
+///
+/// `Module::source()` gives the block's text, comments and all, as it was at compile time. Inside of `forward` the trait `Module` is in
+/// scope without an import.
 #[proc_macro_attribute]
 pub fn module(words: TokenStream, item: TokenStream) -> TokenStream {
     module::attribute(words.into(), item.into()).into()
 }
 
-/// Keeps the text of a reward function beside its rewards.
+/// Keeps the text of a reward function beside its rewards, for the advice that `Refine` asks for.
+///
+/// The function takes two shared references, the input and the prediction, and returns a `bool`, an `f64`, an `(f64, feedback)`, a
+/// `Score`, or a `Result` of one. It then returns that inside of [`Sourced`](https://docs.rs/karat/latest/karat/struct.Sourced.html),
+/// which dereferences to the value.
+///
+/// ```
+/// use karat::{BestOfN, Predict, Prediction, reward, signature};
+///
+/// #[signature]
+/// struct Qa {
+///     #[input]
+///     question: String,
+///     #[output]
+///     answer: String,
+/// }
+///
+/// #[reward]
+/// fn concise(input: &QaInput, prediction: &Prediction<QaOutput>) -> f64 {
+///     if input.question.is_empty() {
+///         return 0.0;
+///     }
+///     1.0 / prediction.answer.len() as f64
+/// }
+///
+/// let reward = concise(&QaInput { question: "?".into() }, &Prediction::new(QaOutput { answer: "four".into() }));
+/// assert_eq!(*reward, 0.25);
+///
+/// let best = BestOfN::new(Predict::<Qa>::new(), 5, concise).threshold(0.2);
+/// # drop(best);
+/// ```
+///
+/// A reward that has to `.await`, such as one that asks a language model, implements `karat::Reward` for a type.
 #[proc_macro_attribute]
 pub fn reward(words: TokenStream, item: TokenStream) -> TokenStream {
     reward::attribute(words.into(), item.into()).into()

@@ -19,6 +19,8 @@ mod expand;
 mod model;
 mod parse;
 mod role;
+#[cfg(test)]
+mod tests;
 
 /// The attribute: checks its own words and the kind of item, and leaves the rest to the derive.
 pub(crate) fn attribute(words: TokenStream, item: TokenStream) -> TokenStream {

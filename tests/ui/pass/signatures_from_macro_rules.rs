@@ -60,7 +60,7 @@ program! {
 program! {
     impl Other {
         async fn forward(&self, input: QaInput, k: usize) -> Result<Prediction<QaOutput>> {
-            drop(k);
+            let _ = k;
             self.rag.call(input).await
         }
     }

@@ -1,0 +1,79 @@
+//! What `#[signature]` makes of a struct, as text: every signature of a program pays for its size.
+
+use quote::{ToTokens, quote};
+
+/// The expansion of a signature with five fields, one item a line.
+fn five_fields() -> String {
+    let expansion = super::derive(quote! {
+        /// Answer the question from the passages.
+        #[__karat(crate = ::karat, derive(PartialEq))]
+        pub struct Answer {
+            /// passages that may hold the facts
+            #[input]
+            passages: Vec<String>,
+            #[input]
+            question: String,
+            /// one to five words
+            #[output(alias = "reply")]
+            answer: String,
+            #[output]
+            certainty: Certainty,
+            #[output(desc = "where it says so")]
+            #[serde(rename = "source")]
+            r#where: Option<usize>,
+        }
+    });
+    let file: syn::File = syn::parse2(expansion).unwrap();
+    file.items.iter().map(|item| format!("{}\n", item.to_token_stream())).collect()
+}
+
+#[test]
+fn a_signature_with_five_fields_expands_to_what_the_snapshot_says() {
+    let (found, wanted) = (five_fields(), include_str!("tests/five_fields.txt"));
+    assert_eq!(
+        found, wanted,
+        "if the change is meant, put this into src/signature/tests/five_fields.txt:\n{found}"
+    );
+}
+
+#[test]
+fn a_signature_with_five_fields_expands_to_at_most_three_kilobytes() {
+    let size = five_fields().len();
+    assert!(size <= 3 * 1024, "{size} bytes");
+}
+
+#[test]
+fn generated_structs_derive_neither_serde_nor_schemars_on_their_own() {
+    let expansion = five_fields();
+    let unasked = ["Serialize", "Deserialize", "JsonSchema"];
+    assert!(!unasked.iter().any(|derive| expansion.contains(derive)), "{expansion}");
+}
+
+#[test]
+fn what_is_wrong_is_said_and_the_structs_are_still_there() {
+    let expansion = super::derive(quote!(
+        struct Qa {
+            question: String,
+            #[output(desc = 5)]
+            answer: String,
+        }
+    ))
+    .to_string();
+    assert_eq!(expansion.matches("compile_error").count(), 2, "{expansion}");
+    assert!(expansion.contains("struct QaInput") && expansion.contains("struct QaOutput"), "{expansion}");
+}
+
+#[test]
+fn a_role_is_guessed_from_the_field_above() {
+    let expansion = super::derive(quote!(
+        struct Qa {
+            #[input]
+            question: String,
+            context: String,
+            #[output]
+            answer: String,
+        }
+    ))
+    .to_string();
+    assert!(expansion.contains("struct QaInput { question : String , context : String }"), "{expansion}");
+}
