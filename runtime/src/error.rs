@@ -1,6 +1,6 @@
 //! The one error type: opaque, with predicates, and with everything that is known about the failure.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
 use crate::{lm::Usage, rollout::Rollout, trace::Trace};
 
@@ -36,7 +36,19 @@ struct Inner {
     retry_after: Option<Duration>,
     rollouts: Arc<[Rollout]>,
     run: Option<Arc<(Trace, Usage)>>,
-    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+    source: Option<Cause>,
+}
+
+/// A shared error that is seen through: [`source`](std::error::Error::source) gives the error itself, not the `Arc`.
+#[derive(Clone, Debug)]
+struct Cause(Arc<dyn std::error::Error + Send + Sync>);
+
+impl Deref for Cause {
+    type Target = dyn std::error::Error + Send + Sync;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
 }
 
 /// The class of an [`Error`]; for those who make errors, e.g. in a [`LanguageModel`](crate::LanguageModel) of their own.
@@ -136,7 +148,7 @@ impl Error {
 
     /// Adds the error that caused this one.
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into().into());
+        self.0.source = Some(Cause(source.into().into()));
         self
     }
 

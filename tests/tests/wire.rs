@@ -35,10 +35,7 @@ fn good_body() -> Value {
 
 async fn server(template: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
-    Mock::given(matchers::any())
-        .respond_with(template)
-        .mount(&server)
-        .await;
+    Mock::given(matchers::any()).respond_with(template).mount(&server).await;
     server
 }
 
@@ -83,12 +80,7 @@ async fn sent(call: impl AsyncFnOnce(Lm)) -> Value {
 #[tokio::test]
 async fn the_request_has_what_was_set_and_nothing_else() {
     let body = sent(async |lm| {
-        let lm = lm
-            .temperature(0.5)
-            .max_tokens(300)
-            .seed(7)
-            .param("top_k", 5)
-            .rollout_id(3);
+        let lm = lm.temperature(0.5).max_tokens(300).seed(7).param("top_k", 5).rollout_id(3);
         let prompt = vec![
             Message::system("be brief"),
             Message::user("hi"),
@@ -127,24 +119,12 @@ async fn a_response_format_is_sent_as_the_api_names_it() {
     for (format, expected) in [
         (ResponseFormat::JsonObject, json!({"type": "json_object"})),
         (
-            ResponseFormat::JsonSchema {
-                name: "Qa".into(),
-                schema: json!({"type": "object"}),
-                strict: true,
-            },
+            ResponseFormat::JsonSchema { name: "Qa".into(), schema: json!({"type": "object"}), strict: true },
             json!({"type": "json_schema", "json_schema": {"name": "Qa", "schema": {"type": "object"}, "strict": true}}),
         ),
     ] {
-        let body = sent(async |lm| {
-            drop(
-                lm.complete(Request {
-                    response_format: Some(format),
-                    ..hi()
-                })
-                .await,
-            )
-        })
-        .await;
+        let body =
+            sent(async |lm| drop(lm.complete(Request { response_format: Some(format), ..hi() }).await)).await;
         assert_eq!(body["response_format"], expected);
     }
 }
@@ -152,19 +132,8 @@ async fn a_response_format_is_sent_as_the_api_names_it() {
 #[tokio::test]
 async fn only_openai_gets_the_newer_name_of_the_token_limit() {
     let server = server(ResponseTemplate::new(200).set_body_json(good_body())).await;
-    for provider in [
-        "ollama",
-        "vllm",
-        "llamacpp",
-        "openrouter",
-        "groq",
-        "deepseek",
-        "together",
-    ] {
-        let lm = Lm::new(&format!("{provider}/some/model"))
-            .unwrap()
-            .base_url(server.uri())
-            .api_key(KEY);
+    for provider in ["ollama", "vllm", "llamacpp", "openrouter", "groq", "deepseek", "together"] {
+        let lm = Lm::new(&format!("{provider}/some/model")).unwrap().base_url(server.uri()).api_key(KEY);
         lm.max_tokens(9).complete(hi()).await.unwrap();
     }
     for request in server.received_requests().await.unwrap() {
@@ -177,24 +146,13 @@ async fn only_openai_gets_the_newer_name_of_the_token_limit() {
 #[tokio::test]
 async fn the_key_goes_into_the_authorization_header_and_karat_says_who_it_is() {
     let server = server(ResponseTemplate::new(200).set_body_json(good_body())).await;
-    lm(&format!("{}/v1/?version=1", server.uri()))
-        .complete(hi())
-        .await
-        .unwrap();
+    lm(&format!("{}/v1/?version=1", server.uri())).complete(hi()).await.unwrap();
     let request = &server.received_requests().await.unwrap()[0];
     assert_eq!(request.headers["authorization"], format!("Bearer {KEY}"));
     assert_eq!(request.headers["content-type"], "application/json");
-    assert!(
-        request.headers["user-agent"]
-            .to_str()
-            .unwrap()
-            .starts_with("karat/")
-    );
+    assert!(request.headers["user-agent"].to_str().unwrap().starts_with("karat/"));
     assert!(!request.headers.contains_key("accept-encoding"));
-    assert_eq!(
-        (request.method.as_str(), request.url.path()),
-        ("POST", "/v1/chat/completions")
-    );
+    assert_eq!((request.method.as_str(), request.url.path()), ("POST", "/v1/chat/completions"));
     assert_eq!(request.url.query(), Some("version=1"));
 }
 
@@ -203,11 +161,7 @@ async fn a_local_server_without_a_key_gets_no_authorization() {
     let server = server(ResponseTemplate::new(200).set_body_json(good_body())).await;
     let lm = Lm::new("llamacpp/x").unwrap().base_url(server.uri()).api_key("");
     lm.complete(hi()).await.unwrap();
-    assert!(
-        !server.received_requests().await.unwrap()[0]
-            .headers
-            .contains_key("authorization")
-    );
+    assert!(!server.received_requests().await.unwrap()[0].headers.contains_key("authorization"));
 }
 
 #[tokio::test]
@@ -216,18 +170,11 @@ async fn a_whole_answer_is_read() {
     body["model"] = json!("gpt-x-2026");
     body["usage"] =
         json!({"prompt_tokens": 3, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 1}});
-    let response = answer(ResponseTemplate::new(200).set_body_json(body))
-        .await
-        .unwrap();
+    let response = answer(ResponseTemplate::new(200).set_body_json(body)).await.unwrap();
     assert_eq!(response.completions, [Completion::new("hello")]);
     assert_eq!(response.model.as_deref(), Some("gpt-x-2026"));
-    let usage = Usage {
-        calls: 1,
-        prompt_tokens: 3,
-        completion_tokens: 2,
-        cached_tokens: 1,
-        reasoning_tokens: 0,
-    };
+    let usage =
+        Usage { calls: 1, prompt_tokens: 3, completion_tokens: 2, cached_tokens: 1, reasoning_tokens: 0 };
     assert_eq!(response.usage, usage);
 }
 
@@ -239,18 +186,12 @@ async fn several_requests_at_once_each_get_their_own_answer() {
         let content = &body["messages"][0]["content"];
         ResponseTemplate::new(200).set_body_json(json!({"choices": [{"message": {"content": content}}]}))
     };
-    Mock::given(matchers::any())
-        .respond_with(echo)
-        .mount(&server)
-        .await;
+    Mock::given(matchers::any()).respond_with(echo).mount(&server).await;
     let lm = lm(&server.uri());
     let calls: Vec<_> = (0..20)
         .map(|i| {
             let lm = lm.clone();
-            tokio::spawn(async move {
-                lm.complete(Request::new(vec![Message::user(format!("{i}"))]))
-                    .await
-            })
+            tokio::spawn(async move { lm.complete(Request::new(vec![Message::user(format!("{i}"))])).await })
         })
         .collect();
     for (i, call) in calls.into_iter().enumerate() {

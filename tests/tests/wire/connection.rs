@@ -47,9 +47,7 @@ async fn error_after(head: &'static str, body: Vec<u8>) -> Error {
     let address = listen(move |mut stream| {
         read_request(&stream);
         // The client may have gone away: that is what some tests are about.
-        let _ = stream
-            .write_all(head.as_bytes())
-            .and_then(|()| stream.write_all(&body));
+        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
     });
     error_at(&format!("http://{address}")).await
 }
@@ -71,12 +69,7 @@ async fn a_server_that_is_not_there_is_a_connect_error() {
 async fn a_host_that_does_not_exist_is_a_connect_error() {
     let error = error_at("http://karat.invalid/v1?key=canary").await;
     assert_eq!(error.kind(), ErrorKind::Connect);
-    assert!(
-        error
-            .to_string()
-            .contains("`openai/gpt-x` at karat.invalid: no connection"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("`openai/gpt-x` at karat.invalid: no connection"), "{error}");
 }
 
 #[tokio::test]
@@ -97,34 +90,23 @@ async fn an_answer_that_breaks_off_is_a_connect_error() {
     let length = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n";
     let chunked =
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n3e8\r\n";
-    for error in [
-        error_after(length, body()).await,
-        error_after(chunked, body()).await,
-    ] {
+    for error in [error_after(length, body()).await, error_after(chunked, body()).await] {
         assert_eq!(error.kind(), ErrorKind::Connect);
-        assert!(
-            error.to_string().contains("broke in the middle of the answer"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("broke in the middle of the answer"), "{error}");
     }
 }
 
 #[tokio::test]
 async fn an_answer_that_is_no_http_is_a_connect_error() {
-    assert_eq!(
-        error_after("SSH-2.0-OpenSSH_9.6\r\n", Vec::new()).await.kind(),
-        ErrorKind::Connect
-    );
+    assert_eq!(error_after("SSH-2.0-OpenSSH_9.6\r\n", Vec::new()).await.kind(), ErrorKind::Connect);
 }
 
 #[tokio::test]
 async fn an_answer_larger_than_the_cap_is_not_read_to_its_end() {
     let announced = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1073741824\r\n\r\n";
     let endless = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n";
-    for error in [
-        error_after(announced, Vec::new()).await,
-        error_after(endless, vec![b' '; 20 << 20]).await,
-    ] {
+    for error in [error_after(announced, Vec::new()).await, error_after(endless, vec![b' '; 20 << 20]).await]
+    {
         assert_eq!((error.kind(), error.status()), (ErrorKind::TooLarge, Some(200)));
         assert!(error.to_string().contains("16 MiB"), "{error}");
     }
@@ -141,9 +123,7 @@ async fn an_endless_error_page_is_not_read_to_its_end() {
         let _ = told.send(());
     });
     assert!(error_at(&format!("http://{address}")).await.is_server());
-    timeout(Duration::from_secs(10), gone.recv())
-        .await
-        .expect("the client closes the connection");
+    timeout(Duration::from_secs(10), gone.recv()).await.expect("the client closes the connection");
 }
 
 #[tokio::test]
@@ -151,20 +131,11 @@ async fn a_certificate_that_is_not_trusted_is_a_tls_error() {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let certificate = include_bytes!("untrusted.cert.der").to_vec().into();
     let key = PrivateKeyDer::Pkcs8(include_bytes!("untrusted.key.der").to_vec().into());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    let config = Arc::new(
-        config
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)
-            .unwrap(),
-    );
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap());
     let address = listen(move |mut stream| {
         // Fails as soon as the client has seen the certificate.
-        let _ = ServerConnection::new(config.clone())
-            .unwrap()
-            .complete_io(&mut stream);
+        let _ = ServerConnection::new(config.clone()).unwrap().complete_io(&mut stream);
     });
     let error = error_at(&format!("https://{address}")).await;
     assert!(error.is_tls() && error.is_permanent(), "{error}");
@@ -178,10 +149,7 @@ async fn https_to_a_server_that_speaks_plain_http_is_a_tls_error() {
         let _ = stream.read(&mut [0; 64]);
     });
     let error = error_at(&format!("https://{address}")).await;
-    assert!(
-        error.is_tls() && error.to_string().contains("http or https?"),
-        "{error}"
-    );
+    assert!(error.is_tls() && error.to_string().contains("http or https?"), "{error}");
 }
 
 #[tokio::test]
@@ -200,10 +168,7 @@ async fn a_server_that_never_answers_is_a_timeout() {
     // From here on, time passes at once where there is nothing to do.
     tokio::time::pause();
     let error = call.await.unwrap();
-    assert!(
-        error.is_timeout() && error.to_string().contains("600 s"),
-        "{error}"
-    );
+    assert!(error.is_timeout() && error.to_string().contains("600 s"), "{error}");
     assert!(started.elapsed() < Duration::from_secs(60));
 }
 
@@ -222,10 +187,7 @@ async fn a_dropped_call_closes_its_connection() {
     was_asked.await.unwrap();
     call.abort();
     assert!(call.await.unwrap_err().is_cancelled());
-    assert_eq!(
-        timeout(Duration::from_secs(10), was_closed.recv()).await,
-        Ok(Some(true))
-    );
+    assert_eq!(timeout(Duration::from_secs(10), was_closed.recv()).await, Ok(Some(true)));
 }
 
 #[test]
@@ -247,19 +209,10 @@ fn one_lm_serves_several_runtimes_even_where_one_of_them_stands_still() {
         });
     });
     let lm = lm(&format!("http://{address}"));
-    let runtimes: Vec<_> = (0..3)
-        .map(|_| {
-            tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap()
-        })
-        .collect();
+    let runtimes: Vec<_> =
+        (0..3).map(|_| tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()).collect();
     for runtime in &runtimes {
         let call = async { timeout(Duration::from_secs(10), lm.complete(hi())).await };
-        assert_eq!(
-            runtime.block_on(call).unwrap().unwrap().completions[0].text,
-            "hello"
-        );
+        assert_eq!(runtime.block_on(call).unwrap().unwrap().completions[0].text, "hello");
     }
 }

@@ -44,12 +44,7 @@ async fn a_missing_key_names_the_variable_and_the_setter() {
     }
     let error = call().await.unwrap_err();
     assert!(error.is_auth() && error.is_config() && error.is_permanent());
-    assert!(
-        error
-            .to_string()
-            .contains("`OPENAI_API_KEY`, or call `.api_key(..)`"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("`OPENAI_API_KEY`, or call `.api_key(..)`"), "{error}");
 }
 
 #[tokio::test]
@@ -74,10 +69,7 @@ async fn credentials_in_an_address_are_neither_sent_nor_shown() {
     let address = server.uri().replace("//", "//me:canary@");
     let lm = Lm::new("openai/gpt-x").unwrap().base_url(&address).api_key(KEY);
     let error = lm.complete(hi()).await.unwrap_err();
-    assert!(
-        error.is_config() && error.to_string().contains("user name or password"),
-        "{error}"
-    );
+    assert!(error.is_config() && error.to_string().contains("user name or password"), "{error}");
     assert_no_key(&error);
     assert!(!format!("{lm:?} {lm:#?}").contains("canary"));
     assert!(server.received_requests().await.unwrap().is_empty());
@@ -85,30 +77,16 @@ async fn credentials_in_an_address_are_neither_sent_nor_shown() {
 
 #[tokio::test]
 async fn an_address_that_is_none_is_a_config_error() {
-    for address in [
-        "",
-        "localhost:8080/v1",
-        "127.0.0.1:8080",
-        "ftp://127.0.0.1/v1",
-        "http://",
-    ] {
+    for address in ["", "localhost:8080/v1", "127.0.0.1:8080", "ftp://127.0.0.1/v1", "http://"] {
         let lm = Lm::new("vllm/x").unwrap().base_url(address);
         let error = lm.complete(hi()).await.unwrap_err();
-        assert!(
-            error.is_config() && error.to_string().contains("`.base_url(..)`"),
-            "{address}: {error}"
-        );
+        assert!(error.is_config() && error.to_string().contains("`.base_url(..)`"), "{address}: {error}");
     }
 }
 
 #[tokio::test]
 async fn a_key_that_no_header_can_hold_is_a_config_error() {
-    let error = Lm::new("openai/gpt-x")
-        .unwrap()
-        .api_key("sk-canary\n7f3a")
-        .complete(hi())
-        .await
-        .unwrap_err();
+    let error = Lm::new("openai/gpt-x").unwrap().api_key("sk-canary\n7f3a").complete(hi()).await.unwrap_err();
     assert!(error.is_config(), "{error}");
     assert_no_key(&error);
 }

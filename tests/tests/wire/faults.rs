@@ -24,31 +24,17 @@ fn choices(choices: Value) -> ResponseTemplate {
 async fn a_bad_request_is_permanent_and_shows_what_the_server_said() {
     for status in [400, 413, 422] {
         let error = error(refusal(status, json!(null), "invalid_request_error")).await;
-        assert_eq!(
-            (error.kind(), error.status()),
-            (ErrorKind::BadRequest, Some(status))
-        );
-        assert!(
-            error.is_permanent() && error.to_string().contains("you sent [key]"),
-            "{error}"
-        );
+        assert_eq!((error.kind(), error.status()), (ErrorKind::BadRequest, Some(status)));
+        assert!(error.is_permanent() && error.to_string().contains("you sent [key]"), "{error}");
     }
 }
 
 #[tokio::test]
 async fn a_prompt_that_is_too_long_has_its_own_kind() {
-    let openai = error(refusal(
-        400,
-        json!("context_length_exceeded"),
-        "invalid_request_error",
-    ))
-    .await;
+    let openai = error(refusal(400, json!("context_length_exceeded"), "invalid_request_error")).await;
     let llamacpp = error(refusal(400, json!(400), "exceed_context_size_error")).await;
     for error in [openai, llamacpp] {
-        assert!(
-            error.is_context_length() && error.to_string().contains("too long"),
-            "{error}"
-        );
+        assert!(error.is_context_length() && error.to_string().contains("too long"), "{error}");
     }
 }
 
@@ -58,9 +44,7 @@ async fn a_refused_key_is_an_auth_error_that_names_where_the_key_comes_from() {
         let error = error(refusal(status, json!("invalid_api_key"), "invalid_request_error")).await;
         assert!(error.is_auth() && error.is_permanent());
         assert!(
-            error
-                .to_string()
-                .contains("`.api_key(..)`, else the environment variable `OPENAI_API_KEY`"),
+            error.to_string().contains("`.api_key(..)`, else the environment variable `OPENAI_API_KEY`"),
             "{error}"
         );
     }
@@ -78,10 +62,7 @@ async fn a_used_up_quota_is_no_rate_limit() {
 #[tokio::test]
 async fn an_unknown_model_is_named() {
     let error = error(refusal(404, json!("model_not_found"), "invalid_request_error")).await;
-    assert!(
-        error.is_unknown_model() && error.to_string().contains("the model `gpt-x`"),
-        "{error}"
-    );
+    assert!(error.is_unknown_model() && error.to_string().contains("the model `gpt-x`"), "{error}");
 }
 
 #[tokio::test]
@@ -92,19 +73,12 @@ async fn a_rate_limit_says_how_long_to_wait() {
     assert!(plain.is_rate_limited() && plain.retry_after().is_none());
     let seconds = error_of(limited().insert_header("retry-after", "7")).await;
     assert_eq!(seconds.retry_after(), Some(Duration::from_secs(7)));
-    let milliseconds = error_of(
-        limited()
-            .insert_header("retry-after", "7")
-            .insert_header("retry-after-ms", "1500"),
-    )
-    .await;
+    let milliseconds =
+        error_of(limited().insert_header("retry-after", "7").insert_header("retry-after-ms", "1500")).await;
     assert_eq!(milliseconds.retry_after(), Some(Duration::from_millis(1500)));
     for garbage in ["-1", "NaN", "1e400", "soon"] {
         let error = error_of(limited().insert_header("retry-after", garbage)).await;
-        assert!(
-            error.is_rate_limited() && error.retry_after().is_none(),
-            "{garbage}"
-        );
+        assert!(error.is_rate_limited() && error.retry_after().is_none(), "{garbage}");
     }
 }
 
@@ -117,18 +91,10 @@ async fn a_failing_server_is_a_server_error_whatever_its_body() {
             (error.kind(), error.status(), error.is_permanent()),
             (ErrorKind::Server, Some(status), false)
         );
-        assert!(
-            error
-                .to_string()
-                .contains("<html><h1>Bad gateway</h1> [key]</html>"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("<html><h1>Bad gateway</h1> [key]</html>"), "{error}");
     }
     let empty = error(ResponseTemplate::new(503)).await;
-    assert!(
-        empty.is_server() && empty.to_string().contains("empty body"),
-        "{empty}"
-    );
+    assert!(empty.is_server() && empty.to_string().contains("empty body"), "{empty}");
 }
 
 #[tokio::test]
@@ -137,10 +103,7 @@ async fn a_redirect_is_not_followed_and_the_key_goes_nowhere_else() {
     for status in [301, 302, 303, 307, 308] {
         let location = format!("{}/v1?key={KEY}", elsewhere.uri().replace("//", "//me:canary@"));
         let error = error(ResponseTemplate::new(status).insert_header("location", location)).await;
-        assert!(
-            error.is_config() && error.to_string().contains(&elsewhere.uri()),
-            "{error}"
-        );
+        assert!(error.is_config() && error.to_string().contains(&elsewhere.uri()), "{error}");
     }
     assert!(elsewhere.received_requests().await.unwrap().is_empty());
 }
@@ -163,46 +126,23 @@ async fn an_answer_that_is_not_json_shows_its_status_its_type_and_its_start() {
 #[tokio::test]
 async fn an_answer_without_a_content_type_or_without_a_body_is_a_bad_response() {
     let body = good_body().to_string();
-    let untyped = error(
-        ResponseTemplate::new(200)
-            .set_body_bytes(body)
-            .insert_header("content-type", ""),
-    )
-    .await;
+    let untyped =
+        error(ResponseTemplate::new(200).set_body_bytes(body).insert_header("content-type", "")).await;
     let empty = error(ResponseTemplate::new(200).set_body_raw("", "application/json")).await;
     let no_content = error(ResponseTemplate::new(204)).await;
-    for (error, part) in [
-        (untyped, "no content type"),
-        (empty, "empty body"),
-        (no_content, "status 204"),
-    ] {
-        assert!(
-            error.is_bad_response() && error.to_string().contains(part),
-            "{error}"
-        );
+    for (error, part) in [(untyped, "no content type"), (empty, "empty body"), (no_content, "status 204")] {
+        assert!(error.is_bad_response() && error.to_string().contains(part), "{error}");
     }
 }
 
 #[tokio::test]
 async fn an_answer_in_another_encoding_or_cut_json_is_a_bad_response() {
-    let utf_16: Vec<u8> = good_body()
-        .to_string()
-        .encode_utf16()
-        .flat_map(u16::to_le_bytes)
-        .collect();
+    let utf_16: Vec<u8> = good_body().to_string().encode_utf16().flat_map(u16::to_le_bytes).collect();
     let with_mark = [b"\xef\xbb\xbf".as_slice(), good_body().to_string().as_bytes()].concat();
     let cut = good_body().to_string().split_off(3).into_bytes();
-    for body in [
-        b"{\"caf\xe9\": 1}".to_vec(),
-        utf_16,
-        with_mark,
-        cut,
-        b"\xff\xfe".to_vec(),
-    ] {
+    for body in [b"{\"caf\xe9\": 1}".to_vec(), utf_16, with_mark, cut, b"\xff\xfe".to_vec()] {
         assert!(
-            error(ResponseTemplate::new(200).set_body_raw(body, "application/json"))
-                .await
-                .is_bad_response()
+            error(ResponseTemplate::new(200).set_body_raw(body, "application/json")).await.is_bad_response()
         );
     }
 }
@@ -210,9 +150,7 @@ async fn an_answer_in_another_encoding_or_cut_json_is_a_bad_response() {
 #[tokio::test]
 async fn half_a_character_is_replaced() {
     let body = r#"{"choices": [{"message": {"content": "a\ud83d"}}]}"#;
-    let response = answer(ResponseTemplate::new(200).set_body_raw(body, "application/json"))
-        .await
-        .unwrap();
+    let response = answer(ResponseTemplate::new(200).set_body_raw(body, "application/json")).await.unwrap();
     assert_eq!(response.completions[0].text, "a\u{FFFD}");
 }
 
@@ -220,10 +158,7 @@ async fn half_a_character_is_replaced() {
 async fn a_compressed_answer_that_nobody_asked_for_is_a_bad_response() {
     let gzip = ResponseTemplate::new(200).set_body_raw(vec![0x1f, 0x8b, 8, 0], "application/json");
     let error = error(gzip.insert_header("content-encoding", "gzip")).await;
-    assert!(
-        error.is_bad_response() && error.to_string().contains("compressed (gzip)"),
-        "{error}"
-    );
+    assert!(error.is_bad_response() && error.to_string().contains("compressed (gzip)"), "{error}");
 }
 
 #[tokio::test]
@@ -231,11 +166,7 @@ async fn an_answer_without_choices_is_a_bad_response() {
     for choices_given in [json!(null), json!([]), json!({}), json!(KEY)] {
         assert!(error(choices(choices_given)).await.is_bad_response());
     }
-    assert!(
-        error(ResponseTemplate::new(200).set_body_json(json!({})))
-            .await
-            .is_bad_response()
-    );
+    assert!(error(ResponseTemplate::new(200).set_body_json(json!({}))).await.is_bad_response());
 }
 
 #[tokio::test]
@@ -249,17 +180,11 @@ async fn of_choices_with_one_index_the_first_counts_and_surplus_ones_are_left_ou
 
 #[tokio::test]
 async fn an_answer_with_nothing_in_it_is_a_bad_response() {
-    for message in [
-        json!(null),
-        json!({}),
-        json!({"content": null}),
-        json!({"content": ""}),
-        json!({"content": []}),
-    ] {
+    for message in
+        [json!(null), json!({}), json!({"content": null}), json!({"content": ""}), json!({"content": []})]
+    {
         assert!(
-            error(choices(json!([{"message": message, "finish_reason": "stop"}])))
-                .await
-                .is_bad_response()
+            error(choices(json!([{"message": message, "finish_reason": "stop"}]))).await.is_bad_response()
         );
     }
     let calls = json!([{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]);
@@ -267,66 +192,39 @@ async fn an_answer_with_nothing_in_it_is_a_bad_response() {
         json!([{"message": {"content": null, "tool_calls": calls}, "finish_reason": "tool_calls"}]),
     ))
     .await;
-    assert!(
-        error.is_bad_response() && error.to_string().contains("calls a tool"),
-        "{error}"
-    );
+    assert!(error.is_bad_response() && error.to_string().contains("calls a tool"), "{error}");
 }
 
 #[tokio::test]
 async fn parts_are_joined_and_reasoning_and_refusals_are_kept_apart() {
     let parts = json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]);
-    let joined = answer(choices(
-        json!([{"message": {"content": parts, "reasoning_content": "hm"}}]),
-    ))
-    .await
-    .unwrap();
+    let joined =
+        answer(choices(json!([{"message": {"content": parts, "reasoning_content": "hm"}}]))).await.unwrap();
     assert_eq!(
-        (
-            joined.completions[0].text.as_str(),
-            joined.completions[0].reasoning.as_deref()
-        ),
+        (joined.completions[0].text.as_str(), joined.completions[0].reasoning.as_deref()),
         ("ab", Some("hm"))
     );
-    let thought = answer(choices(
-        json!([{"message": {"content": null, "reasoning": "hm"}}]),
-    ))
-    .await
-    .unwrap();
+    let thought = answer(choices(json!([{"message": {"content": null, "reasoning": "hm"}}]))).await.unwrap();
     assert_eq!(
-        (
-            thought.completions[0].text.as_str(),
-            thought.completions[0].reasoning.as_deref()
-        ),
+        (thought.completions[0].text.as_str(), thought.completions[0].reasoning.as_deref()),
         ("", Some("hm"))
     );
-    let refused = answer(choices(
-        json!([{"message": {"content": null, "refusal": "I can't"}}]),
-    ))
-    .await
-    .unwrap();
+    let refused =
+        answer(choices(json!([{"message": {"content": null, "refusal": "I can't"}}]))).await.unwrap();
     assert_eq!(refused.completions[0].refusal.as_deref(), Some("I can't"));
 }
 
 #[tokio::test]
 async fn a_cut_off_answer_says_so() {
-    let cut = answer(choices(
-        json!([{"message": {"content": "so"}, "finish_reason": "length"}]),
-    ))
-    .await
-    .unwrap();
-    assert_eq!(
-        (cut.completions[0].text.as_str(), &cut.completions[0].finish),
-        ("so", &Finish::Length)
-    );
+    let cut =
+        answer(choices(json!([{"message": {"content": "so"}, "finish_reason": "length"}]))).await.unwrap();
+    assert_eq!((cut.completions[0].text.as_str(), &cut.completions[0].finish), ("so", &Finish::Length));
 }
 
 #[tokio::test]
 async fn a_filtered_answer_is_an_error_of_its_own_kind() {
-    let output = error(choices(
-        json!([{"message": {"content": "so"}, "finish_reason": "content_filter"}]),
-    ))
-    .await;
+    let output =
+        error(choices(json!([{"message": {"content": "so"}, "finish_reason": "content_filter"}]))).await;
     assert_eq!(output.completion(), Some("so"));
     let input = error(refusal(400, json!("content_filter"), "invalid_request_error")).await;
     assert!(output.is_filtered() && input.is_filtered());
@@ -336,10 +234,7 @@ async fn a_filtered_answer_is_an_error_of_its_own_kind() {
 async fn an_error_inside_a_success_is_an_error() {
     let inside = json!({"error": {"code": 503, "message": format!("no provider for {KEY}")}});
     let error = error(ResponseTemplate::new(200).set_body_json(inside)).await;
-    assert!(
-        error.is_server() && error.to_string().contains("no provider for [key]"),
-        "{error}"
-    );
+    assert!(error.is_server() && error.to_string().contains("no provider for [key]"), "{error}");
 }
 
 #[tokio::test]

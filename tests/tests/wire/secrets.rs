@@ -70,10 +70,7 @@ async fn the_key_is_in_no_log_whatever_the_server_answers() {
     }
     let text = log.0.lock().unwrap();
     // The log does hold what karat says, or its silence would prove nothing.
-    assert!(
-        text.contains("openai/gpt-x") && text.contains("status=401"),
-        "{text}"
-    );
+    assert!(text.contains("openai/gpt-x") && text.contains("status=401"), "{text}");
     assert!(!text.contains(KEY) && !text.contains("7f3a"), "{text}");
 }
 
