@@ -45,7 +45,7 @@ pub mod __private {
 
     pub use crate::{
         error::Result,
-        field::{Field as FieldSpec, FieldType, Reader, Writer},
+        field::{Field as FieldSpec, Reader, SignatureField as FieldType, Writer},
         module::{Module, Traverse, Walker, WalkerMut},
         prediction::{ForwardOutput, Prediction},
         reward::{IntoScore, Sourced},

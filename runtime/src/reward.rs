@@ -280,12 +280,17 @@ impl<I: Sync + 'static, O: Sync + 'static> BoxReward<I, O> {
     /// How good the prediction is; what LM calls it takes are counted by the tracer.
     ///
     /// # Errors
-    /// The reward's own; [`is_reward`](Error::is_reward) for NaN.
+    /// A karat error of the reward's as it is; [`is_reward`](Error::is_reward) for any other, and for NaN.
     ///
     /// # Panics
     /// If the reward does.
     pub async fn evaluate(&self, input: &I, prediction: &Prediction<O>, tracer: &Tracer) -> Result<Score> {
-        let score = self.0.evaluate(input, prediction, tracer).await?;
+        let score = self.0.evaluate(input, prediction, tracer).await.map_err(|error| match error.kind() {
+            ErrorKind::Other => {
+                Error::new(ErrorKind::Reward, format!("the reward failed: {error}")).with_source(error)
+            }
+            _ => error,
+        })?;
         if score.value.is_nan() {
             return Err(Error::new(
                 ErrorKind::Reward,

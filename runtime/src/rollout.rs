@@ -134,22 +134,27 @@ impl Rollout {
     }
 }
 
+/// The text on one line.
+fn one_line(text: impl fmt::Display) -> String {
+    text.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 impl fmt::Display for Rollout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = if self.chosen { '*' } else { ' ' };
         write!(f, "{mark} rollout {} (id {}): ", self.index, self.rollout_id)?;
         match (&self.error, self.reward) {
-            (Some(error), _) => write!(f, "failed: {error}")?,
+            (Some(error), _) => write!(f, "failed: {}", one_line(error))?,
             (None, Some(reward)) => write!(f, "reward {reward:.3}")?,
             (None, None) => f.write_str("cancelled")?,
         }
         if let Some(feedback) = &self.feedback {
-            write!(f, " ({feedback})")?;
+            write!(f, " ({})", one_line(feedback))?;
         }
         let usage = self.usage;
         write!(f, ", {} calls, {} tokens, {:.2?}", usage.calls, usage.total_tokens(), self.elapsed)?;
         if let Some(advice) = &self.advice {
-            write!(f, "; {advice}")?;
+            write!(f, "; {}", one_line(advice))?;
         }
         for note in &self.notes {
             write!(f, "; note: {note}")?;

@@ -90,7 +90,7 @@ fn is_blank(text: &str) -> bool {
 /// A field's name as people write it: `search_query` is `Search query`.
 fn label(name: &str) -> String {
     let spaced = name.replace('_', " ");
-    let mut letters = spaced.chars();
+    let mut letters = spaced.trim().chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 

@@ -25,24 +25,40 @@ use crate::error::Result;
 pub trait FieldType:
     Serialize + DeserializeOwned + JsonSchema + Clone + Debug + Send + Sync + 'static
 {
-    // What the macros call. Through the trait, a wrong type is one error at the user's token; through functions with a bound
-    // it would be one for each of them.
-    #[doc(hidden)]
-    const INPUT: Field = Field::input::<Self>("", "");
-    #[doc(hidden)]
-    const OUTPUT: Field = Field::output::<Self>("", "");
-    #[doc(hidden)]
-    fn put(&self, writer: &mut Writer) {
-        writer.put(self);
-    }
-    #[doc(hidden)]
-    fn take(reader: &mut Reader<'_>) -> Result<Self> {
-        reader.take()
-    }
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + Send + Sync + 'static> FieldType for T {}
+
+/// What the macros call. Through a trait without supertraits, a wrong type is one error at the user's token; through functions
+/// with a bound, or with the supertraits of [`FieldType`], it would be one for each of them.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the type of a signature's field",
+    label = "not a field type: it needs serde's `Serialize` and `Deserialize`, schemars' `JsonSchema`, `Clone` and `Debug`, and must be `Send + Sync + 'static`",
+    note = "write `#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]` on `{Self}`",
+    note = "for a type of another crate, switch on its `serde` feature and schemars' feature for it, or wrap it in a struct of your own"
+)]
+pub trait SignatureField: Sized {
+    const INPUT: Field;
+    const OUTPUT: Field;
+    fn put(&self, writer: &mut Writer);
+    fn take(reader: &mut Reader<'_>) -> Result<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: FieldType> SignatureField for T {
+    const INPUT: Field = Field::input::<Self>("", "");
+    const OUTPUT: Field = Field::output::<Self>("", "");
+
+    fn put(&self, writer: &mut Writer) {
+        writer.put(self);
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Self> {
+        reader.take()
+    }
+}
 
 /// Whether the program gives a field's value or the model does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

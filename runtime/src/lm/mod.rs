@@ -239,11 +239,14 @@ impl fmt::Debug for Lm {
     }
 }
 
-/// Equal if they are the same model generating in the same way.
+/// Equal if they are the same model generating in the same way: the same address and key, or the same object of your own.
 impl PartialEq for Lm {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.inner, &other.inner)
-            || (Arc::ptr_eq(&self.inner.model, &other.inner.model) && self.config() == other.config())
+        let same_model = match (&self.inner.client, &other.inner.client) {
+            (Some(client), Some(other)) => client == other,
+            _ => Arc::ptr_eq(&self.inner.model, &other.inner.model),
+        };
+        same_model && self.config() == other.config()
     }
 }
 

@@ -138,7 +138,9 @@ impl<M: Module> Refine<M> {
         review: Review,
     ) -> Result<Option<(String, Hints)>> {
         let predictors = self.module.named_predictors();
-        if let (Some(feedback), Critic::WithoutFeedback) = (review.score.feedback(), self.critic) {
+        if let (Some(feedback), Critic::WithoutFeedback) =
+            (review.score.feedback().filter(|text| !text.trim().is_empty()), self.critic)
+        {
             let hints = predictors.into_iter().map(|(path, _)| (path, feedback.to_owned())).collect();
             return Ok(Some((String::new(), hints)));
         }

@@ -199,6 +199,7 @@ impl<'a, M: Module> Rollouts<'a, M> {
             let forward = AssertUnwindSafe(async { copy.forward(self.input.clone()).await });
             let prediction =
                 forward.catch_unwind().await.unwrap_or_else(|panic| Err(panicked("the module", &*panic)))?;
+            let prediction = prediction.with_usage(started.tracer.usage()).with_trace(started.tracer.trace());
             let judge = started.tracer.child();
             let evaluate = self.reward.evaluate(self.input, &prediction, &judge);
             let score = AssertUnwindSafe(evaluate).catch_unwind().await;
@@ -220,9 +221,10 @@ fn far_from(id: u64) -> u64 {
 /// Texts by the path of the predictor that they are for.
 pub(super) type Hints = BTreeMap<String, String>;
 
-/// The field in which a predictor's prompt carries its hint.
+/// The field in which a predictor's prompt carries its hint; named as DSPy does, so that a field `hint` of the user's own
+/// stays apart.
 const HINT: Field =
-    Field::input::<String>("hint", "Advice from earlier attempts at this same task; follow it.");
+    Field::input::<String>("hint_", "Advice from earlier attempts at this same task; follow it.");
 
 /// Adds the hint to those that outer runs have given.
 fn give_hint(predictor: &mut Predictor, hint: &str) {
@@ -378,6 +380,9 @@ fn exhausted(message: String, last: Error) -> Error {
     }
     if let Some(completion) = last.completion() {
         error = error.with_completion(completion);
+    }
+    if let Some(path) = last.predictor() {
+        error = error.with_predictor(path);
     }
     error.with_source(last)
 }

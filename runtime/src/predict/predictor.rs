@@ -168,7 +168,7 @@ impl Predictor {
     }
 
     /// Adds a field to the signature as this predictor sees it: the user's own type, demos and files stay as they are. Its
-    /// value comes with [`Predict::call_with`](crate::Predict::call_with) (inputs) and leaves with
+    /// value comes with [`Predict::forward_with`](crate::Predict::forward_with) (inputs) and leaves with
     /// [`Prediction::added`](crate::Prediction::added) (outputs).
     ///
     /// # Errors

@@ -80,7 +80,7 @@ async fn a_refine_inside_a_refine_keeps_the_outer_hint_beside_its_own() {
         .map(|message| (message.contains("outer tip"), message.contains("inner tip")))
         .collect();
     assert_eq!(hints, [(false, false), (false, true), (true, false), (true, true)]);
-    assert!(last_messages(&lm)[3].contains("[[ ## hint ## ]]\nouter tip\ninner tip\n"));
+    assert!(last_messages(&lm)[3].contains("[[ ## hint_ ## ]]\nouter tip\ninner tip\n"));
 }
 
 /// A predictor beside a wrapper, so that one has fewer ids than the other.

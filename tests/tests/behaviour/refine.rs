@@ -111,8 +111,8 @@ async fn a_reward_with_feedback_text_goes_to_the_predictors_as_it_is_and_no_crit
     assert_eq!((lm.calls(), best.usage().calls), (3, 3));
     let messages = last_messages(&lm);
     assert!(!messages[0].contains("hint"), "{}", messages[0]);
-    assert!(messages[1].contains("[[ ## hint ## ]]\n1 is too little\n"), "{}", messages[1]);
-    assert!(messages[2].contains("[[ ## hint ## ]]\n2 is too little\n"), "{}", messages[2]);
+    assert!(messages[1].contains("[[ ## hint_ ## ]]\n1 is too little\n"), "{}", messages[1]);
+    assert!(messages[2].contains("[[ ## hint_ ## ]]\n2 is too little\n"), "{}", messages[2]);
     assert!(!messages[2].contains("1 is too little"), "the newest advice alone");
     let advice = best.rollouts()[0].advice().unwrap();
     assert_eq!(advice.by_predictor()["self"], "1 is too little");
@@ -143,7 +143,7 @@ async fn two_predictors_of_one_signature_that_run_in_a_join_get_each_its_own_hin
     let best = Refine::new(twins(&lm), 2, |_, _| 0.0).feedback_lm(critic.lm()).call(ask()).await.unwrap();
     let messages = last_messages(&lm);
     assert_eq!(messages.len(), 4);
-    let hint = |text: &str| format!("[[ ## hint ## ]]\n{text}\n");
+    let hint = |text: &str| format!("[[ ## hint_ ## ]]\n{text}\n");
     let second: Vec<_> =
         messages[2..].iter().map(|m| (m.contains(&hint("go left")), m.contains(&hint("go right")))).collect();
     assert_eq!(second, [(true, false), (false, true)], "{messages:#?}");

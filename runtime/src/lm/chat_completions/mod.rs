@@ -10,7 +10,7 @@ mod transport;
 
 use std::{fmt, sync::Arc};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use self::endpoint::Endpoint;
 use super::{BoxFuture, LanguageModel, Request, Response, provider::Provider};
@@ -66,6 +66,16 @@ impl LanguageModel for ChatCompletions {
 
     fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
         Box::pin(self.send(request))
+    }
+}
+
+/// The same server, model and key.
+impl PartialEq for ChatCompletions {
+    fn eq(&self, other: &Self) -> bool {
+        fn key(client: &ChatCompletions) -> Option<&str> {
+            client.api_key.as_ref().map(ExposeSecret::expose_secret)
+        }
+        self.name == other.name && self.base_url == other.base_url && key(self) == key(other)
     }
 }
 
