@@ -177,8 +177,10 @@ fn expand(raw: RawReward, reward: Reward, runtime: &Runtime) -> TokenStream {
         })
         .collect();
     let turbofish = (!parameters.is_empty()).then(|| quote!(::<#(#parameters),*>));
+    // The input's type is the module's to choose: `&String` is what a module that takes a `String` hands over.
     quote! {
         #(#attributes)*
+        #[allow(clippy::ptr_arg)]
         #visibility #outer {
             #signature #body
             #proof

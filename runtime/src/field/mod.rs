@@ -72,7 +72,7 @@ pub enum FieldRole {
 /// The static facts of one field.
 ///
 /// `#[signature]` writes them for a struct's fields; authors of modules write them for fields that they add to a signature
-/// (see [`Predictor::with_field`](crate::Predictor::with_field)).
+/// (see [`Predictor::add_field`](crate::Predictor::add_field)).
 ///
 /// ```
 /// use karat::Field;
