@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Adapter, Demo, Inputs, Mode, Prepared, Task, TaskField, complete, marker, text_of};
+use super::{Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField, complete, marker, text_of};
 use crate::{error::Result, lm::Message};
 
 /// Each field under a line `[[ ## name ## ]]`; the default adapter.
@@ -15,9 +15,6 @@ use crate::{error::Result, lm::Message};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ChatAdapter;
 
-/// Stands for a value that a demo does not have.
-const NOT_GIVEN: &str = "(not given in this example)";
-
 impl Adapter for ChatAdapter {
     fn name(&self) -> &'static str {
         "chat"
@@ -26,7 +23,7 @@ impl Adapter for ChatAdapter {
     fn prepare(&self, task: &Task<'_>) -> Prepared {
         let mut prefix = vec![Message::system(system(task))];
         for demo in task.demos() {
-            prefix.push(Message::user(inputs_text(task, &demo.inputs)));
+            prefix.push(Message::user(inputs_text(task, &demo.inputs).trim_end()));
             prefix.push(Message::assistant(outputs_text(task, demo)));
         }
         Prepared { prefix: prefix.into(), modes: vec![Mode::PROMPT], stop: Vec::new() }
@@ -79,8 +76,8 @@ fn system(task: &Task<'_>) -> String {
     let mut text = String::from(
         "You are given fields and write fields. Every field stands below a marker line with its name.\n",
     );
-    list_fields(&mut text, "\nGiven:\n", task.inputs());
-    list_fields(&mut text, "\nTo write:\n", task.outputs());
+    list_inputs(&mut text, task);
+    list_outputs(&mut text, "\nTo write:\n", task);
     text.push_str("\nThe form, where {name} stands for a value:\n\n");
     for field in task.inputs().chain(task.outputs()) {
         marker::write(&mut text, field.name());
@@ -92,17 +89,29 @@ fn system(task: &Task<'_>) -> String {
     text
 }
 
-/// The fields' names, types and descriptions, one a line.
-pub(super) fn list_fields<'a>(text: &mut String, head: &str, fields: impl Iterator<Item = TaskField<'a>>) {
-    let mut head = Some(head);
-    for field in fields {
-        text.push_str(head.take().unwrap_or_default());
-        let _ = write!(text, "- `{}` ({})", field.name(), field.type_text());
-        if !field.description().is_empty() {
-            let _ = write!(text, ": {}", field.description());
-        }
-        text.push('\n');
+/// The given fields, one a line. Their types show in their values.
+pub(super) fn list_inputs(text: &mut String, task: &Task<'_>) {
+    let mut head = Some("\nGiven:\n");
+    for field in task.inputs() {
+        let _ = write!(text, "{}- `{}`", head.take().unwrap_or_default(), field.name());
+        end_with_description(text, field);
     }
+}
+
+/// The fields to write, one a line, with their types.
+pub(super) fn list_outputs(text: &mut String, head: &str, task: &Task<'_>) {
+    text.push_str(head);
+    for field in task.outputs() {
+        let _ = write!(text, "- `{}` ({})", field.name(), field.type_text());
+        end_with_description(text, field);
+    }
+}
+
+fn end_with_description(text: &mut String, field: TaskField<'_>) {
+    if !field.description().is_empty() {
+        let _ = write!(text, ": {}", field.description());
+    }
+    text.push('\n');
 }
 
 /// The input fields, each below its marker.

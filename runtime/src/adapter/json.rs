@@ -6,8 +6,8 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Adapter, Demo, Inputs, Mode, Prepared, Task, TaskField,
-    chat::{inputs_text, list_fields, write_extra},
+    Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField,
+    chat::{inputs_text, list_inputs, list_outputs, write_extra},
     complete,
 };
 use crate::{
@@ -31,7 +31,7 @@ impl Adapter for JsonAdapter {
     fn prepare(&self, task: &Task<'_>) -> Prepared {
         let mut prefix = vec![Message::system(system(task))];
         for demo in task.demos() {
-            prefix.push(Message::user(inputs_text(task, &demo.inputs)));
+            prefix.push(Message::user(inputs_text(task, &demo.inputs).trim_end()));
             prefix.push(Message::assistant(object(task, demo)));
         }
         let schema = schema(task);
@@ -95,18 +95,20 @@ fn system(task: &Task<'_>) -> String {
     let mut text = String::from(
         "You are given fields, each below a marker line with its name, and answer with one JSON object.\n",
     );
-    list_fields(&mut text, "\nGiven:\n", task.inputs());
-    list_fields(&mut text, "\nKeys of the object, in this order:\n", task.outputs());
+    list_inputs(&mut text, task);
+    list_outputs(&mut text, "\nKeys of the object, in this order:\n", task);
     text.push_str("\nThe task:\n");
     text.push_str(task.instructions());
     text
 }
 
-/// A demo's answer. What it does not have is null.
+/// A demo's answer.
 fn object(task: &Task<'_>, demo: &Demo) -> String {
+    let absent = |field: &TaskField<'_>| if field.is_text() { NOT_GIVEN.into() } else { Value::Null };
     let pairs = task.outputs().zip(&demo.outputs);
-    let object: Map<_, _> =
-        pairs.map(|(field, value)| (field.name().to_owned(), value.clone().unwrap_or(Value::Null))).collect();
+    let object: Map<_, _> = pairs
+        .map(|(field, value)| (field.name().to_owned(), value.clone().unwrap_or_else(|| absent(&field))))
+        .collect();
     Value::Object(object).to_string()
 }
 

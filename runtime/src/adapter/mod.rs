@@ -14,10 +14,13 @@ use serde_json::Value;
 pub use self::{chat::ChatAdapter, json::JsonAdapter, terse::TerseAdapter};
 use crate::{
     error::{Error, Result},
-    field::{CompiledField, Field, FieldRole},
+    field::{CompiledField, Field, FieldRole, Shape},
     lm::{Message, ResponseFormat},
     signature::{Layout, Slot},
 };
+
+/// Stands for a value that a demo does not have.
+const NOT_GIVEN: &str = "(not given in this example)";
 
 /// How a task becomes a prompt and a reply becomes field values.
 ///
@@ -157,6 +160,11 @@ impl<'a> TaskField<'a> {
     /// Its type in words, e.g. `text` or `one of: Low, High`.
     pub fn type_text(&self) -> &'a str {
         &self.compiled.type_text
+    }
+
+    /// True if its values are text as it stands.
+    pub fn is_text(&self) -> bool {
+        self.compiled.shape == Shape::Text
     }
 
     /// True if it may be absent.

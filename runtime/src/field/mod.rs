@@ -10,7 +10,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 pub use self::slots::{Reader, Writer};
-pub(crate) use self::{compiled::CompiledField, slots::read_value};
+pub(crate) use self::{
+    compiled::{CompiledField, Shape},
+    slots::read_value,
+};
 use crate::error::Result;
 
 /// The types that a signature's field may have: those that serde reads and writes and schemars describes.
