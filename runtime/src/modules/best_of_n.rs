@@ -1,10 +1,13 @@
 //! Several rollouts, the best of which is kept.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::{FutureExt, StreamExt, future, stream::FuturesUnordered};
 
-use super::rollouts::{Hints, Rollouts, Settings, Started, Tally, config};
+use super::{
+    judged::{Judged, Settings, config, wrapper},
+    rollouts::{Hints, Rollouts, Started, Tally},
+};
 use crate::{
     BoxReward, Error, IntoScore, Module, Prediction, Result, Reward, Stop, Traverse, Walker, WalkerMut,
 };
@@ -42,71 +45,20 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Clone, Debug)]
 pub struct BestOfN<M: Module> {
-    module: M,
-    reward: BoxReward<M::Input, M::Output>,
-    settings: Settings,
+    judged: Judged<M>,
     concurrency: usize,
 }
 
+wrapper!(BestOfN { concurrency: 1 });
+
 impl<M: Module> BestOfN<M> {
-    /// At most `n` rollouts of the module, judged by a closure or a [`#[reward]`](macro@crate::reward) function that returns
-    /// a `bool`, `f64`, `(f64, feedback)`, [`Score`](crate::Score), or a `Result` of one.
-    ///
-    /// An `n` of 0 is an [`is_config`](crate::Error::is_config) error of the call.
-    pub fn new<R: IntoScore + 'static>(
-        module: M,
-        n: usize,
-        reward: impl Fn(&M::Input, &Prediction<M::Output>) -> R + Send + Sync + 'static,
-    ) -> Self {
-        Self::of(module, n, BoxReward::from_fn(reward))
-    }
-
-    /// At most `n` rollouts of the module, judged by a type, such as an LM judge.
-    pub fn with_reward(module: M, n: usize, reward: impl Reward<M::Input, M::Output>) -> Self {
-        Self::of(module, n, BoxReward::new(reward))
-    }
-
-    fn of(module: M, n: usize, reward: BoxReward<M::Input, M::Output>) -> Self {
-        Self { module, reward, settings: Settings::new(n), concurrency: 1 }
-    }
-
-    /// Ends the call at the first reward that is at least this; NaN is an [`is_config`](crate::Error::is_config) error of the
-    /// call.
-    pub fn threshold(mut self, reward: f64) -> Self {
-        self.settings.threshold = Some(reward);
-        self
-    }
-
-    /// Tolerates so many failed rollouts in one call; the next one ends it with an error. Default: `n`, so that only a call
-    /// without any success fails. 0 fails fast.
-    pub fn fail_count(mut self, failures: usize) -> Self {
-        self.settings.fail_count = Some(failures);
-        self
-    }
-
-    /// Runs so many rollouts at once. The first to reach the threshold drops the others on the wire. Default: 1.
+    /// Runs so many rollouts at once. The first to reach the threshold drops the others on the wire. Default: 1; 0 is an
+    /// [`is_config`](crate::Error::is_config) error of the call.
     pub fn concurrency(mut self, rollouts: usize) -> Self {
         self.concurrency = rollouts;
         self
-    }
-
-    /// Ends the call after this time with the best prediction until then, or with an
-    /// [`is_timeout`](crate::Error::is_timeout) error if there is none. Needs a tokio runtime with its timer on.
-    pub fn deadline(mut self, time: Duration) -> Self {
-        self.settings.deadline = Some(time);
-        self
-    }
-
-    /// The rollouts' temperature in place of 1.0. It replaces the LM's; one that a predictor fixed for itself stays.
-    pub fn temperature(mut self, temperature: f64) -> Self {
-        self.settings.temperature = Some(temperature);
-        self
-    }
-
-    /// The module that is run.
-    pub fn module(&self) -> &M {
-        &self.module
     }
 }
 
@@ -115,13 +67,13 @@ impl<M: Module> Module for BestOfN<M> {
     type Output = M::Output;
 
     async fn forward(&self, input: M::Input) -> Result<Prediction<M::Output>> {
-        self.settings.check()?;
+        self.judged.settings.check()?;
         if self.concurrency == 0 {
             return Err(config("the concurrency is 0, so that no rollout would ever start: use at least 1"));
         }
-        let rollouts = Rollouts::new(&self.module, &self.reward, &self.settings, &input);
-        let mut tally = Tally::new(&self.settings);
-        let mut waiting = 0..self.settings.n;
+        let rollouts = Rollouts::new(&self.judged, &input);
+        let mut tally = Tally::new(&self.judged.settings);
+        let mut waiting = 0..self.judged.settings.n;
         let mut running = FuturesUnordered::new();
         let mut started: BTreeMap<usize, Started> = BTreeMap::new();
         let mut deadline = std::pin::pin!(rollouts.deadline());
@@ -160,7 +112,7 @@ impl<M: Module> Module for BestOfN<M> {
     }
 
     fn source(&self) -> Option<&'static str> {
-        self.module.source()
+        self.judged.module.source()
     }
 }
 
@@ -168,36 +120,4 @@ impl<M: Module> Module for BestOfN<M> {
 fn fail<O>(mut tally: Tally<'_, O>, running: &BTreeMap<usize, Started>, error: Error) -> Error {
     running.values().for_each(|started| tally.add_cancelled(started));
     tally.fail(error)
-}
-
-impl<M: Module> Traverse for BestOfN<M> {
-    fn walk<'a>(&'a self, walker: &mut Walker<'a, '_>) {
-        walker.module(self);
-        walker.repeated(self.settings.n, "module", &self.module);
-    }
-
-    fn walk_mut<'a>(&'a mut self, walker: &mut WalkerMut<'a, '_>) {
-        walker.field("module", &mut self.module);
-    }
-}
-
-impl<M: Module> Clone for BestOfN<M> {
-    fn clone(&self) -> Self {
-        Self {
-            module: self.module.clone(),
-            reward: self.reward.clone(),
-            settings: self.settings.clone(),
-            concurrency: self.concurrency,
-        }
-    }
-}
-
-impl<M: Module + fmt::Debug> fmt::Debug for BestOfN<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = f.debug_struct("BestOfN");
-        out.field("module", &self.module)
-            .field("settings", &self.settings)
-            .field("concurrency", &self.concurrency);
-        out.finish_non_exhaustive()
-    }
 }

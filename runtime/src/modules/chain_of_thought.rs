@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use serde_json::Value;
+
 use crate::{
     Adapter, Field, Lm, Module, OnParseError, Place, Predict, Prediction, Result, Signature, Traverse,
     Walker, WalkerMut,
@@ -99,6 +101,21 @@ impl<S: Signature> ChainOfThought<S> {
     /// Sets the most tokens to generate per completion.
     pub fn max_tokens(self, tokens: u32) -> Self {
         self.with(|predict| predict.max_tokens(tokens))
+    }
+
+    /// Sets how many completions to ask for; see [`Prediction::completions`].
+    pub fn n(self, completions: u32) -> Self {
+        self.with(|predict| predict.n(completions))
+    }
+
+    /// Adds a text at which generation ends.
+    pub fn stop(self, text: impl Into<String>) -> Self {
+        self.with(|predict| predict.stop(text))
+    }
+
+    /// Sets any further parameter of the provider.
+    pub fn param(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.with(|predict| predict.param(name, value))
     }
 
     /// The predictor inside.

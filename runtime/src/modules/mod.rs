@@ -3,6 +3,7 @@
 mod advice;
 mod best_of_n;
 mod chain_of_thought;
+mod judged;
 mod refine;
 mod rollouts;
 

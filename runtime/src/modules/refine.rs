@@ -1,12 +1,13 @@
 //! Rollouts one after another, each with advice from the one before.
 
-use std::{borrow::Borrow, fmt, time::Duration};
+use std::{borrow::Borrow, time::Duration};
 
 use futures_util::future::{self, Either};
 
 use super::{
     advice::{Review, advise},
-    rollouts::{Ended, Hints, Rollouts, Settings, Tally},
+    judged::{Judged, Settings, wrapper},
+    rollouts::{Ended, Hints, Rollouts, Tally},
 };
 use crate::{
     Advice, BoxReward, IntoScore, Lm, Module, Prediction, Result, Reward, Score, Stop, Traverse, Walker,
@@ -48,13 +49,14 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Clone, Debug)]
 pub struct Refine<M: Module> {
-    module: M,
-    reward: BoxReward<M::Input, M::Output>,
-    settings: Settings,
+    judged: Judged<M>,
     critic: Critic,
     feedback_lm: Option<Lm>,
 }
+
+wrapper!(Refine { critic: Critic::default(), feedback_lm: None });
 
 /// When the critic is asked for advice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,52 +69,6 @@ pub enum Critic {
 }
 
 impl<M: Module> Refine<M> {
-    /// At most `n` rollouts of the module, judged as in [`BestOfN::new`](crate::BestOfN::new). The critic sees the source of a
-    /// [`#[reward]`](macro@crate::reward) function; a closure has none.
-    pub fn new<R: IntoScore + 'static>(
-        module: M,
-        n: usize,
-        reward: impl Fn(&M::Input, &Prediction<M::Output>) -> R + Send + Sync + 'static,
-    ) -> Self {
-        Self::of(module, n, BoxReward::from_fn(reward))
-    }
-
-    /// At most `n` rollouts of the module, judged by a type, such as an LM judge.
-    pub fn with_reward(module: M, n: usize, reward: impl Reward<M::Input, M::Output>) -> Self {
-        Self::of(module, n, BoxReward::new(reward))
-    }
-
-    fn of(module: M, n: usize, reward: BoxReward<M::Input, M::Output>) -> Self {
-        Self { module, reward, settings: Settings::new(n), critic: Critic::default(), feedback_lm: None }
-    }
-
-    /// Ends the call at the first reward that is at least this; NaN is an [`is_config`](crate::Error::is_config) error of the
-    /// call.
-    pub fn threshold(mut self, reward: f64) -> Self {
-        self.settings.threshold = Some(reward);
-        self
-    }
-
-    /// Tolerates so many failed rollouts in one call; the next one ends it with an error. Default: `n`, so that only a call
-    /// without any success fails. 0 fails fast.
-    pub fn fail_count(mut self, failures: usize) -> Self {
-        self.settings.fail_count = Some(failures);
-        self
-    }
-
-    /// Ends the call after this time, advice included, with the best prediction until then, or with an
-    /// [`is_timeout`](crate::Error::is_timeout) error if there is none. Needs a tokio runtime with its timer on.
-    pub fn deadline(mut self, time: Duration) -> Self {
-        self.settings.deadline = Some(time);
-        self
-    }
-
-    /// The rollouts' temperature in place of 1.0. It replaces the LM's; one that a predictor fixed for itself stays.
-    pub fn temperature(mut self, temperature: f64) -> Self {
-        self.settings.temperature = Some(temperature);
-        self
-    }
-
     /// When the critic is asked.
     pub fn critic(mut self, critic: Critic) -> Self {
         self.critic = critic;
@@ -125,11 +81,6 @@ impl<M: Module> Refine<M> {
         self
     }
 
-    /// The module that is run.
-    pub fn module(&self) -> &M {
-        &self.module
-    }
-
     /// What the next rollouts are told, given how this one was judged. `None`: nothing new.
     async fn advice(
         &self,
@@ -137,7 +88,7 @@ impl<M: Module> Refine<M> {
         rollout_id: u64,
         review: Review,
     ) -> Result<Option<(String, Hints)>> {
-        let predictors = self.module.named_predictors();
+        let predictors = self.judged.module.named_predictors();
         if let (Some(feedback), Critic::WithoutFeedback) =
             (review.score.feedback().filter(|text| !text.trim().is_empty()), self.critic)
         {
@@ -150,7 +101,7 @@ impl<M: Module> Refine<M> {
             // There is nobody to advise.
             (None, None) => return Ok(None),
         };
-        advise(&self.module, &lm, rollout_id, review, &rollouts.costs().child()).await.map(Some)
+        advise(&self.judged.module, &lm, rollout_id, review, &rollouts.costs().child()).await.map(Some)
     }
 }
 
@@ -159,13 +110,13 @@ impl<M: Module> Module for Refine<M> {
     type Output = M::Output;
 
     async fn forward(&self, input: M::Input) -> Result<Prediction<M::Output>> {
-        self.settings.check()?;
-        let rollouts = Rollouts::new(&self.module, &self.reward, &self.settings, &input);
-        let mut tally = Tally::new(&self.settings);
+        self.judged.settings.check()?;
+        let rollouts = Rollouts::new(&self.judged, &input);
+        let mut tally = Tally::new(&self.judged.settings);
         let mut hints = Hints::new();
         let mut deadline = std::pin::pin!(rollouts.deadline());
         let mut stop = Stop::Completed;
-        for index in 0..self.settings.n {
+        for index in 0..self.judged.settings.n {
             if rollouts.is_over() {
                 stop = Stop::Deadline;
                 break;
@@ -191,7 +142,7 @@ impl<M: Module> Module for Refine<M> {
                 Ok(false) => {}
                 Err(error) => return Err(tally.fail(error)),
             }
-            let (Some(review), true) = (review, index + 1 < self.settings.n) else {
+            let (Some(review), true) = (review, index + 1 < self.judged.settings.n) else {
                 continue;
             };
             let advice = std::pin::pin!(self.advice(&rollouts, started.rollout_id, review));
@@ -212,7 +163,7 @@ impl<M: Module> Module for Refine<M> {
     }
 
     fn source(&self) -> Option<&'static str> {
-        self.module.source()
+        self.judged.module.source()
     }
 }
 
@@ -225,38 +176,7 @@ impl<M: Module> Refine<M> {
             outputs: format!("{:#?}", **prediction),
             trace: ended.started.tracer.trace(),
             score: score.clone(),
-            threshold: self.settings.threshold,
+            threshold: self.judged.settings.threshold,
         })
-    }
-}
-
-impl<M: Module> Traverse for Refine<M> {
-    fn walk<'a>(&'a self, walker: &mut Walker<'a, '_>) {
-        walker.module(self);
-        walker.repeated(self.settings.n, "module", &self.module);
-    }
-
-    fn walk_mut<'a>(&'a mut self, walker: &mut WalkerMut<'a, '_>) {
-        walker.field("module", &mut self.module);
-    }
-}
-
-impl<M: Module> Clone for Refine<M> {
-    fn clone(&self) -> Self {
-        Self {
-            module: self.module.clone(),
-            reward: self.reward.clone(),
-            settings: self.settings.clone(),
-            critic: self.critic,
-            feedback_lm: self.feedback_lm.clone(),
-        }
-    }
-}
-
-impl<M: Module + fmt::Debug> fmt::Debug for Refine<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = f.debug_struct("Refine");
-        out.field("module", &self.module).field("settings", &self.settings).field("critic", &self.critic);
-        out.field("feedback_lm", &self.feedback_lm).finish_non_exhaustive()
     }
 }

@@ -1,65 +1,22 @@
 //! What `BestOfN` and `Refine` share: how a rollout is set up, run and judged, and how the best one is chosen.
 
-use std::{
-    any::Any, cmp::Ordering, collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration,
-};
+use std::{any::Any, cmp::Ordering, collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::{FutureExt, future};
 use tokio::time::Instant;
 
+use super::judged::{Judged, Settings};
 use crate::{
-    Advice, BoxReward, Error, ErrorKind, Field, Module, Prediction, Predictor, Result, Rollout, Score, Stop,
-    Trace, Tracer,
+    Advice, Error, ErrorKind, Field, Module, Prediction, Predictor, Result, Rollout, Score, Stop, Trace,
+    Tracer,
 };
 
 /// The temperature of rollouts where nothing else is set.
 const TEMPERATURE: f64 = 1.0;
 
-/// What the user chose.
-#[derive(Clone, Debug)]
-pub(super) struct Settings {
-    pub(super) n: usize,
-    pub(super) threshold: Option<f64>,
-    pub(super) fail_count: Option<usize>,
-    pub(super) deadline: Option<Duration>,
-    pub(super) temperature: Option<f64>,
-}
-
-impl Settings {
-    pub(super) fn new(n: usize) -> Self {
-        Self { n, threshold: None, fail_count: None, deadline: None, temperature: None }
-    }
-
-    /// Mistakes are told before any LM call.
-    pub(super) fn check(&self) -> Result<()> {
-        if self.n == 0 {
-            return Err(config("`n` is 0, so that there is no rollout to choose from: use at least 1"));
-        }
-        if self.threshold.is_some_and(f64::is_nan) {
-            return Err(config(
-                "the threshold is NaN, which no reward reaches: use a number, or no threshold to run all",
-            ));
-        }
-        if self.temperature.is_some_and(|temperature| !(0.0..).contains(&temperature)) {
-            return Err(config("the temperature of the rollouts is not a number from 0 up"));
-        }
-        Ok(())
-    }
-
-    pub(super) fn passes(&self, reward: f64) -> bool {
-        self.threshold.is_some_and(|threshold| reward >= threshold)
-    }
-}
-
-pub(super) fn config(message: &str) -> Error {
-    Error::new(ErrorKind::Config, message)
-}
-
 /// The rollouts of one call: the module that is copied for each, and where their costs go.
 pub(super) struct Rollouts<'a, M: Module> {
-    module: &'a M,
-    reward: &'a BoxReward<M::Input, M::Output>,
-    settings: &'a Settings,
+    judged: &'a Judged<M>,
     input: &'a M::Input,
     outer: Tracer,
     costs: Tracer,
@@ -98,18 +55,12 @@ pub(super) struct Ended<O> {
 }
 
 impl<'a, M: Module> Rollouts<'a, M> {
-    pub(super) fn new(
-        module: &'a M,
-        reward: &'a BoxReward<M::Input, M::Output>,
-        settings: &'a Settings,
-        input: &'a M::Input,
-    ) -> Self {
+    pub(super) fn new(judged: &'a Judged<M>, input: &'a M::Input) -> Self {
+        let module = &judged.module;
         let outer = module.predictors().iter().find_map(|predictor| predictor.tracer().cloned());
         let outer = outer.unwrap_or_default();
         Self {
-            module,
-            reward,
-            settings,
+            judged,
             input,
             costs: outer.child(),
             outer,
@@ -130,7 +81,7 @@ impl<'a, M: Module> Rollouts<'a, M> {
 
     /// The moment at which the call has to end, if there is one.
     fn end(&self) -> Option<Instant> {
-        self.settings.deadline.and_then(|deadline| self.start.checked_add(deadline))
+        self.judged.settings.deadline.and_then(|deadline| self.start.checked_add(deadline))
     }
 
     /// Ends at the deadline, or never.
@@ -150,7 +101,7 @@ impl<'a, M: Module> Rollouts<'a, M> {
     /// The configured copy for rollout `index`; hints are by predictor path.
     pub(super) fn ready(&self, index: usize, hints: &Hints) -> Ready<M> {
         let tracer = self.costs.child();
-        let mut copy = self.module.traced(&tracer);
+        let mut copy = self.judged.module.traced(&tracer);
         let offset = self.width.saturating_mul(index as u64);
         let mut first_id = None;
         let mut notes = Vec::new();
@@ -159,7 +110,7 @@ impl<'a, M: Module> Rollouts<'a, M> {
             first_id.get_or_insert(id);
             predictor.set_rollout_ids(id, self.width);
             let temperature =
-                self.settings.temperature.or(predictor.run_temperature()).unwrap_or(TEMPERATURE);
+                self.judged.settings.temperature.or(predictor.run_temperature()).unwrap_or(TEMPERATURE);
             predictor.set_run_temperature(temperature);
             if let Some(hint) = hints.get(&path) {
                 give_hint(predictor, hint);
@@ -184,7 +135,7 @@ impl<'a, M: Module> Rollouts<'a, M> {
     /// the wrappers around that module, which leave no room for its ids: those begin elsewhere, far from all others.
     fn first_id(&self, predictor: &Predictor) -> u64 {
         let start = predictor.rollout_id();
-        let needed = self.width.saturating_mul(self.settings.n as u64);
+        let needed = self.width.saturating_mul(self.judged.settings.n as u64);
         match predictor.rollout_room() {
             Some(room) if needed > room => far_from(start),
             _ => start,
@@ -201,7 +152,7 @@ impl<'a, M: Module> Rollouts<'a, M> {
                 forward.catch_unwind().await.unwrap_or_else(|panic| Err(panicked("the module", &*panic)))?;
             let prediction = prediction.with_usage(started.tracer.usage()).with_trace(started.tracer.trace());
             let judge = started.tracer.child();
-            let evaluate = self.reward.evaluate(self.input, &prediction, &judge);
+            let evaluate = self.judged.reward.evaluate(self.input, &prediction, &judge);
             let score = AssertUnwindSafe(evaluate).catch_unwind().await;
             let score = score.unwrap_or_else(|panic| Err(panicked("the reward", &*panic)))?;
             Ok((prediction, score))
