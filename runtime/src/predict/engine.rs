@@ -18,13 +18,8 @@ use crate::{
 /// Takes one completion's values, in layout order, as typed outputs, or says why it cannot.
 pub(super) type Accept<'a> = &'a mut (dyn FnMut(Vec<Option<Value>>) -> Result<()> + Send);
 
-/// What a run leaves beside the accepted outputs.
-#[derive(Debug, Default)]
-pub(super) struct Done {
-    pub(super) usage: Usage,
-}
-
-/// Runs the predictor on these input values (in layout order) and hands every readable completion to `accept`.
+/// Runs the predictor on these input values (in layout order), hands every readable completion to `accept`, and tells what it
+/// cost.
 ///
 /// The run's step goes to the tracer, also if it fails; the usage of each call goes there as soon as it is known, so that a
 /// run that is dropped midway is counted as far as known.
@@ -32,7 +27,7 @@ pub(super) async fn run(
     predictor: &Predictor,
     values: Vec<Option<Value>>,
     accept: Accept<'_>,
-) -> Result<Done> {
+) -> Result<Usage> {
     let mut calls = Vec::new();
     let outcome = attempt(predictor, &values, accept, &mut calls).await;
     let outcome = outcome.map_err(|error| error.with_predictor(predictor.path()));
@@ -58,7 +53,7 @@ pub(super) async fn run(
             error,
         });
     }
-    outcome.map(|_| Done { usage })
+    outcome.map(|_| usage)
 }
 
 /// The messages of a run's first LM call.

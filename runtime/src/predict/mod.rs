@@ -180,9 +180,9 @@ impl<S: Signature> Predict<S> {
             }
             Ok(())
         };
-        let done = engine::run(&self.predictor, values, &mut accept).await?;
+        let usage = engine::run(&self.predictor, values, &mut accept).await?;
         match prediction {
-            Some(prediction) => Ok(prediction.with_usage(done.usage)),
+            Some(prediction) => Ok(prediction.with_usage(usage)),
             None => Err(Error::new(ErrorKind::BadResponse, "the model returned no completion")),
         }
     }
