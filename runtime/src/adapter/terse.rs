@@ -45,9 +45,9 @@ impl Adapter for TerseAdapter {
     fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<Value>>> {
         let fields: Vec<_> = task.outputs().collect();
         let mut found: Vec<Option<String>> = vec![None; fields.len()];
-        let given: Vec<_> = task.inputs().collect();
+        let (wanted, given) = (Labels::of(task.outputs()), Labels::of(task.inputs()));
         let gives_output = |input: &str| {
-            let mut values = input.lines().filter_map(|line| labelled(line, fields.iter()));
+            let mut values = input.lines().filter_map(|line| wanted.find(line));
             values.any(|(_, value)| !is_blank(value))
         };
         let repeated = inputs.repeated_in(text, gives_output);
@@ -59,11 +59,11 @@ impl Adapter for TerseAdapter {
             if is_repeated {
                 continue;
             }
-            if labelled(line, given.iter()).is_some() {
+            if given.find(line).is_some() {
                 break;
             }
             let mut rest = line;
-            if let Some((index, behind)) = labelled(line, fields.iter()) {
+            if let Some((index, behind)) = wanted.find(line) {
                 // The first of two wins.
                 open = found
                     .get(index)
@@ -94,18 +94,25 @@ fn label(name: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// The field whose label begins the line, and what stands behind the colon.
-fn labelled<'l, 'f>(
-    line: &'l str,
-    mut fields: impl Iterator<Item = &'f TaskField<'f>>,
-) -> Option<(usize, &'l str)> {
-    let (start, behind) = line.split_once(':')?;
-    let start = start.trim();
-    let index = fields.position(|field| {
-        let names = std::iter::once(field.name()).chain(field.aliases().iter().copied());
-        names.into_iter().any(|name| label(name).eq_ignore_ascii_case(start) || name == start)
-    })?;
-    Some((index, behind.trim_start_matches(' ')))
+/// The labels by which fields are known, each with the field's index.
+struct Labels(Vec<(usize, String)>);
+
+impl Labels {
+    fn of<'a>(fields: impl Iterator<Item = TaskField<'a>>) -> Self {
+        let names = |(index, field): (usize, TaskField<'a>)| {
+            let names = std::iter::once(field.name()).chain(field.aliases().iter().copied());
+            names.flat_map(move |name| [(index, label(name)), (index, name.to_owned())])
+        };
+        Self(fields.enumerate().flat_map(names).collect())
+    }
+
+    /// The field whose label begins the line, and what stands behind the colon.
+    fn find<'l>(&self, line: &'l str) -> Option<(usize, &'l str)> {
+        let (start, behind) = line.split_once(':')?;
+        let start = start.trim();
+        let (index, _) = self.0.iter().find(|(_, label)| label.eq_ignore_ascii_case(start))?;
+        Some((*index, behind.trim_start_matches(' ')))
+    }
 }
 
 /// The fields that have a value, each on a line.

@@ -73,7 +73,9 @@ pub(crate) fn read_value<T: DeserializeOwned>(name: &str, value: Option<Value>) 
     // Deserializing by reference keeps the value for the message without a copy on the good path.
     T::deserialize(&value).map_err(|error| {
         let found = shortened(&value.to_string(), 200);
-        Error::parse(format!("the field `{name}` cannot be read from {found}: {error}"))
+        // serde's message may quote the whole value once more.
+        let why = shortened(&error.to_string(), 300);
+        Error::parse(format!("the field `{name}` cannot be read from {found}: {why}"))
             .with_field(name)
             .with_source(error)
     })
