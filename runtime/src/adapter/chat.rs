@@ -50,7 +50,9 @@ impl Adapter for ChatAdapter {
         let repeated = inputs.repeated_in(text, |input| gives_output(task, input));
         let mut close = |open: &mut Option<(usize, usize)>, end: usize| {
             if let Some((index, start)) = open.take() {
-                let value = marker::unescape(text[start..end].trim(), |name| is_reserved(task, name));
+                let value = marker::unescape(marker::without_end(text[start..end].trim()), |name| {
+                    is_reserved(task, name)
+                });
                 if let (Some(slot @ None), Some(field)) = (found.get_mut(index), fields.get(index)) {
                     *slot = Some(field.value_of_text(&value));
                 }

@@ -19,7 +19,7 @@ use crate::{
 /// object, else by the prompt alone. The rung that was used is in the trace.
 ///
 /// Rules of reading: the object may stand in a code block or between prose; names and aliases count; other keys are passed
-/// over.
+/// over, and of two equal keys the last counts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JsonAdapter;
 

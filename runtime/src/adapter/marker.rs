@@ -38,6 +38,15 @@ pub(crate) fn find(text: &str) -> Vec<Marker<'_>> {
     markers
 }
 
+/// The text without an end marker at its end, where models put it on the value's own line.
+pub(crate) fn without_end(text: &str) -> &str {
+    let before = text.rfind("[[").map(|at| text.split_at(at));
+    match before.and_then(|(before, marker)| Some((before, at_start(marker)?))) {
+        Some((before, (COMPLETED, length))) if before.len() + length == text.len() => before.trim_end(),
+        _ => text,
+    }
+}
+
 /// The marker with which the text begins: its name and its length.
 fn at_start(text: &str) -> Option<(&str, usize)> {
     let (name, rest) = behind_brackets(text.strip_prefix("[[")?.trim_start_matches(' '))?;
@@ -61,6 +70,9 @@ pub(crate) fn escape(value: &str, reserved: impl Fn(&str) -> bool) -> String {
 
 /// The inverse of [`escape`].
 pub(crate) fn unescape(value: &str, reserved: impl Fn(&str) -> bool) -> String {
+    if !value.contains("\\##") {
+        return value.into();
+    }
     change_backslashes(value, reserved, |count: usize| count.saturating_sub(1))
 }
 
@@ -110,6 +122,15 @@ mod tests {
         assert_eq!(names("[[ ## a ## ]]\nx\n  **[[ ## b ## ]]**\ny [[ ## c ## ]]"), ["a", "b"]);
         assert_eq!(names("[[##a##]] x"), ["a"]);
         assert_eq!(names("[[ ## a b ## ]]\n[[ ## ## ]]\n[[ # a # ]]\n[[ \\## a ## ]]"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn an_end_marker_on_the_values_line_is_not_part_of_the_value() {
+        assert_eq!(without_end("x [[ ## completed ## ]]"), "x");
+        for text in ["x", "x [[ ## other ## ]]", "x [[ \\## completed ## ]]", "[[ ## completed ## ]] x", "[["]
+        {
+            assert_eq!(without_end(text), text);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod json;
 mod marker;
 mod terse;
 
-use std::{borrow::Cow, fmt::Debug, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, fmt::Debug, sync::Arc};
 
 use schemars::SchemaGenerator;
 use serde_json::Value;
@@ -235,9 +235,12 @@ impl<'a> Inputs<'a> {
 
     /// Where a reply repeats an input of which `matters` is true: nothing in there is the model's own.
     fn repeated_in(&self, reply: &str, matters: impl Fn(&str) -> bool) -> Repeated {
-        // Models leave out the blanks around what they repeat.
-        let texts = self.texts().into_iter().map(str::trim).filter(|text| matters(text));
-        let ranges = texts.flat_map(|text| reply.match_indices(text).map(|(at, part)| (at, at + part.len())));
+        // Models leave out the blanks around what they repeat. Equal texts are looked for once.
+        let texts: BTreeSet<_> =
+            self.texts().into_iter().map(str::trim).filter(|text| matters(text)).collect();
+        let ranges = texts
+            .into_iter()
+            .flat_map(|text| reply.match_indices(text).map(|(at, part)| (at, at + part.len())));
         Repeated::new(ranges.collect())
     }
 

@@ -51,6 +51,7 @@ impl Adapter for TerseAdapter {
             values.any(|(_, value)| !is_blank(value))
         };
         let repeated = inputs.repeated_in(text, gives_output);
+        let mut filled = vec![false; fields.len()];
         let mut open = Some(0);
         let mut start = 0;
         for line in text.split_inclusive('\n') {
@@ -71,8 +72,10 @@ impl Adapter for TerseAdapter {
                     .then_some(index);
                 rest = behind;
             }
-            if let Some(value) = open.and_then(|index| found.get_mut(index)) {
+            let Some(index) = open else { continue };
+            if let (Some(value), Some(filled)) = (found.get_mut(index), filled.get_mut(index)) {
                 value.get_or_insert_with(String::new).push_str(rest);
+                *filled |= !is_blank(rest);
             }
         }
         let value = |(field, text): (&TaskField<'_>, Option<String>)| {

@@ -100,7 +100,8 @@ impl Lm {
     /// `openrouter`, `groq`, `deepseek`, `together`.
     ///
     /// The API key is read from the provider's usual environment variable (`OPENAI_API_KEY`, ...) when none is set with
-    /// [`api_key`](Lm::api_key). Nothing is sent before the first call.
+    /// [`api_key`](Lm::api_key). Nothing is sent before the first call. A request that takes longer than 600 s fails; for less,
+    /// use a wrapper's `deadline` or tokio's `timeout`.
     ///
     /// # Errors
     /// [`is_config`](Error::is_config): the name has no provider, or an unknown one.

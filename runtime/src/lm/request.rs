@@ -1,6 +1,6 @@
 //! Requests and responses: plain data, the same for every provider.
 
-use std::{collections::BTreeMap, ops::AddAssign};
+use std::{collections::BTreeMap, fmt, ops::AddAssign};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::message::Prompt;
 
 /// How to generate. Every value is optional; what is absent is left to the provider.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
     /// Sampling temperature, 0.0 for greedy.
@@ -50,6 +50,22 @@ impl Config {
             config.params.insert(name.clone(), value.clone());
         }
         config
+    }
+}
+
+/// Of further parameters only the names: a value may be a secret, such as a header's.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Config { temperature, max_tokens, n, seed, stop, rollout_id, params } = self;
+        f.debug_struct("Config")
+            .field("temperature", temperature)
+            .field("max_tokens", max_tokens)
+            .field("n", n)
+            .field("seed", seed)
+            .field("stop", stop)
+            .field("rollout_id", rollout_id)
+            .field("params", &params.keys())
+            .finish()
     }
 }
 
@@ -185,5 +201,21 @@ impl std::iter::Sum for Usage {
             sum += usage;
             sum
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_values_of_further_parameters_are_not_shown() {
+        let mut config = Config { temperature: Some(0.5), ..Config::default() };
+        config.params.insert("extra_headers".into(), "sk-canary".into());
+        let shown = format!("{:?}", Request { config, ..Request::new(Vec::new()) });
+        assert!(
+            shown.contains("extra_headers") && shown.contains("0.5") && !shown.contains("sk-canary"),
+            "{shown}"
+        );
     }
 }

@@ -37,7 +37,7 @@ impl Settings {
                 "the threshold is NaN, which no reward reaches: use a number, or no threshold to run all",
             ));
         }
-        if self.temperature.is_some_and(|temperature| !(0.0..).contains(&temperature)) {
+        if self.temperature.is_some_and(|temperature| !(temperature.is_finite() && temperature >= 0.0)) {
             return Err(config("the temperature of the rollouts is not a number from 0 up"));
         }
         Ok(())

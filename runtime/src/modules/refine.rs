@@ -20,7 +20,7 @@ use crate::{
 /// The rules are those of [`BestOfN`](crate::BestOfN). Between two rollouts the predictors get advice, each its own, as a
 /// hint in their prompts: the reward's feedback text as it is, or, where it gave none, what one LM call (the critic) makes of
 /// the module's source, the run and its reward. The critic's calls are at most `n - 1`; if one fails, that is reported, the
-/// earlier advice stays, and the run goes on. After a failed rollout no advice is asked for. The result is never worse than
+/// earlier advice stays, and the run goes on; a predictor that gets nothing new keeps what it was told. After a failed rollout no advice is asked for. The result is never worse than
 /// the best rollout seen.
 ///
 /// ```
@@ -148,7 +148,8 @@ impl<M: Module> Module for Refine<M> {
             let advice = std::pin::pin!(self.advice(&rollouts, started.rollout_id, review));
             match future::select(advice, deadline.as_mut()).await {
                 Either::Left((Ok(Some((discussion, by_predictor))), _)) => {
-                    hints.clone_from(&by_predictor);
+                    // A predictor that gets nothing new keeps what helped it.
+                    hints.extend(by_predictor.clone());
                     tally.advise(index, Advice::new(discussion, by_predictor));
                 }
                 Either::Left((Ok(None), _)) => {}

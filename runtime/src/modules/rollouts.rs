@@ -1,14 +1,13 @@
 //! What `BestOfN` and `Refine` share: how a rollout is set up, run and judged, and how the best one is chosen.
 
-use std::{any::Any, cmp::Ordering, collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
+use std::{any::Any, cmp::Ordering, collections::BTreeMap, panic::AssertUnwindSafe};
 
 use futures_util::{FutureExt, future};
 use tokio::time::Instant;
 
 use super::judged::{Judged, Settings};
 use crate::{
-    Advice, Error, ErrorKind, Field, Module, Prediction, Predictor, Result, Rollout, Score, Stop, Trace,
-    Tracer,
+    Advice, Error, ErrorKind, Field, Module, Prediction, Predictor, Result, Rollout, Score, Stop, Tracer,
 };
 
 /// The temperature of rollouts where nothing else is set.
@@ -161,7 +160,8 @@ impl<'a, M: Module> Rollouts<'a, M> {
     }
 }
 
-/// An id that only this one leads to, the same in every process: the finalizer of SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014).
+/// An id that other starts hardly ever come near, the same in every process: the finalizer of SplitMix64 (Steele, Lea, Flood:
+/// "Fast Splittable Pseudorandom Number Generators", 2014).
 fn far_from(id: u64) -> u64 {
     let mut mixed = id.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -205,7 +205,6 @@ struct Best<O> {
     index: usize,
     reward: f64,
     prediction: Prediction<O>,
-    trace: Trace,
 }
 
 impl<O> Best<O> {
@@ -235,7 +234,7 @@ impl<'a, O> Tally<'a, O> {
             Ok((prediction, score)) => {
                 let reward = score.value();
                 self.records.push(record.with_reward(reward, score.feedback().map(str::to_owned)));
-                let new = Best { index: started.index, reward, prediction, trace: started.tracer.trace() };
+                let new = Best { index: started.index, reward, prediction };
                 if self.best.as_ref().is_none_or(|best| new.beats(best)) {
                     self.best = Some(new);
                 }
@@ -296,9 +295,9 @@ impl<'a, O> Tally<'a, O> {
             record.with_chosen(chosen)
         };
         let records: Vec<_> = self.records.into_iter().map(mark).collect();
-        outer.append(&best.trace);
+        outer.append(best.prediction.trace());
         let usage = costs.usage();
-        Ok(best.prediction.with_usage(usage).with_trace(Arc::new(best.trace)).with_rollouts(records, stop))
+        Ok(best.prediction.with_usage(usage).with_rollouts(records, stop))
     }
 
     fn no_success(&self, stop: Stop) -> Error {

@@ -160,6 +160,15 @@ async fn a_predictor_that_the_critic_left_out_gets_no_hint() {
     assert!(!messages[2].contains("hint") && messages[3].contains("go right"), "{messages:#?}");
 }
 
+#[tokio::test]
+async fn a_predictor_that_gets_no_new_advice_keeps_what_it_was_told() {
+    let lm = echo_id();
+    let critic = ScriptedLm::new([advice([("left", "go left")]), advice([("right", "go right")])]);
+    Refine::new(twins(&lm), 3, |_, _| 0.0).feedback_lm(critic.lm()).call(ask()).await.unwrap();
+    let messages = last_messages(&lm);
+    assert!(messages[4].contains("go left") && messages[5].contains("go right"), "{messages:#?}");
+}
+
 /// Moves its predictor into a task of its own.
 #[module]
 struct Spawning {

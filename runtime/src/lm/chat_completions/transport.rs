@@ -144,7 +144,7 @@ fn builder() -> reqwest::ClientBuilder {
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_keepalive(KEEPALIVE)
         .redirect(redirect::Policy::none())
-        // Retries are for the one retry loop above, which counts them.
+        // Nothing is sent again down here: whoever asks decides that, and counts it.
         .retry(retry::never())
 }
 
