@@ -20,8 +20,8 @@ use crate::{
 /// The rules are those of [`BestOfN`](crate::BestOfN). Between two rollouts the predictors get advice, each its own, as a
 /// hint in their prompts: the reward's feedback text as it is, or, where it gave none, what one LM call (the critic) makes of
 /// the module's source, the run and its reward. The critic's calls are at most `n - 1`; if one fails, that is reported, the
-/// earlier advice stays, and the run goes on; a predictor that gets nothing new keeps what it was told. After a failed rollout no advice is asked for. The result is never worse than
-/// the best rollout seen.
+/// earlier advice stays, and the run goes on; a predictor that gets nothing new keeps what it was told. After a failed
+/// rollout no advice is asked for. The result is never worse than the best rollout seen.
 ///
 /// ```
 /// use karat::{Module, Predict, Refine, Reply, ScriptedLm, signature};
