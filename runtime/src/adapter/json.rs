@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Inputs under field markers, outputs as one JSON object: a schema that the provider enforces where it can, else any JSON
-/// object, else by the prompt alone. The rung that was used is in the trace.
+/// object, else by the prompt alone. The rung that was used is in the trace; one that was refused is not tried again.
 ///
 /// Rules of reading: the object may stand in a code block or between prose; names and aliases count; other keys are passed
 /// over, and of two equal keys the last counts.

@@ -1,11 +1,14 @@
 //! One run of a predictor: prompt, LM call, reading, and what to do about an answer that cannot be read. Compiled once, for
 //! all signatures.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use serde_json::Value;
 
-use super::predictor::{OnParseError, Predictor};
+use super::predictor::{OnParseError, Predictor, Ready};
 use crate::{
     adapter::{Adapter, Inputs, Prepared},
     error::{Error, ErrorKind, Result},
@@ -58,7 +61,7 @@ pub(super) async fn run(
 
 /// The messages of a run's first LM call.
 pub(super) fn first_prompt(predictor: &Predictor, values: &[Option<Value>]) -> Prompt {
-    prompt(predictor, &predictor.state.adapter, &predictor.prepared(), values)
+    prompt(predictor, &predictor.state.adapter, &predictor.ready().prepared, values)
 }
 
 /// The output values that the predictor's own adapter reads from a text.
@@ -99,7 +102,7 @@ async fn attempt(
     let task = predictor.task();
     let inputs = Inputs { values, extra: &predictor.run.inputs };
     let mut adapter = &state.adapter;
-    let mut prepared = predictor.prepared();
+    let mut ready = predictor.ready();
     let mut again = match &state.on_parse_error {
         OnParseError::Fail => 0,
         OnParseError::Reask(times) => *times,
@@ -107,7 +110,7 @@ async fn attempt(
     };
     let mut prompt = first_prompt(predictor, values);
     loop {
-        let call = Call { predictor, lm: &lm, adapter, prepared: &prepared };
+        let call = Call { predictor, lm: &lm, adapter, ready: &ready };
         let response = call.complete(&prompt, calls).await?;
         let read = |text: &str| adapter.read(&task, &inputs, text);
         let error = match accept_all(&response, read, accept) {
@@ -130,8 +133,8 @@ async fn attempt(
         again -= 1;
         if let OnParseError::Fallback(other) = &state.on_parse_error {
             adapter = other;
-            prepared = Arc::new(adapter.prepare(&task));
-            prompt = self::prompt(predictor, adapter, &prepared, values);
+            ready = Arc::new(Ready::new(adapter.prepare(&task)));
+            prompt = self::prompt(predictor, adapter, &ready.prepared, values);
         }
         prompt.push(Message::assistant(shortened(error.completion().unwrap_or_default(), 4_000)));
         prompt.push(Message::user(adapter.correct(&task, &error)));
@@ -208,15 +211,18 @@ struct Call<'a> {
     predictor: &'a Predictor,
     lm: &'a Lm,
     adapter: &'a Arc<dyn Adapter>,
-    prepared: &'a Prepared,
+    ready: &'a Ready,
 }
 
 impl Call<'_> {
-    /// Goes down the adapter's ladder as long as the provider calls the request wrong; every rung is recorded.
+    /// Goes down the adapter's ladder as long as the provider calls the request wrong; every rung is recorded, and the one
+    /// that was taken is where the next call begins.
     async fn complete(&self, prompt: &Prompt, calls: &mut Vec<CallRecord>) -> Result<Response> {
-        let mut modes = self.prepared.modes.iter().peekable();
+        let Ready { prepared, rung } = self.ready;
+        let first = rung.load(Ordering::Relaxed);
+        let mut modes = prepared.modes.iter().enumerate().skip(first).peekable();
         loop {
-            let mode = modes.next();
+            let (index, mode) = modes.next().map_or((first, None), |(index, mode)| (index, Some(mode)));
             let response_format = mode.and_then(|mode| mode.response_format.clone());
             let request = Request { prompt: prompt.clone(), config: self.config(), response_format };
             let start = tokio::time::Instant::now();
@@ -237,7 +243,11 @@ impl Call<'_> {
             ));
             match outcome {
                 Err(error) if error.kind() == ErrorKind::BadRequest && modes.peek().is_some() => {}
-                outcome => return outcome,
+                Err(error) => return Err(error),
+                Ok(response) => {
+                    rung.store(index, Ordering::Relaxed);
+                    return Ok(response);
+                }
             }
         }
     }
@@ -265,7 +275,7 @@ impl Call<'_> {
         config.temperature = config.temperature.or(self.predictor.run.temperature);
         config.rollout_id = self.predictor.run.rollout_id.or(config.rollout_id);
         if config.stop.is_empty() {
-            config.stop.clone_from(&self.prepared.stop);
+            config.stop.clone_from(&self.ready.prepared.stop);
         }
         config
     }

@@ -5,7 +5,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicUsize},
 };
 
 use serde_json::Value;
@@ -40,9 +40,22 @@ pub(super) struct State {
     pub(super) adapter: Arc<dyn Adapter>,
     pub(super) on_parse_error: OnParseError,
     /// The constant part of the prompt, written at the first call; emptied by every change that it depends on.
-    prepared: OnceLock<Arc<Prepared>>,
+    ready: OnceLock<Arc<Ready>>,
     /// A setter's mistake, told at the first call: setters return no `Result`.
     pub(super) mistake: Option<Error>,
+}
+
+/// What an adapter made for a predictor, and the rung of its ladder that the LM's provider takes, as far as is known: a form
+/// that was refused once is not tried again.
+pub(super) struct Ready {
+    pub(super) prepared: Prepared,
+    pub(super) rung: AtomicUsize,
+}
+
+impl Ready {
+    pub(super) fn new(prepared: Prepared) -> Self {
+        Self { prepared, rung: AtomicUsize::new(0) }
+    }
 }
 
 /// What one run sets on the predictors of its copy of a module.
@@ -96,7 +109,7 @@ impl Predictor {
             config: Config::default(),
             adapter: Arc::new(ChatAdapter),
             on_parse_error: OnParseError::default(),
-            prepared: OnceLock::new(),
+            ready: OnceLock::new(),
             mistake: None,
         };
         Self { state: Arc::new(state), run: Run::default() }
@@ -111,7 +124,7 @@ impl Predictor {
     pub(super) fn change_prompt(&mut self, change: impl FnOnce(&mut State)) {
         let state = Arc::make_mut(&mut self.state);
         change(state);
-        state.prepared = OnceLock::new();
+        state.ready = OnceLock::new();
     }
 
     /// The name of its signature.
@@ -147,7 +160,8 @@ impl Predictor {
 
     /// Sets its LM.
     pub fn set_lm(&mut self, lm: &Lm) {
-        self.change(|state| state.lm = Some(lm.clone()));
+        // Another provider may take other forms of request.
+        self.change_prompt(|state| state.lm = Some(lm.clone()));
     }
 
     /// The LM that a call would use: its own, else the process default.
@@ -234,8 +248,11 @@ impl Predictor {
         }
     }
 
-    pub(super) fn prepared(&self) -> Arc<Prepared> {
-        self.state.prepared.get_or_init(|| Arc::new(self.state.adapter.prepare(&self.task()))).clone()
+    pub(super) fn ready(&self) -> Arc<Ready> {
+        self.state
+            .ready
+            .get_or_init(|| Arc::new(Ready::new(self.state.adapter.prepare(&self.task()))))
+            .clone()
     }
 }
 

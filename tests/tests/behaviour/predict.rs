@@ -221,6 +221,22 @@ async fn the_json_ladder_goes_down_where_the_provider_calls_the_request_wrong() 
 }
 
 #[tokio::test]
+async fn a_rung_that_was_refused_once_is_not_tried_again_until_the_lm_changes() {
+    let lm = ScriptedLm::computed(|request| match &request.response_format {
+        Some(ResponseFormat::JsonSchema { .. }) => failure(ErrorKind::BadRequest),
+        _ => Reply::text(r#"{"answer": "Paris"}"#),
+    });
+    let mut qa = qa(&lm).adapter(JsonAdapter);
+    for calls in [2, 3, 4] {
+        qa.clone().call(ask()).await.unwrap();
+        assert_eq!(lm.calls(), calls);
+    }
+    qa.set_lm(&lm.lm());
+    qa.call(ask()).await.unwrap();
+    assert_eq!(lm.calls(), 6);
+}
+
+#[tokio::test]
 async fn a_provider_that_refuses_every_rung_is_a_bad_request() {
     let lm = ScriptedLm::computed(|_| failure(ErrorKind::BadRequest));
     let error = qa(&lm).adapter(JsonAdapter).call(ask()).await.unwrap_err();
