@@ -20,7 +20,7 @@ docs:
 
 # All tests, the live one on the local model included.
 test:
-    cargo test --workspace --locked
+    cargo test --workspace
 
 # An application's dependencies, counted: at most 120 crates.
 tree:
