@@ -65,11 +65,7 @@ impl Adapter for JsonAdapter {
             return Err(Error::parse(message).with_completion(text));
         }
         let fields: Vec<_> = task.outputs().collect();
-        let mut take = |field: &TaskField<'_>| {
-            let mut names = std::iter::once(field.name()).chain(field.aliases().iter().copied());
-            names.find_map(|name| object.remove(name))
-        };
-        let found = fields.iter().map(&mut take).collect();
+        let found = fields.iter().map(|field| field.names().find_map(|name| object.remove(name))).collect();
         complete(&fields, found, text)
     }
 }

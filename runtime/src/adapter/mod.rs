@@ -147,9 +147,14 @@ impl<'a> TaskField<'a> {
         self.compiled.field.aliases()
     }
 
+    /// The name, then the aliases.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once(self.name()).chain(self.aliases().iter().copied())
+    }
+
     /// True if this is the field's name or an alias.
     pub fn answers_to(&self, name: &str) -> bool {
-        self.name() == name || self.aliases().contains(&name)
+        self.names().any(|known| known == name)
     }
 
     /// What it holds; may be empty.

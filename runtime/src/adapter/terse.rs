@@ -44,14 +44,15 @@ impl Adapter for TerseAdapter {
 
     fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<Value>>> {
         let fields: Vec<_> = task.outputs().collect();
-        let mut found: Vec<Option<String>> = vec![None; fields.len()];
+        let mut found = vec![String::new(); fields.len()];
+        // Whether a field's text is more than blanks, kept beside it: looking again at every label would be quadratic.
+        let mut filled = vec![false; fields.len()];
         let (wanted, given) = (Labels::of(task.outputs()), Labels::of(task.inputs()));
         let gives_output = |input: &str| {
             let mut values = input.lines().filter_map(|line| wanted.find(line));
             values.any(|(_, value)| !is_blank(value))
         };
         let repeated = inputs.repeated_in(text, gives_output);
-        let mut filled = vec![false; fields.len()];
         let mut open = Some(0);
         let mut start = 0;
         for line in text.split_inclusive('\n') {
@@ -66,22 +67,18 @@ impl Adapter for TerseAdapter {
             let mut rest = line;
             if let Some((index, behind)) = wanted.find(line) {
                 // The first of two wins.
-                open = found
-                    .get(index)
-                    .is_some_and(|value| value.as_deref().is_none_or(is_blank))
-                    .then_some(index);
+                open = filled.get(index).is_some_and(|filled| !filled).then_some(index);
                 rest = behind;
             }
             let Some(index) = open else { continue };
             if let (Some(value), Some(filled)) = (found.get_mut(index), filled.get_mut(index)) {
-                value.get_or_insert_with(String::new).push_str(rest);
+                value.push_str(rest);
                 *filled |= !is_blank(rest);
             }
         }
-        let value = |(field, text): (&TaskField<'_>, Option<String>)| {
-            text.filter(|text| !is_blank(text)).map(|text| field.value_of_text(text.trim()))
-        };
-        let found = fields.iter().zip(found).map(value).collect();
+        let values = fields.iter().zip(found).zip(filled);
+        let found =
+            values.map(|((field, text), filled)| filled.then(|| field.value_of_text(text.trim()))).collect();
         complete(&fields, found, text)
     }
 }
@@ -103,8 +100,7 @@ struct Labels(Vec<(usize, String)>);
 impl Labels {
     fn of<'a>(fields: impl Iterator<Item = TaskField<'a>>) -> Self {
         let names = |(index, field): (usize, TaskField<'a>)| {
-            let names = std::iter::once(field.name()).chain(field.aliases().iter().copied());
-            names.flat_map(move |name| [(index, label(name)), (index, name.to_owned())])
+            field.names().flat_map(move |name| [(index, label(name)), (index, name.to_owned())])
         };
         Self(fields.enumerate().flat_map(names).collect())
     }

@@ -5,9 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use serde_json::{Map, Value, json};
 
 use super::rollouts::Hints;
-use crate::{
-    JsonAdapter, Lm, Module, Predict, Result, Score, Step, Trace, Tracer, signature, text::shortened,
-};
+use crate::{JsonAdapter, Lm, Module, Predict, Result, Score, Trace, Tracer, signature, text::shortened};
 
 /// A program made of LM predictors was run once and its output was rated. Find out which predictor held the reward down and
 /// what it should do instead. Then advise: for each predictor that should change, under its exact name from `modules`, one or
@@ -187,7 +185,7 @@ fn trajectory(trace: &Trace, paths: &Paths) -> String {
         };
         values("  <", step.inputs());
         values("  >", step.outputs());
-        if let Some(error) = Step::error(step) {
+        if let Some(error) = step.error() {
             let _ = writeln!(text, "  failed: {}", shortened(&error.to_string(), most::VALUE));
         }
     }

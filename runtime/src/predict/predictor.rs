@@ -169,11 +169,16 @@ impl Predictor {
     /// # Errors
     /// [`is_config`](Error::is_config): there is neither.
     pub fn resolve_lm(&self) -> Result<Lm> {
-        self.state.lm.clone().or_else(configured).ok_or_else(|| {
+        self.any_lm().ok_or_else(|| {
             let message = "no LM is set: call `set_lm(&lm)` on the module, `.lm(&lm)` on the predictor, or \
                            `karat::configure(lm)` once for the process";
             Error::new(crate::ErrorKind::NoLm, message).with_predictor(self.path())
         })
+    }
+
+    /// Its own LM, else the process default.
+    fn any_lm(&self) -> Option<Lm> {
+        self.state.lm.clone().or_else(configured)
     }
 
     /// How it generates, where that differs from its LM.
@@ -277,7 +282,7 @@ impl Predictor {
 
     /// The id at which rollouts of this predictor begin to count: an outer rollout's, else its own, else its LM's, else 0.
     pub fn rollout_id(&self) -> u64 {
-        let lm = || self.state.lm.clone().or_else(configured).and_then(|lm| lm.config().rollout_id);
+        let lm = || self.any_lm().and_then(|lm| lm.config().rollout_id);
         self.run.rollout_id.or(self.state.config.rollout_id).or_else(lm).unwrap_or(0)
     }
 
