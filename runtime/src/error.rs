@@ -99,6 +99,10 @@ pub enum ErrorKind {
     Panic,
     /// The reward failed or gave NaN.
     Reward,
+    /// What was saved does not fit the program, or is no state at all.
+    State,
+    /// A file cannot be read or written.
+    Io,
     /// Anything else, e.g. an error of user code.
     Other,
 }
@@ -295,6 +299,10 @@ predicates! {
     is_panic: Panic;
     /// The reward failed or gave NaN.
     is_reward: Reward;
+    /// What was saved does not fit the program, or is no state at all.
+    is_state: State;
+    /// A file cannot be read or written; the cause is a [`std::io::Error`].
+    is_io: Io;
     /// The program is set up wrongly: no LM, no key, an unknown provider, a bad argument.
     is_config: Config | NoLm | MissingKey;
 }

@@ -14,6 +14,7 @@ mod prediction;
 mod reward;
 mod rollout;
 mod signature;
+mod state;
 mod text;
 mod trace;
 
@@ -26,13 +27,16 @@ pub use self::{
     error::{Error, ErrorKind, Result},
     field::{Field, FieldRole, FieldType, Reader, Writer},
     lm::{BoxFuture, LanguageModel, Lm, Reply, ScriptedLm, Usage, configure},
-    module::{BoxModule, Module, Node, Traverse, Walker, WalkerMut},
+    module::{
+        BoxModule, Frozen, Module, Node, Param, Parameter, Site, SubModule, SubModules, Traverse, Walker, WalkerMut,
+    },
     modules::{BestOfN, ChainOfThought, Critic, Reasoned, Refine},
     predict::{OnParseError, Predict, Predictor},
     prediction::{Added, Prediction, Stop},
     reward::{BoxReward, IntoScore, Reward, Score, Sourced},
     rollout::{Advice, Rollout},
     signature::{Fields, Place, Signature, Spec},
+    state::{Program, ProgramField, ProgramModule, ProgramPredictor, State, StateOptions},
     trace::{CallRecord, Step, Trace, Tracer},
 };
 

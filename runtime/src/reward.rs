@@ -235,8 +235,10 @@ impl<I: Sync + 'static, O: Sync + 'static, R: Reward<I, O>> Erased<I, O> for OfT
         Box::pin(async move {
             // The same move as for rollouts: a copy, set for this run.
             let mut reward = self.0.clone();
-            WalkerMut::run(&mut reward, &mut |path, predictor| {
-                predictor.set_tracer(tracer, &format!("reward.{path}"))
+            WalkerMut::run(&mut reward, &mut |site, parameter| {
+                if let Some(predictor) = parameter.as_predictor_mut() {
+                    predictor.set_tracer(tracer, &format!("reward.{}", site.path()));
+                }
             });
             let score = reward.evaluate(input, prediction).await?;
             Ok(match (score.source, reward.source()) {

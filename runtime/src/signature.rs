@@ -117,8 +117,7 @@ impl Spec {
         let compile = || {
             let compiled = |role| {
                 let own = self.own(role).iter().enumerate();
-                own.map(|(index, field)| Slot { compiled: CompiledField::new(*field), own: Some(index) })
-                    .collect()
+                own.map(|(index, field)| Slot::new(*field, Some(index))).collect()
             };
             Arc::new(Layout {
                 signature: self.name,
@@ -160,11 +159,31 @@ pub(crate) struct Layout {
 pub(crate) struct Slot {
     pub(crate) compiled: CompiledField,
     pub(crate) own: Option<usize>,
+    /// What stands in place of the source's description, as it was set or loaded.
+    pub(crate) description: Option<Arc<str>>,
+    /// The label that DSPy's files have, where it is not the one derived from the name. No prompt shows it.
+    pub(crate) prefix: Option<Arc<str>>,
 }
 
 impl Slot {
+    fn new(field: Field, own: Option<usize>) -> Self {
+        Self { compiled: CompiledField::new(field), own, description: None, prefix: None }
+    }
+
     pub(crate) fn name(&self) -> &'static str {
         self.compiled.name()
+    }
+
+    /// The description as files have it.
+    pub(crate) fn raw_description(&self) -> &str {
+        self.description.as_deref().unwrap_or(self.compiled.field.description())
+    }
+
+    /// The description as prompts have it: without the placeholder `${name}` that DSPy's files have where there is none.
+    pub(crate) fn shown_description(&self) -> &str {
+        let raw = self.raw_description();
+        let inside = raw.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+        if inside == Some(self.name()) { "" } else { raw }
     }
 }
 
@@ -176,10 +195,18 @@ impl Layout {
         }
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Slot> {
+        self.inputs.iter().chain(&self.outputs)
+    }
+
+    pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.inputs.iter_mut().chain(&mut self.outputs)
+    }
+
     /// Adds a field and tells its index among those of its role.
     pub(crate) fn add(&mut self, field: Field, place: Place) -> Result<usize> {
         let name = field.name();
-        if self.inputs.iter().chain(&self.outputs).any(|slot| slot.name() == name) {
+        if self.all().any(|slot| slot.name() == name) {
             let message = format!(
                 "the signature `{}` has a field `{name}` already, which this module wants to add: rename it there, or use \
                  the signature without the module",
@@ -195,7 +222,7 @@ impl Layout {
             Place::First => 0,
             Place::Last => slots.len(),
         };
-        slots.insert(index, Slot { compiled: CompiledField::new(field), own: None });
+        slots.insert(index, Slot::new(field, None));
         Ok(index)
     }
 

@@ -2,6 +2,7 @@
 
 mod chat;
 mod correction;
+mod demo;
 mod json;
 mod marker;
 mod terse;
@@ -11,12 +12,12 @@ use std::{borrow::Cow, collections::BTreeSet, fmt::Debug, sync::Arc};
 use schemars::SchemaGenerator;
 use serde_json::Value;
 
-pub use self::{chat::ChatAdapter, json::JsonAdapter, terse::TerseAdapter};
+pub use self::{chat::ChatAdapter, demo::Demo, json::JsonAdapter, terse::TerseAdapter};
 use crate::{
     error::{Error, Result},
     field::{CompiledField, Field, FieldRole, Shape},
     lm::{Message, ResponseFormat},
-    signature::{Layout, Slot},
+    signature::Layout,
 };
 
 /// Stands for a value that a demo does not have.
@@ -80,15 +81,7 @@ impl Mode {
 pub struct Task<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) instructions: &'a str,
-    pub(crate) descriptions: &'a Descriptions,
     pub(crate) demos: &'a [Demo],
-}
-
-/// Descriptions that replace those of the source, by role and index.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Descriptions {
-    pub(crate) inputs: Vec<Option<Arc<str>>>,
-    pub(crate) outputs: Vec<Option<Arc<str>>>,
 }
 
 impl<'a> Task<'a> {
@@ -113,14 +106,8 @@ impl<'a> Task<'a> {
     }
 
     fn fields(&self, role: FieldRole) -> impl Iterator<Item = TaskField<'a>> {
-        let descriptions = match role {
-            FieldRole::Input => &self.descriptions.inputs,
-            FieldRole::Output => &self.descriptions.outputs,
-        };
-        self.layout.slots(role).iter().enumerate().map(move |(index, Slot { compiled, .. })| {
-            let replaced = descriptions.get(index).and_then(Option::as_deref);
-            TaskField { compiled, description: replaced.unwrap_or(compiled.field.description()) }
-        })
+        let slots = self.layout.slots(role).iter();
+        slots.map(|slot| TaskField { compiled: &slot.compiled, description: slot.shown_description() })
     }
 
     /// Worked examples.
@@ -198,25 +185,6 @@ fn text_of(value: &Value) -> Cow<'_, str> {
     match value {
         Value::String(text) => Cow::Borrowed(text),
         other => Cow::Owned(other.to_string()),
-    }
-}
-
-/// A worked example: one value per field, in prompt order; `None` where it does not say.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Demo {
-    pub(crate) inputs: Vec<Option<Value>>,
-    pub(crate) outputs: Vec<Option<Value>>,
-}
-
-impl Demo {
-    /// The input fields' values in the order of [`Task::inputs`].
-    pub fn inputs(&self) -> &[Option<Value>] {
-        &self.inputs
-    }
-
-    /// The output fields' values in the order of [`Task::outputs`].
-    pub fn outputs(&self) -> &[Option<Value>] {
-        &self.outputs
     }
 }
 

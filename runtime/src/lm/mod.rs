@@ -16,7 +16,7 @@ use std::{
     },
 };
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use self::{chat_completions::ChatCompletions, provider::Provider};
 pub use self::{
@@ -90,6 +90,8 @@ struct Inner {
     /// The same model as a concrete client, while its address and key may still be set.
     client: Option<ChatCompletions>,
     config: Config,
+    /// What a state file of DSPy says of the LM that karat has no use for; kept for the next file.
+    foreign_state: Arc<Map<String, Value>>,
     /// A setter's mistake, told at the first call: setters return no `Result`.
     mistake: Option<Error>,
     warned_of_temperature: Arc<AtomicBool>,
@@ -124,6 +126,7 @@ impl Lm {
             model,
             client,
             config: Config::default(),
+            foreign_state: Arc::default(),
             mistake: None,
             warned_of_temperature: Arc::default(),
         };
@@ -194,6 +197,29 @@ impl Lm {
     /// The model's name.
     pub fn name(&self) -> &str {
         self.inner.model.name()
+    }
+
+    /// The name by which DSPy knows the model; `None` for a model of the program's own.
+    pub(crate) fn litellm_name(&self) -> Option<String> {
+        self.inner.client.as_ref().map(ChatCompletions::litellm_name)
+    }
+
+    /// The address that the program set.
+    pub(crate) fn own_base_url(&self) -> Option<&str> {
+        self.inner.client.as_ref()?.own_base_url()
+    }
+
+    /// See [`Inner::foreign_state`].
+    pub(crate) fn foreign_state(&self) -> &Map<String, Value> {
+        &self.inner.foreign_state
+    }
+
+    /// This model with what a state says of it.
+    pub(crate) fn with_state(mut self, config: Config, foreign: Map<String, Value>) -> Self {
+        let inner = Arc::make_mut(&mut self.inner);
+        inner.config = config;
+        inner.foreign_state = Arc::new(foreign);
+        self
     }
 
     /// How it generates.

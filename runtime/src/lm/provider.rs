@@ -6,6 +6,8 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct Provider {
     pub(crate) name: &'static str,
+    /// What LiteLLM, and so DSPy's users, call it where that is another name; the first is what DSPy's files are given.
+    pub(crate) aliases: &'static [&'static str],
     /// The usual address, without `/chat/completions`.
     pub(crate) base_url: &'static str,
     /// Environment variables that may hold another address; the first that is set counts.
@@ -24,6 +26,7 @@ pub(crate) struct Provider {
 /// What all the others have in common; also the shape of a local server, whose key is optional.
 const USUAL: Provider = Provider {
     name: "",
+    aliases: &[],
     base_url: "",
     base_url_vars: &[],
     bare_server: true,
@@ -37,6 +40,7 @@ const USUAL: Provider = Provider {
 static PROVIDERS: [Provider; 8] = [
     Provider {
         name: "openai",
+        aliases: &[],
         base_url: "https://api.openai.com/v1",
         base_url_vars: &["OPENAI_BASE_URL", "OPENAI_API_BASE"],
         bare_server: false,
@@ -47,6 +51,7 @@ static PROVIDERS: [Provider; 8] = [
     },
     Provider {
         name: "ollama",
+        aliases: &["ollama_chat"],
         base_url: "http://127.0.0.1:11434/v1",
         base_url_vars: &["OLLAMA_BASE_URL", "OLLAMA_API_BASE", "OLLAMA_HOST"],
         key_var: "OLLAMA_API_KEY",
@@ -54,6 +59,7 @@ static PROVIDERS: [Provider; 8] = [
     },
     Provider {
         name: "vllm",
+        aliases: &["hosted_vllm"],
         base_url: "http://127.0.0.1:8000/v1",
         base_url_vars: &["VLLM_BASE_URL", "VLLM_API_BASE", "HOSTED_VLLM_API_BASE"],
         key_var: "VLLM_API_KEY",
@@ -93,6 +99,7 @@ static PROVIDERS: [Provider; 8] = [
     },
     Provider {
         name: "together",
+        aliases: &["together_ai"],
         base_url: "https://api.together.ai/v1",
         base_url_vars: &["TOGETHER_BASE_URL", "TOGETHER_API_BASE"],
         key_var: "TOGETHER_API_KEY",
@@ -115,7 +122,8 @@ impl Provider {
                 return Err(Error::config(message));
             }
         };
-        match PROVIDERS.iter().find(|known| known.name == provider) {
+        let is_meant = |known: &&Provider| known.name == provider || known.aliases.contains(&provider);
+        match PROVIDERS.iter().find(is_meant) {
             Some(found) => Ok((found, model)),
             None => Err(Error::config(format!(
                 "unknown provider `{provider}` in `{name}`; known providers: {}. For another one that speaks the Chat \

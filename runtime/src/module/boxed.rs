@@ -10,7 +10,7 @@ use crate::{error::Result, lm::BoxFuture, prediction::Prediction};
 /// It is transparent: paths in it are those of the module itself.
 pub struct BoxModule<I, O>(Box<dyn Erased<I, O>>);
 
-trait Erased<I, O>: Traverse + Send + Sync {
+trait Erased<I: 'static, O: 'static>: Traverse + Send + Sync {
     fn forward(&self, input: I) -> BoxFuture<'_, Result<Prediction<O>>>;
     fn source(&self) -> Option<&'static str>;
     fn clone_box(&self) -> Box<dyn Erased<I, O>>;
@@ -53,7 +53,7 @@ where
     }
 }
 
-impl<I, O> Traverse for BoxModule<I, O> {
+impl<I: 'static, O: 'static> Traverse for BoxModule<I, O> {
     fn walk<'a>(&'a self, walker: &mut Walker<'a, '_>) {
         self.0.walk(walker);
     }
@@ -63,7 +63,7 @@ impl<I, O> Traverse for BoxModule<I, O> {
     }
 }
 
-impl<I, O> Clone for BoxModule<I, O> {
+impl<I: 'static, O: 'static> Clone for BoxModule<I, O> {
     fn clone(&self) -> Self {
         Self(self.0.clone_box())
     }

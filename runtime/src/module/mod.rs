@@ -1,19 +1,27 @@
 //! Modules: programs made of predictors and of other modules, called with typed inputs.
 
 mod boxed;
+mod containers;
+mod frozen;
+mod parameter;
+mod sub_modules;
 mod traverse;
 
-use std::{fmt::Debug, future::Future};
+use std::{fmt::Debug, future::Future, path::Path};
 
 pub use self::{
     boxed::BoxModule,
-    traverse::{Node, Traverse, Walker, WalkerMut},
+    frozen::Frozen,
+    parameter::{Param, Parameter},
+    sub_modules::{SubModule, SubModules},
+    traverse::{Node, Site, Traverse, Walker, WalkerMut},
 };
 use crate::{
     error::{Error, Result},
     lm::{Lm, Usage},
     predict::Predictor,
     prediction::Prediction,
+    state::{Program, State, load_program, save_program},
     trace::Tracer,
 };
 
@@ -90,9 +98,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// As [`forward`](Module::forward)'s, with the [trace](Error::trace) and [usage](Error::usage) of the run.
     fn call(&self, input: Self::Input) -> impl Future<Output = Result<Prediction<Self::Output>>> + Send {
         async move {
-            let is_part =
-                |predictors: Vec<&Predictor>| predictors.iter().any(|predictor| predictor.tracer().is_some());
-            if is_part(self.predictors()) {
+            if self.all_predictors().iter().any(|(_, predictor)| predictor.tracer().is_some()) {
                 return self.forward(input).await;
             }
             let tracer = Tracer::new();
@@ -108,51 +114,152 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// A copy whose predictors write to this tracer; for authors of wrappers.
     fn traced(&self, tracer: &Tracer) -> Self {
         let mut copy = self.deepcopy();
-        for (path, predictor) in copy.named_predictors_mut() {
+        for (path, predictor) in copy.all_predictors_mut() {
             predictor.set_tracer(tracer, &path);
         }
         copy
     }
 
-    /// Every predictor with its path, in a stable order: `answer.predict`, `steps[0]`, `tools['search']`; `self` for a bare
-    /// predictor.
+    /// Everything that can be learned, with its path, in a stable order: `answer.predict`, `steps[0]`, `tools['search']`; `self`
+    /// for a bare predictor. Parts in a [`Frozen`] are left out, as DSPy leaves out compiled ones.
+    fn named_parameters(&self) -> Vec<(String, &dyn Parameter)> {
+        let mut found = Vec::new();
+        Walker::run(self, &mut |site, node| match node {
+            Node::Parameter(parameter) if !site.is_frozen() => found.push((site.path().to_owned(), parameter)),
+            _ => {}
+        });
+        found
+    }
+
+    /// Everything that can be learned, with its path, to be changed.
+    fn named_parameters_mut(&mut self) -> Vec<(String, &mut dyn Parameter)> {
+        let mut found = Vec::new();
+        WalkerMut::run(self, &mut |site, parameter| {
+            if !site.is_frozen() {
+                found.push((site.path().to_owned(), parameter));
+            }
+        });
+        found
+    }
+
+    /// Everything that can be learned, in the order of [`named_parameters`](Module::named_parameters).
+    fn parameters(&self) -> Vec<&dyn Parameter> {
+        let mut found = Vec::new();
+        Walker::run(self, &mut |site, node| match node {
+            Node::Parameter(parameter) if !site.is_frozen() => found.push(parameter),
+            _ => {}
+        });
+        found
+    }
+
+    /// The predictors among the [`named_parameters`](Module::named_parameters).
     fn named_predictors(&self) -> Vec<(String, &Predictor)> {
         let mut found = Vec::new();
-        Walker::run(self, &mut |path, node, _| match node {
-            Node::Predictor(predictor) => found.push((path.to_owned(), predictor)),
-            Node::Module(_) => {}
+        Walker::run(self, &mut |site, node| match node {
+            Node::Parameter(parameter) if !site.is_frozen() => {
+                found.extend(parameter.as_predictor().map(|predictor| (site.path().to_owned(), predictor)));
+            }
+            _ => {}
         });
         found
     }
 
-    /// Every predictor with its path, to be changed.
+    /// The predictors among the [`named_parameters`](Module::named_parameters), to be changed.
     fn named_predictors_mut(&mut self) -> Vec<(String, &mut Predictor)> {
         let mut found = Vec::new();
-        WalkerMut::run(self, &mut |path, predictor| found.push((path.to_owned(), predictor)));
+        WalkerMut::run(self, &mut |site, parameter| {
+            if !site.is_frozen() {
+                found.extend(parameter.as_predictor_mut().map(|predictor| (site.path().to_owned(), predictor)));
+            }
+        });
         found
     }
 
-    /// Every predictor, in the order of [`named_predictors`](Module::named_predictors).
+    /// Every predictor that can learn, in the order of [`named_predictors`](Module::named_predictors).
     fn predictors(&self) -> Vec<&Predictor> {
+        self.parameters().into_iter().filter_map(|parameter| parameter.as_predictor()).collect()
+    }
+
+    /// Every predictor with its path, those in a [`Frozen`] included: what a run has to reach.
+    fn all_predictors(&self) -> Vec<(String, &Predictor)> {
         let mut found = Vec::new();
-        Walker::run(self, &mut |_, node, _| match node {
-            Node::Predictor(predictor) => found.push(predictor),
-            Node::Module(_) => {}
+        Walker::run(self, &mut |site, node| {
+            if let Node::Parameter(parameter) = node {
+                found.extend(parameter.as_predictor().map(|predictor| (site.path().to_owned(), predictor)));
+            }
         });
         found
+    }
+
+    /// Every predictor with its path, those in a [`Frozen`] included. Authors of wrappers set on them what one run needs; what
+    /// a frozen one has learned is to stay.
+    fn all_predictors_mut(&mut self) -> Vec<(String, &mut Predictor)> {
+        let mut found = Vec::new();
+        WalkerMut::run(self, &mut |site, parameter| {
+            found.extend(parameter.as_predictor_mut().map(|predictor| (site.path().to_owned(), predictor)));
+        });
+        found
+    }
+
+    /// Every module in this one with its path, breadth first from `self`: `self.answer`, `self.answer.predict`,
+    /// `self.steps[0]`. [`SubModules`] filters by type and leaves out frozen ones.
+    ///
+    /// ```
+    /// use karat::{ChainOfThought, Module, Predict, signature};
+    ///
+    /// #[signature]
+    /// struct Qa {
+    ///     #[input]
+    ///     question: String,
+    ///     #[output]
+    ///     answer: String,
+    /// }
+    ///
+    /// let qa = ChainOfThought::<Qa>::new();
+    /// let paths: Vec<_> = qa.named_sub_modules().map(|(path, _)| path).collect();
+    /// assert_eq!(paths, ["self", "self.predict"]);
+    /// assert_eq!(qa.named_sub_modules().of_type::<Predict<Qa>>().count(), 1);
+    /// ```
+    fn named_sub_modules(&self) -> SubModules<'_> {
+        SubModules::of(self)
+    }
+
+    /// Replaces each predictor by what the function makes of it, frozen ones left out. If it fails or panics for one, none is
+    /// replaced.
+    ///
+    /// # Errors
+    /// The function's, with the predictor's path; [`is_config`](Error::is_config): it gave a predictor of another signature.
+    fn map_named_predictors(&mut self, mut map: impl FnMut(&str, Predictor) -> Result<Predictor>) -> Result<()> {
+        let mut copy = self.clone();
+        for (path, predictor) in copy.named_predictors_mut() {
+            let mapped = map(&path, predictor.clone()).map_err(|error| error.with_predictor(path.as_str()))?;
+            if !mapped.is_of_signature_of(predictor) {
+                let message = format!(
+                    "expected a predictor of the signature `{}`, found one of `{}`",
+                    predictor.signature(),
+                    mapped.signature()
+                );
+                return Err(Error::config(message).with_predictor(path.as_str()));
+            }
+            *predictor = mapped;
+        }
+        *self = copy;
+        Ok(())
     }
 
     /// How many rollout ids one run of the module uses: 1, times the `n` of each wrapper inside of it. Wrappers space the
     /// ids of their own rollouts by it, so that nested rollouts never share one.
     fn rollout_width(&self) -> u64 {
         let mut width = 1;
-        Walker::run(self, &mut |_, _, repeats| width = repeats.max(width));
+        Walker::run(self, &mut |site, _| width = site.repeats().max(width));
         width
     }
 
-    /// Sets the LM of every predictor.
+    /// Sets the LM of every predictor, frozen ones included: it is where they run, and nothing that they have learned.
     fn set_lm(&mut self, lm: &Lm) {
-        WalkerMut::run(self, &mut |_, predictor| predictor.set_lm(lm));
+        for (_, predictor) in self.all_predictors_mut() {
+            predictor.set_lm(lm);
+        }
     }
 
     /// The LM of all predictors, if they have the same one; `None` if none has one. The process default is not looked at.
@@ -160,7 +267,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// # Errors
     /// [`is_config`](Error::is_config): they have different ones; the message names each.
     fn get_lm(&self) -> Result<Option<Lm>> {
-        let named = self.named_predictors();
+        let named = self.all_predictors();
         let mut lms = named.iter().map(|(_, predictor)| predictor.lm());
         let first = lms.next().flatten();
         if lms.all(|lm| lm == first) {
@@ -180,6 +287,80 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// per predictor.
     fn deepcopy(&self) -> Self {
         self.clone()
+    }
+
+    /// A copy that has forgotten what was learned: predictors lose their demos and LM, a [`Param`] goes back to its initial
+    /// value. Instructions and descriptions stay, as in DSPy, since they belong to the signature; so do frozen parts.
+    fn reset_copy(&self) -> Self {
+        let mut copy = self.deepcopy();
+        for (_, parameter) in copy.named_parameters_mut() {
+            parameter.reset();
+        }
+        copy
+    }
+
+    /// What was learned, as data: an entry per parameter; see [`State`]. A value that has no JSON form is an error of the
+    /// state's first use.
+    fn dump_state(&self) -> State {
+        State::of(self)
+    }
+
+    /// Takes over a state: all of it or, after an error, nothing. A predictor of which the state names no LM keeps its own.
+    ///
+    /// # Errors
+    /// [`is_state`](Error::is_state), with the [predictor](Error::predictor) and the [field](Error::field): an entry is missing
+    /// or does not fit, or there is one for a parameter that the module does not have.
+    fn load_state(&mut self, state: &State) -> Result<()> {
+        let mut copy = self.clone();
+        state.apply(&mut copy)?;
+        *self = copy;
+        Ok(())
+    }
+
+    /// Saves the state as a `.json` file, which DSPy 3.3.1 loads too: see [`State::write`].
+    ///
+    /// Blocks while the file is written.
+    ///
+    /// # Errors
+    /// Those of [`State::write`]; an older file of this name is then left as it was.
+    fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.dump_state().write(path)
+    }
+
+    /// Loads the state from a `.json` file that karat or DSPy wrote: all of it or, after an error, nothing. For files with LM
+    /// addresses and other cases, load with [`State::read`] and [`load_state`](Module::load_state).
+    ///
+    /// Blocks while the file is read.
+    ///
+    /// # Errors
+    /// Those of [`State::read`] and [`load_state`](Module::load_state).
+    fn load(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        self.load_state(&State::read(path)?)
+    }
+
+    /// What the program is made of: modules, signatures, source.
+    fn program(&self) -> Program {
+        let modules = self.named_sub_modules().map(|(path, module)| (path, module.type_name())).collect();
+        Program::of(self, modules, self.source())
+    }
+
+    /// Saves the state with a description of the program in a folder: `program.json` and `state.json`, the latter as
+    /// [`save`](Module::save) writes it.
+    ///
+    /// # Errors
+    /// Those of [`State::write`]. Each file is whole, the old or the new one.
+    fn save_program(&self, folder: impl AsRef<Path>) -> Result<()> {
+        save_program(folder.as_ref(), self.program(), &self.dump_state())
+    }
+
+    /// Loads the state from a folder that [`save_program`](Module::save_program) wrote, if the program there is this one. A
+    /// changed source text or karat version is a warning.
+    ///
+    /// # Errors
+    /// [`is_state`](Error::is_state) with every difference: other modules, predictors, signatures or field types. And those
+    /// of [`load`](Module::load).
+    fn load_program(&mut self, folder: impl AsRef<Path>) -> Result<()> {
+        self.load_state(&load_program(folder.as_ref(), &self.program())?)
     }
 
     /// The module with its type erased, for lists of different ones; itself a module.

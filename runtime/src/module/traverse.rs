@@ -1,27 +1,19 @@
-//! The traversal: how every predictor of a module is found, with its path, through modules and containers of any depth.
+//! The traversal: how every part of a module is found, with its path, through modules and containers of any depth.
 
-use std::{
-    any::type_name,
-    borrow::Cow,
-    collections::{BTreeMap, HashMap},
-    fmt::Write as _,
-    marker::PhantomData,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::fmt::Write as _;
 
-use crate::predict::Predictor;
+use super::{Parameter, SubModule};
 
 /// What may stand in a module's field: a module, a container of modules (`Option`, `Box`, `Vec`, arrays, tuples, `HashMap`,
-/// `BTreeMap`, at any depth), or a plain value of a basic type. Written by [`#[module]`](macro@crate::module).
+/// `BTreeMap`, at any depth), a [`Param`](crate::Param), or a plain value of a basic type. Written by
+/// [`#[module]`](macro@crate::module).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither a module, nor a container of modules, nor a plain value of a basic type",
     label = "not known to hold predictors or to hold none",
     note = "if it holds no predictor, mark the field `#[module(skip)]`",
     note = "if it is a module, write `#[karat::module]` on its struct"
 )]
-pub trait Traverse {
+pub trait Traverse: 'static {
     /// Shows each part to the walker.
     fn walk<'a>(&'a self, walker: &mut Walker<'a, '_>);
 
@@ -49,10 +41,55 @@ pub trait Traverse {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Node<'a> {
-    /// A module, by the name of its type.
-    Module(&'static str),
-    /// A predictor.
-    Predictor(&'a Predictor),
+    /// A module.
+    Module(SubModule<'a>),
+    /// What can be learned: a predictor or a [`Param`](crate::Param).
+    Parameter(&'a dyn Parameter),
+}
+
+/// Where a walker stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'p> {
+    path: &'p str,
+    depth: usize,
+    repeats: u64,
+    frozen_at: Option<usize>,
+}
+
+impl<'p> Site<'p> {
+    /// The path from the root: `answer.predict`, `steps[0]`, `tools['search']`; `self` at the root.
+    pub fn path(&self) -> &'p str {
+        if self.path.is_empty() { "self" } else { self.path }
+    }
+
+    /// The path as that of a sub-module, which begins with `self`: `self.answer.predict`.
+    pub(super) fn sub_module_path(&self) -> String {
+        match self.path.chars().next() {
+            None => "self".into(),
+            Some('[') => format!("self{}", self.path),
+            Some(_) => format!("self.{}", self.path),
+        }
+    }
+
+    /// How many steps down from the root.
+    pub(super) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// How many times one run of the whole runs this part.
+    pub fn repeats(&self) -> u64 {
+        self.repeats
+    }
+
+    /// True in a [`Frozen`](crate::Frozen) part, unless that part is the root.
+    pub fn is_frozen(&self) -> bool {
+        self.frozen_at.is_some()
+    }
+
+    /// True below the top of a frozen part.
+    pub(super) fn is_inside_frozen(&self) -> bool {
+        self.frozen_at.is_some_and(|top| top < self.depth)
+    }
 }
 
 /// One step of a path. Keys stand between single quotes and unescaped, as DSPy writes them.
@@ -62,66 +99,89 @@ enum Step<'a> {
     Key(&'a str),
 }
 
-/// The path to the part that is being walked.
-#[derive(Debug, Default)]
-struct Path(String);
+/// The place that is being walked.
+#[derive(Debug)]
+struct Position {
+    path: String,
+    depth: usize,
+    repeats: u64,
+    frozen_at: Option<usize>,
+}
 
-impl Path {
-    /// Goes one step down; gives the mark with which [`up`](Path::up) comes back.
+impl Position {
+    fn root() -> Self {
+        Self { path: String::new(), depth: 0, repeats: 1, frozen_at: None }
+    }
+
+    /// Goes one step down; gives the mark with which [`up`](Position::up) comes back.
     fn down(&mut self, step: Step<'_>) -> usize {
-        let mark = self.0.len();
+        let mark = self.path.len();
         // Writing to a `String` does not fail.
         let _ = match step {
-            Step::Field(name) if mark == 0 => write!(self.0, "{name}"),
-            Step::Field(name) => write!(self.0, ".{name}"),
-            Step::Index(index) => write!(self.0, "[{index}]"),
-            Step::Key(key) => write!(self.0, "['{key}']"),
+            Step::Field(name) if mark == 0 => write!(self.path, "{name}"),
+            Step::Field(name) => write!(self.path, ".{name}"),
+            Step::Index(index) => write!(self.path, "[{index}]"),
+            Step::Key(key) => write!(self.path, "['{key}']"),
         };
+        self.depth += 1;
         mark
     }
 
     fn up(&mut self, mark: usize) {
-        self.0.truncate(mark);
+        self.path.truncate(mark);
+        self.depth -= 1;
     }
 
-    fn text(&self) -> &str {
-        if self.0.is_empty() { "self" } else { &self.0 }
+    /// From here down all is frozen, unless here is the root; gives what [`thaw`](Position::thaw) takes.
+    fn freeze(&mut self) -> Option<usize> {
+        let before = self.frozen_at;
+        if self.depth > 0 {
+            self.frozen_at = before.or(Some(self.depth));
+        }
+        before
+    }
+
+    fn thaw(&mut self, before: Option<usize>) {
+        self.frozen_at = before;
+    }
+
+    fn site(&self) -> Site<'_> {
+        Site { path: &self.path, depth: self.depth, repeats: self.repeats, frozen_at: self.frozen_at }
     }
 }
 
-type Visit<'a, 'v> = &'v mut dyn FnMut(&str, Node<'a>, u64);
-type VisitMut<'a, 'v> = &'v mut dyn FnMut(&str, &'a mut Predictor);
+type Visit<'a, 'v> = &'v mut dyn FnMut(Site<'_>, Node<'a>);
+type VisitMut<'a, 'v> = &'v mut dyn FnMut(Site<'_>, &'a mut dyn Parameter);
 
 /// Walks a module by reference.
 #[allow(missing_debug_implementations)]
 pub struct Walker<'a, 'v> {
-    path: Path,
-    /// How many times one run of the whole runs the current part.
-    repeats: u64,
+    position: Position,
     visit: Visit<'a, 'v>,
 }
 
 /// Walks a module to change it.
 #[allow(missing_debug_implementations)]
 pub struct WalkerMut<'a, 'v> {
-    path: Path,
+    position: Position,
     visit: VisitMut<'a, 'v>,
 }
 
 impl<'a, 'v> Walker<'a, 'v> {
-    /// Visits all parts with their path and with how many times one run of the whole runs them.
+    /// Visits all modules and parameters, frozen ones included.
     pub fn run<T: Traverse + ?Sized>(root: &'a T, visit: Visit<'a, 'v>) {
-        root.walk(&mut Walker { path: Path::default(), repeats: 1, visit });
+        root.walk(&mut Walker { position: Position::root(), visit });
     }
 
     /// Shows the module itself.
-    pub fn module<M: Traverse + ?Sized>(&mut self, _module: &'a M) {
-        (self.visit)(self.path.text(), Node::Module(type_name::<M>()), self.repeats);
+    pub fn module<M: Traverse>(&mut self, module: &'a M) {
+        let site = self.position.site();
+        (self.visit)(site, Node::Module(SubModule::new(module, site.is_frozen())));
     }
 
-    /// Shows a predictor.
-    pub fn predictor(&mut self, predictor: &'a Predictor) {
-        (self.visit)(self.path.text(), Node::Predictor(predictor), self.repeats);
+    /// Shows a predictor, or a parameter of another kind.
+    pub fn parameter(&mut self, parameter: &'a dyn Parameter) {
+        (self.visit)(self.position.site(), Node::Parameter(parameter));
     }
 
     /// Walks a field.
@@ -140,29 +200,36 @@ impl<'a, 'v> Walker<'a, 'v> {
     }
 
     fn step<T: Traverse + ?Sized>(&mut self, step: Step<'_>, part: &'a T) {
-        let mark = self.path.down(step);
+        let mark = self.position.down(step);
         part.walk(self);
-        self.path.up(mark);
+        self.position.up(mark);
     }
 
     /// Walks a field that one run runs `times` times, each with a rollout id of its own.
     pub fn repeated<T: Traverse + ?Sized>(&mut self, times: usize, name: &str, part: &'a T) {
-        let before = self.repeats;
-        self.repeats = before.saturating_mul(times.max(1) as u64);
+        let before = self.position.repeats;
+        self.position.repeats = before.saturating_mul(times.max(1) as u64);
         self.field(name, part);
-        self.repeats = before;
+        self.position.repeats = before;
+    }
+
+    /// Walks a part in which nothing is to be learned any more.
+    pub(super) fn frozen<T: Traverse + ?Sized>(&mut self, part: &'a T) {
+        let before = self.position.freeze();
+        part.walk(self);
+        self.position.thaw(before);
     }
 }
 
 impl<'a, 'v> WalkerMut<'a, 'v> {
-    /// Visits every predictor with its path.
+    /// Visits every parameter, frozen ones included.
     pub fn run<T: Traverse + ?Sized>(root: &'a mut T, visit: VisitMut<'a, 'v>) {
-        root.walk_mut(&mut WalkerMut { path: Path::default(), visit });
+        root.walk_mut(&mut WalkerMut { position: Position::root(), visit });
     }
 
-    /// Shows a predictor.
-    pub fn predictor(&mut self, predictor: &'a mut Predictor) {
-        (self.visit)(self.path.text(), predictor);
+    /// Shows a predictor, or a parameter of another kind.
+    pub fn parameter(&mut self, parameter: &'a mut dyn Parameter) {
+        (self.visit)(self.position.site(), parameter);
     }
 
     /// Walks a field.
@@ -181,126 +248,15 @@ impl<'a, 'v> WalkerMut<'a, 'v> {
     }
 
     fn step<T: Traverse + ?Sized>(&mut self, step: Step<'_>, part: &'a mut T) {
-        let mark = self.path.down(step);
+        let mark = self.position.down(step);
         part.walk_mut(self);
-        self.path.up(mark);
+        self.position.up(mark);
+    }
+
+    /// Walks a part in which nothing is to be learned any more.
+    pub(super) fn frozen<T: Traverse + ?Sized>(&mut self, part: &'a mut T) {
+        let before = self.position.freeze();
+        part.walk_mut(self);
+        self.position.thaw(before);
     }
 }
-
-/// Plain values hold no predictor.
-macro_rules! plain {
-    ($($kind:ty),* $(,)?) => {
-        $(impl Traverse for $kind {
-            fn walk<'a>(&'a self, _walker: &mut Walker<'a, '_>) {}
-            fn walk_mut<'a>(&'a mut self, _walker: &mut WalkerMut<'a, '_>) {}
-        })*
-    };
-}
-
-plain!((), bool, char, u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64);
-plain!(String, &'static str, Cow<'static, str>, Arc<str>, PathBuf, Duration);
-
-impl<T> Traverse for PhantomData<T> {
-    fn walk<'a>(&'a self, _walker: &mut Walker<'a, '_>) {}
-    fn walk_mut<'a>(&'a mut self, _walker: &mut WalkerMut<'a, '_>) {}
-}
-
-impl<T: Traverse + ?Sized> Traverse for Box<T> {
-    fn walk<'a>(&'a self, walker: &mut Walker<'a, '_>) {
-        (**self).walk(walker);
-    }
-    fn walk_mut<'a>(&'a mut self, walker: &mut WalkerMut<'a, '_>) {
-        (**self).walk_mut(walker);
-    }
-}
-
-impl<T: Traverse> Traverse for Option<T> {
-    fn walk<'a>(&'a self, walker: &mut Walker<'a, '_>) {
-        if let Some(part) = self {
-            part.walk(walker);
-        }
-    }
-    fn walk_mut<'a>(&'a mut self, walker: &mut WalkerMut<'a, '_>) {
-        if let Some(part) = self {
-            part.walk_mut(walker);
-        }
-    }
-}
-
-impl<T: Traverse> Traverse for [T] {
-    fn walk<'a>(&'a self, walker: &mut Walker<'a, '_>) {
-        for (index, part) in self.iter().enumerate() {
-            walker.index(index, part);
-        }
-    }
-    fn walk_mut<'a>(&'a mut self, walker: &mut WalkerMut<'a, '_>) {
-        for (index, part) in self.iter_mut().enumerate() {
-            walker.index(index, part);
-        }
-    }
-}
-
-impl<T: Traverse> Traverse for Vec<T> {
-    fn walk<'a>(&'a self, walker: &mut Walker<'a, '_>) {
-        self.as_slice().walk(walker);
-    }
-    fn walk_mut<'a>(&'a mut self, walker: &mut WalkerMut<'a, '_>) {
-        self.as_mut_slice().walk_mut(walker);
-    }
-}
-
-impl<T: Traverse, const N: usize> Traverse for [T; N] {
-    fn walk<'a>(&'a self, walker: &mut Walker<'a, '_>) {
-        self.as_slice().walk(walker);
-    }
-    fn walk_mut<'a>(&'a mut self, walker: &mut WalkerMut<'a, '_>) {
-        self.as_mut_slice().walk_mut(walker);
-    }
-}
-
-/// Walks a map's values in the order of their keys as text, which is stable whatever the map's own order.
-macro_rules! map {
-    ($map:ident<$key:ident, $value:ident $(, $hasher:ident)?>) => {
-        impl<$key: ToString, $value: Traverse $(, $hasher)?> Traverse for $map<$key, $value $(, $hasher)?> {
-            fn walk<'a>(&'a self, walker: &mut Walker<'a, '_>) {
-                let mut parts: Vec<_> = self.iter().map(|(key, part)| (key.to_string(), part)).collect();
-                parts.sort_by(|(a, _), (b, _)| a.cmp(b));
-                for (key, part) in parts {
-                    walker.key(&key, part);
-                }
-            }
-            fn walk_mut<'a>(&'a mut self, walker: &mut WalkerMut<'a, '_>) {
-                let mut parts: Vec<_> = self.iter_mut().map(|(key, part)| (key.to_string(), part)).collect();
-                parts.sort_by(|(a, _), (b, _)| a.cmp(b));
-                for (key, part) in parts {
-                    walker.key(&key, part);
-                }
-            }
-        }
-    };
-}
-
-map!(BTreeMap<K, V>);
-map!(HashMap<K, V, S>);
-
-macro_rules! tuple {
-    ($($part:ident $index:tt),+) => {
-        impl<$($part: Traverse),+> Traverse for ($($part,)+) {
-            fn walk<'a>(&'a self, walker: &mut Walker<'a, '_>) {
-                $(walker.index($index, &self.$index);)+
-            }
-            fn walk_mut<'a>(&'a mut self, walker: &mut WalkerMut<'a, '_>) {
-                $(walker.index($index, &mut self.$index);)+
-            }
-        }
-    };
-}
-
-tuple!(A 0);
-tuple!(A 0, B 1);
-tuple!(A 0, B 1, C 2);
-tuple!(A 0, B 1, C 2, D 3);
-tuple!(A 0, B 1, C 2, D 3, E 4);
-tuple!(A 0, B 1, C 2, D 3, E 4, F 5);
-tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
-tuple!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);

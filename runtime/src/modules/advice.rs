@@ -108,7 +108,7 @@ struct Paths(Vec<(String, String)>);
 
 impl Paths {
     fn of(module: &impl Module) -> Self {
-        let named = module.named_predictors().into_iter();
+        let named = module.all_predictors().into_iter();
         Self(
             named
                 .map(|(path, predictor)| {
@@ -164,7 +164,7 @@ impl Paths {
 /// One line per predictor: path, fields, task.
 fn definitions(module: &impl Module) -> String {
     let mut text = String::new();
-    for (path, predictor) in module.named_predictors() {
+    for (path, predictor) in module.all_predictors() {
         let names = |fields: Vec<&str>| fields.join(", ");
         let (inputs, outputs) = predictor.field_names();
         // Writing to a `String` does not fail.

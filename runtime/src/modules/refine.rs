@@ -88,7 +88,7 @@ impl<M: Module> Refine<M> {
         rollout_id: u64,
         review: Review,
     ) -> Result<Option<(String, Hints)>> {
-        let predictors = self.judged.module.named_predictors();
+        let predictors = self.judged.module.all_predictors();
         if let (Some(feedback), Critic::WithoutFeedback) =
             (review.score.feedback().filter(|text| !text.trim().is_empty()), self.critic)
         {

@@ -56,7 +56,7 @@ pub(super) struct Ended<O> {
 impl<'a, M: Module> Rollouts<'a, M> {
     pub(super) fn new(judged: &'a Judged<M>, input: &'a M::Input) -> Self {
         let module = &judged.module;
-        let outer = module.predictors().iter().find_map(|predictor| predictor.tracer().cloned());
+        let outer = module.all_predictors().iter().find_map(|(_, predictor)| predictor.tracer().cloned());
         let outer = outer.unwrap_or_default();
         Self {
             judged,
@@ -104,7 +104,7 @@ impl<'a, M: Module> Rollouts<'a, M> {
         let offset = self.width.saturating_mul(index as u64);
         let mut first_id = None;
         let mut notes = Vec::new();
-        for (path, predictor) in copy.named_predictors_mut() {
+        for (path, predictor) in copy.all_predictors_mut() {
             let id = self.first_id(predictor).saturating_add(offset);
             first_id.get_or_insert(id);
             predictor.set_rollout_ids(id, self.width);

@@ -5,7 +5,7 @@ mod predictor;
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use self::predictor::{OnParseError, Predictor};
 use crate::{
@@ -82,6 +82,7 @@ impl<S: Signature> Predict<S> {
         Ok(Demo {
             inputs: state.layout.spread(FieldRole::Input, state.spec.write_inputs(&input)?, added),
             outputs: state.layout.spread(FieldRole::Output, state.spec.write_outputs(&output)?, added),
+            other: Map::new(),
         })
     }
 
@@ -234,11 +235,12 @@ impl<S: Signature> Module for Predict<S> {
 
 impl<S: Signature> Traverse for Predict<S> {
     fn walk<'a>(&'a self, walker: &mut Walker<'a, '_>) {
-        walker.predictor(&self.predictor);
+        walker.module(self);
+        walker.parameter(&self.predictor);
     }
 
     fn walk_mut<'a>(&'a mut self, walker: &mut WalkerMut<'a, '_>) {
-        walker.predictor(&mut self.predictor);
+        walker.parameter(&mut self.predictor);
     }
 }
 

@@ -8,14 +8,15 @@ use std::{
     sync::{Arc, OnceLock, atomic::AtomicUsize},
 };
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
-    adapter::{Adapter, ChatAdapter, Demo, Descriptions, JsonAdapter, Prepared, Task},
+    adapter::{Adapter, ChatAdapter, Demo, JsonAdapter, Prepared, Task},
     error::{Error, Result},
     field::{Field, FieldRole},
     lm::{Config, Lm, configured},
     signature::{Layout, Place, Signature, Slot, Spec},
+    state::FieldText,
     trace::Tracer,
 };
 
@@ -33,8 +34,9 @@ pub(super) struct State {
     pub(super) spec: &'static Spec,
     pub(super) layout: Arc<Layout>,
     pub(super) instructions: Option<Arc<str>>,
-    pub(super) descriptions: Descriptions,
     pub(super) demos: Arc<Vec<Demo>>,
+    /// What optimizers of DSPy noted down in its file; kept for the next one.
+    notes: Arc<Map<String, Value>>,
     pub(super) lm: Option<Lm>,
     pub(super) config: Config,
     pub(super) adapter: Arc<dyn Adapter>,
@@ -103,7 +105,7 @@ impl Predictor {
             spec,
             layout: spec.layout(),
             instructions: None,
-            descriptions: Descriptions::default(),
+            notes: Arc::default(),
             demos: Arc::default(),
             lm: None,
             config: Config::default(),
@@ -132,6 +134,11 @@ impl Predictor {
         self.state.spec.name()
     }
 
+    /// True if both are of the same signature.
+    pub(crate) fn is_of_signature_of(&self, other: &Predictor) -> bool {
+        std::ptr::eq(self.state.spec, other.state.spec) && self.field_names() == other.field_names()
+    }
+
     /// The names of its input and output fields in prompt order, added ones included.
     pub fn field_names(&self) -> (Vec<&'static str>, Vec<&'static str>) {
         let names = |role| self.state.layout.slots(role).iter().map(Slot::name).collect();
@@ -148,9 +155,41 @@ impl Predictor {
         self.change_prompt(|state| state.instructions = Some(instructions.into()));
     }
 
+    /// What the model is told of a field; empty where there is nothing to tell, or no such field.
+    pub fn description(&self, field: &str) -> &str {
+        self.slots().find(|slot| slot.name() == field).map_or("", Slot::shown_description)
+    }
+
+    /// Sets what the model is told of a field, in place of the description in the source.
+    ///
+    /// # Errors
+    /// [`is_config`](Error::is_config): there is no field of this name.
+    pub fn set_description(&mut self, field: &str, text: impl Into<Arc<str>>) -> Result<()> {
+        let mut layout = (*self.state.layout).clone();
+        self.slot_mut(&mut layout, field)?.description = Some(text.into());
+        self.change_prompt(|state| state.layout = Arc::new(layout));
+        Ok(())
+    }
+
     /// Its worked examples.
     pub fn demos(&self) -> &[Demo] {
         &self.state.demos
+    }
+
+    /// Sets its worked examples.
+    pub fn set_demos(&mut self, demos: Vec<Demo>) {
+        self.change_prompt(|state| state.demos = Arc::new(demos));
+    }
+
+    /// A worked example of values by field name, added fields included. Values of other names stay with it and are saved, and
+    /// no prompt shows them.
+    pub fn demo_of(&self, values: Map<String, Value>) -> Demo {
+        Demo::of(&self.state.layout, values)
+    }
+
+    /// A worked example's values by field name, others that came with it last; what it does not say is left out.
+    pub fn dump_demo(&self, demo: &Demo) -> Value {
+        demo.dump(&self.state.layout)
     }
 
     /// The LM that was set on it; the process default is not looked at.
@@ -162,6 +201,11 @@ impl Predictor {
     pub fn set_lm(&mut self, lm: &Lm) {
         // Another provider may take other forms of request.
         self.change_prompt(|state| state.lm = Some(lm.clone()));
+    }
+
+    /// Takes its LM away: the process default is used.
+    pub(crate) fn unset_lm(&mut self) {
+        self.change_prompt(|state| state.lm = None);
     }
 
     /// The LM that a call would use: its own, else the process default.
@@ -205,13 +249,6 @@ impl Predictor {
                 };
                 values.insert(index.min(values.len()), None);
             }
-            let descriptions = match field.role() {
-                FieldRole::Input => &mut state.descriptions.inputs,
-                FieldRole::Output => &mut state.descriptions.outputs,
-            };
-            if index < descriptions.len() {
-                descriptions.insert(index, None);
-            }
         });
         Ok(())
     }
@@ -223,14 +260,19 @@ impl Predictor {
     /// [`is_config`](Error::is_config): there is no field of this name.
     pub fn narrow_field(&mut self, name: &str, schema: Value) -> Result<()> {
         let mut layout = (*self.state.layout).clone();
-        let mut slots = layout.inputs.iter_mut().chain(&mut layout.outputs);
-        let Some(slot) = slots.find(|slot| slot.name() == name) else {
-            let message = format!("`{}` has no field `{name}` to narrow", self.signature());
-            return Err(Error::config(message).with_field(name));
-        };
+        let slot = self.slot_mut(&mut layout, name)?;
         slot.compiled = slot.compiled.narrowed(schema);
         self.change_prompt(|state| state.layout = Arc::new(layout));
         Ok(())
+    }
+
+    fn slot_mut<'l>(&self, layout: &'l mut Layout, name: &str) -> Result<&'l mut Slot> {
+        layout.all_mut().find(|slot| slot.name() == name).ok_or_else(|| {
+            let names: Vec<_> = self.slots().map(|slot| format!("`{}`", slot.name())).collect();
+            let message =
+                format!("`{}` has no field `{name}`; it has {}", self.signature(), names.join(", "));
+            Error::config(message).with_field(name)
+        })
     }
 
     /// Keeps a setter's mistake for the first call.
@@ -244,11 +286,39 @@ impl Predictor {
             .ok()
     }
 
+    /// The fields in the order of files: inputs, then outputs.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.state.layout.all()
+    }
+
+    /// The fields of one role.
+    pub(crate) fn slots_of(&self, role: FieldRole) -> &[Slot] {
+        self.state.layout.slots(role)
+    }
+
+    /// Sets prefix and description of each field, in the order of [`slots`](Predictor::slots).
+    pub(crate) fn set_field_texts(&mut self, texts: Vec<FieldText>) {
+        let mut layout = (*self.state.layout).clone();
+        for (slot, text) in layout.all_mut().zip(texts) {
+            slot.prefix = text.prefix.map(Arc::from);
+            slot.description =
+                Some(text.description).filter(|text| text != slot.compiled.field.description()).map(Arc::from);
+        }
+        self.change_prompt(|state| state.layout = Arc::new(layout));
+    }
+
+    pub(crate) fn notes(&self) -> &Map<String, Value> {
+        &self.state.notes
+    }
+
+    pub(crate) fn set_notes(&mut self, notes: Map<String, Value>) {
+        self.change(|state| state.notes = Arc::new(notes));
+    }
+
     pub(super) fn task(&self) -> Task<'_> {
         Task {
             layout: &self.state.layout,
             instructions: self.instructions(),
-            descriptions: &self.state.descriptions,
             demos: &self.state.demos,
         }
     }

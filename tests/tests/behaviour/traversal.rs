@@ -246,8 +246,8 @@ fn a_deep_copy_of_containers_is_independent() {
 fn traverse_is_object_safe_enough_for_a_box() {
     let part: Box<dyn Traverse> = Box::new(TwoSteps::new());
     let mut found = 0;
-    karat::Walker::run(&*part, &mut |_, node, _| {
-        found += usize::from(matches!(node, karat::Node::Predictor(_)))
+    karat::Walker::run(&*part, &mut |_, node| {
+        found += usize::from(matches!(node, karat::Node::Parameter(_)))
     });
     assert_eq!(found, 2);
 }

@@ -42,6 +42,18 @@ impl ChatCompletions {
         self
     }
 
+    /// The name by which LiteLLM, which DSPy uses, knows the model.
+    pub(crate) fn litellm_name(&self) -> String {
+        match self.provider.aliases.first() {
+            Some(provider) => format!("{provider}/{}", self.model()),
+            None => self.name.to_string(),
+        }
+    }
+
+    pub(crate) fn own_base_url(&self) -> Option<&str> {
+        self.base_url.as_deref()
+    }
+
     /// The name without the provider, as the server knows it.
     fn model(&self) -> &str {
         self.name.split_once('/').map_or(&self.name, |(_, model)| model)

@@ -1,0 +1,324 @@
+//! What a module has learned, as data: one entry per parameter path, in the layout of DSPy's JSON files.
+
+mod file;
+mod json;
+mod lm;
+mod predictor;
+mod prefix;
+mod program;
+
+use std::{collections::BTreeSet, fmt, path::Path};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde_json::{Map, Value, json};
+
+pub(crate) use self::predictor::FieldText;
+pub(crate) use self::program::{load as load_program, save as save_program};
+pub use self::program::{Program, ProgramField, ProgramModule, ProgramPredictor};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    lm::Lm,
+    module::{Node, Traverse, Walker, WalkerMut},
+};
+
+/// The key beside the paths; no parameter can have it as its path.
+const METADATA: &str = "metadata";
+
+/// The version of DSPy whose files are read and written. Its minor versions may change the layout.
+const DSPY: &str = "3.3";
+
+/// What a module has learned: an entry per parameter path and `metadata`, in the layout of DSPy's own JSON files. DSPy 3.3.1
+/// loads what karat writes, and karat loads what DSPy writes.
+///
+/// [`Module::dump_state`](crate::Module::dump_state) makes one, [`Module::load_state`](crate::Module::load_state) takes one;
+/// [`read`](State::read) and [`write`](State::write) are what [`Module::load`](crate::Module::load) and
+/// [`Module::save`](crate::Module::save) do with a file. The setters say how it is to be loaded or written, and are not part of
+/// what is written.
+///
+/// An entry of a predictor has `traces`, `train`, `demos`, `signature` (`instructions` and `fields`, each with `prefix` and
+/// `description`; karat adds the `name`) and `lm`. API keys are never in it.
+///
+/// ```
+/// use karat::{Module, Predict, State, signature};
+///
+/// /// Answer in one word.
+/// #[signature]
+/// struct Qa {
+///     #[input]
+///     question: String,
+///     #[output]
+///     answer: String,
+/// }
+///
+/// let tuned = Predict::<Qa>::new().instructions("Answer in French.");
+/// let state = tuned.dump_state();
+/// assert_eq!(state.get("self").unwrap()["signature"]["instructions"], "Answer in French.");
+///
+/// let text = serde_json::to_string(&state).unwrap();
+/// let mut fresh = Predict::<Qa>::new();
+/// fresh.load_state(&serde_json::from_str::<State>(&text).unwrap())?;
+/// assert_eq!(fresh.dump_state(), state);
+/// # Ok::<(), karat::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct State {
+    entries: Map<String, Value>,
+    metadata: Option<Value>,
+    options: StateOptions,
+    ignore_extra: bool,
+    /// What could not be dumped, told when the state is used: dumping returns no `Result`.
+    mistake: Option<Error>,
+}
+
+/// How a [`Parameter`](crate::Parameter) is to take its state.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StateOptions {
+    allow_unsafe_lm_state: bool,
+    keep_lm: bool,
+}
+
+impl StateOptions {
+    /// Whether addresses in an LM's state (`api_base`, `base_url`, `model_list`) are to be trusted.
+    pub fn allows_unsafe_lm_state(&self) -> bool {
+        self.allow_unsafe_lm_state
+    }
+
+    /// Whether predictors keep the LM that they have, whatever the state says.
+    pub fn keeps_lm(&self) -> bool {
+        self.keep_lm
+    }
+}
+
+/// How it is to be loaded or written.
+impl State {
+    /// Trusts the addresses in an LM's state (`api_base`, `base_url`, `model_list`): a file from somebody else could send your
+    /// prompts and API keys to a server of theirs. Without it they are neither loaded (with a warning) nor written.
+    pub fn allow_unsafe_lm_state(mut self, allow: bool) -> Self {
+        self.options.allow_unsafe_lm_state = allow;
+        self
+    }
+
+    /// Leaves the LMs of the module as they are, whatever the state says of LMs.
+    pub fn keep_lm(mut self, keep: bool) -> Self {
+        self.options.keep_lm = keep;
+        self
+    }
+
+    /// Passes over entries for parameters that the module does not have, with a warning that lists them, in place of an error.
+    pub fn ignore_extra(mut self, ignore: bool) -> Self {
+        self.ignore_extra = ignore;
+        self
+    }
+}
+
+impl State {
+    /// The entry of a parameter, by its path.
+    pub fn get(&self, path: &str) -> Option<&Value> {
+        self.entries.get(path)
+    }
+
+    /// The paths of the parameters, in the order of the entries.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// What was read as `metadata`: the versions that it was saved with.
+    pub fn metadata(&self) -> Option<&Value> {
+        self.metadata.as_ref()
+    }
+
+    /// Reads a `.json` file that karat or DSPy wrote.
+    ///
+    /// # Errors
+    /// [`is_io`](Error::is_io): it cannot be read. [`is_state`](Error::is_state): it is a `.pkl` file, or not the JSON of a
+    /// state: cut off, an object with one key twice, more than 127 levels deep.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        Self::from_entries(file::read(path.as_ref())?)
+    }
+
+    /// Writes a `.json` file, to be read by its owner alone (mode 0600 on Unix). Folders that are missing are made. A file of
+    /// this name is replaced as a whole or, after an error, left as it is.
+    ///
+    /// # Errors
+    /// [`is_io`](Error::is_io): it cannot be written, or the file there is read-only. [`is_state`](Error::is_state): the name
+    /// does not end with `.json`, or a value has no JSON form.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        file::write(path.as_ref(), &self.to_json()?)
+    }
+
+    fn to_json(&self) -> Result<Map<String, Value>> {
+        if let Some(mistake) = &self.mistake {
+            return Err(mistake.clone());
+        }
+        let mut all = self.entries.clone();
+        if !self.options.allow_unsafe_lm_state {
+            all.values_mut().filter_map(|entry| entry.get_mut("lm")).for_each(lm::drop_unsafe);
+        }
+        all.insert(METADATA.into(), metadata());
+        Ok(all)
+    }
+
+    fn from_entries(mut entries: Map<String, Value>) -> Result<Self> {
+        let metadata = entries.remove(METADATA);
+        if let Some(other) = metadata.as_ref().filter(|metadata| !metadata.is_object()) {
+            return Err(error(format!("`{METADATA}` should be an object, found {}", json::kind(other))));
+        }
+        Ok(Self { entries, metadata, ..Self::default() })
+    }
+
+    /// What this module has learned.
+    pub(crate) fn of<T: Traverse>(root: &T) -> Self {
+        let mut state = Self::default();
+        Walker::run(root, &mut |site, node| {
+            let Node::Parameter(parameter) = node else { return };
+            if site.is_frozen() {
+                return;
+            }
+            let path = site.path();
+            let entry = match parameter.dump_state() {
+                Err(error) => Err(at(path, error)),
+                Ok(_) if path == METADATA => {
+                    Err(error(format!("a parameter cannot be saved under the name `{METADATA}`, which files use: rename the field")))
+                }
+                Ok(_) if state.entries.contains_key(path) => {
+                    Err(error(format!("two parameters have the path `{path}`, so that a file cannot hold both: rename a map's key")))
+                }
+                Ok(entry) => Ok(entry),
+            };
+            match entry {
+                Ok(entry) => drop(state.entries.insert(path.into(), entry)),
+                Err(error) => drop(state.mistake.get_or_insert(error)),
+            }
+        });
+        state
+    }
+
+    /// Gives each parameter its entry. After an error the module may be half changed.
+    pub(crate) fn apply<T: Traverse>(&self, root: &mut T) -> Result<()> {
+        if let Some(mistake) = &self.mistake {
+            return Err(mistake.clone());
+        }
+        self.check_paths(root)?;
+        self.warn_of_versions();
+        let mut outcome = Ok(());
+        // Equal LMs become one, so that they share what an LM holds.
+        let mut lms: Vec<Lm> = Vec::new();
+        WalkerMut::run(root, &mut |site, parameter| {
+            let (path, false, Ok(())) = (site.path(), site.is_frozen(), &outcome) else { return };
+            let Some(entry) = self.entries.get(path) else { return };
+            outcome = parameter.load_state(entry, &self.options).map_err(|error| at(path, error));
+            let Some(predictor) = parameter.as_predictor_mut() else { return };
+            let Some(lm) = predictor.lm().cloned() else { return };
+            match lms.iter().find(|known| **known == lm) {
+                Some(known) => predictor.set_lm(known),
+                None => lms.push(lm),
+            }
+        });
+        outcome
+    }
+
+    /// The module's paths and the state's have to be the same.
+    fn check_paths<T: Traverse>(&self, root: &T) -> Result<()> {
+        let mut known = BTreeSet::new();
+        Walker::run(root, &mut |site, node| {
+            if let (Node::Parameter(_), false) = (node, site.is_frozen()) {
+                known.insert(site.path().to_owned());
+            }
+        });
+        let missing: Vec<_> = known.iter().map(String::as_str).filter(|path| self.get(path).is_none()).collect();
+        let extra: Vec<_> = self.paths().filter(|path| !known.contains(*path)).collect();
+        if let Some(first) = missing.first() {
+            let mut message = format!("the state has no entry for {}", quoted(&missing));
+            if extra.is_empty() {
+                message += "; every other predictor of the module is there";
+            } else {
+                message += &format!("; it has {}, which the module does not have", quoted(&extra));
+            }
+            return Err(error(message + ": the program that was saved has another shape").with_predictor(*first));
+        }
+        if extra.is_empty() {
+            return Ok(());
+        }
+        let extra = quoted(&extra);
+        if self.ignore_extra {
+            tracing::warn!(paths = extra, "the state has entries that the module does not have; they are passed over");
+            return Ok(());
+        }
+        Err(error(format!(
+            "the state has entries for {extra}, which the module does not have; it has {}. To pass over them: \
+             `module.load_state(&State::read(path)?.ignore_extra(true))`",
+            quoted(&known.iter().map(String::as_str).collect::<Vec<_>>())
+        )))
+    }
+
+    /// Another version may read or mean something else; it need not.
+    fn warn_of_versions(&self) {
+        let saved_with = |tool: &str| {
+            let metadata = self.metadata.as_ref()?;
+            let version = match tool {
+                "karat" => metadata.get("karat")?.get("version")?,
+                _ => metadata.get("dependency_versions")?.get(tool)?,
+            };
+            version.as_str()
+        };
+        for (tool, current) in [("karat", minor(env!("CARGO_PKG_VERSION"))), ("dspy", DSPY)] {
+            if let Some(saved) = saved_with(tool).filter(|saved| minor(saved) != current) {
+                tracing::warn!(
+                    tool,
+                    saved,
+                    current,
+                    "the state was saved with another version; check that the program still does what it should"
+                );
+            }
+        }
+    }
+}
+
+/// What karat writes beside the parameters. DSPy compares every version in `dependency_versions` with its own and knows no
+/// name but its own three, so that this object has to stay empty.
+fn metadata() -> Value {
+    json!({ "dependency_versions": {}, "karat": { "version": env!("CARGO_PKG_VERSION") } })
+}
+
+/// The first two numbers of a version.
+fn minor(version: &str) -> &str {
+    version.match_indices('.').nth(1).map_or(version, |(end, _)| version.get(..end).unwrap_or(version))
+}
+
+fn error(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::State, message)
+}
+
+/// The error with the path of the parameter that it is about.
+fn at(path: &str, error: Error) -> Error {
+    error.with_predictor(path)
+}
+
+fn quoted(paths: &[&str]) -> String {
+    paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ")
+}
+
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().map_err(ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for State {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_entries(json::object(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+/// Equal if the same was learned; versions and how it is to be loaded do not count.
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("paths", &self.entries.keys().collect::<Vec<_>>()).finish_non_exhaustive()
+    }
+}

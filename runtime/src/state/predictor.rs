@@ -1,0 +1,233 @@
+//! A predictor's entry in a state file, in DSPy's layout.
+
+use serde_json::{Map, Value, json};
+
+use super::{StateOptions, error, json::kind, lm, prefix::prefix};
+use crate::{
+    adapter::Demo,
+    error::Result,
+    module::Parameter,
+    predict::Predictor,
+    signature::Slot,
+    text::shortened,
+};
+
+/// What an entry holds. `traces` and `train` are what some of DSPy's optimizers note down; they are kept and not used.
+const KEYS: [&str; 5] = ["traces", "train", "demos", "signature", "lm"];
+const NOTES: [&str; 2] = ["traces", "train"];
+
+/// Keys by which the files of old DSPy versions are known.
+const LEGACY: [(&str, &str); 5] = [
+    ("extended_signature", "DSPy 2.5 and older"),
+    ("extended_signature_instructions", "DSPy 2.4 and older"),
+    ("extended_signature_prefix", "DSPy 2.4 and older"),
+    ("signature_instructions", "DSPy 2.4 and older"),
+    ("signature_prefix", "DSPy 2.4 and older"),
+];
+
+impl Parameter for Predictor {
+    fn dump_state(&self) -> Result<Value> {
+        let mut entry = Map::new();
+        for key in NOTES {
+            entry.insert(key.into(), self.notes().get(key).cloned().unwrap_or_else(|| json!([])));
+        }
+        entry.insert("demos".into(), self.demos().iter().map(|demo| self.dump_demo(demo)).collect());
+        let fields: Vec<_> = self.slots().map(dump_field).collect();
+        entry.insert("signature".into(), json!({ "instructions": self.instructions(), "fields": fields }));
+        entry.insert("lm".into(), self.lm().map_or(Value::Null, lm::dump));
+        Ok(Value::Object(entry))
+    }
+
+    fn load_state(&mut self, state: &Value, options: &StateOptions) -> Result<()> {
+        let entry = as_object(state, "the entry of a predictor")?;
+        check_keys(entry)?;
+        let signature = entry.get("signature").ok_or_else(|| error("expected a key `signature`, found none"))?;
+        let signature = as_object(signature, "`signature`")?;
+        let instructions = match signature.get("instructions") {
+            Some(Value::String(text)) => text.clone(),
+            other => return Err(unexpected("a text at `signature.instructions`", other)),
+        };
+        let demos = as_list(entry, "demos")?;
+        let demos = demos.iter().enumerate().map(|(index, demo)| match demo {
+            Value::Object(values) => Ok(self.demo_of(values.clone())),
+            other => Err(unexpected(&format!("an object at `demos[{index}]`"), Some(other))),
+        });
+        let demos: Vec<Demo> = demos.collect::<Result<_>>()?;
+        let fields = as_list(signature, "fields")?;
+        let fields = FieldList { slots: self.slots().collect(), fields, demos: &demos }.read()?;
+        let notes: Map<_, _> = NOTES
+            .iter()
+            .filter_map(|key| Some(((*key).to_owned(), entry.get(*key)?.clone())))
+            .collect();
+        for (key, value) in &notes {
+            if !value.is_array() {
+                return Err(unexpected(&format!("a list at `{key}`"), Some(value)));
+            }
+        }
+        let lm = match entry.get("lm") {
+            Some(state) if !state.is_null() && !options.keeps_lm() => Some(lm::load(state, options)?),
+            _ => None,
+        };
+        self.set_instructions(instructions);
+        self.set_field_texts(fields);
+        self.set_demos(demos);
+        self.set_notes(notes);
+        if let Some(lm) = lm {
+            self.set_lm(&lm);
+        }
+        Ok(())
+    }
+
+    /// As in DSPy: demos and LM are forgotten; the instructions, which belong to the signature, stay.
+    fn reset(&mut self) {
+        self.set_demos(Vec::new());
+        self.set_notes(Map::new());
+        self.unset_lm();
+    }
+
+    fn as_predictor(&self) -> Option<&Predictor> {
+        Some(self)
+    }
+
+    fn as_predictor_mut(&mut self) -> Option<&mut Predictor> {
+        Some(self)
+    }
+}
+
+fn dump_field(slot: &Slot) -> Value {
+    let name = slot.name();
+    let description = match slot.raw_description() {
+        // So that DSPy, which derives it like this, sees no description either.
+        "" if slot.description.is_none() => placeholder(name),
+        text => text.to_owned(),
+    };
+    let prefix = slot.prefix.as_deref().map_or_else(|| prefix(name), str::to_owned);
+    json!({ "name": name, "prefix": prefix, "description": description })
+}
+
+/// What stands in DSPy for a description where there is none.
+fn placeholder(name: &str) -> String {
+    format!("${{{name}}}")
+}
+
+/// What a state says of one field: its prefix and description.
+pub(crate) struct FieldText {
+    pub(crate) prefix: Option<String>,
+    pub(crate) description: String,
+}
+
+/// The fields of a state beside those of the signature. DSPy's files give them in order and without names; their prefixes are
+/// mostly derived from the names, which tells fields apart that do not fit.
+struct FieldList<'a> {
+    slots: Vec<&'a Slot>,
+    fields: &'a [Value],
+    demos: &'a [Demo],
+}
+
+impl FieldList<'_> {
+    fn read(&self) -> Result<Vec<FieldText>> {
+        let names = || self.slots.iter().map(|slot| format!("`{}`", slot.name())).collect::<Vec<_>>().join(", ");
+        if self.fields.len() != self.slots.len() {
+            let found: Vec<_> = self.fields.iter().map(label).collect();
+            let message = format!(
+                "expected {} fields ({}), found {} ({})",
+                self.slots.len(),
+                names(),
+                found.len(),
+                found.join(", ")
+            );
+            // The first place where the two lists part.
+            let parts = self.slots.iter().zip(self.fields).find(|(slot, field)| !self.may_be(slot, field));
+            let first = parts.map(|(slot, _)| *slot).or_else(|| self.slots.get(self.fields.len()).copied());
+            let error = error(message);
+            return Err(match first {
+                Some(slot) => error.with_field(slot.name()),
+                None => error,
+            });
+        }
+        self.slots.iter().zip(self.fields).enumerate().map(|(index, (slot, field))| self.one(index, slot, field)).collect()
+    }
+
+    fn one(&self, index: usize, slot: &Slot, field: &Value) -> Result<FieldText> {
+        let at = format!("signature.fields[{index}]");
+        let of_field = |error: crate::Error| error.with_field(slot.name());
+        let entry = as_object(field, &format!("`{at}`")).map_err(of_field)?;
+        if let Some(key) = entry.keys().find(|key| !["name", "prefix", "description"].contains(&key.as_str())) {
+            let message = format!("unknown key `{key}` in `{at}`; expected `prefix` and `description`");
+            return Err(of_field(error(message)));
+        }
+        let text = |key: &str| match entry.get(key) {
+            Some(Value::String(text)) => Ok(text.as_str()),
+            other => Err(of_field(unexpected(&format!("a text at `{at}.{key}`"), other))),
+        };
+        let (found, description) = (text("prefix")?, text("description")?);
+        if entry.contains_key("name") {
+            text("name")?;
+        }
+        if !self.may_be(slot, field) {
+            let order: Vec<_> = self.slots.iter().map(|slot| format!("`{}`", slot.name())).collect();
+            return Err(of_field(error(format!(
+                "expected the field `{}` at `{at}`, found {}; the signature's order is {}",
+                slot.name(),
+                label(field),
+                order.join(", ")
+            ))));
+        }
+        Ok(FieldText {
+            prefix: Some(found).filter(|found| *found != prefix(slot.name())).map(str::to_owned),
+            description: description.into(),
+        })
+    }
+
+    /// False if the state's field is surely another one: by its name or, where it has none, by a prefix that is derived from
+    /// the name of another field of the signature or of a key that only the demos have.
+    fn may_be(&self, slot: &Slot, field: &Value) -> bool {
+        if let Some(name) = field.get("name").and_then(Value::as_str) {
+            return name == slot.name();
+        }
+        let Some(found) = field.get("prefix").and_then(Value::as_str) else { return true };
+        let is_derived_from = |name: &str| prefix(name) == found;
+        is_derived_from(slot.name())
+            || !(self.slots.iter().any(|other| is_derived_from(other.name()))
+                || self.demos.iter().any(|demo| demo.other_keys().any(is_derived_from)))
+    }
+}
+
+/// How a state's field is called in a message.
+fn label(field: &Value) -> String {
+    let text = |key: &str| field.get(key).and_then(Value::as_str).map(|text| shortened(text, 60));
+    match (text("name"), text("prefix")) {
+        (Some(name), _) => format!("`{name}`"),
+        (None, Some(prefix)) => format!("one with the prefix `{prefix}`"),
+        (None, None) => format!("{} without a prefix", kind(field)),
+    }
+}
+
+fn check_keys(entry: &Map<String, Value>) -> Result<()> {
+    if let Some((key, version)) = LEGACY.iter().find(|(key, _)| entry.contains_key(*key)) {
+        return Err(error(format!(
+            "the key `{key}` belongs to the layout of {version}, which is no longer read: load the program in the DSPy that \
+             saved it, and save it again with DSPy 2.6 or later"
+        )));
+    }
+    match entry.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        Some(key) => Err(error(format!("unknown key `{key}`; a predictor has {}", KEYS.map(|key| format!("`{key}`")).join(", ")))),
+        None => Ok(()),
+    }
+}
+
+fn as_object<'a>(value: &'a Value, what: &str) -> Result<&'a Map<String, Value>> {
+    value.as_object().ok_or_else(|| error(format!("{what} should be an object, found {}", kind(value))))
+}
+
+fn as_list<'a>(object: &'a Map<String, Value>, key: &str) -> Result<&'a [Value]> {
+    match object.get(key) {
+        Some(Value::Array(list)) => Ok(list),
+        other => Err(unexpected(&format!("a list at `{key}`"), other)),
+    }
+}
+
+fn unexpected(expected: &str, found: Option<&Value>) -> crate::Error {
+    let found = found.map_or_else(|| "nothing".to_owned(), |value| format!("{}: {}", kind(value), shortened(&value.to_string(), 100)));
+    error(format!("expected {expected}, found {found}"))
+}

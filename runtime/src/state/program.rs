@@ -1,0 +1,270 @@
+//! What a program is made of, kept beside its state so that a state is not loaded into another program unnoticed.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+};
+
+use schemars::{SchemaGenerator, generate::SchemaSettings};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{State, error, file, quoted};
+use crate::{
+    error::Result,
+    field::FieldRole,
+    module::{Node, Traverse, Walker},
+    predict::Predictor,
+    signature::Slot,
+};
+
+const PROGRAM: &str = "program.json";
+const STATE: &str = "state.json";
+
+/// What a program is made of: its modules, its predictors with their signatures, and its source.
+///
+/// [`Module::program`](crate::Module::program) describes the compiled program;
+/// [`Module::save_program`](crate::Module::save_program) writes the description beside the state, and
+/// [`Module::load_program`](crate::Module::load_program) compares the two.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Program {
+    /// Every module, breadth first.
+    pub modules: Vec<ProgramModule>,
+    /// Every predictor, frozen ones included.
+    pub predictors: Vec<ProgramPredictor>,
+    /// The paths of other parameters.
+    pub parameters: Vec<String>,
+    /// The source of the outermost module's `impl` block, where it is known.
+    pub source: Option<String>,
+}
+
+/// A module of a [`Program`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ProgramModule {
+    /// Its path, from `self` on.
+    pub path: String,
+    /// The name of its type, without the paths of crates.
+    pub kind: String,
+}
+
+/// A predictor of a [`Program`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ProgramPredictor {
+    /// Its path.
+    pub path: String,
+    /// The name of its signature.
+    pub signature: String,
+    /// Whether it keeps what it has learned; see [`Frozen`](crate::Frozen).
+    pub frozen: bool,
+    /// Its input fields, in order.
+    pub inputs: Vec<ProgramField>,
+    /// Its output fields, in order.
+    pub outputs: Vec<ProgramField>,
+}
+
+/// A field of a [`ProgramPredictor`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ProgramField {
+    /// Its name.
+    pub name: String,
+    /// The JSON schema of its type.
+    pub schema: Value,
+}
+
+impl Program {
+    pub(crate) fn of<T: Traverse>(root: &T, modules: Vec<(String, &'static str)>, source: Option<&'static str>) -> Self {
+        let modules =
+            modules.into_iter().map(|(path, kind)| ProgramModule { path, kind: short(kind) }).collect();
+        let mut program = Self { modules, source: source.map(str::to_owned), ..Self::default() };
+        Walker::run(root, &mut |site, node| {
+            let Node::Parameter(parameter) = node else { return };
+            match parameter.as_predictor() {
+                Some(predictor) => {
+                    program.predictors.push(ProgramPredictor::of(site.path(), predictor, site.is_frozen()));
+                }
+                None => program.parameters.push(site.path().into()),
+            }
+        });
+        program
+    }
+
+    /// What this program, the compiled one, has otherwise than the saved one: a line for each difference. The source does not
+    /// count.
+    pub fn differences(&self, saved: &Program) -> Vec<String> {
+        let mut found = Vec::new();
+        let kinds = |program: &Program| -> Vec<(String, String)> {
+            program.modules.iter().map(|module| (module.path.clone(), module.kind.clone())).collect()
+        };
+        differ("the module", &kinds(self), &kinds(saved), &mut found, |path, kind, saved, found| {
+            if kind != saved {
+                found.push(format!("the module `{path}` is a `{kind}`, saved was a `{saved}`"));
+            }
+        });
+        let predictors = |program: &Program| -> Vec<(String, ProgramPredictor)> {
+            program.predictors.iter().map(|predictor| (predictor.path.clone(), predictor.clone())).collect()
+        };
+        differ("the predictor", &predictors(self), &predictors(saved), &mut found, |path, now, saved, found| {
+            now.differences(path, saved, found);
+        });
+        let parameters = |program: &Program| -> Vec<(String, ())> {
+            program.parameters.iter().map(|path| (path.clone(), ())).collect()
+        };
+        differ("the parameter", &parameters(self), &parameters(saved), &mut found, |_, _, _, _| {});
+        found
+    }
+}
+
+impl ProgramPredictor {
+    fn of(path: &str, predictor: &Predictor, frozen: bool) -> Self {
+        let fields = |role| predictor.slots_of(role).iter().map(ProgramField::of).collect();
+        Self {
+            path: path.into(),
+            signature: predictor.signature().into(),
+            frozen,
+            inputs: fields(FieldRole::Input),
+            outputs: fields(FieldRole::Output),
+        }
+    }
+
+    fn differences(&self, path: &str, saved: &Self, found: &mut Vec<String>) {
+        if self.signature != saved.signature {
+            found.push(format!(
+                "the predictor `{path}` has the signature `{}`, saved was `{}`",
+                self.signature, saved.signature
+            ));
+        }
+        if self.frozen != saved.frozen {
+            let word = |frozen: bool| if frozen { "frozen" } else { "not frozen" };
+            found.push(format!(
+                "the predictor `{path}` is {}, saved was {}",
+                word(self.frozen),
+                word(saved.frozen)
+            ));
+        }
+        for (role, now, saved) in
+            [("input", &self.inputs, &saved.inputs), ("output", &self.outputs, &saved.outputs)]
+        {
+            let names = |fields: &[ProgramField]| {
+                quoted(&fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>())
+            };
+            if names(now) != names(saved) {
+                found.push(format!(
+                    "the predictor `{path}` has the {role} fields {}, saved were {}",
+                    names(now),
+                    names(saved)
+                ));
+                continue;
+            }
+            for (now, saved) in now.iter().zip(saved).filter(|(now, saved)| now.schema != saved.schema) {
+                found.push(format!(
+                    "the {role} field `{}` of the predictor `{path}` has the type {}, saved was {}",
+                    now.name, now.schema, saved.schema
+                ));
+            }
+        }
+    }
+}
+
+impl ProgramField {
+    fn of(slot: &Slot) -> Self {
+        let settings = SchemaSettings::draft2020_12().with(|settings| {
+            settings.meta_schema = None;
+            settings.inline_subschemas = false;
+        });
+        let mut generator = SchemaGenerator::new(settings);
+        let mut schema = slot.compiled.field.schema(&mut generator).to_value();
+        let definitions = generator.take_definitions(true);
+        if let (Some(object), false) = (schema.as_object_mut(), definitions.is_empty()) {
+            object.insert("$defs".into(), Value::Object(definitions));
+        }
+        Self { name: slot.name().into(), schema }
+    }
+}
+
+/// Compares two lists by path: what only one of them has, and where `both` finds a difference.
+fn differ<T>(
+    what: &str,
+    now: &[(String, T)],
+    saved: &[(String, T)],
+    found: &mut Vec<String>,
+    both: impl Fn(&str, &T, &T, &mut Vec<String>),
+) {
+    let known: BTreeSet<&str> = now.iter().map(|(path, _)| path.as_str()).collect();
+    for (path, now) in now {
+        match saved.iter().find(|(other, _)| other == path) {
+            Some((_, saved)) => both(path, now, saved, found),
+            None => found.push(format!("{what} `{path}` was not saved")),
+        }
+    }
+    for (path, _) in saved.iter().filter(|(path, _)| !known.contains(path.as_str())) {
+        found.push(format!("{what} `{path}` was saved and is not in the program"));
+    }
+}
+
+/// A type's name without the paths of its crates: `ChainOfThought<Qa>`.
+fn short(type_name: &str) -> String {
+    let mut out = String::new();
+    for part in type_name.split_inclusive(['<', '>', ',', ' ', '(', ')', '[', ']', ';']) {
+        out.push_str(part.rsplit("::").next().unwrap_or(part));
+    }
+    out
+}
+
+#[derive(Serialize, Deserialize)]
+struct ProgramFile {
+    program: Program,
+    metadata: Value,
+}
+
+/// Writes description and state into the folder, each file as a whole, the description first.
+pub(crate) fn save(folder: &Path, program: Program, state: &State) -> Result<()> {
+    fs::create_dir_all(folder).map_err(|cause| file::io_error("written", folder, cause))?;
+    // Before anything is written: what cannot be saved leaves the folder as it is.
+    let state = state.to_json()?;
+    file::write(&folder.join(PROGRAM), &ProgramFile { program, metadata: super::metadata() })?;
+    file::write(&folder.join(STATE), &state)
+}
+
+/// The state in the folder, if it is that of this program.
+pub(crate) fn load(folder: &Path, program: &Program) -> Result<State> {
+    let path = folder.join(PROGRAM);
+    let saved = Value::Object(file::read(&path)?);
+    let saved: ProgramFile = serde_json::from_value(saved).map_err(|cause| {
+        error(format!("{} is not the description of a program: {cause}", path.display())).with_source(cause)
+    })?;
+    let differences = program.differences(&saved.program);
+    if !differences.is_empty() {
+        let count = differences.len();
+        return Err(error(format!(
+            "the program in {} is not the compiled one, in {count} {}: {}",
+            folder.display(),
+            if count == 1 { "way" } else { "ways" },
+            differences.join("; ")
+        )));
+    }
+    if saved.program.source != program.source {
+        tracing::warn!(
+            folder = %folder.display(),
+            "the program was saved with another source text; its modules and signatures are the same"
+        );
+    }
+    State::read(folder.join(STATE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn type_names_lose_the_paths_of_crates() {
+        assert_eq!(
+            short("karat::modules::best_of_n::BestOfN<my::a::Rag<(u8, alloc::string::String)>>"),
+            "BestOfN<Rag<(u8, String)>>"
+        );
+    }
+}
