@@ -18,6 +18,8 @@ pub(crate) enum Takes {
     Texts,
     /// `= "path::to::karat"`.
     Path,
+    /// The word alone, or `= expression`.
+    Default,
     /// The word alone.
     Nothing,
 }
@@ -37,10 +39,12 @@ pub(crate) struct Grammar {
 
 const DESC: Word = Word { name: "desc", takes: Takes::Text };
 const ALIAS: Word = Word { name: "alias", takes: Takes::Texts };
+const DEFAULT: Word = Word { name: "default", takes: Takes::Default };
 const CRATE: Word = Word { name: "crate", takes: Takes::Path };
 const SKIP: Word = Word { name: "skip", takes: Takes::Nothing };
 
 const NAME_HINT: &str = "a field's name in prompts is set with `#[serde(rename = \"..\")]`";
+const OPTIONAL_HINT: &str = "make its type an `Option`, or say what stands for it: `#[output(default)]`";
 const PLAIN_ROLE_HINT: &str = "give the type alone; `Option` and serde tell the rest";
 
 /// `#[input(..)]` on a field.
@@ -52,20 +56,15 @@ pub(crate) const INPUT: Grammar = Grammar {
         ("name", NAME_HINT),
         ("rename", NAME_HINT),
         ("optional", PLAIN_ROLE_HINT),
-        ("default", PLAIN_ROLE_HINT),
+        ("default", "only an `#[output]` has a default: it stands for what the model leaves out"),
     ],
 };
 
 /// `#[output(..)]` on a field.
 pub(crate) const OUTPUT: Grammar = Grammar {
     name: "output",
-    words: &[DESC, ALIAS],
-    hints: &[
-        ("name", NAME_HINT),
-        ("rename", NAME_HINT),
-        ("optional", PLAIN_ROLE_HINT),
-        ("default", PLAIN_ROLE_HINT),
-    ],
+    words: &[DESC, ALIAS, DEFAULT],
+    hints: &[("name", NAME_HINT), ("rename", NAME_HINT), ("optional", OPTIONAL_HINT)],
 };
 
 /// `#[signature(..)]` on a struct.
@@ -104,6 +103,8 @@ pub(crate) enum Value {
     Texts(Vec<LitStr>),
     /// A path.
     Path(Path),
+    /// What stands for a value that is left out; `None`: the type's own default.
+    Default(Option<Expr>),
     /// The word stood alone.
     Nothing,
 }
@@ -180,6 +181,9 @@ impl Grammar {
             }
             return Ok(Some(Value::Nothing));
         }
+        if known.takes == Takes::Default && (input.is_empty() || input.peek(Token![,])) {
+            return Ok(Some(Value::Default(None)));
+        }
         if !input.peek(Token![=]) {
             diagnostics.at(word, format!("`{name}` needs a value: write `{}`", form(known)));
             skip_value(input)?;
@@ -191,13 +195,14 @@ impl Grammar {
             Takes::Text => text(&value),
             Takes::Texts => texts(&value),
             Takes::Path => path(&value),
+            Takes::Default => Some(Value::Default(Some(value.clone()))),
             Takes::Nothing => None,
         };
         if read.is_none() {
             let wanted = match known.takes {
                 Takes::Texts => "a text in quotes, or a list of them",
                 Takes::Path => "a path in quotes",
-                Takes::Text | Takes::Nothing => "a text in quotes",
+                Takes::Text | Takes::Default | Takes::Nothing => "a text in quotes",
             };
             diagnostics.at(&value, format!("`{name}` takes {wanted}: write `{}`", form(known)));
         }
@@ -232,6 +237,7 @@ fn form(word: &Word) -> String {
     match word.takes {
         Takes::Text | Takes::Texts => format!("{name} = \"..\""),
         Takes::Path => format!("{name} = \"path::to::karat\""),
+        Takes::Default => format!("{name} = value"),
         Takes::Nothing => name.to_owned(),
     }
 }
@@ -282,6 +288,6 @@ fn path(value: &Expr) -> Option<Value> {
 pub(crate) fn crate_path(settings: &[Setting]) -> Option<&Path> {
     settings.iter().find_map(|setting| match &setting.value {
         Value::Path(path) => Some(path),
-        Value::Text(_) | Value::Texts(_) | Value::Nothing => None,
+        Value::Text(_) | Value::Texts(_) | Value::Default(_) | Value::Nothing => None,
     })
 }

@@ -74,6 +74,7 @@ mod types;
 /// | instructions | the struct's doc comment; none: they are derived from the fields |
 /// | a field's description | its doc comment, or `desc = ".."`, which wins; both take `include_str!` and other macros |
 /// | other names that a model may use for an output | `#[output(alias = "reply")]`, `alias = ["reply", "response"]` |
+/// | what stands for an output that the model leaves out | `#[output(default)]`, `#[output(default = 3)]`; an `Option` needs none |
 /// | a field's name in prompts | its identifier without `r#`, or `#[serde(rename = "..")]`, `#[serde(rename_all = "..")]` on the struct |
 /// | karat's path, if it is not a dependency by itself | `#[signature(crate = "facade::karat")]`; a name changed in Cargo.toml is found |
 ///

@@ -6,6 +6,7 @@ extern crate self as karat;
 mod adapter;
 mod error;
 mod field;
+mod history;
 pub mod lm;
 mod module;
 mod modules;
@@ -26,9 +27,11 @@ pub use self::{
     },
     error::{Error, ErrorKind, Result},
     field::{Field, FieldRole, FieldType, Reader, Writer},
+    history::History,
     lm::{BoxFuture, LanguageModel, Lm, Reply, ScriptedLm, Usage, configure},
     module::{
-        BoxModule, Frozen, Module, Node, Param, Parameter, Site, SubModule, SubModules, Traverse, Walker, WalkerMut,
+        BoxModule, Frozen, Module, Node, Param, Parameter, Site, SubModule, SubModules, Traverse, Walker,
+        WalkerMut,
     },
     modules::{BestOfN, ChainOfThought, Critic, Reasoned, Refine},
     predict::{OnParseError, Predict, Predictor},
@@ -49,7 +52,7 @@ pub mod __private {
 
     pub use crate::{
         error::Result,
-        field::{Field as FieldSpec, Reader, SignatureField as FieldType, Writer},
+        field::{Field as FieldSpec, Reader, SignatureField as FieldType, Writer, to_value},
         module::{Module, Traverse, Walker, WalkerMut},
         prediction::{ForwardOutput, Prediction},
         reward::{IntoScore, Sourced},

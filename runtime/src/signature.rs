@@ -119,10 +119,13 @@ impl Spec {
                 let own = self.own(role).iter().enumerate();
                 own.map(|(index, field)| Slot::new(*field, Some(index))).collect()
             };
+            let mut inputs: Vec<_> = compiled(FieldRole::Input);
+            let history = inputs.iter().position(|slot| slot.compiled.field.is_history());
             Arc::new(Layout {
                 signature: self.name,
                 instructions: self.instructions(),
-                inputs: compiled(FieldRole::Input),
+                history: history.map(|index| (index, inputs.remove(index))),
+                inputs,
                 outputs: compiled(FieldRole::Output),
             })
         };
@@ -152,6 +155,8 @@ pub(crate) struct Layout {
     pub(crate) instructions: String,
     pub(crate) inputs: Vec<Slot>,
     pub(crate) outputs: Vec<Slot>,
+    /// The input that holds earlier turns, which become messages of their own, and where it stands among the inputs.
+    pub(crate) history: Option<(usize, Slot)>,
 }
 
 /// One field of a layout, and its index in the typed struct if it is the signature's own.
@@ -195,12 +200,23 @@ impl Layout {
         }
     }
 
+    /// Every field as declared: inputs, that of earlier turns among them, then outputs.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Slot> {
-        self.inputs.iter().chain(&self.outputs)
+        let (before, history) = match &self.history {
+            Some((index, slot)) => ((*index).min(self.inputs.len()), Some(slot)),
+            None => (0, None),
+        };
+        let (before, after) = self.inputs.split_at(before);
+        before.iter().chain(history).chain(after).chain(&self.outputs)
     }
 
     pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
-        self.inputs.iter_mut().chain(&mut self.outputs)
+        let (before, history) = match &mut self.history {
+            Some((index, slot)) => ((*index).min(self.inputs.len()), Some(slot)),
+            None => (0, None),
+        };
+        let (before, after) = self.inputs.split_at_mut(before);
+        before.iter_mut().chain(history).chain(after).chain(&mut self.outputs)
     }
 
     /// Adds a field and tells its index among those of its role.
@@ -223,7 +239,15 @@ impl Layout {
             Place::Last => slots.len(),
         };
         slots.insert(index, Slot::new(field, None));
+        if let (FieldRole::Input, Place::First, Some((index, _))) = (field.role(), place, &mut self.history) {
+            *index += 1;
+        }
         Ok(index)
+    }
+
+    /// The value of the field of earlier turns, among those of the typed struct.
+    pub(crate) fn history_of(&self, own: &[Value]) -> Option<Value> {
+        own.get(self.history.as_ref()?.1.own?).cloned()
     }
 
     /// Spreads the typed struct's values over the layout's slots; added fields are found by name.

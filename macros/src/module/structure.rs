@@ -2,7 +2,10 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Attribute, Data, DeriveInput, Generics, Ident, ItemStruct, Meta, Token, punctuated::Punctuated};
+use syn::{
+    Attribute, Data, DeriveInput, Generics, Ident, ItemStruct, Meta, Token, parse_quote,
+    punctuated::Punctuated,
+};
 
 use crate::{
     attributes,
@@ -125,6 +128,11 @@ fn traversal(
     exclusive: TokenStream,
 ) -> TokenStream {
     let private = runtime.private();
+    let mut generics = generics.clone();
+    if !generics.params.is_empty() {
+        // A traversal is of owned parts; generics need not say so themselves.
+        generics.make_where_clause().predicates.push(parse_quote!(Self: 'static));
+    }
     let (parameters, arguments, clause) = generics.split_for_impl();
     quote! {
         const _: () = {

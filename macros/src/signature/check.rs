@@ -1,7 +1,7 @@
 //! From the raw model to the checked one: every rule about signatures is here.
 
-use quote::ToTokens;
-use syn::{Attribute, Meta, Type};
+use quote::{ToTokens, quote_spanned};
+use syn::{Attribute, Expr, Meta, Type};
 
 use super::{
     model::{Field, Signature},
@@ -9,7 +9,7 @@ use super::{
     role::Role,
 };
 use crate::{
-    attributes::Value,
+    attributes::{Setting, Value},
     diagnostics::Diagnostics,
     docs::Text,
     naming::{self, Case},
@@ -132,10 +132,17 @@ fn check_fields(raw: Vec<RawField>, case: Case, diagnostics: &mut Diagnostics) -
         taken.push(name.text.clone());
 
         let mut description = Text::of_docs(&field.attrs);
-        for setting in marks.into_iter().flat_map(|mark| mark.settings) {
-            match setting.value {
+        let mut default = None;
+        for Setting { word, value } in marks.into_iter().flat_map(|mark| mark.settings) {
+            match value {
                 Value::Text(text) => description = Text::of_value(&text),
                 Value::Texts(texts) => aliases.push((fields.len(), texts)),
+                Value::Default(Some(value)) => default = Some(value),
+                Value::Default(None) => {
+                    let ty = &field.ty;
+                    let own = quote_spanned!(word.span()=> <#ty as ::core::default::Default>::default());
+                    default = Some(Expr::Verbatim(own));
+                }
                 Value::Path(_) | Value::Nothing => {}
             }
         }
@@ -149,6 +156,7 @@ fn check_fields(raw: Vec<RawField>, case: Case, diagnostics: &mut Diagnostics) -
             name: name.text,
             description,
             aliases: Vec::new(),
+            default,
         });
     }
     // Only now are all names known, that of a field below its alias too.

@@ -100,14 +100,21 @@ fn expand_signature(signature: &Signature) -> TokenStream {
 
 /// The static facts of a field.
 fn expand_facts(field: &Field) -> TokenStream {
-    let Field { ty, name, description, aliases, .. } = field;
+    let Field { ty, name, description, aliases, default, .. } = field;
     let aliases = (!aliases.is_empty()).then(|| quote!(.alias(&[#(#aliases),*])));
     let role = match field.role {
         Role::Input => quote!(INPUT),
         Role::Output => quote!(OUTPUT),
     };
     let base = quote_spanned!(naming::place(ty)=> <#ty as __k::FieldType>::#role);
-    quote!(#base.named(#name, #description) #aliases)
+    // The type is written down, so that a default of another type is an error at the default.
+    let default = default.as_ref().map(|value| {
+        quote!(.or_default(|| {
+            let __d: #ty = #value;
+            __k::to_value(&__d)
+        }))
+    });
+    quote!(#base.named(#name, #description) #aliases #default)
 }
 
 /// The shims that hand a half's values to the engine and take them from it.

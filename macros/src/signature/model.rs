@@ -1,7 +1,7 @@
 //! The checked model: all that an expansion needs, with nothing left that could be wrong.
 
 use quote::format_ident;
-use syn::{Attribute, Ident, Item, LitStr, Path, Type, Visibility};
+use syn::{Attribute, Expr, Ident, Item, LitStr, Path, Type, Visibility};
 
 use super::role::Role;
 use crate::docs::Text;
@@ -36,6 +36,8 @@ pub(crate) struct Field {
     pub(crate) name: String,
     pub(crate) description: Text,
     pub(crate) aliases: Vec<LitStr>,
+    /// What stands for a value that the model leaves out.
+    pub(crate) default: Option<Expr>,
 }
 
 impl Signature {

@@ -21,12 +21,13 @@ impl Adapter for ChatAdapter {
     }
 
     fn prepare(&self, task: &Task<'_>) -> Prepared {
-        let mut prefix = vec![Message::system(system(task))];
-        for demo in task.demos() {
-            prefix.push(Message::user(inputs_text(task, &demo.inputs).trim_end()));
-            prefix.push(Message::assistant(outputs_text(task, demo)));
-        }
-        Prepared { prefix: prefix.into(), modes: vec![Mode::PROMPT], stop: Vec::new() }
+        let system = Message::system(system(task));
+        let prefix = std::iter::once(system).chain(task.demo_messages(self)).collect();
+        Prepared { prefix, modes: vec![Mode::PROMPT], stop: Vec::new() }
+    }
+
+    fn turn(&self, task: &Task<'_>, example: &Demo) -> [String; 2] {
+        [inputs_text(task, &example.inputs).trim_end().to_owned(), outputs_text(task, example)]
     }
 
     fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String {
@@ -120,7 +121,9 @@ fn end_with_description(text: &mut String, field: TaskField<'_>) {
 pub(super) fn inputs_text(task: &Task<'_>, values: &[Option<Value>]) -> String {
     let mut text = String::new();
     for (field, value) in task.inputs().zip(values) {
-        write_field(&mut text, task, field.name(), value.as_ref().map(input_text).as_deref());
+        if let Some(value) = field.given(value.as_ref()) {
+            write_field(&mut text, task, field.name(), Some(&input_text(value)));
+        }
     }
     text
 }
@@ -138,7 +141,7 @@ pub(super) fn write_extra(text: &mut String, task: &Task<'_>, inputs: &Inputs<'_
 fn outputs_text(task: &Task<'_>, demo: &Demo) -> String {
     let mut text = String::new();
     for (field, value) in task.outputs().zip(&demo.outputs) {
-        write_field(&mut text, task, field.name(), value.as_ref().map(text_of).as_deref());
+        write_field(&mut text, task, field.name(), field.given(value.as_ref()).map(text_of).as_deref());
     }
     marker::write(&mut text, marker::COMPLETED);
     text

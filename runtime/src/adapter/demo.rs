@@ -29,6 +29,7 @@ impl Demo {
         self.other.keys().map(String::as_str)
     }
 
+    /// The values by field name, in the order of the layout.
     pub(crate) fn of(layout: &Layout, mut values: Map<String, Value>) -> Self {
         let mut take = |slots: &[Slot]| slots.iter().map(|slot| values.remove(slot.name())).collect();
         let (inputs, outputs) = (take(&layout.inputs), take(&layout.outputs));
@@ -40,7 +41,8 @@ impl Demo {
             let pairs = slots.iter().zip(values);
             pairs.filter_map(|(slot, value)| Some((slot.name().to_owned(), value.clone()?))).collect()
         };
-        let own = pairs(&layout.inputs, &self.inputs).into_iter().chain(pairs(&layout.outputs, &self.outputs));
+        let own =
+            pairs(&layout.inputs, &self.inputs).into_iter().chain(pairs(&layout.outputs, &self.outputs));
         Value::Object(own.chain(self.other.clone()).collect())
     }
 }

@@ -29,11 +29,8 @@ impl Adapter for JsonAdapter {
     }
 
     fn prepare(&self, task: &Task<'_>) -> Prepared {
-        let mut prefix = vec![Message::system(system(task))];
-        for demo in task.demos() {
-            prefix.push(Message::user(inputs_text(task, &demo.inputs).trim_end()));
-            prefix.push(Message::assistant(object(task, demo)));
-        }
+        let system = Message::system(system(task));
+        let prefix = std::iter::once(system).chain(task.demo_messages(self)).collect();
         let schema = schema(task);
         let strict = !has_open_map(&schema);
         let schema = ResponseFormat::JsonSchema { name: schema_name(task.signature()), schema, strict };
@@ -42,7 +39,11 @@ impl Adapter for JsonAdapter {
             Mode { name: "json_object", response_format: Some(ResponseFormat::JsonObject) },
             Mode::PROMPT,
         ];
-        Prepared { prefix: prefix.into(), modes, stop: Vec::new() }
+        Prepared { prefix, modes, stop: Vec::new() }
+    }
+
+    fn turn(&self, task: &Task<'_>, example: &Demo) -> [String; 2] {
+        [inputs_text(task, &example.inputs).trim_end().to_owned(), object(task, example)]
     }
 
     fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String {
@@ -103,7 +104,10 @@ fn object(task: &Task<'_>, demo: &Demo) -> String {
     let absent = |field: &TaskField<'_>| if field.is_text() { NOT_GIVEN.into() } else { Value::Null };
     let pairs = task.outputs().zip(&demo.outputs);
     let object: Map<_, _> = pairs
-        .map(|(field, value)| (field.name().to_owned(), value.clone().unwrap_or_else(|| absent(&field))))
+        .map(|(field, value)| {
+            let value = field.given(value.as_ref()).cloned();
+            (field.name().to_owned(), value.unwrap_or_else(|| absent(&field)))
+        })
         .collect();
     Value::Object(object).to_string()
 }

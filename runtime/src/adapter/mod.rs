@@ -23,6 +23,9 @@ use crate::{
 /// Stands for a value that a demo does not have.
 const NOT_GIVEN: &str = "(not given in this example)";
 
+/// Stands before a demo that lacks a value.
+const INCOMPLETE: &str = "An example of the task in which some fields are not given.";
+
 /// How a task becomes a prompt and a reply becomes field values.
 ///
 /// Implement it for a format of your own. The engine calls [`prepare`](Adapter::prepare) once per predictor and shares the
@@ -33,6 +36,10 @@ pub trait Adapter: Debug + Send + Sync + 'static {
 
     /// The constant part of the prompt and what goes along with every request.
     fn prepare(&self, task: &Task<'_>) -> Prepared;
+
+    /// A demo or an earlier turn of a conversation, as the user message and the assistant message that it would have been. A
+    /// value that it does not have is left out of the former and marked as not given in the latter.
+    fn turn(&self, task: &Task<'_>, example: &Demo) -> [String; 2];
 
     /// The call's own user message.
     fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String;
@@ -110,9 +117,36 @@ impl<'a> Task<'a> {
         slots.map(|slot| TaskField { compiled: &slot.compiled, description: slot.shown_description() })
     }
 
-    /// Worked examples.
+    /// Worked examples, all of them.
     pub fn demos(&self) -> &'a [Demo] {
         self.demos
+    }
+
+    /// The worked examples that a prompt shows, each with whether it is complete, in the order of DSPy: those that lack a value
+    /// come first; those that have no input at all, or no output, are left out.
+    pub fn shown_demos(&self) -> impl Iterator<Item = (&'a Demo, bool)> {
+        let task = *self;
+        let all = self.demos.iter().map(move |demo| (demo, task.is_complete(demo)));
+        let has_both = |demo: &Demo| {
+            [&demo.inputs, &demo.outputs].into_iter().all(|values| values.iter().any(Option::is_some))
+        };
+        let incomplete = all.clone().filter(move |(demo, complete)| !complete && has_both(demo));
+        incomplete.chain(all.filter(|(_, complete)| *complete))
+    }
+
+    fn is_complete(&self, demo: &Demo) -> bool {
+        let fields = self.inputs().zip(&demo.inputs).chain(self.outputs().zip(&demo.outputs));
+        fields.into_iter().all(|(field, value)| field.given(value.as_ref()).is_some())
+    }
+
+    /// The messages of the shown demos, as [`Adapter::turn`] writes them.
+    pub fn demo_messages(&self, adapter: &impl Adapter) -> impl Iterator<Item = Message> {
+        let messages = self.shown_demos().flat_map(|(demo, complete)| {
+            let [asked, answered] = adapter.turn(self, demo);
+            let asked = if complete { asked } else { format!("{INCOMPLETE}\n\n{asked}") };
+            [Message::user(asked), Message::assistant(answered)]
+        });
+        messages.collect::<Vec<_>>().into_iter()
     }
 }
 
@@ -164,6 +198,11 @@ impl<'a> TaskField<'a> {
         self.compiled.optional
     }
 
+    /// The value, unless it is a null of a type that has none.
+    pub fn given<'v>(&self, value: Option<&'v Value>) -> Option<&'v Value> {
+        value.filter(|value| !value.is_null() || self.compiled.field.takes_null())
+    }
+
     /// The value that a piece of a model's text stands for: text as it is for text fields, JSON or a bare word for the rest.
     pub fn value_of_text(&self, text: &str) -> Value {
         self.compiled.value_of_text(text)
@@ -192,6 +231,7 @@ fn text_of(value: &Value) -> Cow<'_, str> {
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
     pub(crate) values: &'a [Option<Value>],
+    pub(crate) history: Option<&'a Value>,
     pub(crate) extra: &'a [(Field, Value)],
 }
 
@@ -220,8 +260,13 @@ impl<'a> Inputs<'a> {
     /// Every text among the values, however deep, that a model could repeat.
     fn texts(&self) -> Vec<&'a str> {
         let mut texts = Vec::new();
-        let mut open: Vec<&Value> =
-            self.values.iter().flatten().chain(self.extra.iter().map(|(_, value)| value)).collect();
+        let mut open: Vec<&Value> = self
+            .values
+            .iter()
+            .flatten()
+            .chain(self.history)
+            .chain(self.extra.iter().map(|(_, value)| value))
+            .collect();
         while let Some(value) = open.pop() {
             match value {
                 Value::String(text) => texts.push(text.as_str()),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Adapter, Inputs, Mode, Prepared, Task, TaskField, complete, text_of};
+use super::{Adapter, Demo, Inputs, Mode, Prepared, Task, TaskField, complete, text_of};
 use crate::{error::Result, lm::Message};
 
 /// Each field on a line behind its label, with the instructions as the only system text and demos as earlier turns. Small
@@ -24,13 +24,18 @@ impl Adapter for TerseAdapter {
 
     fn prepare(&self, task: &Task<'_>) -> Prepared {
         let mut prefix = vec![Message::system(task.instructions())];
-        for demo in task.demos() {
-            prefix.push(Message::user(lines(task.inputs().zip(&demo.inputs))));
-            prefix.push(Message::assistant(lines(task.outputs().zip(&demo.outputs))));
+        // Without a word about what is not given: a small model would take it for a part of the task.
+        for (demo, _) in task.shown_demos() {
+            let [asked, answered] = self.turn(task, demo);
+            prefix.extend([Message::user(asked), Message::assistant(answered)]);
         }
         let mut stop = vec!["\n\n".to_owned()];
         stop.extend(task.inputs().next().map(|field| format!("{}:", label(field.name()))));
         Prepared { prefix: prefix.into(), modes: vec![Mode::PROMPT], stop }
+    }
+
+    fn turn(&self, task: &Task<'_>, example: &Demo) -> [String; 2] {
+        [lines(task.inputs().zip(&example.inputs)), lines(task.outputs().zip(&example.outputs))]
     }
 
     fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String {
@@ -118,7 +123,7 @@ impl Labels {
 fn lines<'a>(fields: impl Iterator<Item = (TaskField<'a>, &'a Option<Value>)>) -> String {
     let mut text = String::new();
     for (field, value) in fields {
-        if let Some(value) = value {
+        if let Some(value) = field.given(value.as_ref()) {
             write_line(&mut text, field.name(), value);
         }
     }

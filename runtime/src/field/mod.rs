@@ -3,7 +3,7 @@
 mod compiled;
 mod slots;
 
-use std::fmt::Debug;
+use std::{any::TypeId, fmt::Debug};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, de::DeserializeOwned};
@@ -14,7 +14,7 @@ pub(crate) use self::{
     compiled::{CompiledField, Shape},
     slots::read_value,
 };
-use crate::error::Result;
+use crate::{error::Result, history::History};
 
 /// The types that a signature's field may have: those that serde reads and writes and schemars describes.
 ///
@@ -91,6 +91,8 @@ pub struct Field {
     aliases: &'static [&'static str],
     schema: fn(&mut SchemaGenerator) -> Schema,
     takes_null: fn() -> bool,
+    is_history: fn() -> bool,
+    default: Option<fn() -> Option<Value>>,
 }
 
 impl Field {
@@ -105,7 +107,16 @@ impl Field {
     }
 
     const fn new<T: FieldType>(name: &'static str, role: FieldRole, description: &'static str) -> Self {
-        Self { name, role, description, aliases: &[], schema: subschema::<T>, takes_null: takes_null::<T> }
+        Self {
+            name,
+            role,
+            description,
+            aliases: &[],
+            schema: subschema::<T>,
+            takes_null: takes_null::<T>,
+            is_history: is_history::<T>,
+            default: None,
+        }
     }
 
     #[doc(hidden)]
@@ -118,6 +129,13 @@ impl Field {
     /// Other names under which a model's answer may give the field.
     pub const fn alias(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
+        self
+    }
+
+    // Written by `#[output(default)]`. The value is made anew each time; `None` if it has no JSON form.
+    #[doc(hidden)]
+    pub const fn or_default(mut self, make: fn() -> Option<Value>) -> Self {
+        self.default = Some(make);
         self
     }
 
@@ -146,14 +164,39 @@ impl Field {
         (self.schema)(generator)
     }
 
-    /// True if an absent value is a value of the type, as for `Option`.
+    /// True if the model may leave it out: an absent value is a value of the type, as for `Option`, or the field has a default.
     pub fn is_optional(&self) -> bool {
+        self.default.is_some() || self.takes_null()
+    }
+
+    /// True if null is a value of the type.
+    pub(crate) fn takes_null(&self) -> bool {
         (self.takes_null)()
     }
+
+    /// True if it holds the turns of a conversation before this call; see [`History`].
+    pub(crate) fn is_history(&self) -> bool {
+        self.role == FieldRole::Input && (self.is_history)()
+    }
+
+    /// The value that stands for an absent one.
+    pub(crate) fn default_value(&self) -> Option<Value> {
+        self.default.and_then(|make| make())
+    }
+}
+
+/// What the macros call for a default.
+#[doc(hidden)]
+pub fn to_value<T: Serialize>(value: &T) -> Option<Value> {
+    serde_json::to_value(value).ok()
 }
 
 fn subschema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
+}
+
+fn is_history<T: 'static>() -> bool {
+    TypeId::of::<T>() == TypeId::of::<History>()
 }
 
 fn takes_null<T: DeserializeOwned>() -> bool {

@@ -125,7 +125,9 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     fn named_parameters(&self) -> Vec<(String, &dyn Parameter)> {
         let mut found = Vec::new();
         Walker::run(self, &mut |site, node| match node {
-            Node::Parameter(parameter) if !site.is_frozen() => found.push((site.path().to_owned(), parameter)),
+            Node::Parameter(parameter) if !site.is_frozen() => {
+                found.push((site.path().to_owned(), parameter))
+            }
             _ => {}
         });
         found
@@ -169,7 +171,9 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
         let mut found = Vec::new();
         WalkerMut::run(self, &mut |site, parameter| {
             if !site.is_frozen() {
-                found.extend(parameter.as_predictor_mut().map(|predictor| (site.path().to_owned(), predictor)));
+                found.extend(
+                    parameter.as_predictor_mut().map(|predictor| (site.path().to_owned(), predictor)),
+                );
             }
         });
         found
@@ -229,10 +233,14 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// The function's, with the predictor's path; [`is_config`](Error::is_config): it gave a predictor of another signature.
-    fn map_named_predictors(&mut self, mut map: impl FnMut(&str, Predictor) -> Result<Predictor>) -> Result<()> {
+    fn map_named_predictors(
+        &mut self,
+        mut map: impl FnMut(&str, Predictor) -> Result<Predictor>,
+    ) -> Result<()> {
         let mut copy = self.clone();
         for (path, predictor) in copy.named_predictors_mut() {
-            let mapped = map(&path, predictor.clone()).map_err(|error| error.with_predictor(path.as_str()))?;
+            let mapped =
+                map(&path, predictor.clone()).map_err(|error| error.with_predictor(path.as_str()))?;
             if !mapped.is_of_signature_of(predictor) {
                 let message = format!(
                     "expected a predictor of the signature `{}`, found one of `{}`",

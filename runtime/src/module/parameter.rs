@@ -107,15 +107,18 @@ where
     T: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
     fn dump_state(&self) -> Result<Value> {
-        let value = serde_json::to_value(&*self.value)
-            .map_err(|error| state_error(format!("the value has no JSON form: {error}")).with_source(error))?;
+        let value = serde_json::to_value(&*self.value).map_err(|error| {
+            state_error(format!("the value has no JSON form: {error}")).with_source(error)
+        })?;
         // JSON has no NaN, and serde leaves out what it is told to skip: rather no file than one that says something else.
         match serde_json::from_value::<T>(value.clone()) {
             Ok(_) => Ok(value),
             Err(error) => {
                 let found = shortened(&value.to_string(), 200);
-                Err(state_error(format!("the value could not be read again from its JSON form {found}: {error}"))
-                    .with_source(error))
+                Err(state_error(format!(
+                    "the value could not be read again from its JSON form {found}: {error}"
+                ))
+                .with_source(error))
             }
         }
     }

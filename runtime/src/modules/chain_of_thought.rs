@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     Adapter, Field, Lm, Module, OnParseError, Place, Predict, Prediction, Result, Signature, Traverse,
-    Walker, WalkerMut,
+    Walker, WalkerMut, lm::Config,
 };
 
 /// The field that the model writes before the signature's own outputs.
@@ -111,6 +111,28 @@ impl<S: Signature> ChainOfThought<S> {
     /// Adds a text at which generation ends.
     pub fn stop(self, text: impl Into<String>) -> Self {
         self.with(|predict| predict.stop(text))
+    }
+
+    /// Fixes the sampler's seed.
+    pub fn seed(self, seed: u64) -> Self {
+        self.with(|predict| predict.seed(seed))
+    }
+
+    /// Fixes how it generates: every value that the config has replaces its own.
+    pub fn config(self, config: &Config) -> Self {
+        self.with(|predict| predict.config(config))
+    }
+
+    /// [`call`](Module::call) with a config for this call alone; see [`Predict::call_with`].
+    ///
+    /// # Errors
+    /// As [`Module::call`]'s.
+    pub async fn call_with(
+        &self,
+        input: S::Input,
+        config: &Config,
+    ) -> Result<Prediction<Reasoned<S::Output>>> {
+        self.clone().config(config).call(input).await
     }
 
     /// Sets any further parameter of the provider.

@@ -10,10 +10,11 @@ use serde_json::Value;
 
 use super::predictor::{OnParseError, Predictor, Ready};
 use crate::{
-    adapter::{Adapter, Inputs, Prepared},
+    adapter::{Adapter, Demo, Inputs, Prepared},
     error::{Error, ErrorKind, Result},
     field::FieldRole,
     lm::{Completion, Config, Finish, Lm, Message, Prompt, Request, Response, Usage},
+    signature::Layout,
     text::shortened,
     trace::{CallRecord, Step},
 };
@@ -26,13 +27,9 @@ pub(super) type Accept<'a> = &'a mut (dyn FnMut(Vec<Option<Value>>) -> Result<()
 ///
 /// The run's step goes to the tracer, also if it fails; the usage of each call goes there as soon as it is known, so that a
 /// run that is dropped midway is counted as far as known.
-pub(super) async fn run(
-    predictor: &Predictor,
-    values: Vec<Option<Value>>,
-    accept: Accept<'_>,
-) -> Result<Usage> {
+pub(super) async fn run(predictor: &Predictor, given: Given, accept: Accept<'_>) -> Result<Usage> {
     let mut calls = Vec::new();
-    let outcome = attempt(predictor, &values, accept, &mut calls).await;
+    let outcome = attempt(predictor, &given, accept, &mut calls).await;
     let outcome = outcome.map_err(|error| error.with_predictor(predictor.path()));
     let usage = calls.iter().map(|call| call.usage).sum();
     let (outputs, error) = match &outcome {
@@ -41,12 +38,10 @@ pub(super) async fn run(
     };
     if let Some(tracer) = predictor.tracer() {
         let layout = &predictor.state.layout;
-        let inputs = layout
-            .inputs
-            .iter()
-            .zip(values)
-            .filter_map(|(slot, value)| Some((slot.name(), value?)))
-            .collect();
+        let Given { values, history } = given;
+        let history = layout.history.as_ref().map(|(_, slot)| slot).zip(history);
+        let values = layout.inputs.iter().zip(values).filter_map(|(slot, value)| Some((slot, value?)));
+        let inputs = history.into_iter().chain(values).map(|(slot, value)| (slot.name(), value)).collect();
         tracer.push(Step {
             predictor: predictor.path(),
             signature: layout.signature,
@@ -59,30 +54,60 @@ pub(super) async fn run(
     outcome.map(|_| usage)
 }
 
+/// What a call is given: the values of the input fields in layout order, and the earlier turns.
+pub(super) struct Given {
+    pub(super) values: Vec<Option<Value>>,
+    pub(super) history: Option<Value>,
+}
+
+impl Given {
+    fn inputs<'a>(&'a self, predictor: &'a Predictor) -> Inputs<'a> {
+        Inputs { values: &self.values, history: self.history.as_ref(), extra: &predictor.run.inputs }
+    }
+
+    /// The earlier turns as examples of the task.
+    fn turns(&self, layout: &Layout) -> Vec<Demo> {
+        let messages = self.history.as_ref().and_then(|history| history.get("messages")?.as_array());
+        let turns = messages.into_iter().flatten().filter_map(Value::as_object);
+        turns.map(|values| Demo::of(layout, values.clone())).collect()
+    }
+}
+
 /// The messages of a run's first LM call.
-pub(super) fn first_prompt(predictor: &Predictor, values: &[Option<Value>]) -> Prompt {
-    prompt(predictor, &predictor.state.adapter, &predictor.ready().prepared, values)
+pub(super) fn first_prompt(predictor: &Predictor, given: &Given) -> Prompt {
+    prompt(predictor, &predictor.state.adapter, &predictor.ready().prepared, given)
 }
 
 /// The output values that the predictor's own adapter reads from a text.
-pub(super) fn read(
-    predictor: &Predictor,
-    values: &[Option<Value>],
-    text: &str,
-) -> Result<Vec<Option<Value>>> {
-    let inputs = Inputs { values, extra: &predictor.run.inputs };
-    predictor.state.adapter.read(&predictor.task(), &inputs, text)
+pub(super) fn read(predictor: &Predictor, given: &Given, text: &str) -> Result<Vec<Option<Value>>> {
+    let values = predictor.state.adapter.read(&predictor.task(), &given.inputs(predictor), text)?;
+    Ok(with_defaults(&predictor.state.layout, values))
 }
 
-fn prompt(
-    predictor: &Predictor,
-    adapter: &Arc<dyn Adapter>,
-    prepared: &Prepared,
-    values: &[Option<Value>],
-) -> Prompt {
-    let inputs = Inputs { values, extra: &predictor.run.inputs };
+/// The values, with its default for each field that has one and was left out.
+fn with_defaults(layout: &Layout, mut values: Vec<Option<Value>>) -> Vec<Option<Value>> {
+    for (slot, value) in layout.outputs.iter().zip(&mut values) {
+        let field = &slot.compiled.field;
+        let left_out = match value {
+            None => true,
+            Some(value) => value.is_null() && !field.takes_null(),
+        };
+        if left_out {
+            *value = field.default_value().or(value.take());
+        }
+    }
+    values
+}
+
+fn prompt(predictor: &Predictor, adapter: &Arc<dyn Adapter>, prepared: &Prepared, given: &Given) -> Prompt {
+    let task = predictor.task();
     let mut prompt = Prompt::new(prepared.prefix.clone());
-    prompt.push(Message::user(adapter.ask(&predictor.task(), &inputs)));
+    for turn in given.turns(&predictor.state.layout) {
+        let [asked, answered] = adapter.turn(&task, &turn);
+        prompt.push(Message::user(asked));
+        prompt.push(Message::assistant(answered));
+    }
+    prompt.push(Message::user(adapter.ask(&task, &given.inputs(predictor))));
     prompt
 }
 
@@ -90,7 +115,7 @@ fn prompt(
 /// by name, for the trace.
 async fn attempt(
     predictor: &Predictor,
-    values: &[Option<Value>],
+    given: &Given,
     accept: Accept<'_>,
     calls: &mut Vec<CallRecord>,
 ) -> Result<Vec<(&'static str, Value)>> {
@@ -100,7 +125,7 @@ async fn attempt(
     }
     let lm = predictor.resolve_lm()?;
     let task = predictor.task();
-    let inputs = Inputs { values, extra: &predictor.run.inputs };
+    let inputs = given.inputs(predictor);
     let mut adapter = &state.adapter;
     let mut ready = predictor.ready();
     let mut again = match &state.on_parse_error {
@@ -108,11 +133,11 @@ async fn attempt(
         OnParseError::Reask(times) => *times,
         OnParseError::Fallback(_) => 1,
     };
-    let mut prompt = first_prompt(predictor, values);
+    let mut prompt = first_prompt(predictor, given);
     loop {
         let call = Call { predictor, lm: &lm, adapter, ready: &ready };
         let response = call.complete(&prompt, calls).await?;
-        let read = |text: &str| adapter.read(&task, &inputs, text);
+        let read = |text: &str| Ok(with_defaults(&state.layout, adapter.read(&task, &inputs, text)?));
         let error = match accept_all(&response, read, accept) {
             Ok(first) => {
                 let slots = predictor.state.layout.slots(FieldRole::Output);
@@ -134,7 +159,7 @@ async fn attempt(
         if let OnParseError::Fallback(other) = &state.on_parse_error {
             adapter = other;
             ready = Arc::new(Ready::new(adapter.prepare(&task)));
-            prompt = self::prompt(predictor, adapter, &ready.prepared, values);
+            prompt = self::prompt(predictor, adapter, &ready.prepared, given);
         }
         prompt.push(Message::assistant(shortened(error.completion().unwrap_or_default(), 4_000)));
         prompt.push(Message::user(adapter.correct(&task, &error)));

@@ -5,14 +5,15 @@ mod predictor;
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub use self::predictor::{OnParseError, Predictor};
+use self::{engine::Given, predictor::State};
 use crate::{
     adapter::{Adapter, Demo},
     error::{Error, ErrorKind, Result},
     field::{Field, FieldRole},
-    lm::{Lm, Prompt},
+    lm::{Config, Lm, Prompt},
     module::{Module, Traverse, Walker, WalkerMut},
     prediction::Prediction,
     signature::{Place, Signature},
@@ -77,12 +78,15 @@ impl<S: Signature> Predict<S> {
     }
 
     fn take_apart(&self, demo: S, added: &[(&str, Value)]) -> Result<Demo> {
-        let state = &self.predictor.state;
+        let State { spec, layout, .. } = &*self.predictor.state;
         let (input, output) = demo.split();
+        let own = spec.write_inputs(&input)?;
+        // Earlier turns are no part of the example that is shown, but of the one that is saved.
+        let history = layout.history.as_ref().map(|(_, slot)| slot.name().to_owned());
         Ok(Demo {
-            inputs: state.layout.spread(FieldRole::Input, state.spec.write_inputs(&input)?, added),
-            outputs: state.layout.spread(FieldRole::Output, state.spec.write_outputs(&output)?, added),
-            other: Map::new(),
+            other: history.into_iter().zip(layout.history_of(&own)).collect(),
+            inputs: layout.spread(FieldRole::Input, own, added),
+            outputs: layout.spread(FieldRole::Output, spec.write_outputs(&output)?, added),
         })
     }
 
@@ -134,6 +138,18 @@ impl<S: Signature> Predict<S> {
         self
     }
 
+    /// Fixes the sampler's seed.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.predictor.change(|state| state.config.seed = Some(seed));
+        self
+    }
+
+    /// Fixes how it generates: every value that the config has replaces its own.
+    pub fn config(mut self, config: &Config) -> Self {
+        self.predictor.change(|state| state.config = state.config.overridden_by(config));
+        self
+    }
+
     /// Sets any further parameter of the provider.
     pub fn param(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.predictor.change(|state| {
@@ -149,6 +165,36 @@ impl<S: Signature> Predict<S> {
         let added = self.predictor.add_field(field, place);
         self.predictor.remember(added);
         self
+    }
+
+    /// [`call`](Module::call) with a config for this call alone: every value that it has replaces the predictor's and the LM's.
+    ///
+    /// ```
+    /// use karat::{Predict, Reply, ScriptedLm, lm::Config, signature};
+    ///
+    /// #[signature]
+    /// struct Qa {
+    ///     #[input]
+    ///     question: String,
+    ///     #[output]
+    ///     answer: String,
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> karat::Result<()> {
+    /// let lm = ScriptedLm::new([Reply::fields([("answer", "4")])]);
+    /// let qa = Predict::<Qa>::new().lm(&lm.lm()).temperature(0.2);
+    /// let config = Config { temperature: Some(0.9), max_tokens: Some(20), ..Config::default() };
+    /// qa.call_with(QaInput { question: "2 + 2?".into() }, &config).await?;
+    /// assert_eq!(lm.requests()[0].config.temperature, Some(0.9));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Module::call`]'s.
+    pub async fn call_with(&self, input: S::Input, config: &Config) -> Result<Prediction<S::Output>> {
+        self.clone().config(config).call(input).await
     }
 
     /// For module authors: [`forward`](Module::forward) with values for input fields that were added.
@@ -168,9 +214,7 @@ impl<S: Signature> Predict<S> {
             let message = format!("no input field `{name}` was added: add it with `with_field` first");
             return Err(Error::config(message).with_field(*name).with_predictor(self.predictor.path()));
         }
-        let own =
-            state.spec.write_inputs(&input).map_err(|error| error.with_predictor(self.predictor.path()))?;
-        let values = state.layout.spread(FieldRole::Input, own, added);
+        let given = self.given(&input, added).map_err(|error| error.with_predictor(self.predictor.path()))?;
         let mut prediction: Option<Prediction<S::Output>> = None;
         let mut accept = |values: Vec<Option<Value>>| {
             let (own, added) = state.layout.gather(FieldRole::Output, values);
@@ -181,7 +225,7 @@ impl<S: Signature> Predict<S> {
             }
             Ok(())
         };
-        let usage = engine::run(&self.predictor, values, &mut accept).await?;
+        let usage = engine::run(&self.predictor, given, &mut accept).await?;
         match prediction {
             Some(prediction) => Ok(prediction.with_usage(usage)),
             None => Err(Error::new(ErrorKind::BadResponse, "the model returned no completion")),
@@ -193,7 +237,7 @@ impl<S: Signature> Predict<S> {
     /// # Errors
     /// [`is_config`](Error::is_config): an input value has no JSON form.
     pub fn prompt(&self, input: &S::Input) -> Result<Prompt> {
-        Ok(engine::first_prompt(&self.predictor, &self.values(input, &[])?))
+        Ok(engine::first_prompt(&self.predictor, &self.given(input, &[])?))
     }
 
     /// Reads a model's text as a call with this input would; for tests of prompts and adapters.
@@ -201,16 +245,17 @@ impl<S: Signature> Predict<S> {
     /// # Errors
     /// [`is_parse`](Error::is_parse): the text cannot be read as the output fields.
     pub fn parse(&self, input: &S::Input, text: &str) -> Result<S::Output> {
-        let values = engine::read(&self.predictor, &self.values(input, &[])?, text)?;
+        let values = engine::read(&self.predictor, &self.given(input, &[])?, text)?;
         self.predictor
             .state
             .spec
             .read_outputs(self.predictor.state.layout.gather(FieldRole::Output, values).0)
     }
 
-    fn values(&self, input: &S::Input, added: &[(&str, Value)]) -> Result<Vec<Option<Value>>> {
-        let state = &self.predictor.state;
-        Ok(state.layout.spread(FieldRole::Input, state.spec.write_inputs(input)?, added))
+    fn given(&self, input: &S::Input, added: &[(&str, Value)]) -> Result<Given> {
+        let State { spec, layout, .. } = &*self.predictor.state;
+        let own = spec.write_inputs(input)?;
+        Ok(Given { history: layout.history_of(&own), values: layout.spread(FieldRole::Input, own, added) })
     }
 
     /// The untyped part: state and run settings.

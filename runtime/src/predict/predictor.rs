@@ -141,7 +141,7 @@ impl Predictor {
 
     /// The names of its input and output fields in prompt order, added ones included.
     pub fn field_names(&self) -> (Vec<&'static str>, Vec<&'static str>) {
-        let names = |role| self.state.layout.slots(role).iter().map(Slot::name).collect();
+        let names = |role| self.slots_of(role).map(Slot::name).collect();
         (names(FieldRole::Input), names(FieldRole::Output))
     }
 
@@ -291,9 +291,9 @@ impl Predictor {
         self.state.layout.all()
     }
 
-    /// The fields of one role.
-    pub(crate) fn slots_of(&self, role: FieldRole) -> &[Slot] {
-        self.state.layout.slots(role)
+    /// The fields of one role, in that order.
+    pub(crate) fn slots_of(&self, role: FieldRole) -> impl Iterator<Item = &Slot> {
+        self.slots().filter(move |slot| slot.compiled.field.role() == role)
     }
 
     /// Sets prefix and description of each field, in the order of [`slots`](Predictor::slots).
@@ -301,8 +301,9 @@ impl Predictor {
         let mut layout = (*self.state.layout).clone();
         for (slot, text) in layout.all_mut().zip(texts) {
             slot.prefix = text.prefix.map(Arc::from);
-            slot.description =
-                Some(text.description).filter(|text| text != slot.compiled.field.description()).map(Arc::from);
+            slot.description = Some(text.description)
+                .filter(|text| text != slot.compiled.field.description())
+                .map(Arc::from);
         }
         self.change_prompt(|state| state.layout = Arc::new(layout));
     }
@@ -316,11 +317,7 @@ impl Predictor {
     }
 
     pub(super) fn task(&self) -> Task<'_> {
-        Task {
-            layout: &self.state.layout,
-            instructions: self.instructions(),
-            demos: &self.state.demos,
-        }
+        Task { layout: &self.state.layout, instructions: self.instructions(), demos: &self.state.demos }
     }
 
     pub(super) fn ready(&self) -> Arc<Ready> {

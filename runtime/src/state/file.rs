@@ -31,9 +31,11 @@ pub(super) fn read(path: &Path) -> Result<Map<String, Value>> {
     }
     file.rewind().map_err(failed)?;
     // From the file piece by piece: nesting without end is an error long before it is in memory.
-    serde_json::from_reader(BufReader::new(file)).map(|Object(object)| object).map_err(|cause| match cause.classify() {
-        serde_json::error::Category::Io => io_error("read", path, cause.into()),
-        _ => error(format!("{} is not a state file: {cause}", path.display())).with_source(cause),
+    serde_json::from_reader(BufReader::new(file)).map(|Object(object)| object).map_err(|cause| {
+        match cause.classify() {
+            serde_json::error::Category::Io => io_error("read", path, cause.into()),
+            _ => error(format!("{} is not a state file: {cause}", path.display())).with_source(cause),
+        }
     })
 }
 
@@ -47,7 +49,10 @@ pub(super) fn write(path: &Path, value: &impl Serialize) -> Result<()> {
             return Err(failed(io::Error::other("there is something that is not a file")));
         }
         if there.permissions().readonly() {
-            return Err(failed(io::Error::new(io::ErrorKind::PermissionDenied, "the file there is read-only")));
+            return Err(failed(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "the file there is read-only",
+            )));
         }
     }
     let folder = match target.parent() {
@@ -125,6 +130,5 @@ fn check_name(path: &Path) -> Result<()> {
 }
 
 pub(super) fn io_error(what: &str, path: &Path, cause: io::Error) -> Error {
-    Error::new(ErrorKind::Io, format!("{} cannot be {what}: {cause}", path.display()))
-        .with_source(cause)
+    Error::new(ErrorKind::Io, format!("{} cannot be {what}: {cause}", path.display())).with_source(cause)
 }

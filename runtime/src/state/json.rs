@@ -12,7 +12,10 @@ use serde_json::{Map, Number, Value};
 pub(super) fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
     match Unique.deserialize(deserializer)? {
         Value::Object(object) => Ok(object),
-        other => Err(Error::custom(format!("expected an object with one entry per predictor, found {}", kind(&other)))),
+        other => Err(Error::custom(format!(
+            "expected an object with one entry per predictor, found {}",
+            kind(&other)
+        ))),
     }
 }
 
@@ -95,7 +98,9 @@ impl<'de> Visitor<'de> for Unique {
         let mut seen = HashSet::new();
         while let Some(key) = entries.next_key::<String>()? {
             if !seen.insert(key.clone()) {
-                return Err(A::Error::custom(format!("the key `{key}` stands twice in one object: keep one")));
+                return Err(A::Error::custom(format!(
+                    "the key `{key}` stands twice in one object: keep one"
+                )));
             }
             object.insert(key, entries.next_value_seed(Unique)?);
         }

@@ -31,7 +31,8 @@ fn beside() -> [(&'static str, Value); 7] {
 /// The LM's entry; null for a model of the program's own, which only the program can make.
 pub(super) fn dump(lm: &Lm) -> Value {
     let Some(model) = lm.litellm_name() else { return Value::Null };
-    let mut entry: Map<String, Value> = beside().map(|(key, value)| (key.to_owned(), value)).into_iter().collect();
+    let mut entry: Map<String, Value> =
+        beside().map(|(key, value)| (key.to_owned(), value)).into_iter().collect();
     entry.insert("model".into(), model.into());
     let Config { temperature, max_tokens, n, seed, stop, rollout_id, params } = lm.config();
     entry.insert("temperature".into(), json!(temperature));
@@ -54,7 +55,8 @@ pub(super) fn dump(lm: &Lm) -> Value {
 /// # Errors
 /// [`is_state`](crate::Error::is_state): a value of the wrong type, an unknown provider, or an LM class of the user's own.
 pub(super) fn load(state: &Value, options: &StateOptions) -> Result<Lm> {
-    let way_out = "to keep the LM that the module has: `module.load_state(&State::read(path)?.keep_lm(true))`";
+    let way_out =
+        "to keep the LM that the module has: `module.load_state(&State::read(path)?.keep_lm(true))`";
     let mut entry = match state {
         Value::Object(entry) => entry.clone(),
         other => return Err(error(format!("expected an object or null at `lm`, found {}", kind(other)))),
@@ -63,7 +65,8 @@ pub(super) fn load(state: &Value, options: &StateOptions) -> Result<Lm> {
         return Err(error(format!("the LM is of the class {class}, which only Python has; {way_out}")));
     }
     if !options.allows_unsafe_lm_state() {
-        let dropped = UNSAFE.iter().filter(|key| entry.remove(**key).is_some()).copied().collect::<Vec<_>>().join(", ");
+        let dropped =
+            UNSAFE.iter().filter(|key| entry.remove(**key).is_some()).copied().collect::<Vec<_>>().join(", ");
         if !dropped.is_empty() {
             tracing::warn!(
                 keys = dropped,
@@ -97,7 +100,8 @@ pub(super) fn load(state: &Value, options: &StateOptions) -> Result<Lm> {
     }
     // What is null is not sent, as LiteLLM does not send it either.
     let (nulls, settings) = entry.into_iter().partition::<Map<_, _>, _>(|(_, value)| value.is_null());
-    foreign.extend(nulls.into_iter().filter(|(key, _)| !["temperature", "max_tokens"].contains(&key.as_str())));
+    foreign
+        .extend(nulls.into_iter().filter(|(key, _)| !["temperature", "max_tokens"].contains(&key.as_str())));
     Ok(lm.with_state(config(settings)?, foreign))
 }
 
@@ -116,7 +120,8 @@ fn config(settings: Map<String, Value>) -> Result<Config> {
             "stop" => {
                 config.stop = match &value {
                     Value::String(text) => vec![text.clone()],
-                    other => serde_json::from_value(other.clone()).map_err(|_| wrong("a text or a list of texts"))?,
+                    other => serde_json::from_value(other.clone())
+                        .map_err(|_| wrong("a text or a list of texts"))?,
                 };
             }
             _ => drop(config.params.insert(key, value)),
@@ -166,7 +171,14 @@ mod tests {
 
     #[test]
     fn secrets_are_known_by_their_names() {
-        for key in ["api_key", "API-Key", "aws_secret_access_key", "extra_headers", "azure_ad_token", "Authorization"] {
+        for key in [
+            "api_key",
+            "API-Key",
+            "aws_secret_access_key",
+            "extra_headers",
+            "azure_ad_token",
+            "Authorization",
+        ] {
             assert!(is_secret(key), "{key}");
         }
         for key in ["max_tokens", "top_k", "keyword", "tokenizer", "logit_bias", "monkey"] {

@@ -13,8 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::predictor::FieldText;
-pub(crate) use self::program::{load as load_program, save as save_program};
 pub use self::program::{Program, ProgramField, ProgramModule, ProgramPredictor};
+pub(crate) use self::program::{load as load_program, save as save_program};
 use crate::{
     error::{Error, ErrorKind, Result},
     lm::Lm,
@@ -177,12 +177,12 @@ impl State {
             let path = site.path();
             let entry = match parameter.dump_state() {
                 Err(error) => Err(at(path, error)),
-                Ok(_) if path == METADATA => {
-                    Err(error(format!("a parameter cannot be saved under the name `{METADATA}`, which files use: rename the field")))
-                }
-                Ok(_) if state.entries.contains_key(path) => {
-                    Err(error(format!("two parameters have the path `{path}`, so that a file cannot hold both: rename a map's key")))
-                }
+                Ok(_) if path == METADATA => Err(error(format!(
+                    "a parameter cannot be saved under the name `{METADATA}`, which files use: rename the field"
+                ))),
+                Ok(_) if state.entries.contains_key(path) => Err(error(format!(
+                    "two parameters have the path `{path}`, so that a file cannot hold both: rename a map's key"
+                ))),
                 Ok(entry) => Ok(entry),
             };
             match entry {
@@ -225,7 +225,8 @@ impl State {
                 known.insert(site.path().to_owned());
             }
         });
-        let missing: Vec<_> = known.iter().map(String::as_str).filter(|path| self.get(path).is_none()).collect();
+        let missing: Vec<_> =
+            known.iter().map(String::as_str).filter(|path| self.get(path).is_none()).collect();
         let extra: Vec<_> = self.paths().filter(|path| !known.contains(*path)).collect();
         if let Some(first) = missing.first() {
             let mut message = format!("the state has no entry for {}", quoted(&missing));
@@ -234,14 +235,19 @@ impl State {
             } else {
                 message += &format!("; it has {}, which the module does not have", quoted(&extra));
             }
-            return Err(error(message + ": the program that was saved has another shape").with_predictor(*first));
+            return Err(
+                error(message + ": the program that was saved has another shape").with_predictor(*first)
+            );
         }
         if extra.is_empty() {
             return Ok(());
         }
         let extra = quoted(&extra);
         if self.ignore_extra {
-            tracing::warn!(paths = extra, "the state has entries that the module does not have; they are passed over");
+            tracing::warn!(
+                paths = extra,
+                "the state has entries that the module does not have; they are passed over"
+            );
             return Ok(());
         }
         Err(error(format!(
@@ -319,6 +325,8 @@ impl PartialEq for State {
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State").field("paths", &self.entries.keys().collect::<Vec<_>>()).finish_non_exhaustive()
+        f.debug_struct("State")
+            .field("paths", &self.entries.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }

@@ -4,12 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{StateOptions, error, json::kind, lm, prefix::prefix};
 use crate::{
-    adapter::Demo,
-    error::Result,
-    module::Parameter,
-    predict::Predictor,
-    signature::Slot,
-    text::shortened,
+    adapter::Demo, error::Result, module::Parameter, predict::Predictor, signature::Slot, text::shortened,
 };
 
 /// What an entry holds. `traces` and `train` are what some of DSPy's optimizers note down; they are kept and not used.
@@ -41,7 +36,8 @@ impl Parameter for Predictor {
     fn load_state(&mut self, state: &Value, options: &StateOptions) -> Result<()> {
         let entry = as_object(state, "the entry of a predictor")?;
         check_keys(entry)?;
-        let signature = entry.get("signature").ok_or_else(|| error("expected a key `signature`, found none"))?;
+        let signature =
+            entry.get("signature").ok_or_else(|| error("expected a key `signature`, found none"))?;
         let signature = as_object(signature, "`signature`")?;
         let instructions = match signature.get("instructions") {
             Some(Value::String(text)) => text.clone(),
@@ -55,10 +51,8 @@ impl Parameter for Predictor {
         let demos: Vec<Demo> = demos.collect::<Result<_>>()?;
         let fields = as_list(signature, "fields")?;
         let fields = FieldList { slots: self.slots().collect(), fields, demos: &demos }.read()?;
-        let notes: Map<_, _> = NOTES
-            .iter()
-            .filter_map(|key| Some(((*key).to_owned(), entry.get(*key)?.clone())))
-            .collect();
+        let notes: Map<_, _> =
+            NOTES.iter().filter_map(|key| Some(((*key).to_owned(), entry.get(*key)?.clone()))).collect();
         for (key, value) in &notes {
             if !value.is_array() {
                 return Err(unexpected(&format!("a list at `{key}`"), Some(value)));
@@ -126,7 +120,8 @@ struct FieldList<'a> {
 
 impl FieldList<'_> {
     fn read(&self) -> Result<Vec<FieldText>> {
-        let names = || self.slots.iter().map(|slot| format!("`{}`", slot.name())).collect::<Vec<_>>().join(", ");
+        let names =
+            || self.slots.iter().map(|slot| format!("`{}`", slot.name())).collect::<Vec<_>>().join(", ");
         if self.fields.len() != self.slots.len() {
             let found: Vec<_> = self.fields.iter().map(label).collect();
             let message = format!(
@@ -145,14 +140,20 @@ impl FieldList<'_> {
                 None => error,
             });
         }
-        self.slots.iter().zip(self.fields).enumerate().map(|(index, (slot, field))| self.one(index, slot, field)).collect()
+        self.slots
+            .iter()
+            .zip(self.fields)
+            .enumerate()
+            .map(|(index, (slot, field))| self.one(index, slot, field))
+            .collect()
     }
 
     fn one(&self, index: usize, slot: &Slot, field: &Value) -> Result<FieldText> {
         let at = format!("signature.fields[{index}]");
         let of_field = |error: crate::Error| error.with_field(slot.name());
         let entry = as_object(field, &format!("`{at}`")).map_err(of_field)?;
-        if let Some(key) = entry.keys().find(|key| !["name", "prefix", "description"].contains(&key.as_str())) {
+        if let Some(key) = entry.keys().find(|key| !["name", "prefix", "description"].contains(&key.as_str()))
+        {
             let message = format!("unknown key `{key}` in `{at}`; expected `prefix` and `description`");
             return Err(of_field(error(message)));
         }
@@ -211,7 +212,10 @@ fn check_keys(entry: &Map<String, Value>) -> Result<()> {
         )));
     }
     match entry.keys().find(|key| !KEYS.contains(&key.as_str())) {
-        Some(key) => Err(error(format!("unknown key `{key}`; a predictor has {}", KEYS.map(|key| format!("`{key}`")).join(", ")))),
+        Some(key) => Err(error(format!(
+            "unknown key `{key}`; a predictor has {}",
+            KEYS.map(|key| format!("`{key}`")).join(", ")
+        ))),
         None => Ok(()),
     }
 }
@@ -228,6 +232,9 @@ fn as_list<'a>(object: &'a Map<String, Value>, key: &str) -> Result<&'a [Value]>
 }
 
 fn unexpected(expected: &str, found: Option<&Value>) -> crate::Error {
-    let found = found.map_or_else(|| "nothing".to_owned(), |value| format!("{}: {}", kind(value), shortened(&value.to_string(), 100)));
+    let found = found.map_or_else(
+        || "nothing".to_owned(),
+        |value| format!("{}: {}", kind(value), shortened(&value.to_string(), 100)),
+    );
     error(format!("expected {expected}, found {found}"))
 }

@@ -49,7 +49,8 @@ mod tests {
     /// Each pair was printed by DSPy 3.3.1.
     #[test]
     fn prefixes_are_those_of_dspy() {
-        for (name, expected) in include_str!("prefixes.txt").lines().filter_map(|line| line.split_once('\t')) {
+        for (name, expected) in include_str!("prefixes.txt").lines().filter_map(|line| line.split_once('\t'))
+        {
             assert_eq!(prefix(name), format!("{expected}:"), "{name}");
         }
     }

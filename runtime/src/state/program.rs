@@ -1,10 +1,6 @@
 //! What a program is made of, kept beside its state so that a state is not loaded into another program unnoticed.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::Path,
-};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde::{Deserialize, Serialize};
@@ -77,7 +73,11 @@ pub struct ProgramField {
 }
 
 impl Program {
-    pub(crate) fn of<T: Traverse>(root: &T, modules: Vec<(String, &'static str)>, source: Option<&'static str>) -> Self {
+    pub(crate) fn of<T: Traverse>(
+        root: &T,
+        modules: Vec<(String, &'static str)>,
+        source: Option<&'static str>,
+    ) -> Self {
         let modules =
             modules.into_iter().map(|(path, kind)| ProgramModule { path, kind: short(kind) }).collect();
         let mut program = Self { modules, source: source.map(str::to_owned), ..Self::default() };
@@ -108,9 +108,15 @@ impl Program {
         let predictors = |program: &Program| -> Vec<(String, ProgramPredictor)> {
             program.predictors.iter().map(|predictor| (predictor.path.clone(), predictor.clone())).collect()
         };
-        differ("the predictor", &predictors(self), &predictors(saved), &mut found, |path, now, saved, found| {
-            now.differences(path, saved, found);
-        });
+        differ(
+            "the predictor",
+            &predictors(self),
+            &predictors(saved),
+            &mut found,
+            |path, now, saved, found| {
+                now.differences(path, saved, found);
+            },
+        );
         let parameters = |program: &Program| -> Vec<(String, ())> {
             program.parameters.iter().map(|path| (path.clone(), ())).collect()
         };
@@ -121,7 +127,7 @@ impl Program {
 
 impl ProgramPredictor {
     fn of(path: &str, predictor: &Predictor, frozen: bool) -> Self {
-        let fields = |role| predictor.slots_of(role).iter().map(ProgramField::of).collect();
+        let fields = |role| predictor.slots_of(role).map(ProgramField::of).collect();
         Self {
             path: path.into(),
             signature: predictor.signature().into(),

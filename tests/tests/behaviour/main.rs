@@ -10,6 +10,7 @@ mod nesting;
 mod outside;
 mod parse_errors;
 mod predict;
+mod predict_in_full;
 mod prompts;
 mod refine;
 mod reward;

@@ -1,0 +1,88 @@
+//! Earlier turns of a conversation, as an input.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    error::Result,
+    field::FieldRole,
+    signature::{Signature, Spec},
+};
+
+/// The earlier turns of a conversation: an input field of this type is shown to the model as messages of their own, between
+/// the demos and the question, and not as a value. A signature has one such field; a second one is an input like any other.
+///
+/// Each turn has values by field name, those of the signature that is asked; what a turn does not say is left out of the
+/// question, and marked as not given in the answer. It reads and writes the JSON of DSPy's `History`.
+///
+/// ```
+/// use karat::{History, Module, Predict, Reply, ScriptedLm, signature};
+///
+/// #[signature]
+/// struct Chat {
+///     #[input]
+///     history: History,
+///     #[input]
+///     question: String,
+///     #[output]
+///     answer: String,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> karat::Result<()> {
+/// let lm = ScriptedLm::new(["Paris", "Lyon"].map(|answer| Reply::fields([("answer", answer)])));
+/// let chat = Predict::<Chat>::new().lm(&lm.lm());
+///
+/// let mut history = History::new();
+/// for question in ["Capital of France?", "And the second city?"] {
+///     let input = ChatInput { history: history.clone(), question: question.into() };
+///     let answer = chat.call(input.clone()).await?;
+///     history.push::<Chat>(&input, &answer)?;
+/// }
+/// assert_eq!(history.turns()[1]["answer"], "Lyon");
+/// assert!(lm.requests()[1].prompt.iter().any(|message| message.content.contains("Capital of France?")));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct History {
+    #[serde(rename = "messages")]
+    turns: Vec<Map<String, Value>>,
+}
+
+impl History {
+    /// No turns yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a turn: what was asked, without its own earlier turns, and what was answered.
+    ///
+    /// # Errors
+    /// [`is_config`](crate::Error::is_config): a value has no JSON form.
+    pub fn push<S: Signature>(&mut self, input: &S::Input, output: &S::Output) -> Result<()> {
+        let spec = S::spec();
+        let mut turn = named(spec, FieldRole::Input, spec.write_inputs(input)?);
+        turn.extend(named(spec, FieldRole::Output, spec.write_outputs(output)?));
+        self.turns.push(turn);
+        Ok(())
+    }
+
+    /// Adds a turn of values by field name.
+    pub fn push_values(&mut self, turn: Map<String, Value>) {
+        self.turns.push(turn);
+    }
+
+    /// The turns, oldest first, each with its values by field name.
+    pub fn turns(&self) -> &[Map<String, Value>] {
+        &self.turns
+    }
+}
+
+fn named(spec: &Spec, role: FieldRole, values: Vec<Value>) -> Map<String, Value> {
+    let fields = spec.fields().iter().filter(|field| field.role() == role);
+    let pairs = fields.zip(values).filter(|(field, _)| !field.is_history());
+    pairs.map(|(field, value)| (field.name().to_owned(), value)).collect()
+}
