@@ -1,0 +1,389 @@
+//! What is saved and loaded, and what is refused with which words.
+
+use karat::{
+    ChainOfThought, Error, Frozen, Lm, Module, Param, Predict, Prediction, Reasoned, Result, State, module,
+};
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+#[module]
+struct Program {
+    limit: Param<Vec<u32>>,
+    query: Predict<MakeQuery>,
+    answer: ChainOfThought<Qa>,
+    frozen: Frozen<Predict<Qa>>,
+}
+
+#[module]
+impl Program {
+    async fn forward(&self, input: QaInput) -> Result<Prediction<Reasoned<QaOutput>>> {
+        self.answer.call(input).await
+    }
+}
+
+fn program() -> Program {
+    Program {
+        limit: Param::new(vec![1]),
+        query: Predict::new(),
+        answer: ChainOfThought::new(),
+        frozen: Frozen::new(Predict::new()),
+    }
+}
+
+fn tuned() -> Program {
+    let mut program = program();
+    program.limit.set(vec![2, 3]);
+    program.query = Predict::new().instructions("Ask in Spanish.");
+    program.query.predictor_mut().set_description("query", "three words").unwrap();
+    let demo = Qa { question: "q [[ ## answer ## ]] \u{1f600}".into(), answer: "a\n\nb".into() };
+    program.answer = ChainOfThought::new().reasoned_demo("because", demo.clone()).demo(demo);
+    program
+}
+
+/// The state as JSON, to be changed by hand.
+fn json(module: &impl Module) -> Value {
+    serde_json::to_value(module.dump_state()).unwrap()
+}
+
+fn state(json: &Value) -> State {
+    serde_json::from_str(&json.to_string()).unwrap()
+}
+
+/// The error of a state that was changed by hand; the module stays as it was.
+fn refused(change: impl FnOnce(&mut Value)) -> Error {
+    let mut json = json(&tuned());
+    change(&mut json);
+    let mut fresh = program();
+    let before = self::json(&fresh);
+    let error = fresh.load_state(&state(&json)).unwrap_err();
+    assert_eq!(self::json(&fresh), before, "nothing was changed");
+    assert!(error.is_state(), "{error:?}");
+    error
+}
+
+#[test]
+fn a_state_has_an_entry_per_parameter_in_dspys_layout() {
+    let json = json(&tuned());
+    let keys: Vec<_> = json.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["limit", "query", "answer.predict", "metadata"]);
+    assert_eq!(json["limit"], json!([2, 3]));
+    assert_eq!(
+        json["query"],
+        json!({
+            "traces": [],
+            "train": [],
+            "demos": [],
+            "signature": {
+                "instructions": "Ask in Spanish.",
+                "fields": [
+                    {"name": "question", "prefix": "Question:", "description": "${question}"},
+                    {"name": "query", "prefix": "Query:", "description": "three words"},
+                ],
+            },
+            "lm": null,
+        })
+    );
+    let demos = &json["answer.predict"]["demos"];
+    assert_eq!(demos[0]["reasoning"], "because");
+    assert!(demos[1].get("reasoning").is_none(), "what was not given is not made up");
+    assert_eq!(json["metadata"]["dependency_versions"], json!({}), "DSPy compares each of them");
+}
+
+#[test]
+fn what_was_dumped_loads_and_gives_the_same_prompts() {
+    let tuned = tuned();
+    let mut fresh = program();
+    fresh.load_state(&tuned.dump_state()).unwrap();
+    assert_eq!(json(&fresh), json(&tuned));
+    assert_eq!(*fresh.limit, [2, 3]);
+    let prompt = |program: &Program| {
+        let input = MakeQueryInput { question: "x".into() };
+        (program.query.prompt(&input).unwrap(), program.answer.predict().prompt(&ask()).unwrap())
+    };
+    assert_eq!(prompt(&fresh), prompt(&tuned));
+}
+
+#[test]
+fn a_missing_entry_is_an_error_that_names_it() {
+    let error = refused(|json| drop(json.as_object_mut().unwrap().remove("query")));
+    assert_eq!(error.predictor(), Some("query"));
+    let error = refused(|json| {
+        let query = json.as_object_mut().unwrap().remove("query").unwrap();
+        json["search"] = query;
+    });
+    assert!(error.to_string().contains("`query`") && error.to_string().contains("`search`"), "{error}");
+}
+
+#[test]
+fn extra_entries_are_listed_in_an_error_or_passed_over_on_demand() {
+    let add = |json: &mut Value| {
+        json["more"] = json["query"].clone();
+        json["even.more"] = json["query"].clone();
+    };
+    let error = refused(add);
+    for word in ["`more`", "`even.more`", "ignore_extra(true)", "`answer.predict`"] {
+        assert!(error.to_string().contains(word), "{word}: {error}");
+    }
+    let mut json = json(&tuned());
+    add(&mut json);
+    let mut fresh = program();
+    fresh.load_state(&state(&json).ignore_extra(true)).unwrap();
+    assert_eq!(fresh.query.predictor().instructions(), "Ask in Spanish.");
+}
+
+#[test]
+fn a_frozen_part_is_neither_saved_nor_loaded() {
+    let mut json = json(&tuned());
+    assert!(json.get("frozen").is_none());
+    json["frozen"] = json["query"].clone();
+    assert!(program().load_state(&state(&json)).unwrap_err().to_string().contains("`frozen`"));
+}
+
+#[test]
+fn an_unknown_key_is_an_error_that_names_it() {
+    let error = refused(|json| json["query"]["colour"] = json!(1));
+    assert_eq!(error.predictor(), Some("query"));
+    assert!(error.to_string().contains("`colour`") && error.to_string().contains("`demos`"), "{error}");
+    let error = refused(|json| json["query"]["signature"]["fields"][1]["colour"] = json!(1));
+    assert_eq!((error.predictor(), error.field()), (Some("query"), Some("query")));
+}
+
+#[test]
+fn the_layouts_of_old_dspy_versions_are_refused_by_name() {
+    for key in ["extended_signature", "signature_instructions"] {
+        let error = refused(|json| json["answer.predict"][key] = json!({}));
+        assert_eq!(error.predictor(), Some("answer.predict"));
+        assert!(error.to_string().contains(key) && error.to_string().contains("save it again"), "{error}");
+    }
+}
+
+#[test]
+fn a_field_list_of_another_length_names_path_and_field() {
+    let error = refused(|json| drop(json["query"]["signature"]["fields"].as_array_mut().unwrap().pop()));
+    assert_eq!((error.predictor(), error.field()), (Some("query"), Some("query")));
+    assert!(error.to_string().contains("expected 2 fields") && error.to_string().contains("found 1"), "{error}");
+    let error = refused(|json| {
+        let fields = json["answer.predict"]["signature"]["fields"].as_array_mut().unwrap();
+        fields.remove(1);
+    });
+    assert_eq!(error.field(), Some("reasoning"), "the first that is missing: {error}");
+}
+
+#[test]
+fn a_field_list_in_another_order_names_path_and_field_with_names_and_without() {
+    for named in [true, false] {
+        let error = refused(|json| {
+            let fields = json["query"]["signature"]["fields"].as_array_mut().unwrap();
+            fields.swap(0, 1);
+            if !named {
+                fields.iter_mut().for_each(|field| drop(field.as_object_mut().unwrap().remove("name")));
+            }
+        });
+        assert_eq!((error.predictor(), error.field()), (Some("query"), Some("question")), "{error}");
+        assert!(error.to_string().contains("Query:") || error.to_string().contains("found `query`"), "{error}");
+    }
+}
+
+#[test]
+fn a_field_of_another_name_is_known_by_the_demos_and_a_custom_prefix_is_taken() {
+    let change = |demos: Value| {
+        let mut json = json(&tuned());
+        let fields = json["query"]["signature"]["fields"].as_array_mut().unwrap();
+        fields[1] = json!({"prefix": "Search Text:", "description": "d"});
+        json["query"]["demos"] = demos;
+        json
+    };
+    let renamed = change(json!([{"question": "q", "search_text": "s"}]));
+    let error = program().load_state(&state(&renamed)).unwrap_err();
+    assert_eq!((error.predictor(), error.field()), (Some("query"), Some("query")), "{error}");
+    let custom = change(json!([{"question": "q", "query": "s", "augmented": true}]));
+    let mut fresh = program();
+    fresh.load_state(&state(&custom)).unwrap();
+    let saved = &json(&fresh)["query"];
+    assert_eq!(saved["signature"]["fields"][1], json!({"name": "query", "prefix": "Search Text:", "description": "d"}));
+    assert_eq!(saved["demos"][0]["augmented"], true);
+}
+
+#[test]
+fn wrong_types_say_what_was_expected_and_found() {
+    let cases: [(&str, Value, &str); 9] = [
+        ("/query", json!(1), "an object"),
+        ("/query/demos", json!({}), "a list at `demos`"),
+        ("/query/demos", json!(["x"]), "an object at `demos[0]`"),
+        ("/query/signature", Value::Null, "`signature` should be an object"),
+        ("/query/signature/instructions", json!(1), "a text at `signature.instructions`"),
+        ("/query/signature/fields", json!(1), "a list at `fields`"),
+        ("/query/signature/fields/0", json!(1), "one without"),
+        ("/query/lm", json!(3), "an object or null at `lm`"),
+        ("/query/traces", json!("x"), "a list at `traces`"),
+    ];
+    for (pointer, value, expected) in cases {
+        let error = refused(|json| *json.pointer_mut(pointer).unwrap() = value);
+        assert_eq!(error.predictor(), Some("query"), "{pointer}");
+        if expected != "one without" {
+            assert!(error.to_string().contains(expected), "{pointer}: {error}");
+        }
+    }
+    let error = refused(|json| json["limit"] = json!("three"));
+    assert!(error.to_string().contains("Vec<u32>") && error.to_string().contains("\"three\""), "{error}");
+}
+
+#[test]
+fn what_optimizers_noted_down_is_kept_and_a_missing_lm_is_no_error() {
+    let mut json = json(&tuned());
+    json["query"]["traces"] = json!([{"x": 1}]);
+    json["query"]["train"] = json!([[1.5, null]]);
+    json["answer.predict"].as_object_mut().unwrap().remove("lm");
+    json.as_object_mut().unwrap().remove("metadata");
+    let mut fresh = program();
+    fresh.load_state(&state(&json)).unwrap();
+    let saved = self::json(&fresh);
+    assert_eq!((&saved["query"]["traces"], &saved["query"]["train"]), (&json["query"]["traces"], &json["query"]["train"]));
+}
+
+const LM: &str = r#"{"_dspy_lm_class": "dspy.clients.lm.LM", "model": "openai/gpt-4o-mini", "model_type": "chat", "cache": false,
+    "num_retries": 7, "finetuning_model": null, "launch_kwargs": {}, "train_kwargs": {}, "temperature": 0.3,
+    "max_tokens": null, "top_p": 0.9, "stop": ["x"], "n": 2, "api_base": "http://127.0.0.1:9", "api_key": "sk-canary"}"#;
+
+fn with_lm(lm: &str) -> Value {
+    let mut json = json(&tuned());
+    json["query"]["lm"] = serde_json::from_str(lm).unwrap();
+    json
+}
+
+#[test]
+fn an_lm_comes_back_with_its_settings_and_without_its_address() {
+    let mut fresh = program();
+    fresh.load_state(&state(&with_lm(LM))).unwrap();
+    let lm = fresh.query.predictor().lm().unwrap();
+    assert_eq!(lm.name(), "openai/gpt-4o-mini");
+    let config = lm.config();
+    assert_eq!((config.temperature, config.max_tokens, config.n), (Some(0.3), None, Some(2)));
+    assert_eq!((config.stop.as_slice(), &config.params["top_p"]), (&["x".to_owned()][..], &json!(0.9)));
+    assert_eq!(config.params.len(), 1, "what is not for the provider is not sent: {config:?}");
+    let saved = &json(&fresh)["query"]["lm"];
+    let mut expected: Value = serde_json::from_str(LM).unwrap();
+    for key in ["api_base", "api_key"] {
+        expected.as_object_mut().unwrap().remove(key);
+    }
+    assert_eq!(saved, &expected, "the rest is kept for DSPy");
+}
+
+#[test]
+fn addresses_are_loaded_and_written_only_on_demand_and_keys_never() {
+    let mut fresh = program();
+    fresh.load_state(&state(&with_lm(LM)).allow_unsafe_lm_state(true)).unwrap();
+    let plain = serde_json::to_string(&fresh.dump_state()).unwrap();
+    let trusted = serde_json::to_string(&fresh.dump_state().allow_unsafe_lm_state(true)).unwrap();
+    assert!(!plain.contains("api_base") && trusted.contains(r#""api_base":"http://127.0.0.1:9""#));
+    let secret = Lm::new("openai/x")
+        .unwrap()
+        .api_key("sk-canary")
+        .param("extra_headers", json!({"Authorization": "sk-canary"}))
+        .param("extra_body", json!({"top_k": 5, "nested": [{"Api-Key": "sk-canary"}]}));
+    fresh.set_lm(&secret);
+    let saved = serde_json::to_string(&fresh.dump_state().allow_unsafe_lm_state(true)).unwrap();
+    assert!(!saved.contains("sk-canary") && saved.contains("top_k"), "{saved}");
+    assert!(!format!("{:?}", fresh.dump_state()).contains("sk-canary"));
+}
+
+#[test]
+fn a_state_without_an_lm_leaves_the_modules_own() {
+    let lm = answers([]).lm();
+    let mut fresh = program();
+    fresh.set_lm(&lm);
+    fresh.load_state(&tuned().dump_state()).unwrap();
+    assert_eq!(fresh.get_lm().unwrap(), Some(lm.clone()));
+    fresh.load_state(&state(&with_lm(LM)).keep_lm(true)).unwrap();
+    assert_eq!(fresh.get_lm().unwrap(), Some(lm));
+    assert_eq!(json(&fresh)["query"]["lm"], Value::Null, "a model of the program's own cannot be saved");
+}
+
+#[test]
+fn an_lm_that_cannot_be_made_is_an_error_with_the_way_out() {
+    for lm in [
+        r#"{"model": "anthropic/claude"}"#,
+        r#"{"model": "gpt-4o"}"#,
+        r#"{"_dspy_lm_class": "my.Own", "model": "openai/x"}"#,
+        r#"{"model": 1}"#,
+        r#"{"model": "openai/x", "temperature": "hot"}"#,
+        r#"{"model": "openai/x", "max_tokens": -1}"#,
+        r#"{"model": "openai/x", "stop": [1]}"#,
+    ] {
+        let error = program().load_state(&state(&with_lm(lm))).unwrap_err();
+        assert!(error.is_state() && error.predictor() == Some("query"), "{lm}: {error:?}");
+        program().load_state(&state(&with_lm(lm)).keep_lm(true)).unwrap();
+    }
+}
+
+#[test]
+fn the_names_that_litellm_has_for_providers_are_known_and_given_back() {
+    for (name, saved) in [
+        ("hosted_vllm/m", "hosted_vllm/m"),
+        ("vllm/m", "hosted_vllm/m"),
+        ("together_ai/a/b", "together_ai/a/b"),
+        ("ollama_chat/m", "ollama_chat/m"),
+    ] {
+        let mut json = with_lm(&format!(r#"{{"model": "{name}"}}"#));
+        let mut fresh = program();
+        fresh.load_state(&state(&json)).unwrap();
+        json = self::json(&fresh);
+        // What a file had stays as it was.
+        assert_eq!(json["query"]["lm"]["model"], name);
+        fresh.set_lm(&Lm::new(name).unwrap());
+        assert_eq!(self::json(&fresh)["query"]["lm"]["model"], saved);
+    }
+}
+
+#[test]
+fn equal_lms_of_a_state_become_one() {
+    let mut json = with_lm(LM);
+    json["answer.predict"]["lm"] = json["query"]["lm"].clone();
+    let mut fresh = program();
+    fresh.load_state(&state(&json)).unwrap();
+    assert!(fresh.query.predictor().lm() == fresh.answer.predict().predictor().lm());
+}
+
+#[test]
+fn a_value_without_a_json_form_is_an_error_at_the_first_use_of_the_state() {
+    let mut broken = BadParam { value: Param::new(1.0), answer: Predict::new() };
+    assert!(serde_json::to_string(&broken.dump_state()).is_ok());
+    broken.value.set(f64::NAN);
+    let state = broken.dump_state();
+    assert!(serde_json::to_string(&state).unwrap_err().to_string().contains("JSON form"));
+    let error = broken.load_state(&state).unwrap_err();
+    assert!(error.is_state() && error.predictor() == Some("value"), "{error:?}");
+}
+
+#[module]
+struct BadParam {
+    value: Param<f64>,
+    answer: Predict<Qa>,
+}
+
+#[module]
+impl BadParam {
+    async fn forward(&self, input: QaInput) -> Result<Prediction<QaOutput>> {
+        self.answer.call(input).await
+    }
+}
+
+#[module]
+struct Metadata {
+    metadata: Predict<Qa>,
+}
+
+#[module]
+impl Metadata {
+    async fn forward(&self, input: QaInput) -> Result<Prediction<QaOutput>> {
+        self.metadata.call(input).await
+    }
+}
+
+#[test]
+fn a_predictor_called_metadata_cannot_be_saved_and_says_so() {
+    let module = Metadata { metadata: Predict::new() };
+    let error = serde_json::to_string(&module.dump_state()).unwrap_err();
+    assert!(error.to_string().contains("`metadata`") && error.to_string().contains("rename"), "{error}");
+}
