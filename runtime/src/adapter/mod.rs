@@ -122,8 +122,8 @@ impl<'a> Task<'a> {
         self.demos
     }
 
-    /// The worked examples that a prompt shows, each with whether it is complete, in the order of DSPy: those that lack a value
-    /// come first; those that have no input at all, or no output, are left out.
+    /// The worked examples that a prompt shows, each with whether it is complete, by the rules of DSPy: those that lack a value
+    /// or have a null come first; those that have no input at all, or no output, are left out.
     pub fn shown_demos(&self) -> impl Iterator<Item = (&'a Demo, bool)> {
         let task = *self;
         let all = self.demos.iter().map(move |demo| (demo, task.is_complete(demo)));
@@ -135,8 +135,10 @@ impl<'a> Task<'a> {
     }
 
     fn is_complete(&self, demo: &Demo) -> bool {
-        let fields = self.inputs().zip(&demo.inputs).chain(self.outputs().zip(&demo.outputs));
-        fields.into_iter().all(|(field, value)| field.given(value.as_ref()).is_some())
+        let is_there = |value: Option<&Value>| value.is_some_and(|value| !value.is_null());
+        let history = self.layout.history.as_ref().map(|(_, slot)| demo.other.get(slot.name()));
+        history.is_none_or(is_there)
+            && demo.inputs.iter().chain(&demo.outputs).all(|value| is_there(value.as_ref()))
     }
 
     /// The messages of the shown demos, as [`Adapter::turn`] writes them.

@@ -316,7 +316,8 @@ impl Predictor {
         self.change(|state| state.notes = Arc::new(notes));
     }
 
-    pub(super) fn task(&self) -> Task<'_> {
+    /// The task as its adapter sees it: instructions, fields, demos.
+    pub fn task(&self) -> Task<'_> {
         Task { layout: &self.state.layout, instructions: self.instructions(), demos: &self.state.demos }
     }
 

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::{StateOptions, error, json::kind};
 use crate::{
-    error::Result,
-    lm::{Config, Lm},
+    error::{Error, ErrorKind, Result},
+    lm::{BoxFuture, Config, LanguageModel, Lm, Request, Response},
 };
 
 /// Keys that say where requests go.
@@ -28,9 +28,15 @@ fn beside() -> [(&'static str, Value); 7] {
     ]
 }
 
+/// What DSPy's LM has only sometimes, likewise kept.
+const KEPT: [&str; 1] = ["use_developer_role"];
+
 /// The LM's entry; null for a model of the program's own, which only the program can make.
 pub(super) fn dump(lm: &Lm) -> Value {
-    let Some(model) = lm.litellm_name() else { return Value::Null };
+    let Some(model) = lm.litellm_name() else {
+        let kept = lm.foreign_state();
+        return if kept.is_empty() { Value::Null } else { Value::Object(kept.clone()) };
+    };
     let mut entry: Map<String, Value> =
         beside().map(|(key, value)| (key.to_owned(), value)).into_iter().collect();
     entry.insert("model".into(), model.into());
@@ -50,38 +56,48 @@ pub(super) fn dump(lm: &Lm) -> Value {
     Value::Object(entry)
 }
 
-/// The LM of an entry.
+/// The LM of an entry. One that karat cannot make (an unknown provider, an LM class of Python's) is kept for the next file, and
+/// says at a call that it cannot be asked.
 ///
 /// # Errors
-/// [`is_state`](crate::Error::is_state): a value of the wrong type, an unknown provider, or an LM class of the user's own.
+/// [`is_state`](crate::Error::is_state): a value of the wrong type.
 pub(super) fn load(state: &Value, options: &StateOptions) -> Result<Lm> {
-    let way_out =
-        "to keep the LM that the module has: `module.load_state(&State::read(path)?.keep_lm(true))`";
     let mut entry = match state {
         Value::Object(entry) => entry.clone(),
         other => return Err(error(format!("expected an object or null at `lm`, found {}", kind(other)))),
     };
-    if let Some(class) = entry.get(CLASS.0).filter(|class| *class != CLASS.1) {
-        return Err(error(format!("the LM is of the class {class}, which only Python has; {way_out}")));
-    }
     if !options.allows_unsafe_lm_state() {
-        let dropped =
-            UNSAFE.iter().filter(|key| entry.remove(**key).is_some()).copied().collect::<Vec<_>>().join(", ");
+        let dropped: Vec<_> = UNSAFE.into_iter().filter(|key| entry.remove(*key).is_some()).collect();
         if !dropped.is_empty() {
             tracing::warn!(
-                keys = dropped,
+                keys = dropped.join(", "),
                 "the state says where the LM's requests go, which is not trusted; if you trust the file, load it with \
                  `State::read(path)?.allow_unsafe_lm_state(true)`"
             );
         }
     }
     drop_secrets(&mut entry);
-    let model = match entry.remove("model") {
-        Some(Value::String(model)) => model,
-        other => return Err(unexpected("model", "a text", other.as_ref())),
+    let model = match entry.get("model") {
+        Some(Value::String(model)) => model.clone(),
+        other => return Err(unexpected("model", "a text", other)),
     };
-    let mut lm = Lm::new(&model)
-        .map_err(|cause| error(format!("the LM cannot be made: {cause}; {way_out}")).with_source(cause))?;
+    let made = match entry.get(CLASS.0).filter(|class| *class != CLASS.1) {
+        Some(class) => Err(error(format!("its class {class} is one that only Python has"))),
+        None => Lm::new(&model),
+    };
+    let lm = match made {
+        Ok(lm) => lm,
+        Err(cause) => {
+            tracing::warn!(model, %cause, "the state's LM cannot be asked; set another one with `set_lm`");
+            return Ok(Lm::custom(Unavailable { model, cause }).with_state(Config::default(), entry));
+        }
+    };
+    configured(lm, model, entry)
+}
+
+/// The LM with what its entry says: settings that are sent, and what is only kept.
+fn configured(mut lm: Lm, model: String, mut entry: Map<String, Value>) -> Result<Lm> {
+    entry.remove("model");
     let mut foreign = Map::new();
     if lm.litellm_name().as_deref() != Some(&model) {
         foreign.insert("model".into(), model.into());
@@ -91,6 +107,7 @@ pub(super) fn load(state: &Value, options: &StateOptions) -> Result<Lm> {
             foreign.insert(key.into(), value);
         }
     }
+    foreign.extend(KEPT.iter().filter_map(|key| Some(((*key).to_owned(), entry.remove(*key)?))));
     for key in ["api_base", "base_url"] {
         match entry.remove(key) {
             Some(Value::String(url)) => lm = lm.base_url(url),
@@ -99,10 +116,30 @@ pub(super) fn load(state: &Value, options: &StateOptions) -> Result<Lm> {
         }
     }
     // What is null is not sent, as LiteLLM does not send it either.
-    let (nulls, settings) = entry.into_iter().partition::<Map<_, _>, _>(|(_, value)| value.is_null());
+    let (nulls, settings): (Map<_, _>, _) = entry.into_iter().partition(|(_, value)| value.is_null());
     foreign
         .extend(nulls.into_iter().filter(|(key, _)| !["temperature", "max_tokens"].contains(&key.as_str())));
     Ok(lm.with_state(config(settings)?, foreign))
+}
+
+/// A model of which karat knows no more than the state says.
+struct Unavailable {
+    model: String,
+    cause: Error,
+}
+
+impl LanguageModel for Unavailable {
+    fn name(&self) -> &str {
+        &self.model
+    }
+
+    fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
+        let Self { model, cause } = self;
+        let message = format!(
+            "the LM `{model}` comes from a state file and cannot be asked: {cause}; set one with `set_lm(&lm)`"
+        );
+        Box::pin(async { Err(Error::new(ErrorKind::Config, message).with_source(cause.clone())) })
+    }
 }
 
 fn config(settings: Map<String, Value>) -> Result<Config> {
@@ -113,7 +150,8 @@ fn config(settings: Map<String, Value>) -> Result<Config> {
         let small = || u32::try_from(whole()?).map_err(|_| wrong("a whole number below 4294967296"));
         match key.as_str() {
             "temperature" => config.temperature = Some(value.as_f64().ok_or_else(|| wrong("a number"))?),
-            "max_tokens" => config.max_tokens = Some(small()?),
+            // What DSPy called it for reasoning models until 3.2.
+            "max_tokens" | "max_completion_tokens" => config.max_tokens = Some(small()?),
             "n" => config.n = Some(small()?),
             "seed" => config.seed = Some(whole()?),
             "rollout_id" => config.rollout_id = Some(whole()?),
@@ -139,17 +177,28 @@ pub(super) fn drop_unsafe(entry: &mut Value) {
 
 /// Takes out what may be a secret, at any depth: keys, tokens, headers.
 fn drop_secrets(entry: &mut Map<String, Value>) {
-    entry.retain(|key, _| !is_secret(key));
-    for value in entry.values_mut() {
-        drop_secrets_in(value);
+    let mut dropped = Vec::new();
+    drop_secrets_in(entry, &mut dropped);
+    if !dropped.is_empty() {
+        tracing::warn!(keys = dropped.join(", "), "parts of an LM's state may be secrets and are left out");
     }
 }
 
-fn drop_secrets_in(value: &mut Value) {
-    match value {
-        Value::Object(object) => drop_secrets(object),
-        Value::Array(items) => items.iter_mut().for_each(drop_secrets_in),
-        _ => {}
+fn drop_secrets_in(object: &mut Map<String, Value>, dropped: &mut Vec<String>) {
+    object.retain(|key, _| {
+        let secret = is_secret(key);
+        if secret {
+            dropped.push(key.clone());
+        }
+        !secret
+    });
+    let mut open: Vec<&mut Value> = object.values_mut().collect();
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Object(object) => drop_secrets_in(object, dropped),
+            Value::Array(items) => open.extend(items),
+            _ => {}
+        }
     }
 }
 

@@ -24,6 +24,9 @@ use crate::{
 /// The key beside the paths; no parameter can have it as its path.
 const METADATA: &str = "metadata";
 
+/// The path of a bare predictor, whose entry lies in the file without a path.
+const BARE: &str = "self";
+
 /// The version of DSPy whose files are read and written. Its minor versions may change the layout.
 const DSPY: &str = "3.3";
 
@@ -36,7 +39,8 @@ const DSPY: &str = "3.3";
 /// what is written.
 ///
 /// An entry of a predictor has `traces`, `train`, `demos`, `signature` (`instructions` and `fields`, each with `prefix` and
-/// `description`; karat adds the `name`) and `lm`. API keys are never in it.
+/// `description`; karat adds the `name`) and `lm`. API keys are never in it. In the file of a bare predictor, whose path is
+/// `self`, these keys stand by themselves.
 ///
 /// ```
 /// use karat::{Module, Predict, State, signature};
@@ -154,6 +158,9 @@ impl State {
         if !self.options.allow_unsafe_lm_state {
             all.values_mut().filter_map(|entry| entry.get_mut("lm")).for_each(lm::drop_unsafe);
         }
+        if let Some(Value::Object(bare)) = all.remove(BARE) {
+            all.extend(bare);
+        }
         all.insert(METADATA.into(), metadata());
         Ok(all)
     }
@@ -162,6 +169,9 @@ impl State {
         let metadata = entries.remove(METADATA);
         if let Some(other) = metadata.as_ref().filter(|metadata| !metadata.is_object()) {
             return Err(error(format!("`{METADATA}` should be an object, found {}", json::kind(other))));
+        }
+        if predictor::is_entry(&entries) {
+            entries = Map::from_iter([(BARE.to_owned(), Value::Object(entries))]);
         }
         Ok(Self { entries, metadata, ..Self::default() })
     }
@@ -197,6 +207,10 @@ impl State {
     pub(crate) fn apply<T: Traverse>(&self, root: &mut T) -> Result<()> {
         if let Some(mistake) = &self.mistake {
             return Err(mistake.clone());
+        }
+        // Before the paths are looked at, which changed with the layouts.
+        for (path, entry) in &self.entries {
+            predictor::refuse_legacy(entry).map_err(|error| at(path, error))?;
         }
         self.check_paths(root)?;
         self.warn_of_versions();

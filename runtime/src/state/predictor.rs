@@ -204,13 +204,25 @@ fn label(field: &Value) -> String {
     }
 }
 
-fn check_keys(entry: &Map<String, Value>) -> Result<()> {
-    if let Some((key, version)) = LEGACY.iter().find(|(key, _)| entry.contains_key(*key)) {
+/// True for the entry of a predictor, as against a file of entries.
+pub(super) fn is_entry(object: &Map<String, Value>) -> bool {
+    let has_fields = |signature: &Value| signature.get("fields").is_some_and(Value::is_array);
+    object.get("signature").is_some_and(has_fields) && object.get("demos").is_some_and(Value::is_array)
+}
+
+/// # Errors
+/// [`is_state`](crate::Error::is_state), if the entry is of a layout that is no longer read.
+pub(super) fn refuse_legacy(entry: &Value) -> Result<()> {
+    if let Some((key, version)) = LEGACY.iter().find(|(key, _)| entry.get(key).is_some()) {
         return Err(error(format!(
             "the key `{key}` belongs to the layout of {version}, which is no longer read: load the program in the DSPy that \
              saved it, and save it again with DSPy 2.6 or later"
         )));
     }
+    Ok(())
+}
+
+fn check_keys(entry: &Map<String, Value>) -> Result<()> {
     match entry.keys().find(|key| !KEYS.contains(&key.as_str())) {
         Some(key) => Err(error(format!(
             "unknown key `{key}`; a predictor has {}",

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use karat::{
-    BestOfN, ChainOfThought, Error, Frozen, Module, Param, Predict, Prediction, Refine, Result, lm::Config, module,
+    BestOfN, ChainOfThought, Error, Frozen, Module, Param, Predict, Prediction, Refine, Result, lm::Config,
+    module,
 };
 
 use crate::support::*;
@@ -66,7 +67,8 @@ fn parameters_are_predictors_and_params_in_a_stable_order_and_not_what_is_frozen
     assert_eq!(paths(whole.named_parameters()), all);
     assert_eq!(paths(whole.named_parameters_mut()), all);
     assert_eq!(whole.parameters().len(), all.len());
-    let predictors: Vec<_> = all.into_iter().filter(|path| !["limit", "deep[0]['7'][1]"].contains(path)).collect();
+    let predictors: Vec<_> =
+        all.into_iter().filter(|path| !["limit", "deep[0]['7'][1]"].contains(path)).collect();
     assert_eq!(paths(whole.named_predictors()), predictors);
     assert_eq!(paths(whole.named_predictors_mut()), predictors);
     assert_eq!(whole.predictors().len(), predictors.len());
@@ -208,9 +210,8 @@ fn mapping_replaces_every_predictor_or_none() {
         })
     }));
     assert!(panicked.is_err());
-    let error = whole
-        .map_named_predictors(|_, _| Ok(Predict::<MakeQuery>::new().predictor().clone()))
-        .unwrap_err();
+    let error =
+        whole.map_named_predictors(|_, _| Ok(Predict::<MakeQuery>::new().predictor().clone())).unwrap_err();
     assert!(error.is_config() && error.to_string().contains("`MakeQuery`"), "{error}");
     assert_eq!(whole.dump_state(), before);
 }

@@ -83,10 +83,12 @@ fn incomplete_demos_come_first_and_useless_ones_are_not_shown_but_kept() {
 }
 
 #[test]
-fn a_typed_demo_with_a_none_is_complete() {
+fn a_null_makes_a_demo_incomplete_as_in_dspy_and_is_shown_where_the_type_has_it() {
     let whole = Rate { text: "t".into(), points: 1, scale: 2, tags: vec![], note: "n".into(), critic: None };
     let prompt = Predict::<Rate>::new().demo(whole).prompt(&rate("x")).unwrap();
-    assert!(prompt.iter().all(|message| !message.content.contains("not given")), "{prompt:?}");
+    let texts: Vec<&str> = prompt.iter().map(|message| &*message.content).collect();
+    assert!(texts[1].starts_with("An example of the task in which some fields are not given."));
+    assert!(texts[2].contains("[[ ## critic ## ]]\nnull"), "{}", texts[2]);
 }
 
 /// Chat with the user.

@@ -162,7 +162,10 @@ fn the_layouts_of_old_dspy_versions_are_refused_by_name() {
 fn a_field_list_of_another_length_names_path_and_field() {
     let error = refused(|json| drop(json["query"]["signature"]["fields"].as_array_mut().unwrap().pop()));
     assert_eq!((error.predictor(), error.field()), (Some("query"), Some("query")));
-    assert!(error.to_string().contains("expected 2 fields") && error.to_string().contains("found 1"), "{error}");
+    assert!(
+        error.to_string().contains("expected 2 fields") && error.to_string().contains("found 1"),
+        "{error}"
+    );
     let error = refused(|json| {
         let fields = json["answer.predict"]["signature"]["fields"].as_array_mut().unwrap();
         fields.remove(1);
@@ -181,7 +184,10 @@ fn a_field_list_in_another_order_names_path_and_field_with_names_and_without() {
             }
         });
         assert_eq!((error.predictor(), error.field()), (Some("query"), Some("question")), "{error}");
-        assert!(error.to_string().contains("Query:") || error.to_string().contains("found `query`"), "{error}");
+        assert!(
+            error.to_string().contains("Query:") || error.to_string().contains("found `query`"),
+            "{error}"
+        );
     }
 }
 
@@ -201,7 +207,10 @@ fn a_field_of_another_name_is_known_by_the_demos_and_a_custom_prefix_is_taken() 
     let mut fresh = program();
     fresh.load_state(&state(&custom)).unwrap();
     let saved = &json(&fresh)["query"];
-    assert_eq!(saved["signature"]["fields"][1], json!({"name": "query", "prefix": "Search Text:", "description": "d"}));
+    assert_eq!(
+        saved["signature"]["fields"][1],
+        json!({"name": "query", "prefix": "Search Text:", "description": "d"})
+    );
     assert_eq!(saved["demos"][0]["augmented"], true);
 }
 
@@ -239,7 +248,10 @@ fn what_optimizers_noted_down_is_kept_and_a_missing_lm_is_no_error() {
     let mut fresh = program();
     fresh.load_state(&state(&json)).unwrap();
     let saved = self::json(&fresh);
-    assert_eq!((&saved["query"]["traces"], &saved["query"]["train"]), (&json["query"]["traces"], &json["query"]["train"]));
+    assert_eq!(
+        (&saved["query"]["traces"], &saved["query"]["train"]),
+        (&json["query"]["traces"], &json["query"]["train"])
+    );
 }
 
 const LM: &str = r#"{"_dspy_lm_class": "dspy.clients.lm.LM", "model": "openai/gpt-4o-mini", "model_type": "chat", "cache": false,
@@ -301,11 +313,8 @@ fn a_state_without_an_lm_leaves_the_modules_own() {
 }
 
 #[test]
-fn an_lm_that_cannot_be_made_is_an_error_with_the_way_out() {
+fn an_lm_of_wrong_types_is_an_error() {
     for lm in [
-        r#"{"model": "anthropic/claude"}"#,
-        r#"{"model": "gpt-4o"}"#,
-        r#"{"_dspy_lm_class": "my.Own", "model": "openai/x"}"#,
         r#"{"model": 1}"#,
         r#"{"model": "openai/x", "temperature": "hot"}"#,
         r#"{"model": "openai/x", "max_tokens": -1}"#,
@@ -315,6 +324,34 @@ fn an_lm_that_cannot_be_made_is_an_error_with_the_way_out() {
         assert!(error.is_state() && error.predictor() == Some("query"), "{lm}: {error:?}");
         program().load_state(&state(&with_lm(lm)).keep_lm(true)).unwrap();
     }
+}
+
+#[tokio::test]
+async fn an_lm_that_karat_cannot_make_is_kept_and_says_so_at_a_call() {
+    for lm in [
+        r#"{"model": "anthropic/claude", "temperature": 0.5, "use_developer_role": true}"#,
+        r#"{"model": "gpt-4o"}"#,
+        r#"{"_dspy_lm_class": "my.Own", "model": "openai/x"}"#,
+    ] {
+        let mut fresh = program();
+        fresh.load_state(&state(&with_lm(lm))).unwrap();
+        assert_eq!(json(&fresh)["query"]["lm"], serde_json::from_str::<Value>(lm).unwrap(), "for DSPy");
+        let error = fresh.query.call(MakeQueryInput { question: "x".into() }).await.unwrap_err();
+        assert!(error.is_config() && error.to_string().contains("set_lm"), "{error}");
+    }
+}
+
+#[test]
+fn a_bare_predictors_file_has_no_path() {
+    let tuned = Predict::<Qa>::new().instructions("Be brief.");
+    let json = json(&tuned);
+    let keys: Vec<_> = json.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["traces", "train", "demos", "signature", "lm", "metadata"]);
+    let mut fresh = Predict::<Qa>::new();
+    fresh.load_state(&state(&json)).unwrap();
+    assert_eq!(fresh.predictor().instructions(), "Be brief.");
+    let error = program().load_state(&state(&json)).unwrap_err();
+    assert!(error.to_string().contains("`self`"), "{error}");
 }
 
 #[test]
