@@ -4,6 +4,8 @@
 extern crate self as karat;
 
 mod adapter;
+mod batch;
+pub mod blocking;
 mod error;
 mod field;
 pub mod lm;
@@ -23,6 +25,7 @@ pub use self::{
     adapter::{
         Adapter, ChatAdapter, Demo, Inputs, JsonAdapter, Mode, Prepared, Task, TaskField, TerseAdapter,
     },
+    batch::{Batch, BatchItem, BatchStop, Batched, Parallel},
     error::{Error, ErrorKind, Result},
     field::{Field, FieldRole, FieldType, Reader, Writer},
     lm::{BoxFuture, LanguageModel, Lm, Reply, ScriptedLm, Usage, configure},

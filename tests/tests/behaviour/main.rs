@@ -1,13 +1,17 @@
 //! What programs see of karat at run time, told by tests with a scripted LM: no network, no clock.
 
+mod batch;
+mod batch_faults;
 mod best_of_n;
 mod best_of_n_faults;
+mod blocking;
 mod concurrency;
 mod critic;
 mod isolation;
 mod modules;
 mod nesting;
 mod outside;
+mod parallel;
 mod parse_errors;
 mod predict;
 mod prompts;
