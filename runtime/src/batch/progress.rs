@@ -43,3 +43,79 @@ impl Progress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use indicatif::TermLike;
+
+    use super::*;
+
+    /// A terminal that keeps all that was written.
+    #[derive(Clone, Debug, Default)]
+    struct Kept(Arc<Mutex<String>>);
+
+    impl TermLike for Kept {
+        fn width(&self) -> u16 {
+            80
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, line: &str) -> io::Result<()> {
+            self.write_str(line)
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.0.lock().unwrap().push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            Ok(())
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn shown(count: usize, results: &[bool]) -> String {
+        let terminal = Kept::default();
+        let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+        let mut progress = Progress::on(target, true, count, "items");
+        results.iter().for_each(|failed| progress.advance(*failed));
+        progress.finish();
+        let text = terminal.0.lock().unwrap().clone();
+        text
+    }
+
+    #[test]
+    fn the_bar_tells_what_is_done_and_what_failed() {
+        let text = shown(3, &[false, true]);
+        assert!(text.contains("2/3 items, 1 failed, "), "{text}");
+        assert!(!shown(2, &[false]).contains("failed"));
+    }
+
+    #[test]
+    fn a_bar_of_nothing_is_a_bar_too() {
+        assert!(shown(0, &[]).contains("0/0 items"));
+    }
+
+    #[test]
+    fn the_bar_is_hidden_where_it_is_not_wanted_or_stderr_is_no_terminal() {
+        assert!(Progress::new(false, 3, "items").bar.is_none());
+        let terminal = std::io::IsTerminal::is_terminal(&io::stderr());
+        assert_eq!(Progress::new(true, 3, "items").bar.unwrap().is_hidden(), !terminal);
+    }
+}

@@ -192,6 +192,7 @@ pub struct Plain {
 impl Plain {
     async fn forward(&self, input: u64) -> Result<Prediction<u64>> {
         tokio::task::yield_now().await;
+        let _held = &self.live;
         let cost = Usage { calls: 1, prompt_tokens: input, ..Usage::default() };
         Ok(Prediction::new(input).with_usage(cost))
     }
