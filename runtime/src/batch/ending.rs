@@ -5,7 +5,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{progress::Progress, report::BatchStop, settings::Settings};
-use crate::{Error, ErrorKind, Prediction, Result, Tracer, lm::Usage};
+use crate::{Error, ErrorKind, Prediction, Result, Tracer, lm::Usage, text::shortened};
+
+/// How much of an error's text, in characters, is told again by each item that did not run because of it.
+const CAUSE_CAP: usize = 300;
 
 /// How one item ended.
 pub(super) struct Ending<O> {
@@ -95,14 +98,16 @@ impl<O> Tally<O> {
     /// Counts a failure. `Some`: one too many, or one that all others would share.
     fn count(&mut self, index: usize, error: &Error) -> Option<BatchStop> {
         self.failed += 1;
+        let text = || shortened(&error.to_string(), CAUSE_CAP);
         let (why, stop) = if (self.is_shared)(error) {
-            (format!("item {index} failed as every other item would: {error}"), BatchStop::SharedError)
+            (format!("item {index} failed as every other item would: {}", text()), BatchStop::SharedError)
         } else {
             let tolerated = self.max_errors.filter(|most| self.failed > *most)?;
             let failed = self.failed;
             (
                 format!(
-                    "{failed} items failed, {tolerated} are tolerated; the last one, item {index}: {error}"
+                    "{failed} items failed, {tolerated} are tolerated; the last one, item {index}: {}",
+                    text()
                 ),
                 BatchStop::TooManyErrors,
             )
@@ -113,7 +118,7 @@ impl<O> Tally<O> {
 
     /// Notes that the batch was cancelled: by the user's future, or by a panic of it.
     pub(super) fn cancel(&mut self, end: Result<()>) -> BatchStop {
-        self.cause = end.err().map(|panic| (panic.to_string(), panic));
+        self.cause = end.err().map(|panic| (shortened(&panic.to_string(), CAUSE_CAP), panic));
         BatchStop::Cancelled
     }
 

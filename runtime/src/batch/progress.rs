@@ -96,8 +96,8 @@ mod tests {
         let mut progress = Progress::on(target, true, count, "items");
         results.iter().for_each(|failed| progress.advance(*failed));
         progress.finish();
-        let text = terminal.0.lock().unwrap().clone();
-        text
+        drop(progress);
+        Arc::into_inner(terminal.0).map(|text| text.into_inner().unwrap()).unwrap()
     }
 
     #[test]

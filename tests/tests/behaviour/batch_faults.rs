@@ -83,6 +83,16 @@ async fn an_item_that_did_not_run_says_why_the_batch_ended() {
 }
 
 #[tokio::test]
+async fn items_that_did_not_run_share_the_text_of_a_long_error() {
+    let long = karat::Error::new(ErrorKind::Auth, "x".repeat(100_000)).with_completion("y".repeat(100_000));
+    let done = qa(&ScriptedLm::new([long])).batch(questions(1_000)).await;
+    let error = done[999].result.as_ref().unwrap_err();
+    assert!(error.to_string().len() < 600 && error.completion().is_none(), "{}", error.to_string().len());
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<karat::Error>());
+    assert!(source.unwrap().to_string().len() >= 100_000);
+}
+
+#[tokio::test]
 async fn an_error_that_no_item_would_escape_ends_the_batch_at_once() {
     use ErrorKind::*;
     for kind in [Config, NoLm, MissingKey, Auth, Quota, UnknownModel, Tls] {
