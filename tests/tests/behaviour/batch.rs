@@ -18,8 +18,8 @@ use karat::{
 use tokio::time::{Instant, timeout};
 
 use crate::support::{
-    Qa, QaInput, QaOutput, TwoSteps, Watched, ask, failure, millis, number, qa, question, reply, step_reply,
-    tokens,
+    Qa, QaInput, QaOutput, TwoSteps, Watched, ask, failure, ids, millis, number, qa, question, reply,
+    step_reply, temperatures, tokens,
 };
 
 /// The questions `#0#`, `#1#`, ...
@@ -288,6 +288,16 @@ async fn a_batch_inside_of_a_forward_is_a_part_of_that_run() {
     let steps = prediction.trace().steps();
     assert!(steps.iter().all(|step| step.predictor() == "qa"));
     assert_eq!(steps.len(), 2, "one was dropped midway");
+}
+
+#[tokio::test]
+async fn a_batch_inside_of_a_rollout_runs_under_that_rollouts_id_and_temperature() {
+    let lm = echo();
+    let survey = Survey { qa: qa(&lm), strict: true };
+    let best = BestOfN::new(survey, 2, |_, p| p.answer == "012").temperature(0.7).call(ask()).await.unwrap();
+    assert_eq!((best.reward(), best.usage().calls, best.rollouts()[1].usage().calls), (Some(1.0), 6, 3));
+    assert_eq!(ids(&lm), [0, 0, 0, 1, 1, 1]);
+    assert_eq!(temperatures(&lm), [Some(0.7); 6]);
 }
 
 #[tokio::test]
