@@ -1,6 +1,6 @@
 //! The one error type: opaque, with predicates, and with everything that is known about the failure.
 
-use std::{fmt, ops::Deref, sync::Arc, time::Duration};
+use std::{any::Any, fmt, ops::Deref, sync::Arc, time::Duration};
 
 use crate::{lm::Usage, rollout::Rollout, trace::Trace};
 
@@ -97,6 +97,8 @@ pub enum ErrorKind {
     Exhausted,
     /// User code (a module or a reward) panicked; the panic was caught.
     Panic,
+    /// What it was a part of, e.g. a batch, ended before it was done.
+    Cancelled,
     /// The reward failed or gave NaN.
     Reward,
     /// What was saved does not fit the program, or is no state at all.
@@ -140,6 +142,23 @@ impl Error {
             Ok(own) => *own,
             Err(error) => Self::new(ErrorKind::Other, error.to_string()).with_source(error),
         }
+    }
+
+    /// What [`catch_unwind`](std::panic::catch_unwind) caught, as an [`is_panic`](Error::is_panic) error that says what
+    /// panicked, e.g. `the module`; for authors of wrappers.
+    ///
+    /// ```
+    /// use karat::Error;
+    ///
+    /// let panic = std::panic::catch_unwind(|| panic!("no index")).unwrap_err();
+    /// let error = Error::from_panic("the module", panic);
+    /// assert!(error.is_panic());
+    /// assert_eq!(error.to_string(), "the module panicked: no index");
+    /// ```
+    pub fn from_panic(what: &str, panic: Box<dyn Any + Send>) -> Self {
+        let literal = panic.downcast_ref::<&str>().copied();
+        let text = literal.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Self::new(ErrorKind::Panic, format!("{what} panicked: {}", text.unwrap_or("no message")))
     }
 
     pub(crate) fn config(message: impl Into<String>) -> Self {
@@ -297,6 +316,8 @@ predicates! {
     is_exhausted: Exhausted;
     /// User code panicked; the panic was caught.
     is_panic: Panic;
+    /// What it was a part of, e.g. a batch, ended before it was done; the message says why.
+    is_cancelled: Cancelled;
     /// The reward failed or gave NaN.
     is_reward: Reward;
     /// What was saved does not fit the program, or is no state at all.

@@ -4,6 +4,8 @@
 extern crate self as karat;
 
 mod adapter;
+mod batch;
+pub mod blocking;
 mod error;
 mod field;
 mod history;
@@ -25,6 +27,7 @@ pub use self::{
     adapter::{
         Adapter, ChatAdapter, Demo, Inputs, JsonAdapter, Mode, Prepared, Task, TaskField, TerseAdapter,
     },
+    batch::{Batch, BatchItem, BatchStop, Batched, Parallel},
     error::{Error, ErrorKind, Result},
     field::{Field, FieldRole, FieldType, Reader, Writer},
     history::History,

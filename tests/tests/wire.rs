@@ -1,5 +1,7 @@
 //! The client over real HTTP: what it sends, and what it makes of every answer that servers give.
 
+#[path = "wire/blocking.rs"]
+mod blocking;
 #[path = "wire/connection.rs"]
 mod connection;
 #[path = "wire/environment.rs"]

@@ -17,6 +17,7 @@ pub use self::{
     traverse::{Node, Site, Traverse, Walker, WalkerMut},
 };
 use crate::{
+    batch::Batch,
     error::{Error, Result},
     lm::{Lm, Usage},
     predict::Predictor,
@@ -109,6 +110,54 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
             let usage = if tracer.usage() == Usage::default() { prediction.usage() } else { tracer.usage() };
             Ok(prediction.with_usage(usage).with_trace(tracer.trace()))
         }
+    }
+
+    /// Calls the module on each of these inputs, [8 at a time](Batch::concurrency) unless told otherwise. Awaited, it gives the
+    /// results in the order of the inputs, each beside its input; see [`Batch`] for the settings and
+    /// [`Batched`](crate::Batched) for what comes back.
+    ///
+    /// The inputs are collected at once; nothing is sent before the batch is awaited. It runs copies of the module as it is
+    /// now, and borrows nothing, so that it can be spawned. A failed item fails alone, unless it shows that all others
+    /// would fail too.
+    ///
+    /// Cancel safe: dropping the future drops every LM request on its way, and with it the results so far; to keep those,
+    /// end it with [`Batch::cancel_on`].
+    ///
+    /// ```
+    /// use karat::{Module, Predict, Reply, ScriptedLm, signature};
+    ///
+    /// /// Name the capital.
+    /// #[signature]
+    /// struct Capital {
+    ///     #[input]
+    ///     country: String,
+    ///     #[output]
+    ///     city: String,
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> karat::Result<()> {
+    /// # let lm = ScriptedLm::computed(|request| {
+    /// #     let text = request.prompt.last();
+    /// #     Reply::fields([("city", if text.contains("Peru") { "Lima" } else { "Paris" })])
+    /// # }).lm();
+    /// let capital = Predict::<Capital>::new().lm(&lm);
+    /// let inputs = ["France", "Peru"].map(|country| CapitalInput { country: country.into() });
+    ///
+    /// let cities = capital.batch(inputs).concurrency(4).max_errors(10).await;
+    /// for item in &cities {
+    ///     match &item.result {
+    ///         Ok(answer) => println!("{}: {}", item.input.country, answer.city),
+    ///         Err(error) => println!("{}: {error}", item.input.country),
+    ///     }
+    /// }
+    /// assert_eq!(cities[1].result.as_ref().unwrap().city, "Lima");
+    /// assert_eq!(cities.usage().calls, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn batch(&self, inputs: impl IntoIterator<Item = Self::Input>) -> Batch<Self> {
+        Batch::new(self.deepcopy(), inputs)
     }
 
     /// A copy whose predictors write to this tracer; for authors of wrappers.

@@ -1,6 +1,6 @@
 //! What `BestOfN` and `Refine` share: how a rollout is set up, run and judged, and how the best one is chosen.
 
-use std::{any::Any, cmp::Ordering, collections::BTreeMap, panic::AssertUnwindSafe};
+use std::{cmp::Ordering, collections::BTreeMap, panic::AssertUnwindSafe};
 
 use futures_util::{FutureExt, future};
 use tokio::time::Instant;
@@ -147,13 +147,15 @@ impl<'a, M: Module> Rollouts<'a, M> {
         let outcome = async {
             // Inside of a block of its own, since a `forward` written by hand may panic before there is a future.
             let forward = AssertUnwindSafe(async { copy.forward(self.input.clone()).await });
-            let prediction =
-                forward.catch_unwind().await.unwrap_or_else(|panic| Err(panicked("the module", &*panic)))?;
+            let prediction = forward
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|panic| Err(Error::from_panic("the module", panic)))?;
             let prediction = prediction.with_usage(started.tracer.usage()).with_trace(started.tracer.trace());
             let judge = started.tracer.child();
             let evaluate = self.judged.reward.evaluate(self.input, &prediction, &judge);
             let score = AssertUnwindSafe(evaluate).catch_unwind().await;
-            let score = score.unwrap_or_else(|panic| Err(panicked("the reward", &*panic)))?;
+            let score = score.unwrap_or_else(|panic| Err(Error::from_panic("the reward", panic)))?;
             Ok((prediction, score))
         };
         Ended { outcome: outcome.await, started }
@@ -185,12 +187,6 @@ fn give_hint(predictor: &mut Predictor, hint: &str) {
         None => hint.to_owned(),
     };
     predictor.set_run_input(HINT, text);
-}
-
-fn panicked(what: &str, panic: &(dyn Any + Send)) -> Error {
-    let text =
-        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Error::new(ErrorKind::Panic, format!("{what} panicked: {}", text.unwrap_or("no message")))
 }
 
 /// The rollouts that ended so far, and the best of them.

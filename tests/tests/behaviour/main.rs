@@ -1,7 +1,10 @@
 //! What programs see of karat at run time, told by tests with a scripted LM: no network, no clock.
 
+mod batch;
+mod batch_faults;
 mod best_of_n;
 mod best_of_n_faults;
+mod blocking;
 mod concurrency;
 mod critic;
 mod isolation;
@@ -9,6 +12,7 @@ mod modules;
 mod nesting;
 mod outside;
 mod parameters;
+mod parallel;
 mod parse_errors;
 mod predict;
 mod predict_in_full;

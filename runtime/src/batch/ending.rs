@@ -1,0 +1,160 @@
+//! How the items ended, and when that ends the batch.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{progress::Progress, report::BatchStop, settings::Settings};
+use crate::{Error, ErrorKind, Prediction, Result, Tracer, lm::Usage, text::shortened};
+
+/// How much of an error's text, in characters, is told again by each item that did not run because of it.
+const CAUSE_CAP: usize = 300;
+
+/// How one item ended.
+pub(super) struct Ending<O> {
+    pub(super) result: Result<Prediction<O>>,
+    pub(super) usage: Usage,
+    pub(super) elapsed: Duration,
+}
+
+impl<O> Ending<O> {
+    /// An item that never ran.
+    pub(super) fn not_run(error: Error) -> Self {
+        Self { result: Err(error), usage: Usage::default(), elapsed: Duration::ZERO }
+    }
+}
+
+/// What is known of an item from its start on, so that one that is dropped can be accounted for.
+pub(super) struct Started {
+    /// The run of which the whole is a part, if there is one.
+    pub(super) outer: Option<Tracer>,
+    pub(super) tracer: Tracer,
+    pub(super) start: Instant,
+}
+
+impl Started {
+    fn end<O>(self, result: Result<Prediction<O>>) -> Ending<O> {
+        let Self { outer, tracer, start } = self;
+        let mut usage = tracer.usage();
+        if usage == Usage::default() {
+            // A module without predictors may have told its own costs.
+            usage = result.as_ref().map_or_else(Error::usage, Prediction::usage);
+        }
+        let trace = tracer.trace();
+        if let Some(outer) = &outer {
+            outer.append(&trace);
+        }
+        let result = match result {
+            Ok(prediction) => Ok(prediction.with_usage(usage).with_trace(trace)),
+            // The error of a part may yet become that of the whole, which adds its own run.
+            Err(error) if outer.is_some() => Err(error),
+            Err(error) => Err(error.with_run(trace, usage)),
+        };
+        Ending { result, usage, elapsed: start.elapsed() }
+    }
+}
+
+/// The items that ended so far.
+pub(super) struct Tally<O> {
+    endings: Vec<Option<Ending<O>>>,
+    max_errors: Option<usize>,
+    is_shared: fn(&Error) -> bool,
+    failed: usize,
+    /// What ended the batch, in words, and the error of the item that did.
+    cause: Option<(String, Error)>,
+    progress: Progress,
+}
+
+impl<O> Tally<O> {
+    pub(super) fn new(count: usize, settings: &Settings, is_shared: fn(&Error) -> bool) -> Self {
+        Self {
+            endings: std::iter::repeat_with(|| None).take(count).collect(),
+            max_errors: settings.max_errors,
+            is_shared,
+            failed: 0,
+            cause: None,
+            progress: Progress::new(settings.progress, count, settings.unit),
+        }
+    }
+
+    /// Takes an item in. `Some`: the batch has to end.
+    pub(super) fn add(
+        &mut self,
+        index: usize,
+        started: Started,
+        result: Result<Prediction<O>>,
+    ) -> Option<BatchStop> {
+        let stop = result.as_ref().err().and_then(|error| self.count(index, error));
+        self.keep(index, started, result);
+        stop
+    }
+
+    /// Takes an item in that no longer decides anything.
+    pub(super) fn keep(&mut self, index: usize, started: Started, result: Result<Prediction<O>>) {
+        self.progress.advance(result.is_err());
+        self.put(index, started.end(result));
+    }
+
+    /// Counts a failure. `Some`: one too many, or one that all others would share.
+    fn count(&mut self, index: usize, error: &Error) -> Option<BatchStop> {
+        self.failed += 1;
+        let text = || shortened(&error.to_string(), CAUSE_CAP);
+        let (why, stop) = if (self.is_shared)(error) {
+            (format!("item {index} failed as every other item would: {}", text()), BatchStop::SharedError)
+        } else {
+            let tolerated = self.max_errors.filter(|most| self.failed > *most)?;
+            let failed = self.failed;
+            (
+                format!(
+                    "{failed} items failed, {tolerated} are tolerated; the last one, item {index}: {}",
+                    text()
+                ),
+                BatchStop::TooManyErrors,
+            )
+        };
+        self.cause = Some((why, error.clone()));
+        Some(stop)
+    }
+
+    /// Notes that the batch was cancelled: by the user's future, or by a panic of it.
+    pub(super) fn cancel(&mut self, end: Result<()>) -> BatchStop {
+        self.cause = end.err().map(|panic| (shortened(&panic.to_string(), CAUSE_CAP), panic));
+        BatchStop::Cancelled
+    }
+
+    fn put(&mut self, index: usize, ending: Ending<O>) {
+        if let Some(place) = self.endings.get_mut(index) {
+            *place = Some(ending);
+        }
+    }
+
+    /// All items, those included that were still running (with their index) or never ran.
+    pub(super) fn finish(
+        mut self,
+        mut stop: BatchStop,
+        running: impl IntoIterator<Item = (usize, Started)>,
+    ) -> (Vec<Ending<O>>, BatchStop) {
+        self.progress.finish();
+        let (why, source) = match self.cause.take() {
+            Some((why, error)) => (why, Some(error)),
+            None => ("it was cancelled".to_owned(), None),
+        };
+        let cancelled = |what: &str| {
+            let error = Error::new(ErrorKind::Cancelled, format!("{what}: {why}"));
+            match &source {
+                Some(source) => error.with_source(source.clone()),
+                None => error,
+            }
+        };
+        let midway = cancelled("the batch ended while this item was running");
+        let not_run = cancelled("the batch ended before this item was run");
+        for (index, started) in running {
+            self.put(index, started.end(Err(midway.clone())));
+        }
+        if stop == BatchStop::Cancelled && self.endings.iter().all(Option::is_some) {
+            stop = BatchStop::Completed;
+        }
+        let end = |ending: Option<Ending<O>>| ending.unwrap_or_else(|| Ending::not_run(not_run.clone()));
+        (self.endings.into_iter().map(end).collect(), stop)
+    }
+}
