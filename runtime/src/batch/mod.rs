@@ -99,7 +99,7 @@ impl<M: Module> IntoFuture for Batch<M> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let Self { module, inputs, settings } = self;
-            let outer = module.predictors().iter().find_map(|predictor| predictor.tracer().cloned());
+            let outer = module.tracer().cloned();
             // Made one by one as they start: a waiting input costs nothing but itself.
             let jobs = inputs.iter().map(|input| {
                 let module = &module;

@@ -88,7 +88,7 @@ impl<O: 'static> Parallel<O> {
         input: M::Input,
         finish: impl FnOnce(Prediction<M::Output>) -> Prediction<O> + Send + 'static,
     ) -> Self {
-        let outer = module.predictors().iter().find_map(|predictor| predictor.tracer().cloned());
+        let outer = module.tracer().cloned();
         self.jobs.push(Job::new(outer, |tracer| -> BoxFuture<'static, _> {
             let copy = module.traced(&tracer);
             Box::pin(async move { copy.call(input).await.map(finish) })

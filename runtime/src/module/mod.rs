@@ -99,7 +99,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// As [`forward`](Module::forward)'s, with the [trace](Error::trace) and [usage](Error::usage) of the run.
     fn call(&self, input: Self::Input) -> impl Future<Output = Result<Prediction<Self::Output>>> + Send {
         async move {
-            if self.all_predictors().iter().any(|(_, predictor)| predictor.tracer().is_some()) {
+            if self.tracer().is_some() {
                 return self.forward(input).await;
             }
             let tracer = Tracer::new();
@@ -158,6 +158,11 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// ```
     fn batch(&self, inputs: impl IntoIterator<Item = Self::Input>) -> Batch<Self> {
         Batch::new(self.deepcopy(), inputs)
+    }
+
+    /// Where the run writes of which this copy is a part; `None` outside of any run.
+    fn tracer(&self) -> Option<&Tracer> {
+        self.all_predictors().into_iter().find_map(|(_, predictor)| predictor.tracer())
     }
 
     /// A copy whose predictors write to this tracer; for authors of wrappers.

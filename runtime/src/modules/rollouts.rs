@@ -56,8 +56,7 @@ pub(super) struct Ended<O> {
 impl<'a, M: Module> Rollouts<'a, M> {
     pub(super) fn new(judged: &'a Judged<M>, input: &'a M::Input) -> Self {
         let module = &judged.module;
-        let outer = module.all_predictors().iter().find_map(|(_, predictor)| predictor.tracer().cloned());
-        let outer = outer.unwrap_or_default();
+        let outer = module.tracer().cloned().unwrap_or_default();
         Self {
             judged,
             input,
