@@ -36,7 +36,10 @@ pub use self::{
         BoxModule, Frozen, Module, Node, Param, Parameter, Site, SubModule, SubModules, Traverse, Walker,
         WalkerMut,
     },
-    modules::{BestOfN, ChainOfThought, Critic, Reasoned, Refine},
+    modules::{
+        BestOfN, ChainOfThought, Comparison, Critic, MultiChainComparison, Reasoned, Refine, majority,
+        normalize,
+    },
     predict::{OnParseError, Predict, Predictor},
     prediction::{Added, Prediction, Stop},
     reward::{BoxReward, IntoScore, Reward, Score, Sourced},
