@@ -58,7 +58,7 @@ pub mod __private {
 
     pub use crate::{
         error::Result,
-        field::{Field as FieldSpec, Reader, SignatureField as FieldType, Writer, to_value},
+        field::{Field as FieldSpec, OwnDefault, Reader, SignatureField as FieldType, Writer, to_value},
         module::{Module, Traverse, Walker, WalkerMut},
         prediction::{ForwardOutput, Prediction},
         reward::{IntoScore, Sourced},
