@@ -200,37 +200,19 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
 
     /// Everything that can be learned, in the order of [`named_parameters`](Module::named_parameters).
     fn parameters(&self) -> Vec<&dyn Parameter> {
-        let mut found = Vec::new();
-        Walker::run(self, &mut |site, node| match node {
-            Node::Parameter(parameter) if !site.is_frozen() => found.push(parameter),
-            _ => {}
-        });
-        found
+        self.named_parameters().into_iter().map(|(_, parameter)| parameter).collect()
     }
 
     /// The predictors among the [`named_parameters`](Module::named_parameters).
     fn named_predictors(&self) -> Vec<(String, &Predictor)> {
-        let mut found = Vec::new();
-        Walker::run(self, &mut |site, node| match node {
-            Node::Parameter(parameter) if !site.is_frozen() => {
-                found.extend(parameter.as_predictor().map(|predictor| (site.path().to_owned(), predictor)));
-            }
-            _ => {}
-        });
-        found
+        let named = self.named_parameters().into_iter();
+        named.filter_map(|(path, parameter)| Some((path, parameter.as_predictor()?))).collect()
     }
 
     /// The predictors among the [`named_parameters`](Module::named_parameters), to be changed.
     fn named_predictors_mut(&mut self) -> Vec<(String, &mut Predictor)> {
-        let mut found = Vec::new();
-        WalkerMut::run(self, &mut |site, parameter| {
-            if !site.is_frozen() {
-                found.extend(
-                    parameter.as_predictor_mut().map(|predictor| (site.path().to_owned(), predictor)),
-                );
-            }
-        });
-        found
+        let named = self.named_parameters_mut().into_iter();
+        named.filter_map(|(path, parameter)| Some((path, parameter.as_predictor_mut()?))).collect()
     }
 
     /// Every predictor that can learn, in the order of [`named_predictors`](Module::named_predictors).
