@@ -25,7 +25,7 @@ pub use self::{
     },
     error::{Error, ErrorKind, Result},
     field::{Field, FieldRole, FieldType, Reader, Writer},
-    lm::{BoxFuture, LanguageModel, Lm, Reply, ScriptedLm, Usage, configure},
+    lm::{BoxFuture, CallHistory, HistoryEntry, LanguageModel, Lm, Reply, ScriptedLm, Usage, configure},
     module::{BoxModule, Module, Node, Traverse, Walker, WalkerMut},
     modules::{BestOfN, ChainOfThought, Critic, Reasoned, Refine},
     predict::{OnParseError, Predict, Predictor},

@@ -3,7 +3,7 @@
 mod boxed;
 mod traverse;
 
-use std::{fmt::Debug, future::Future};
+use std::{collections::HashSet, fmt::Debug, future::Future, io};
 
 pub use self::{
     boxed::BoxModule,
@@ -11,7 +11,7 @@ pub use self::{
 };
 use crate::{
     error::{Error, Result},
-    lm::{Lm, Usage},
+    lm::{CallHistory, Lm, Usage},
     predict::Predictor,
     prediction::Prediction,
     trace::Tracer,
@@ -107,7 +107,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
 
     /// A copy whose predictors write to this tracer; for authors of wrappers.
     fn traced(&self, tracer: &Tracer) -> Self {
-        let mut copy = self.deepcopy();
+        let mut copy = self.clone();
         for (path, predictor) in copy.named_predictors_mut() {
             predictor.set_tracer(tracer, &path);
         }
@@ -176,10 +176,36 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
         Err(Error::config(message))
     }
 
-    /// A copy that shares nothing that can change: what is set on one is not seen by the other. Costs a few reference counts
-    /// per predictor.
+    /// A copy that shares nothing that can change: what is set on one is not seen by the other, and its
+    /// [history](Module::history) is its own. Costs a few reference counts per predictor.
     fn deepcopy(&self) -> Self {
-        self.clone()
+        let mut copy = self.clone();
+        WalkerMut::run(&mut copy, &mut |_, predictor| predictor.renew_caller());
+        copy
+    }
+
+    /// The last LM calls of its predictors and of their clones, so those of a [`BestOfN`](crate::BestOfN)'s rollouts too:
+    /// what the predictors' present LMs (their own, else the process default) still hold of them; see [`Lm::history`].
+    ///
+    /// Calls of a reward or of a critic are in the history of their LMs alone. [`deepcopy`](Module::deepcopy) begins anew.
+    fn history(&self) -> CallHistory {
+        let predictors = self.predictors();
+        let callers: HashSet<_> = predictors.iter().map(|predictor| predictor.caller().id()).collect();
+        CallHistory::of(predictors.iter().filter_map(|predictor| predictor.resolve_lm().ok()), &callers)
+    }
+
+    /// Prints the last `n` calls of its [history](Module::history) to the standard output; with colours if that is a terminal
+    /// and `NO_COLOR` is not set.
+    fn inspect_history(&self, n: usize) {
+        self.history().inspect(n);
+    }
+
+    /// Writes the last `n` calls of its [history](Module::history), without colours.
+    ///
+    /// # Errors
+    /// The writer's.
+    fn inspect_history_to(&self, n: usize, out: &mut (impl io::Write + ?Sized)) -> io::Result<()> {
+        self.history().inspect_to(n, out)
     }
 
     /// The module with its type erased, for lists of different ones; itself a module.
