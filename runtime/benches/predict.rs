@@ -62,6 +62,10 @@ fn call(c: &mut Criterion) {
             b.to_async(runtime()).iter(|| async { qa.call(input()).await.expect("an answer") });
         });
     }
+    let off = qa(0).lm(&Lm::custom(AtOnce).without_history());
+    group.bench_function("history_off", |b| {
+        b.to_async(runtime()).iter(|| async { off.call(input()).await.expect("an answer") });
+    });
     group.finish();
 }
 

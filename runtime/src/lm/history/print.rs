@@ -103,7 +103,9 @@ fn answer(
     if let Some(reasoning) = &completion.reasoning {
         part(f, colours.paint(DIM, "reasoning"), reasoning)?;
     }
-    part(f, colours.paint(GREEN, name), &completion.text)?;
+    if !completion.text.is_empty() || completion.refusal.is_none() {
+        part(f, colours.paint(GREEN, name), &completion.text)?;
+    }
     match &completion.refusal {
         Some(refusal) => part(f, colours.paint(RED, "refusal"), refusal),
         None => Ok(()),
