@@ -31,7 +31,7 @@ pub use self::{
     error::{Error, ErrorKind, Result},
     field::{Field, FieldRole, FieldType, Reader, Writer},
     history::History,
-    lm::{BoxFuture, LanguageModel, Lm, Reply, ScriptedLm, Usage, configure},
+    lm::{BoxFuture, CallHistory, HistoryEntry, LanguageModel, Lm, Reply, ScriptedLm, Usage, configure},
     module::{
         BoxModule, Frozen, Module, Node, Param, Parameter, Site, SubModule, SubModules, Traverse, Walker,
         WalkerMut,
