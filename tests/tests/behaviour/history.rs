@@ -258,3 +258,12 @@ async fn an_lm_inside_of_an_lm_keeps_a_history_of_its_own() {
     outer.complete(hi("x")).await.unwrap();
     assert_eq!((outer.history()[0].lm(), inner.history()[0].lm()), ("layer", "echo"));
 }
+
+#[tokio::test]
+async fn the_calls_of_a_batch_and_of_frozen_parts_are_in_the_modules_history() {
+    let lm = answers(["a", "b", "c"]);
+    let module = karat::Frozen::new(qa(&lm));
+    module.batch([ask(), ask()]).await;
+    module.call(ask()).await.unwrap();
+    assert_eq!(module.history().len(), 3);
+}
