@@ -24,11 +24,6 @@ impl Demo {
         &self.outputs
     }
 
-    /// The names of the values that no field of the signature has.
-    pub(crate) fn other_keys(&self) -> impl Iterator<Item = &str> {
-        self.other.keys().map(String::as_str)
-    }
-
     /// The values by field name, in the order of the layout.
     pub(crate) fn of(layout: &Layout, mut values: Map<String, Value>) -> Self {
         let mut take = |slots: &[Slot]| slots.iter().map(|slot| values.remove(slot.name())).collect();

@@ -215,6 +215,31 @@ fn a_field_of_another_name_is_known_by_the_demos_and_a_custom_prefix_is_taken() 
 }
 
 #[test]
+fn a_prefix_that_an_optimizer_chose_is_taken_even_if_another_field_or_column_is_called_so() {
+    let mut json = json(&tuned());
+    let fields = json["answer.predict"]["signature"]["fields"].as_array_mut().unwrap();
+    fields.iter_mut().for_each(|field| drop(field.as_object_mut().unwrap().remove("name")));
+    for chosen in ["Reasoning:", "Response:", "answer is", ""] {
+        json["answer.predict"]["signature"]["fields"][2]["prefix"] = json!(chosen);
+        json["answer.predict"]["demos"] = json!([{"question": "q", "answer": "a", "response": "a column"}]);
+        let mut fresh = program();
+        fresh.load_state(&state(&json)).unwrap();
+        assert_eq!(self::json(&fresh)["answer.predict"]["signature"]["fields"][2]["prefix"], chosen);
+    }
+}
+
+#[test]
+fn an_empty_description_stays_one_and_is_not_saved_as_none() {
+    for description in ["", "${query}", "${other}", " "] {
+        let mut json = json(&tuned());
+        json["query"]["signature"]["fields"][1]["description"] = json!(description);
+        let mut fresh = program();
+        fresh.load_state(&state(&json)).unwrap();
+        assert_eq!(self::json(&fresh)["query"]["signature"]["fields"][1]["description"], description);
+    }
+}
+
+#[test]
 fn wrong_types_say_what_was_expected_and_found() {
     let cases: [(&str, Value, &str); 9] = [
         ("/query", json!(1), "an object"),
