@@ -167,12 +167,18 @@ impl FieldList<'_> {
         }
         if !self.may_be(slot, field) {
             let order: Vec<_> = self.slots.iter().map(|slot| format!("`{}`", slot.name())).collect();
-            return Err(of_field(error(format!(
-                "expected the field `{}` at `{at}`, found {}; the signature's order is {}",
-                slot.name(),
+            let mut message = format!(
+                "expected the field `{name}` at `{at}`, found {}; the signature's order is {}",
                 label(field),
-                order.join(", ")
-            ))));
+                order.join(", "),
+                name = slot.name()
+            );
+            if !entry.contains_key("name") {
+                let name = slot.name();
+                message +=
+                    &format!(r#". If it is `{name}` by another prefix, write `"name": "{name}"` beside it"#);
+            }
+            return Err(of_field(error(message)));
         }
         Ok(FieldText {
             prefix: Some(found).filter(|found| *found != prefix(slot.name())).map(str::to_owned),
@@ -199,12 +205,12 @@ impl FieldList<'_> {
         })
     }
 
-    /// True for the prefix of a key that the demos have in place of this field.
+    /// True for the prefix of a key that the demos have in place of this field, which none of them has.
     fn is_renamed(&self, slot: &Slot, found: &str) -> bool {
+        let demos = || self.demos.iter().filter_map(Value::as_object);
         let is_field = |key: &str| self.slots.iter().any(|slot| slot.name() == key);
-        self.demos.iter().filter_map(Value::as_object).any(|demo| {
-            !demo.contains_key(slot.name()) && demo.keys().any(|key| prefix(key) == found && !is_field(key))
-        })
+        !demos().any(|demo| demo.contains_key(slot.name()))
+            && demos().flat_map(|demo| demo.keys()).any(|key| prefix(key) == found && !is_field(key))
     }
 }
 

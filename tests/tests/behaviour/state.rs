@@ -203,6 +203,11 @@ fn a_field_of_another_name_is_known_by_the_demos_and_a_custom_prefix_is_taken() 
     let renamed = change(json!([{"question": "q", "search_text": "s"}]));
     let error = program().load_state(&state(&renamed)).unwrap_err();
     assert_eq!((error.predictor(), error.field()), (Some("query"), Some("query")), "{error}");
+    // The way out that the message tells.
+    assert!(error.to_string().contains(r#"`"name": "query"`"#), "{error}");
+    let mut named = renamed;
+    named["query"]["signature"]["fields"][1]["name"] = json!("query");
+    program().load_state(&state(&named)).unwrap();
     let custom = change(json!([{"question": "q", "query": "s", "augmented": true}]));
     let mut fresh = program();
     fresh.load_state(&state(&custom)).unwrap();
@@ -226,6 +231,11 @@ fn a_prefix_that_an_optimizer_chose_is_taken_even_if_another_field_or_column_is_
         fresh.load_state(&state(&json)).unwrap();
         assert_eq!(self::json(&fresh)["answer.predict"]["signature"]["fields"][2]["prefix"], chosen);
     }
+    // Rows of the whole program's data set, which optimizers give to each of its predictors, beside demos of its own.
+    json["answer.predict"]["signature"]["fields"][2]["prefix"] = json!("Response:");
+    json["answer.predict"]["demos"] =
+        json!([{"question": "q", "answer": "a"}, {"question": "q", "response": "r"}]);
+    program().load_state(&state(&json)).unwrap();
 }
 
 #[test]
@@ -237,6 +247,18 @@ fn an_empty_description_stays_one_and_is_not_saved_as_none() {
         fresh.load_state(&state(&json)).unwrap();
         assert_eq!(self::json(&fresh)["query"]["signature"]["fields"][1]["description"], description);
     }
+}
+
+#[test]
+fn numbers_of_demos_come_back_with_every_digit() {
+    let numbers = "[0.9856906946328695,0.4416613071681664,1,1.0,-0.0,1e-7,5e-324,1.7976931348623157e+308,18446744073709551615]";
+    let mut json = json(&tuned());
+    json["query"]["demos"] = json!([{ "question": "q", "query": "PLACE" }]);
+    let text = json.to_string().replace("\"PLACE\"", numbers);
+    let mut fresh = program();
+    fresh.load_state(&serde_json::from_str::<State>(&text).unwrap()).unwrap();
+    let saved = serde_json::to_string(&fresh.dump_state()).unwrap();
+    assert!(saved.contains(numbers), "{saved}");
 }
 
 #[test]
