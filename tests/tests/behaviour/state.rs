@@ -250,6 +250,26 @@ fn an_empty_description_stays_one_and_is_not_saved_as_none() {
 }
 
 #[test]
+fn what_was_loaded_is_saved_in_the_same_order_each_time() {
+    let mut original = with_lm(LM);
+    original["query"]["demos"] =
+        json!([{"augmented": true, "question": "q", "a": 1, "query": "s", "b": 2, "c": 3, "d": 4}]);
+    // First in the file, where taking it out moves all others.
+    let mut json = json!({ "metadata": original["metadata"].take() });
+    json.as_object_mut().unwrap().extend(original.as_object().unwrap().clone());
+    json["metadata"] = json!({"dependency_versions": {}});
+    let read = state(&json);
+    assert_eq!(read.paths().collect::<Vec<_>>(), ["limit", "query", "answer.predict"]);
+    let mut fresh = program();
+    fresh.load_state(&read).unwrap();
+    let once = self::json(&fresh);
+    let keys: Vec<_> = once["query"]["demos"][0].as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["question", "query", "augmented", "a", "b", "c", "d"]);
+    fresh.load_state(&state(&once)).unwrap();
+    assert_eq!(self::json(&fresh).to_string(), once.to_string());
+}
+
+#[test]
 fn numbers_of_demos_come_back_with_every_digit() {
     let numbers = "[0.9856906946328695,0.4416613071681664,1,1.0,-0.0,1e-7,5e-324,1.7976931348623157e+308,18446744073709551615]";
     let mut json = json(&tuned());
