@@ -4,6 +4,7 @@
     programs.py prompts DIR             load DIR/<name>.json, write what the LM would see to DIR/<name>.prompts.json
     programs.py check ORIGINAL SAVED    load both files of each program; their states must be the same
     programs.py load DIR EXPECTED       load DIR/<name>.json; it must hold what EXPECTED/<name>.expected.json says
+    programs.py resave DIR SAVED        load DIR/<name>.json, save it as SAVED/<name>.json
 
 No command calls an LM. Each prints one line for a program that passes, else its differences, and then exits with 1.
 """
@@ -405,11 +406,19 @@ def load(name: str, folder: Path, expected: Path) -> list[str]:
     return [*differences(wanted, found, "state"), *warned]
 
 
+def resave(name: str, folder: Path, saved: Path) -> list[str]:
+    program, warned = loaded(name, folder / f"{name}.json")
+    saved.mkdir(parents=True, exist_ok=True)
+    program.save(saved / f"{name}.json")
+    return warned
+
+
 COMMANDS = {
     "make": (make, ["dir"]),
     "prompts": (prompts, ["dir"]),
     "check": (check, ["original", "saved"]),
     "load": (load, ["dir", "expected"]),
+    "resave": (resave, ["dir", "saved"]),
 }
 
 

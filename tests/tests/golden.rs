@@ -11,12 +11,12 @@ use std::{
     sync::{Arc, LazyLock, Mutex},
 };
 
-use karat::{ErrorKind, Predictor, State};
+use karat::{ErrorKind, State};
 use serde_json::Value;
 use tracing::{Event, Metadata, Subscriber, field::Visit, span};
 
 use self::parity::{
-    assert_same, folder,
+    assert_same, assert_same_prompts, folder,
     programs::{NAMES, Program, SECRET, fresh, tuned},
     read, state, without_addresses,
 };
@@ -84,57 +84,7 @@ fn a_model_is_told_what_dspy_would_tell_it() {
     for name in NAMES {
         let program = loaded(name, &golden("dspy").join(format!("{name}.json")));
         let prompts = read(&golden("dspy").join(format!("{name}.prompts.json")));
-        let expected: Vec<_> = prompts.as_object().unwrap().iter().collect();
-        let predictors = program.named_predictors();
-        assert_eq!(predictors.len(), expected.len(), "{name}");
-        for (path, predictor) in predictors {
-            let prompt = prompts.get(&path).unwrap_or_else(|| panic!("{name} has no `{path}`"));
-            same_prompt(&format!("{name}, {path}"), predictor, prompt);
-        }
-    }
-}
-
-fn same_prompt(at: &str, predictor: &Predictor, expected: &Value) {
-    let task = predictor.task();
-    assert_eq!(task.instructions(), expected["instructions"], "{at}");
-    // karat shows a conversation's turns as messages of their own, not as a field.
-    let fields = |role: &str| -> Vec<(&str, &str)> {
-        let fields = expected[role].as_array().unwrap().iter();
-        let fields =
-            fields.map(|field| (field["name"].as_str().unwrap(), field["description"].as_str().unwrap()));
-        fields.filter(|(name, _)| *name != "history").collect()
-    };
-    let inputs: Vec<_> = task.inputs().map(|field| (field.name(), field.description())).collect();
-    let outputs: Vec<_> = task.outputs().map(|field| (field.name(), field.description())).collect();
-    assert_eq!((&inputs, &outputs), (&fields("inputs"), &fields("outputs")), "{at}");
-
-    let index_of = |demo| task.demos().iter().position(|other| std::ptr::eq(other, demo)).unwrap();
-    let shown: Vec<_> = task.shown_demos().map(|(demo, complete)| (index_of(demo), complete)).collect();
-    let demos = expected["demos"].as_array().unwrap();
-    let order =
-        demos.iter().map(|demo| (demo["demo"].as_u64().unwrap() as usize, demo["kind"] == "complete"));
-    assert_eq!(shown, order.collect::<Vec<_>>(), "{at}");
-    let left_out: Vec<_> =
-        (0..task.demos().len()).filter(|index| !shown.iter().any(|(at, _)| at == index)).collect();
-    assert_eq!(Value::from(left_out), expected["dropped"], "{at}");
-
-    for ((demo, _), expected) in task.shown_demos().zip(demos) {
-        let roles = [("inputs", &inputs, demo.inputs()), ("outputs", &outputs, demo.outputs())];
-        for (role, fields, values) in roles {
-            for ((field, _), value) in fields.iter().zip(values) {
-                match value {
-                    Some(Value::String(text)) => assert_eq!(expected[role][field], *text, "{at}"),
-                    Some(_) => assert!(expected[role][field].is_string(), "{at}, `{field}`"),
-                    None if role == "inputs" => {
-                        assert!(expected[role].get(field).is_none(), "{at}, `{field}`")
-                    }
-                    None => assert_eq!(
-                        expected[role][field], "Not supplied for this particular example. ",
-                        "{at}"
-                    ),
-                }
-            }
-        }
+        assert_same_prompts(name, &*program, &prompts);
     }
 }
 
