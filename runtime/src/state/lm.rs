@@ -6,6 +6,7 @@ use super::{StateOptions, error, json::kind};
 use crate::{
     error::{Error, ErrorKind, Result},
     lm::{BoxFuture, Config, LanguageModel, Lm, Request, Response},
+    text::shortened,
 };
 
 /// Keys that say where requests go.
@@ -82,7 +83,10 @@ pub(super) fn load(state: &Value, options: &StateOptions) -> Result<Lm> {
         other => return Err(unexpected("model", "a text", other)),
     };
     let made = match entry.get(CLASS.0).filter(|class| *class != CLASS.1) {
-        Some(class) => Err(error(format!("its class {class} is one that only Python has"))),
+        Some(class) => {
+            let class = shortened(&class.to_string(), 100);
+            Err(error(format!("its class {class} is one that only Python has")))
+        }
         None => Lm::new(&model),
     };
     let lm = match made {
@@ -169,14 +173,12 @@ fn config(settings: Map<String, Value>) -> Result<Config> {
 }
 
 /// Takes the addresses out of an LM's entry.
-pub(super) fn drop_unsafe(entry: &mut Value) {
-    if let Value::Object(entry) = entry {
-        UNSAFE.iter().for_each(|key| drop(entry.remove(*key)));
-    }
+pub(super) fn drop_unsafe(entry: &mut Map<String, Value>) {
+    UNSAFE.iter().for_each(|key| drop(entry.remove(*key)));
 }
 
 /// Takes out what may be a secret, at any depth: keys, tokens, headers.
-fn drop_secrets(entry: &mut Map<String, Value>) {
+pub(super) fn drop_secrets(entry: &mut Map<String, Value>) {
     let mut dropped = Vec::new();
     drop_secrets_in(entry, &mut dropped);
     if !dropped.is_empty() {
@@ -211,7 +213,11 @@ fn is_secret(key: &str) -> bool {
 
 fn unexpected(key: &str, expected: &str, found: Option<&Value>) -> crate::Error {
     // Only the kind: an LM's values may be secrets.
-    error(format!("expected {expected} at `lm.{key}`, found {}", found.map_or("nothing", kind)))
+    error(format!(
+        "expected {expected} at `lm.{}`, found {}",
+        shortened(key, 100),
+        found.map_or("nothing", kind)
+    ))
 }
 
 #[cfg(test)]
