@@ -277,7 +277,12 @@ impl State {
         if let Some(first) = missing.first() {
             let mut message = format!("the state has no entry for {}", quoted(&missing));
             if extra.is_empty() {
-                message += "; every other predictor of the module is there";
+                let is_empty = missing.len() == known.len();
+                message += if is_empty {
+                    "; it has none at all"
+                } else {
+                    "; every other predictor of the module is there"
+                };
             } else {
                 message += &format!("; it has {}, which the module does not have", quoted(&extra));
             }
