@@ -104,6 +104,7 @@ impl Program {
         differ("the module", &kinds(self), &kinds(saved), &mut found, |path, kind, saved, found| {
             // Saved by another compiler, it may be written otherwise.
             if *kind != short(saved) {
+                let saved = shortened(saved, 200);
                 found.push(format!("the module `{path}` is a `{kind}`, saved was a `{saved}`"));
             }
         });
@@ -143,7 +144,8 @@ impl ProgramPredictor {
         if self.signature != saved.signature {
             found.push(format!(
                 "the predictor `{path}` has the signature `{}`, saved was `{}`",
-                self.signature, saved.signature
+                self.signature,
+                shortened(&saved.signature, 200)
             ));
         }
         if self.frozen != saved.frozen {
