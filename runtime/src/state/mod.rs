@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::{Map, Value};
 
 pub(crate) use self::predictor::FieldText;
-pub use self::program::{Program, ProgramField, ProgramModule, ProgramPredictor};
+pub use self::program::{Program, ProgramField, ProgramModule, ProgramParameter, ProgramPredictor};
 pub(crate) use self::program::{load as load_program, save as save_program};
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -136,18 +136,23 @@ impl State {
     /// Reads a `.json` file that karat or DSPy wrote.
     ///
     /// # Errors
-    /// [`is_io`](Error::is_io): it cannot be read. [`is_state`](Error::is_state): it is a `.pkl` file, or not the JSON of a
-    /// state: cut off, an object with one key twice, more than 127 levels deep.
+    /// [`is_io`](Error::is_io): it cannot be read, or it is no file but a folder, a pipe or a device.
+    /// [`is_state`](Error::is_state): it is a Python pickle, or not the JSON of a state: cut off, not UTF-8, an object with one
+    /// key twice, more than 127 levels deep.
+    ///
+    /// It is read piece by piece, so that nesting without end takes no memory. A state of mostly text takes about twice its
+    /// file's size; a file of many small values may take 40 times its size, so look at the size of files that you do not trust.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         Self::from_entries(file::read(path.as_ref())?)
     }
 
     /// Writes a `.json` file, to be read by its owner alone (mode 0600 on Unix). Folders that are missing are made. A file of
-    /// this name is replaced as a whole or, after an error, left as it is.
+    /// this name is replaced as a whole or, after an error, left as it is; of a link, the file that it points to. A process
+    /// that is killed meanwhile leaves the old file, and may leave a `.karat-*.tmp` beside it.
     ///
     /// # Errors
-    /// [`is_io`](Error::is_io): it cannot be written, or the file there is read-only. [`is_state`](Error::is_state): the name
-    /// does not end with `.json`, or a value has no JSON form.
+    /// [`is_io`](Error::is_io): it cannot be written, or what is there is read-only or no file. [`is_state`](Error::is_state):
+    /// the name does not end with `.json`, or a value has no JSON form or is nested too deeply to be read again.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         file::write(path.as_ref(), &self.to_json()?)
     }

@@ -31,8 +31,8 @@ pub struct Program {
     pub modules: Vec<ProgramModule>,
     /// Every predictor, frozen ones included.
     pub predictors: Vec<ProgramPredictor>,
-    /// The paths of other parameters.
-    pub parameters: Vec<String>,
+    /// Every other parameter, frozen ones included.
+    pub parameters: Vec<ProgramParameter>,
     /// The source of the outermost module's `impl` block, where it is known.
     pub source: Option<String>,
 }
@@ -63,6 +63,16 @@ pub struct ProgramPredictor {
     pub outputs: Vec<ProgramField>,
 }
 
+/// A parameter of a [`Program`] that is no predictor, such as a [`Param`](crate::Param).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ProgramParameter {
+    /// Its path.
+    pub path: String,
+    /// Whether it keeps what it has learned; see [`Frozen`](crate::Frozen).
+    pub frozen: bool,
+}
+
 /// A field of a [`ProgramPredictor`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -88,7 +98,9 @@ impl Program {
                 Some(predictor) => {
                     program.predictors.push(ProgramPredictor::of(site.path(), predictor, site.is_frozen()));
                 }
-                None => program.parameters.push(site.path().into()),
+                None => program
+                    .parameters
+                    .push(ProgramParameter { path: site.path().into(), frozen: site.is_frozen() }),
             }
         });
         program
@@ -120,10 +132,13 @@ impl Program {
                 now.differences(path, saved, found);
             },
         );
-        let parameters = |program: &Program| -> Vec<(String, ())> {
-            program.parameters.iter().map(|path| (path.clone(), ())).collect()
+        let parameters = |program: &Program| -> Vec<(String, bool)> {
+            program.parameters.iter().map(|parameter| (parameter.path.clone(), parameter.frozen)).collect()
         };
-        differ("the parameter", &parameters(self), &parameters(saved), &mut found, |_, _, _, _| {});
+        let both = |path: &str, now: &bool, saved: &bool, found: &mut Vec<String>| {
+            differ_in_frozen("parameter", path, *now, *saved, found);
+        };
+        differ("the parameter", &parameters(self), &parameters(saved), &mut found, both);
         found
     }
 }
@@ -148,14 +163,7 @@ impl ProgramPredictor {
                 shortened(&saved.signature, 200)
             ));
         }
-        if self.frozen != saved.frozen {
-            let word = |frozen: bool| if frozen { "frozen" } else { "not frozen" };
-            found.push(format!(
-                "the predictor `{path}` is {}, saved was {}",
-                word(self.frozen),
-                word(saved.frozen)
-            ));
-        }
+        differ_in_frozen("predictor", path, self.frozen, saved.frozen, found);
         for (role, now, saved) in
             [("input", &self.inputs, &saved.inputs), ("output", &self.outputs, &saved.outputs)]
         {
@@ -198,6 +206,13 @@ impl ProgramField {
             object.insert("$defs".into(), Value::Object(definitions));
         }
         Self { name: slot.name().into(), schema }
+    }
+}
+
+fn differ_in_frozen(what: &str, path: &str, now: bool, saved: bool, found: &mut Vec<String>) {
+    let word = |frozen: bool| if frozen { "frozen" } else { "not frozen" };
+    if now != saved {
+        found.push(format!("the {what} `{path}` is {}, saved was {}", word(now), word(saved)));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use karat::{Error, Module, Param, Predict, Prediction, Result, State, module};
+use karat::{Error, Frozen, Module, Param, Predict, Prediction, Result, State, module};
 use serde_json::{Value, json};
 
 use crate::{state_files::names, support::*};
@@ -371,8 +371,49 @@ fn the_state_of_another_program_in_the_folder_is_an_error() {
     assert!(error.is_state() && error.to_string().contains("`check.predict`"), "{error}");
 }
 
+/// Parameters alone, and the same frozen.
+#[module]
+#[derive(Default)]
+struct Thawed {
+    part: Confusing,
+}
+
+#[module]
+impl Thawed {
+    async fn forward(&self, input: QaInput) -> Result<Prediction<QaInput>> {
+        self.part.call(input).await
+    }
+}
+
+#[module]
+#[derive(Default)]
+struct Iced {
+    part: Frozen<Confusing>,
+}
+
+#[module]
+impl Iced {
+    async fn forward(&self, input: QaInput) -> Result<Prediction<QaInput>> {
+        self.part.call(input).await
+    }
+}
+
+#[test]
+fn a_parameter_that_is_frozen_now_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    Thawed::default().save_program(folder.path()).unwrap();
+    let error = refused(Iced::default(), folder.path()).to_string();
+    for path in ["part.signature", "part.demos"] {
+        assert!(
+            error.contains(&format!("the parameter `{path}` is frozen, saved was not frozen")),
+            "{error}"
+        );
+    }
+}
+
 /// The names of its parameters are those of a bare predictor's file.
 #[module]
+#[derive(Default)]
 struct Confusing {
     signature: Param<Value>,
     demos: Param<Vec<u8>>,
