@@ -12,6 +12,23 @@ use crate::{
 /// Keys that say where requests go.
 const UNSAFE: [&str; 3] = ["api_base", "base_url", "model_list"];
 
+/// The last words of keys whose values may be secrets.
+const SECRET: [&str; 13] = [
+    "key",
+    "apikey",
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "bearer",
+    "auth",
+    "authorization",
+    "credentials",
+    "headers",
+    "cookie",
+];
+
 /// The class of DSPy's own LM, whose layout this is.
 const CLASS: (&str, &str) = ("_dspy_lm_class", "dspy.clients.lm.LM");
 
@@ -92,7 +109,7 @@ pub(super) fn load(state: &Value, options: &StateOptions) -> Result<Lm> {
     let lm = match made {
         Ok(lm) => lm,
         Err(cause) => {
-            tracing::warn!(model, %cause, "the state's LM cannot be asked; set another one with `set_lm`");
+            tracing::warn!(model = shortened(&model, 100), %cause, "the state's LM cannot be asked; set another one with `set_lm`");
             return Ok(Lm::custom(Unavailable { model, cause }).with_state(Config::default(), entry));
         }
     };
@@ -139,6 +156,7 @@ impl LanguageModel for Unavailable {
 
     fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
         let Self { model, cause } = self;
+        let model = shortened(model, 100);
         let message = format!(
             "the LM `{model}` comes from a state file and cannot be asked: {cause}; set one with `set_lm(&lm)`"
         );
@@ -182,7 +200,8 @@ pub(super) fn drop_secrets(entry: &mut Map<String, Value>) {
     let mut dropped = Vec::new();
     drop_secrets_in(entry, &mut dropped);
     if !dropped.is_empty() {
-        tracing::warn!(keys = dropped.join(", "), "parts of an LM's state may be secrets and are left out");
+        let keys = shortened(&dropped.join(", "), 500);
+        tracing::warn!(keys, "parts of an LM's state may be secrets and are left out");
     }
 }
 
@@ -205,10 +224,17 @@ fn drop_secrets_in(object: &mut Map<String, Value>, dropped: &mut Vec<String>) {
 }
 
 fn is_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase().replace('-', "_");
-    ["key", "token", "secret", "password", "authorization", "credentials", "headers", "cookie"]
-        .iter()
-        .any(|word| key == *word || key.strip_suffix(word).is_some_and(|rest| rest.ends_with('_')))
+    let mut name = String::new();
+    let mut before = None;
+    for letter in key.chars() {
+        // `apiKey` is `api_key`.
+        if letter.is_ascii_uppercase() && before.is_some_and(|before: char| before.is_ascii_lowercase()) {
+            name.push('_');
+        }
+        name.push(if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '_' });
+        before = Some(letter);
+    }
+    SECRET.iter().any(|word| name == *word || name.strip_suffix(word).is_some_and(|rest| rest.ends_with('_')))
 }
 
 fn unexpected(key: &str, expected: &str, found: Option<&Value>) -> crate::Error {
@@ -229,6 +255,10 @@ mod tests {
         for key in [
             "api_key",
             "API-Key",
+            "apiKey",
+            "x.apikey",
+            "accessToken",
+            "basic_auth",
             "aws_secret_access_key",
             "extra_headers",
             "azure_ad_token",

@@ -1,6 +1,8 @@
 //! Saving and loading where the disk is full or read-only, memory is short, or the process is killed: in processes of their own,
 //! since such limits hold for a whole process.
 
+#![cfg(unix)]
+
 use std::{
     env, fs,
     io::{self, BufRead, BufReader, Write},
