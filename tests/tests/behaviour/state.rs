@@ -250,6 +250,16 @@ fn an_empty_description_stays_one_and_is_not_saved_as_none() {
 }
 
 #[test]
+fn a_description_of_null_which_dspy_writes_for_none_is_no_description() {
+    let mut json = json(&tuned());
+    json["query"]["signature"]["fields"][1]["description"] = Value::Null;
+    let mut fresh = program();
+    fresh.load_state(&state(&json)).unwrap();
+    assert_eq!(fresh.query.predictor().description("query"), "");
+    assert_eq!(self::json(&fresh)["query"]["signature"]["fields"][1]["description"], "${query}");
+}
+
+#[test]
 fn what_was_loaded_is_saved_in_the_same_order_each_time() {
     let mut original = with_lm(LM);
     original["query"]["demos"] =
@@ -377,6 +387,23 @@ fn a_state_without_an_lm_leaves_the_modules_own() {
     fresh.load_state(&state(&with_lm(LM)).keep_lm(true)).unwrap();
     assert_eq!(fresh.get_lm().unwrap(), Some(lm));
     assert_eq!(json(&fresh)["query"]["lm"], Value::Null, "a model of the program's own cannot be saved");
+}
+
+#[test]
+fn an_lm_may_say_counts_as_pythons_floats_and_a_seed_below_zero() {
+    let lm =
+        r#"{"model": "openai/x", "max_tokens": 1e3, "n": 2.0, "seed": -1, "temperature": 0, "stop": "x"}"#;
+    let mut fresh = program();
+    fresh.load_state(&state(&with_lm(lm))).unwrap();
+    let config = fresh.query.predictor().lm().unwrap().config().clone();
+    assert_eq!((config.max_tokens, config.n, config.temperature), (Some(1000), Some(2), Some(0.0)));
+    assert_eq!((config.seed, &config.params["seed"]), (None, &json!(-1)));
+    let saved = &json(&fresh)["query"]["lm"];
+    assert_eq!((&saved["max_tokens"], &saved["seed"]), (&json!(1000), &json!(-1)));
+    for wrong in ["1.5", "-2.0", "1e300", "-1", "true"] {
+        let lm = format!(r#"{{"model": "openai/x", "max_tokens": {wrong}}}"#);
+        assert!(program().load_state(&state(&with_lm(&lm))).is_err(), "{wrong}");
+    }
 }
 
 #[test]

@@ -152,9 +152,11 @@ fn differ(expected: &Value, found: &Value, at: &str, all: &mut Vec<String>) {
             }
         }
         // As text, where every digit shows.
-        _ if expected.to_string() != found.to_string() => {
-            all.push(format!("{at}: expected {expected}, found {found}"));
+        _ => {
+            let [expected, found] = [expected, found].map(Value::to_string);
+            if expected != found {
+                all.push(format!("{at}: expected {expected}, found {found}"));
+            }
         }
-        _ => {}
     }
 }
