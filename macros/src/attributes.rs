@@ -190,6 +190,10 @@ impl Grammar {
             return Ok(None);
         }
         input.parse::<Token![=]>()?;
+        if input.is_empty() || input.peek(Token![,]) {
+            diagnostics.at(word, format!("`{name}` needs a value: write `{}`", form(known)));
+            return Ok(None);
+        }
         let value: Expr = input.parse()?;
         let read = match known.takes {
             Takes::Text => text(&value),

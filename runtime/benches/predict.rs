@@ -49,7 +49,7 @@ fn runtime() -> tokio::runtime::Runtime {
 
 fn call(c: &mut Criterion) {
     let mut group = c.benchmark_group("predict_call");
-    let lm = Lm::custom(AtOnce);
+    let lm = Lm::custom(AtOnce).without_history();
     group.bench_function("floor_bare_lm_call", |b| {
         b.to_async(runtime()).iter(|| async {
             let request = Request::new(vec![Message::user("What is the capital of France?")]);
@@ -62,6 +62,10 @@ fn call(c: &mut Criterion) {
             b.to_async(runtime()).iter(|| async { qa.call(input()).await.expect("an answer") });
         });
     }
+    let off = qa(0).lm(&Lm::custom(AtOnce).without_history());
+    group.bench_function("history_off", |b| {
+        b.to_async(runtime()).iter(|| async { off.call(input()).await.expect("an answer") });
+    });
     group.finish();
 }
 

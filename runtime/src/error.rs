@@ -217,6 +217,27 @@ impl Error {
         self
     }
 
+    /// The failure alone: without its cause, rollouts and run, which may hold any amount of memory.
+    pub(crate) fn alone(&self) -> Self {
+        let mut error = self.clone();
+        (error.0.rollouts, error.0.run, error.0.source) = (Arc::default(), None, None);
+        error
+    }
+
+    /// The memory that the failure alone takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = [Some(&self.0.message), self.0.field.as_ref(), self.0.completion.as_ref()];
+        let path = self.0.predictor.as_ref().map_or(0, |path| path.len());
+        size_of::<Inner>() + path + texts.into_iter().flatten().map(String::capacity).sum::<usize>()
+    }
+
+    /// The same error with other texts.
+    pub(crate) fn map_texts(mut self, map: impl Fn(&str) -> String) -> Self {
+        self.0.message = map(&self.0.message);
+        self.0.completion = self.0.completion.as_deref().map(map);
+        self
+    }
+
     /// The class of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

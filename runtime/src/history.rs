@@ -4,11 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{
-    error::Result,
-    field::FieldRole,
-    signature::{Signature, Spec},
-};
+use crate::{error::Result, signature::Signature};
 
 /// The earlier turns of a conversation: an input field of this type is shown to the model as messages of their own, between
 /// the demos and the question, and not as a value. A signature has one such field; a second one is an input like any other.
@@ -63,10 +59,9 @@ impl History {
     /// # Errors
     /// [`is_config`](crate::Error::is_config): a value has no JSON form.
     pub fn push<S: Signature>(&mut self, input: &S::Input, output: &S::Output) -> Result<()> {
-        let spec = S::spec();
-        let mut turn = named(spec, FieldRole::Input, spec.write_inputs(input)?);
-        turn.extend(named(spec, FieldRole::Output, spec.write_outputs(output)?));
-        self.turns.push(turn);
+        let values = S::spec().write_inputs(input)?.into_iter().chain(S::spec().write_outputs(output)?);
+        let values = values.filter(|(field, _)| !field.is_history());
+        self.turns.push(values.map(|(field, value)| (field.name().to_owned(), value)).collect());
         Ok(())
     }
 
@@ -79,10 +74,4 @@ impl History {
     pub fn turns(&self) -> &[Map<String, Value>] {
         &self.turns
     }
-}
-
-fn named(spec: &Spec, role: FieldRole, values: Vec<Value>) -> Map<String, Value> {
-    let fields = spec.fields().iter().filter(|field| field.role() == role);
-    let pairs = fields.zip(values).filter(|(field, _)| !field.is_history());
-    pairs.map(|(field, value)| (field.name().to_owned(), value)).collect()
 }

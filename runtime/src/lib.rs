@@ -31,12 +31,15 @@ pub use self::{
     error::{Error, ErrorKind, Result},
     field::{Field, FieldRole, FieldType, Reader, Writer},
     history::History,
-    lm::{BoxFuture, LanguageModel, Lm, Reply, ScriptedLm, Usage, configure},
+    lm::{BoxFuture, CallHistory, HistoryEntry, LanguageModel, Lm, Reply, ScriptedLm, Usage, configure},
     module::{
         BoxModule, Frozen, Module, Node, Param, Parameter, Site, SubModule, SubModules, Traverse, Walker,
         WalkerMut,
     },
-    modules::{BestOfN, ChainOfThought, Critic, Reasoned, Refine},
+    modules::{
+        BestOfN, ChainOfThought, Comparison, Critic, MultiChainComparison, Reasoned, Refine, majority,
+        normalize,
+    },
     predict::{OnParseError, Predict, Predictor},
     prediction::{Added, Prediction, Stop},
     reward::{BoxReward, IntoScore, Reward, Score, Sourced},
@@ -55,7 +58,7 @@ pub mod __private {
 
     pub use crate::{
         error::Result,
-        field::{Field as FieldSpec, Reader, SignatureField as FieldType, Writer, to_value},
+        field::{Field as FieldSpec, OwnDefault, Reader, SignatureField as FieldType, Writer, to_value},
         module::{Module, Traverse, Walker, WalkerMut},
         prediction::{ForwardOutput, Prediction},
         reward::{IntoScore, Sourced},

@@ -108,6 +108,18 @@ impl<O> Prediction<O> {
         std::iter::once(&self.first).chain(&self.others).map(|completed| &completed.output)
     }
 
+    /// The same prediction with this completion alone, counted as in [`completions`](Prediction::completions); as it is, if
+    /// there are not so many.
+    pub fn only(mut self, index: usize) -> Self {
+        if index > 0 && index <= self.others.len() {
+            self.first = self.others.swap_remove(index - 1);
+            self.others.clear();
+        } else if index == 0 {
+            self.others.clear();
+        }
+        self
+    }
+
     /// What all LM calls of the run cost, those of lost rollouts, rewards and advice included.
     pub fn usage(&self) -> Usage {
         self.about.usage

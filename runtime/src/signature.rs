@@ -97,14 +97,27 @@ impl Spec {
         }
     }
 
-    /// Takes the input fields of a struct apart.
-    pub(crate) fn write_inputs(&self, input: &impl Fields) -> Result<Vec<Value>> {
-        write(input, self.own(FieldRole::Input))
+    /// The input struct's values, each with its field.
+    ///
+    /// # Errors
+    /// [`is_config`](Error::is_config): a value has no JSON form.
+    pub fn write_inputs(&self, input: &impl Fields) -> Result<Vec<(&'static Field, Value)>> {
+        let own = self.own(FieldRole::Input);
+        Ok(own.iter().zip(write(input, own)?).collect())
     }
 
-    /// Takes the output fields of a struct apart.
-    pub(crate) fn write_outputs(&self, output: &impl Fields) -> Result<Vec<Value>> {
-        write(output, self.own(FieldRole::Output))
+    /// The output struct's values, each with its field.
+    ///
+    /// # Errors
+    /// [`is_config`](Error::is_config): a value has no JSON form.
+    pub fn write_outputs(&self, output: &impl Fields) -> Result<Vec<(&'static Field, Value)>> {
+        let own = self.own(FieldRole::Output);
+        Ok(own.iter().zip(write(output, own)?).collect())
+    }
+
+    /// The values of the input or output struct alone.
+    pub(crate) fn write(&self, role: FieldRole, fields: &impl Fields) -> Result<Vec<Value>> {
+        write(fields, self.own(role))
     }
 
     /// Puts an output struct together from its own fields' values.

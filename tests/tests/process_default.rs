@@ -37,7 +37,12 @@ async fn the_process_default_is_looked_up_at_the_call_and_only_where_no_lm_is_se
     let ids: Vec<_> = best.rollouts().iter().map(|rollout| rollout.rollout_id()).collect();
     assert_eq!(ids, [5, 6], "its own rollout id is the start");
 
+    assert_eq!(unset.history().len(), 3, "of the present default: its own call and the rollouts'");
+    assert!(unset.history().iter().all(|entry| entry.lm() == "first"));
+    assert_eq!(own.history().len(), 1);
+
     configure(second.lm());
+    assert!(unset.history().is_empty(), "the present default has not heard of it");
     assert_eq!(unset.call(ask()).await.unwrap().answer, "second");
     assert_eq!(tokio::spawn(async move { unset.call(ask()).await }).await.unwrap().unwrap().answer, "second");
 }

@@ -140,8 +140,8 @@ fn check_fields(raw: Vec<RawField>, case: Case, diagnostics: &mut Diagnostics) -
                 Value::Default(Some(value)) => default = Some(value),
                 Value::Default(None) => {
                     let ty = &field.ty;
-                    let own = quote_spanned!(word.span()=> <#ty as ::core::default::Default>::default());
-                    default = Some(Expr::Verbatim(own));
+                    let own = quote_spanned!(naming::place(ty)=> <#ty as __k::OwnDefault>::own_default);
+                    default = Some(Expr::Verbatim(quote_spanned!(word.span()=> #own())));
                 }
                 Value::Path(_) | Value::Nothing => {}
             }

@@ -63,6 +63,24 @@ impl<T: FieldType> SignatureField for T {
     }
 }
 
+/// What the macros call for `#[output(default)]`: `Default`, with words about the way out.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no default of its own",
+    label = "does not implement `Default`",
+    note = "write the default down: `#[output(default = ..)]`, or derive `Default` for `{Self}`"
+)]
+pub trait OwnDefault: Sized {
+    fn own_default() -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Default> OwnDefault for T {
+    fn own_default() -> Self {
+        T::default()
+    }
+}
+
 /// Whether the program gives a field's value or the model does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FieldRole {

@@ -45,7 +45,7 @@ impl Message {
 /// The messages of a request: a shared prefix (system text and demos, rendered once per predictor) and the call's own tail.
 ///
 /// It serializes as one flat list, and reads as one through [`iter`](Prompt::iter).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Prompt {
     prefix: Arc<[Message]>,
     tail: Vec<Message>,
@@ -55,6 +55,14 @@ impl Prompt {
     /// A prompt of a shared prefix and nothing else yet.
     pub fn new(prefix: Arc<[Message]>) -> Self {
         Self { prefix, tail: Vec::new() }
+    }
+
+    pub(super) fn prefix(&self) -> &[Message] {
+        &self.prefix
+    }
+
+    pub(super) fn tail(&self) -> &Vec<Message> {
+        &self.tail
     }
 
     /// Adds a message at the end.
@@ -91,7 +99,7 @@ impl PartialEq for Prompt {
 
 impl From<Vec<Message>> for Prompt {
     fn from(messages: Vec<Message>) -> Self {
-        Self { prefix: Arc::new([]), tail: messages }
+        Self { prefix: Arc::default(), tail: messages }
     }
 }
 

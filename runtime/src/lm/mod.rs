@@ -1,6 +1,7 @@
 //! Language models: the trait, the handle [`Lm`], and the clients. Knows nothing of signatures.
 
 mod chat_completions;
+mod history;
 mod message;
 mod provider;
 mod request;
@@ -18,8 +19,13 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use self::{chat_completions::ChatCompletions, provider::Provider};
+use self::{
+    chat_completions::ChatCompletions,
+    history::{Call, Log},
+    provider::Provider,
+};
 pub use self::{
+    history::{CallHistory, Caller, CallerId, HistoryEntry},
     message::{Message, Prompt, Role},
     request::{Completion, Config, Finish, Request, Response, ResponseFormat, Usage},
     scripted::{Reply, ScriptedLm},
@@ -95,6 +101,8 @@ struct Inner {
     /// A setter's mistake, told at the first call: setters return no `Result`.
     mistake: Option<Error>,
     warned_of_temperature: Arc<AtomicBool>,
+    /// The calls so far, shared with all clones; `None` where no history is wanted.
+    log: Option<Arc<Log>>,
 }
 
 impl Lm {
@@ -122,6 +130,7 @@ impl Lm {
     }
 
     fn from_parts(model: Arc<dyn LanguageModel>, client: Option<ChatCompletions>) -> Self {
+        let log = Some(Arc::new(Log::usual(model.name())));
         let inner = Inner {
             model,
             client,
@@ -129,6 +138,7 @@ impl Lm {
             foreign_state: Arc::default(),
             mistake: None,
             warned_of_temperature: Arc::default(),
+            log,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -231,18 +241,47 @@ impl Lm {
     ///
     /// # Errors
     /// The model's.
-    pub async fn complete(&self, mut request: Request) -> Result<Response> {
+    pub async fn complete(&self, request: Request) -> Result<Response> {
+        self.send(None, request).await.map(Arc::unwrap_or_clone)
+    }
+
+    /// [`complete`](Lm::complete) for a known caller: its name goes to the [history](Lm::history), which shares the response.
+    ///
+    /// # Errors
+    /// The model's.
+    ///
+    /// ```
+    /// use karat::{Reply, ScriptedLm, lm::{Caller, CallerId, Message, Request}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> karat::Result<()> {
+    /// let lm = ScriptedLm::new([Reply::text("hello")]).lm();
+    /// let me = Caller::new("greeter", CallerId::unique());
+    /// lm.complete_for(me, Request::new(vec![Message::user("hi")])).await?;
+    /// assert_eq!(lm.history()[0].predictor(), Some("greeter"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn complete_for(&self, caller: Caller, request: Request) -> Result<Arc<Response>> {
+        self.send(Some(caller), request).await
+    }
+
+    async fn send(&self, caller: Option<Caller>, mut request: Request) -> Result<Arc<Response>> {
         if let Some(mistake) = &self.inner.mistake {
             return Err(mistake.clone());
         }
         request.config = self.inner.config.overridden_by(&request.config);
         self.warn_once_of_equal_rollouts(&request.config);
-        let response = self.inner.model.complete(&request).await?;
-        if response.completions.is_empty() {
-            let message = format!("the model `{}` returned no completion", self.name());
-            return Err(Error::new(crate::ErrorKind::BadResponse, message));
-        }
-        Ok(response)
+        let call = Call::new(self.inner.log.as_deref(), caller, request);
+        let outcome = self.inner.model.complete(call.request()).await.and_then(|response| {
+            if response.completions.is_empty() {
+                let message = format!("the model `{}` returned no completion", self.name());
+                return Err(Error::new(crate::ErrorKind::BadResponse, message));
+            }
+            Ok(Arc::new(response))
+        });
+        call.end(&outcome);
+        outcome
     }
 
     /// Rollouts at temperature 0 only differ by an id that the provider never sees.
@@ -266,7 +305,8 @@ impl fmt::Debug for Lm {
     }
 }
 
-/// Equal if they are the same model generating in the same way: the same address and key, or the same object of your own.
+/// Equal if they are the same model generating in the same way: the same address and key, or the same object of your own;
+/// whatever their histories.
 impl PartialEq for Lm {
     fn eq(&self, other: &Self) -> bool {
         let same_model = match (&self.inner.client, &other.inner.client) {

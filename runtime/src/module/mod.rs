@@ -7,7 +7,7 @@ mod parameter;
 mod sub_modules;
 mod traverse;
 
-use std::{fmt::Debug, future::Future, path::Path};
+use std::{collections::HashSet, fmt::Debug, future::Future, io, path::Path};
 
 pub use self::{
     boxed::BoxModule,
@@ -19,7 +19,7 @@ pub use self::{
 use crate::{
     batch::Batch,
     error::{Error, Result},
-    lm::{Lm, Usage},
+    lm::{CallHistory, Lm, Usage},
     predict::Predictor,
     prediction::Prediction,
     state::{Program, State, load_program, save_program},
@@ -157,7 +157,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// # }
     /// ```
     fn batch(&self, inputs: impl IntoIterator<Item = Self::Input>) -> Batch<Self> {
-        Batch::new(self.deepcopy(), inputs)
+        Batch::new(self.clone(), inputs)
     }
 
     /// Where the run writes of which this copy is a part; `None` outside of any run.
@@ -167,7 +167,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
 
     /// A copy whose predictors write to this tracer; for authors of wrappers.
     fn traced(&self, tracer: &Tracer) -> Self {
-        let mut copy = self.deepcopy();
+        let mut copy = self.clone();
         for (path, predictor) in copy.all_predictors_mut() {
             predictor.set_tracer(tracer, &path);
         }
@@ -200,37 +200,19 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
 
     /// Everything that can be learned, in the order of [`named_parameters`](Module::named_parameters).
     fn parameters(&self) -> Vec<&dyn Parameter> {
-        let mut found = Vec::new();
-        Walker::run(self, &mut |site, node| match node {
-            Node::Parameter(parameter) if !site.is_frozen() => found.push(parameter),
-            _ => {}
-        });
-        found
+        self.named_parameters().into_iter().map(|(_, parameter)| parameter).collect()
     }
 
     /// The predictors among the [`named_parameters`](Module::named_parameters).
     fn named_predictors(&self) -> Vec<(String, &Predictor)> {
-        let mut found = Vec::new();
-        Walker::run(self, &mut |site, node| match node {
-            Node::Parameter(parameter) if !site.is_frozen() => {
-                found.extend(parameter.as_predictor().map(|predictor| (site.path().to_owned(), predictor)));
-            }
-            _ => {}
-        });
-        found
+        let named = self.named_parameters().into_iter();
+        named.filter_map(|(path, parameter)| Some((path, parameter.as_predictor()?))).collect()
     }
 
     /// The predictors among the [`named_parameters`](Module::named_parameters), to be changed.
     fn named_predictors_mut(&mut self) -> Vec<(String, &mut Predictor)> {
-        let mut found = Vec::new();
-        WalkerMut::run(self, &mut |site, parameter| {
-            if !site.is_frozen() {
-                found.extend(
-                    parameter.as_predictor_mut().map(|predictor| (site.path().to_owned(), predictor)),
-                );
-            }
-        });
-        found
+        let named = self.named_parameters_mut().into_iter();
+        named.filter_map(|(path, parameter)| Some((path, parameter.as_predictor_mut()?))).collect()
     }
 
     /// Every predictor that can learn, in the order of [`named_predictors`](Module::named_predictors).
@@ -345,10 +327,38 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
         Err(Error::config(message))
     }
 
-    /// A copy that shares nothing that can change: what is set on one is not seen by the other. Costs a few reference counts
-    /// per predictor.
+    /// A copy that shares nothing that can change: what is set on one is not seen by the other, and its
+    /// [history](Module::history) is its own. Costs a few reference counts per predictor.
     fn deepcopy(&self) -> Self {
-        self.clone()
+        let mut copy = self.clone();
+        for (_, predictor) in copy.all_predictors_mut() {
+            predictor.renew_caller();
+        }
+        copy
+    }
+
+    /// The last LM calls of its predictors and of their clones, so those of a [`BestOfN`](crate::BestOfN)'s rollouts too:
+    /// what the predictors' present LMs (their own, else the process default) still hold of them; see [`Lm::history`].
+    ///
+    /// Calls of a reward or of a critic are in the history of their LMs alone. [`deepcopy`](Module::deepcopy) begins anew.
+    fn history(&self) -> CallHistory {
+        let predictors = self.all_predictors();
+        let callers: HashSet<_> = predictors.iter().map(|(_, predictor)| predictor.caller().id()).collect();
+        CallHistory::of(predictors.iter().filter_map(|(_, predictor)| predictor.resolve_lm().ok()), &callers)
+    }
+
+    /// Prints the last `n` calls of its [history](Module::history) to the standard output; with colours if that is a terminal
+    /// and `NO_COLOR` is not set.
+    fn inspect_history(&self, n: usize) {
+        self.history().inspect(n);
+    }
+
+    /// Writes the last `n` calls of its [history](Module::history), without colours.
+    ///
+    /// # Errors
+    /// The writer's.
+    fn inspect_history_to(&self, n: usize, out: &mut (impl io::Write + ?Sized)) -> io::Result<()> {
+        self.history().inspect_to(n, out)
     }
 
     /// A copy that has forgotten what was learned: predictors lose their demos and LM, a [`Param`] goes back to its initial

@@ -4,11 +4,15 @@ mod advice;
 mod best_of_n;
 mod chain_of_thought;
 mod judged;
+mod majority;
+mod multi_chain_comparison;
 mod refine;
 mod rollouts;
 
 pub use self::{
     best_of_n::BestOfN,
     chain_of_thought::{ChainOfThought, Reasoned},
+    majority::{majority, normalize},
+    multi_chain_comparison::{Comparison, MultiChainComparison},
     refine::{Critic, Refine},
 };

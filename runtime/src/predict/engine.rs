@@ -242,7 +242,7 @@ struct Call<'a> {
 impl Call<'_> {
     /// Goes down the adapter's ladder as long as the provider calls the request wrong; every rung is recorded, and the one
     /// that was taken is where the next call begins.
-    async fn complete(&self, prompt: &Prompt, calls: &mut Vec<CallRecord>) -> Result<Response> {
+    async fn complete(&self, prompt: &Prompt, calls: &mut Vec<CallRecord>) -> Result<Arc<Response>> {
         let Ready { prepared, rung } = self.ready;
         let first = rung.load(Ordering::Relaxed);
         let mut modes = prepared.modes.iter().enumerate().skip(first).peekable();
@@ -253,7 +253,7 @@ impl Call<'_> {
             let start = tokio::time::Instant::now();
             // Counted when it is sent, so that a call that is dropped on the wire is counted too; its tokens are not known.
             self.spend(Usage { calls: 1, ..Usage::default() });
-            let outcome = self.lm.complete(request).await;
+            let outcome = self.lm.complete_for(self.predictor.caller(), request).await;
             let elapsed = start.elapsed();
             let usage = match &outcome {
                 Ok(response) => Usage { calls: response.usage.calls.max(1), ..response.usage },

@@ -80,13 +80,13 @@ impl<S: Signature> Predict<S> {
     fn take_apart(&self, demo: S, added: &[(&str, Value)]) -> Result<Demo> {
         let State { spec, layout, .. } = &*self.predictor.state;
         let (input, output) = demo.split();
-        let own = spec.write_inputs(&input)?;
+        let own = spec.write(FieldRole::Input, &input)?;
         // Earlier turns are no part of the example that is shown, but of the one that is saved.
         let history = layout.history.as_ref().map(|(_, slot)| slot.name().to_owned());
         Ok(Demo {
             other: history.into_iter().zip(layout.history_of(&own)).collect(),
             inputs: layout.spread(FieldRole::Input, own, added),
-            outputs: layout.spread(FieldRole::Output, spec.write_outputs(&output)?, added),
+            outputs: layout.spread(FieldRole::Output, spec.write(FieldRole::Output, &output)?, added),
         })
     }
 
@@ -254,7 +254,7 @@ impl<S: Signature> Predict<S> {
 
     fn given(&self, input: &S::Input, added: &[(&str, Value)]) -> Result<Given> {
         let State { spec, layout, .. } = &*self.predictor.state;
-        let own = spec.write_inputs(input)?;
+        let own = spec.write(FieldRole::Input, input)?;
         Ok(Given { history: layout.history_of(&own), values: layout.spread(FieldRole::Input, own, added) })
     }
 

@@ -14,7 +14,7 @@ use crate::{
     adapter::{Adapter, ChatAdapter, Demo, JsonAdapter, Prepared, Task},
     error::{Error, Result},
     field::{Field, FieldRole},
-    lm::{Config, Lm, configured},
+    lm::{Caller, CallerId, Config, Lm, configured},
     signature::{Layout, Place, Signature, Slot, Spec},
     state::FieldText,
     trace::Tracer,
@@ -26,6 +26,8 @@ use crate::{
 pub struct Predictor {
     pub(super) state: Arc<State>,
     pub(super) run: Run,
+    /// Who it is in the history of calls: copies are the same predictor, deep copies are not.
+    id: CallerId,
 }
 
 /// What is learned or set for good.
@@ -114,7 +116,7 @@ impl Predictor {
             ready: OnceLock::new(),
             mistake: None,
         };
-        Self { state: Arc::new(state), run: Run::default() }
+        Self { state: Arc::new(state), run: Run::default(), id: CallerId::unique() }
     }
 
     /// Changes the state, of this copy only, where the prompt's constant part does not depend on the change.
@@ -336,6 +338,15 @@ impl Predictor {
     /// The path from the root of the outermost module that is being called; `self` where none is set.
     pub fn path(&self) -> Arc<str> {
         self.run.path.clone().unwrap_or_else(|| "self".into())
+    }
+
+    /// How it is known to the LMs that it calls. A clone is the same caller; a [deep copy](crate::Module::deepcopy) is not.
+    pub fn caller(&self) -> Caller {
+        Caller::new(self.path(), self.id)
+    }
+
+    pub(crate) fn renew_caller(&mut self) {
+        self.id = CallerId::unique();
     }
 
     /// Where it writes what it does.

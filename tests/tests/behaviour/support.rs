@@ -9,9 +9,9 @@ use std::{
 };
 
 use karat::{
-    BoxFuture, ChainOfThought, Error, ErrorKind, LanguageModel, Lm, Predict, Prediction, Reasoned, Reply,
-    Result, Rollout, ScriptedLm,
-    lm::{Request, Response, Usage},
+    BoxFuture, CallHistory, ChainOfThought, Error, ErrorKind, LanguageModel, Lm, Predict, Prediction,
+    Reasoned, Reply, Result, Rollout, ScriptedLm,
+    lm::{Completion, Message, Request, Response, Usage},
     module, signature,
 };
 use serde_json::Value;
@@ -242,4 +242,31 @@ impl LanguageModel for Watched {
             response
         })
     }
+}
+
+pub fn hi(text: &str) -> Request {
+    Request::new(vec![Message::user(text)])
+}
+
+/// An LM that echoes what it is asked, and keeps nothing of it.
+pub struct Echo;
+
+impl LanguageModel for Echo {
+    fn name(&self) -> &str {
+        "echo"
+    }
+
+    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+        let completion = Completion::new(request.prompt.last());
+        Box::pin(async { Ok(Response { completions: vec![completion], ..Response::default() }) })
+    }
+}
+
+pub fn texts(history: &CallHistory) -> Vec<&str> {
+    history.iter().map(|entry| entry.prompt().last()).collect()
+}
+
+/// An LM that always answers Paris.
+pub fn paris() -> ScriptedLm {
+    ScriptedLm::computed(|_| reply("Paris"))
 }
