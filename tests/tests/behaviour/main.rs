@@ -24,5 +24,6 @@ mod refine;
 mod reward;
 mod several;
 mod state;
+mod state_lm;
 mod support;
 mod traversal;
