@@ -168,14 +168,15 @@ fn config(settings: Map<String, Value>) -> Result<Config> {
     let mut config = Config::default();
     for (key, value) in settings {
         let wrong = |expected: &str| unexpected(&key, expected, Some(&value));
-        let whole = || value.as_u64().ok_or_else(|| wrong("a whole number from 0 up"));
+        let whole = || whole(&value).ok_or_else(|| wrong("a whole number from 0 up"));
         let small = || u32::try_from(whole()?).map_err(|_| wrong("a whole number below 4294967296"));
         match key.as_str() {
             "temperature" => config.temperature = Some(value.as_f64().ok_or_else(|| wrong("a number"))?),
             // What DSPy called it for reasoning models until 3.2.
             "max_tokens" | "max_completion_tokens" => config.max_tokens = Some(small()?),
             "n" => config.n = Some(small()?),
-            "seed" => config.seed = Some(whole()?),
+            // Below 0 it is one that only some providers know, who get it as it is.
+            "seed" if !value.is_i64() || value.is_u64() => config.seed = Some(whole()?),
             "rollout_id" => config.rollout_id = Some(whole()?),
             "stop" => {
                 config.stop = match &value {
@@ -188,6 +189,13 @@ fn config(settings: Map<String, Value>) -> Result<Config> {
         }
     }
     Ok(config)
+}
+
+/// A count, which in Python may be written as `1e4`.
+fn whole(value: &Value) -> Option<u64> {
+    let of_float =
+        |float: f64| (float.fract() == 0.0 && (0.0..1e15).contains(&float)).then_some(float as u64);
+    value.as_u64().or_else(|| value.as_f64().and_then(of_float))
 }
 
 /// Takes the addresses out of an LM's entry.

@@ -44,6 +44,9 @@ const LEVELS: usize = 127;
 /// `description`; karat adds the `name`) and `lm`. API keys are never in it. In the file of a bare predictor, whose path is
 /// `self`, these keys stand by themselves.
 ///
+/// DSPy has rules of its own for what it loads: it takes tabs and common indents out of instructions, and refuses an LM that is
+/// one of OpenAI's reasoning models with fewer than 16000 `max_tokens` or a temperature other than 1.
+///
 /// ```
 /// use karat::{Module, Predict, State, signature};
 ///

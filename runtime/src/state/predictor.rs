@@ -162,7 +162,12 @@ impl FieldList<'_> {
             Some(Value::String(text)) => Ok(text.as_str()),
             other => Err(of_field(unexpected(&format!("a text at `{at}.{key}`"), other))),
         };
-        let (found, description) = (text("prefix")?, text("description")?);
+        let found = text("prefix")?;
+        let description = match entry.get("description") {
+            // What DSPy writes for `desc=None`.
+            Some(Value::Null) => placeholder(slot.name()),
+            _ => text("description")?.to_owned(),
+        };
         if entry.contains_key("name") {
             text("name")?;
         }
@@ -183,7 +188,7 @@ impl FieldList<'_> {
         }
         Ok(FieldText {
             prefix: Some(found).filter(|found| *found != prefix(slot.name())).map(str::to_owned),
-            description: description.into(),
+            description,
         })
     }
 

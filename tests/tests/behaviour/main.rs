@@ -28,5 +28,6 @@ mod state;
 mod state_damage;
 mod state_faults;
 mod state_files;
+mod state_lm;
 mod support;
 mod traversal;
