@@ -39,7 +39,9 @@ fn program(predictors: usize, demos: usize) -> Program {
 
 fn modules(c: &mut Criterion) {
     let hundred = program(100, 0);
-    c.bench_function("named_predictors/100 predictors", |b| b.iter(|| black_box(&hundred).named_predictors()));
+    c.bench_function("named_predictors/100 predictors", |b| {
+        b.iter(|| black_box(&hundred).named_predictors())
+    });
     let mut changed = program(100, 0);
     c.bench_function("named_predictors_mut/100 predictors", |b| {
         b.iter(|| black_box(&mut changed).named_predictors_mut().len())
@@ -50,7 +52,9 @@ fn modules(c: &mut Criterion) {
     });
     let ten = program(10, 50);
     c.bench_function("deepcopy/10 predictors, 50 demos of 2 KB", |b| b.iter(|| black_box(&ten).deepcopy()));
-    c.bench_function("dump_state/10 predictors, 50 demos of 2 KB", |b| b.iter(|| black_box(&ten).dump_state()));
+    c.bench_function("dump_state/10 predictors, 50 demos of 2 KB", |b| {
+        b.iter(|| black_box(&ten).dump_state())
+    });
 }
 
 criterion_group!(benches, modules);
