@@ -31,7 +31,7 @@ macro_rules! examples {
 
 examples! {
     best_of_n: "All Graz buses to run on hydrogen", "200 is not in the news", "* rollout 2", "cancelled";
-    refine: "Fix a crash on empty files", "to `self`: Use at most 50 characters.", "reward 1.00 after 3 LM calls";
+    refine: "Fix a crash on empty files", "advice: self: Use at most 50 characters.", "reward 1.00 after 3 LM calls";
     save_load: "loaded: urgency, rules", "-> Today", "a wrong program is refused", "`fallback`";
     load_python_program: "query: Write two or three key words.", "answer.predict: Answer from the passage.",
         "same instructions as in Python: true", "the same 2 demos: true", "Alexander Fleming";
@@ -43,7 +43,18 @@ examples! {
 }
 
 #[test]
+fn an_example_whose_model_cannot_be_reached_fails() {
+    // A closed port in place of the model's server.
+    let model = [("KARAT_MODEL", "llamacpp/none"), ("KARAT_BASE_URL", "http://127.0.0.1:9/v1")];
+    for program in [env!("CARGO_BIN_EXE_best_of_n"), env!("CARGO_BIN_EXE_batch")] {
+        let output = Command::new(program).envs(model).output().expect("it starts");
+        assert_eq!(output.status.code(), Some(1), "{program}");
+    }
+}
+
+#[test]
 fn the_saved_python_program_says_what_dspy_it_is_from() {
-    let state = karat::State::read(concat!(env!("CARGO_MANIFEST_DIR"), "/python/program.json")).unwrap();
-    assert_eq!(state.metadata().unwrap()["dependency_versions"]["dspy"], "3.3.1");
+    let state =
+        karat::State::read(concat!(env!("CARGO_MANIFEST_DIR"), "/python/program.json")).expect("a state");
+    assert_eq!(state.metadata().expect("metadata")["dependency_versions"]["dspy"], "3.3.1");
 }

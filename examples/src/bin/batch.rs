@@ -50,7 +50,8 @@ async fn main() -> Result<()> {
     let lm = karat_examples::lm(ScriptedLm::computed(offline))?;
     let classify = Predict::<Classify>::new()
         .adapter(JsonAdapter)
-        .on_parse_error(OnParseError::Fail)
+        .on_parse_error(OnParseError::Fail) // instead of asking once more
+        .temperature(0.0)
         .demos(demos(|review, (mood, _)| Classify { review, mood }))
         .lm(&lm);
     let find = Predict::<FindProduct>::new()

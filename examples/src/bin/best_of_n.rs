@@ -33,7 +33,7 @@ async fn main() -> Result<()> {
         match (words.len(), invented) {
             (_, Some(number)) => (0.0, format!("{number} is not in the news")),
             (3..=8, None) => (1.0, "good".into()),
-            (count, None) => (0.5, format!("{count} words")),
+            (count, None) => (4.0 / count.max(8) as f64, format!("{count} words")),
         }
     })
     .threshold(1.0) // the first headline to reach it ends the call
@@ -64,6 +64,10 @@ fn demos() -> Vec<Headline> {
         demo(
             "The zoo of Basel said on Friday that its oldest elephant, Rosa, has died at the age of 57.",
             "Oldest elephant of Basel zoo dies at 57",
+        ),
+        demo(
+            "Rain flooded the old town of Passau on Sunday; 300 people left their homes.",
+            "Flood in Passau: 300 leave homes",
         ),
         demo(
             "Engineers finished the tunnel between the two islands in May, a year earlier than planned.",

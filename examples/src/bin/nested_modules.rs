@@ -21,7 +21,7 @@ struct Route {
     desk: DeskName,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 enum DeskName {
     Billing,
     Repairs,
@@ -57,10 +57,8 @@ impl Desk {
     async fn forward(&self, message: String) -> Result<Prediction<String>> {
         let mut reply = self.draft.call(DraftInput { message }).await?.map(|draft| draft.reply);
         for editor in &self.editors {
-            reply = editor
-                .call(ShortenInput { sentence: reply.into_inner() })
-                .await?
-                .map(|edited| edited.shorter);
+            let edited = editor.call(ShortenInput { sentence: reply.into_inner() }).await?;
+            reply = edited.map(|edited| edited.shorter);
         }
         Ok(reply)
     }
@@ -120,28 +118,18 @@ fn office() -> Office {
         route("My bill has the wrong name on it.", DeskName::Billing),
         route("The screen of my phone is cracked.", DeskName::Repairs),
     ]);
-    let draft = Predict::<Draft>::new().adapter(TerseAdapter).demos(vec![
-        Draft {
-            message: "Where is my parcel?".into(),
-            reply: "Your parcel is on its way and arrives on Friday.".into(),
-        },
-        Draft {
-            message: "The cup came broken.".into(),
-            reply: "We are sorry, and a new cup is on its way.".into(),
-        },
+    let draft = |message: &str, reply: &str| Draft { message: message.into(), reply: reply.into() };
+    let draft = Predict::new().adapter(TerseAdapter).demos(vec![
+        draft("Where is my parcel?", "Your parcel is on its way and arrives on Friday."),
+        draft("The cup came broken.", "We are sorry, and a new cup is on its way."),
     ]);
-    let draft = BestOfN::new(draft, 2, |_, draft| draft.reply.split_whitespace().count() > 4).threshold(1.0);
-    let editor = Predict::<Shorten>::new().adapter(TerseAdapter).demos(vec![
-        Shorten {
-            sentence: "We would like to thank you very much.".into(),
-            shorter: "Thank you very much.".into(),
-        },
-        Shorten {
-            sentence: "Your parcel is going to be there on Friday.".into(),
-            shorter: "It arrives on Friday.".into(),
-        },
+    let edit = |sentence: &str, shorter: &str| Shorten { sentence: sentence.into(), shorter: shorter.into() };
+    let editor = Predict::new().adapter(TerseAdapter).demos(vec![
+        edit("We would like to thank you very much.", "Thank you very much."),
+        edit("Your parcel is going to be there on Friday.", "It arrives on Friday."),
     ]);
-    let desk = Desk { draft, editors: vec![editor] };
+    let whole = |_: &DraftInput, draft: &Prediction<DraftOutput>| draft.reply.split_whitespace().count() > 4;
+    let desk = Desk { draft: BestOfN::new(draft, 2, whole).threshold(1.0), editors: vec![editor] };
     let desks = ["Billing", "Repairs"].map(|name| (name.to_owned(), desk.clone()));
     Office { route: Frozen::new(route), desks: desks.into() }
 }

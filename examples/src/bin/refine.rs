@@ -18,9 +18,10 @@ struct Commit {
 /// One point for each rule that is kept; the broken ones are the advice. Its text counts as advice as it is; a reward without
 /// text would have a critic, itself an LM call, read the program and this function and write the advice.
 #[reward]
-fn house_rules(_: &CommitInput, commit: &Prediction<CommitOutput>) -> (f64, String) {
+fn house_rules(input: &CommitInput, commit: &Prediction<CommitOutput>) -> (f64, String) {
     let subject = commit.subject.as_str();
-    let verb = subject.split_whitespace().next().unwrap_or_default();
+    let (verb, rest) = subject.split_once(' ').unwrap_or((subject, ""));
+    let mut words = rest.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 4);
     let rules = [
         (subject.chars().count() <= 50, "Use at most 50 characters."),
         (subject.starts_with(char::is_uppercase), "Begin with a capital letter."),
@@ -28,6 +29,7 @@ fn house_rules(_: &CommitInput, commit: &Prediction<CommitOutput>) -> (f64, Stri
             !verb.ends_with("ed") && !verb.ends_with("ing"),
             "Begin with an imperative, such as Fix, Add or Remove.",
         ),
+        (words.all(|word| input.change.contains(word)), "Use the words of the change."),
         (!subject.ends_with('.'), "Leave out the full stop."),
     ];
     let broken: Vec<_> = rules.iter().filter(|(kept, _)| !kept).map(|(_, rule)| *rule).collect();
@@ -38,7 +40,7 @@ fn house_rules(_: &CommitInput, commit: &Prediction<CommitOutput>) -> (f64, Stri
 #[tokio::main]
 async fn main() -> Result<()> {
     let lm = karat_examples::lm(ScriptedLm::new([
-        "Fixed the parser that crashed whenever a file was empty.",
+        "Fixed the parser that took it for granted that a file has lines.",
         "Fixed a crash on empty files",
         "Fix a crash on empty files",
     ]))?;
@@ -46,18 +48,13 @@ async fn main() -> Result<()> {
 
     // One rollout after the other, since each learns from the one before.
     let refine = Refine::new(writer, 4, house_rules).threshold(1.0);
-    let change = "The parser took it for granted that a file has at least one line and crashed on empty ones. It now \
+    let change = "The parser took it for granted that a file has at least one line and crashed on empty files. It now \
                   gives an empty document for them.";
     let commit = refine.call(CommitInput { change: change.into() }).await?;
 
     println!("{}\n", commit.subject);
     for rollout in commit.rollouts() {
         println!("{rollout}");
-        if let Some(advice) = rollout.advice() {
-            for (predictor, hint) in advice.by_predictor() {
-                println!("    to `{predictor}`: {hint}");
-            }
-        }
     }
     println!("\nreward {:.2} after {} LM calls", commit.reward().unwrap_or_default(), commit.usage().calls);
     Ok(())
