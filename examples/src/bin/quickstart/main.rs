@@ -4,15 +4,15 @@
 //! Run it with `scripts/quickstart`, which brings a small local model where none is configured. The model: `KARAT_MODEL`
 //! (e.g. `ollama/llama3.2`, at `KARAT_BASE_URL` if that is set), else `openai/gpt-4o-mini` with `OPENAI_API_KEY`.
 
-mod search;
 mod table;
 
-use std::{env, process::ExitCode};
+use std::process::ExitCode;
 
 use karat::{
-    BestOfN, Error, Lm, Module, Predict, Prediction, Refine, Result, TerseAdapter, module, reward, signature,
+    BestOfN, Error, ErrorKind, Lm, Module, Predict, Prediction, Refine, Result, TerseAdapter, module, reward,
+    signature,
 };
-use search::{search, words};
+use karat_examples::search::{search, words};
 use table::Row;
 
 /// Write the key words to search for.
@@ -120,19 +120,10 @@ fn guide(lm: &Lm) -> Guide {
     }
 }
 
-fn lm() -> Result<Lm> {
-    let name = env::var("KARAT_MODEL").unwrap_or_else(|_| "openai/gpt-4o-mini".into());
-    let lm = Lm::new(&name)?;
-    let lm = match env::var("KARAT_BASE_URL") {
-        Ok(url) => lm.base_url(url),
-        Err(_) => lm,
-    };
-    // A small model may ramble on; a reasoning model would need more.
-    Ok(if name.starts_with("llamacpp/") { lm.max_tokens(40) } else { lm })
-}
-
 async fn run() -> Result<()> {
-    let lm = lm()?;
+    let lm = karat_examples::configured()?.ok_or_else(|| {
+        Error::new(ErrorKind::NoLm, "no model: set KARAT_MODEL or OPENAI_API_KEY, or run scripts/quickstart")
+    })?;
     println!("A two-step program (question -> query -> passage -> answer) on {}\n", lm.name());
     let guide = guide(&lm);
     let best = BestOfN::new(guide.clone(), 5, grounded).threshold(1.0).concurrency(2);
