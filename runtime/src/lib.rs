@@ -9,6 +9,7 @@ pub mod blocking;
 mod error;
 mod field;
 mod history;
+mod json;
 pub mod lm;
 mod module;
 mod modules;
