@@ -4,22 +4,26 @@
     programs.py prompts DIR             load DIR/<name>.json, write what the LM would see to DIR/<name>.prompts.json
     programs.py check ORIGINAL SAVED    load both files of each program; their states must be the same
     programs.py load DIR EXPECTED       load DIR/<name>.json; it must hold what EXPECTED/<name>.expected.json says
+    programs.py resave DIR SAVED        load DIR/<name>.json, save it as SAVED/<name>.json
 
 No command calls an LM. Each prints one line for a program that passes, else its differences, and then exits with 1.
 """
 
 import argparse
+import io
 import json
 import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Literal, Optional
 
 import dspy
 import pydantic
 from dspy.adapters.utils import format_field_value
+from dspy.utils import DummyLM
 
 SECRET = "sk-canary"
 INCOMPLETE = "This is an example of the task, though some input or output fields are not supplied."
@@ -34,6 +38,20 @@ class Parts(dspy.Module):
     def __init__(self, **parts: Any):
         super().__init__()
         self.__dict__.update(parts)
+
+
+class Pipeline(dspy.Module):
+    """A program that runs, for optimizers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.search = dspy.Predict("question -> query")
+        self.answer = dspy.ChainOfThought("question, passages: list[str] -> answer, score: float")
+        self.labeled = dspy.Predict("question -> answer")
+
+    def forward(self, question: str) -> dspy.Prediction:
+        found = self.search(question=question)
+        return self.answer(question=question, passages=[f"about {found.query}", "second"])
 
 
 class Person(pydantic.BaseModel):
@@ -186,6 +204,26 @@ def teach_many_fields(program: Any) -> None:
     teach(program.fill, ManyFields.instructions, [demo], x1y2="Custom text", trailing_="  spaces stay  ")
 
 
+def teach_optimized(program: Any) -> Any:
+    """What DSPy's own optimizers write: rows of the data set as demos of every predictor, columns that no field has, demos
+    from traces, prefixes that name other fields."""
+    rows = [qa(f"Question {n}?", f"Answer {n}.", score=n / 7, gold_titles=["A", f"B{n}"], response=f"Other {n}.")
+            for n in range(6)]
+    rows = [row.with_inputs("question") for row in rows]
+    replies = [reply for n in range(6) for reply in (
+        {"query": f"query {n}"}, {"reasoning": f"because {n}", "answer": f"Answer {n}.", "score": "0.9856906946328695"})]
+    bootstrap = dspy.BootstrapFewShot(lambda row, found, trace: row.answer == found.answer, max_bootstrapped_demos=2,
+                                      max_labeled_demos=4)
+    with dspy.context(lm=DummyLM(replies)), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        program = bootstrap.compile(program, trainset=rows)
+    program.labeled = dspy.LabeledFewShot(k=3).compile(program.labeled, trainset=rows)
+    # As COPRO ends.
+    for predictor, field, prefix in [(program.search, "query", "Answer:"), (program.answer.predict, "score", "Reasoning:")]:
+        signature = predictor.signature.with_instructions(f"Find the {field}.")
+        predictor.signature = signature.with_updated_fields(field, prefix=prefix)
+    return program
+
+
 def predict(signature: Any = "question -> answer") -> dspy.Predict:
     return dspy.Predict(signature)
 
@@ -209,7 +247,7 @@ def nested() -> Parts:
 
 KEYS = ["search", "with 'quote", "ünï", "a.b[0]", ""]
 WITH_LM = ["tuned", "plain", "defaults", "rollout", "reasoning", "responses"]
-PROGRAMS: dict[str, tuple[Callable[[], dspy.Module], Callable[[Any], None]]] = {
+PROGRAMS: dict[str, tuple[Callable[[], dspy.Module], Callable[[Any], Any]]] = {
     "best_of_n": (lambda: Parts(best=dspy.BestOfN(chain(), N=3, reward_fn=is_short, threshold=1.0)), teach_all),
     "chain_of_thought": (lambda: Parts(answer=chain()), teach_chain_of_thought),
     "compiled": (lambda: Parts(live=predict(), done=Parts(inner=predict(), _compiled=True), last=chain()), teach_all),
@@ -219,6 +257,7 @@ PROGRAMS: dict[str, tuple[Callable[[], dspy.Module], Callable[[Any], None]]] = {
     "multi_chain": (lambda: Parts(compare=dspy.MultiChainComparison("question -> answer", M=3)), teach_all),
     "nested": (nested, teach_all),
     "odd_values": (lambda: Parts(answer=predict("question, number: int -> answer, flag: bool")), teach_odd_values),
+    "optimized": (Pipeline, teach_optimized),
     "predict": (predict, teach_predict),
     "react": (lambda: dspy.ReAct("question -> answer", tools=[look_up, add]), teach_react),
     "refine": (lambda: Parts(best=dspy.Refine(chain(), N=3, reward_fn=is_short, threshold=1.0)), teach_all),
@@ -339,7 +378,7 @@ def prompt(predictor: dspy.Predict) -> dict[str, Any]:
 def make(name: str, folder: Path) -> list[str]:
     build, optimize = PROGRAMS[name]
     program = build()
-    optimize(program)
+    program = optimize(program) or program
     folder.mkdir(parents=True, exist_ok=True)
     program.save(folder / f"{name}.json")
     return []
@@ -367,11 +406,19 @@ def load(name: str, folder: Path, expected: Path) -> list[str]:
     return [*differences(wanted, found, "state"), *warned]
 
 
+def resave(name: str, folder: Path, saved: Path) -> list[str]:
+    program, warned = loaded(name, folder / f"{name}.json")
+    saved.mkdir(parents=True, exist_ok=True)
+    program.save(saved / f"{name}.json")
+    return warned
+
+
 COMMANDS = {
     "make": (make, ["dir"]),
     "prompts": (prompts, ["dir"]),
     "check": (check, ["original", "saved"]),
     "load": (load, ["dir", "expected"]),
+    "resave": (resave, ["dir", "saved"]),
 }
 
 

@@ -24,14 +24,9 @@ impl Demo {
         &self.outputs
     }
 
-    /// The names of the values that no field of the signature has.
-    pub(crate) fn other_keys(&self) -> impl Iterator<Item = &str> {
-        self.other.keys().map(String::as_str)
-    }
-
-    /// The values by field name, in the order of the layout.
+    /// The values by field name, in the order of the layout; the others keep theirs, so that a file stays as it is.
     pub(crate) fn of(layout: &Layout, mut values: Map<String, Value>) -> Self {
-        let mut take = |slots: &[Slot]| slots.iter().map(|slot| values.remove(slot.name())).collect();
+        let mut take = |slots: &[Slot]| slots.iter().map(|slot| values.shift_remove(slot.name())).collect();
         let (inputs, outputs) = (take(&layout.inputs), take(&layout.outputs));
         Self { inputs, outputs, other: values }
     }

@@ -303,8 +303,9 @@ impl Predictor {
         let mut layout = (*self.state.layout).clone();
         for (slot, text) in layout.all_mut().zip(texts) {
             slot.prefix = text.prefix.map(Arc::from);
+            // An empty one was said: saying nothing is the placeholder.
             slot.description = Some(text.description)
-                .filter(|text| text != slot.compiled.field.description())
+                .filter(|text| text.is_empty() || text != slot.compiled.field.description())
                 .map(Arc::from);
         }
         self.change_prompt(|state| state.layout = Arc::new(layout));

@@ -67,7 +67,7 @@ pub(super) fn load(state: &Value, options: &StateOptions) -> Result<Lm> {
         other => return Err(error(format!("expected an object or null at `lm`, found {}", kind(other)))),
     };
     if !options.allows_unsafe_lm_state() {
-        let dropped: Vec<_> = UNSAFE.into_iter().filter(|key| entry.remove(*key).is_some()).collect();
+        let dropped: Vec<_> = UNSAFE.into_iter().filter(|key| entry.shift_remove(*key).is_some()).collect();
         if !dropped.is_empty() {
             tracing::warn!(
                 keys = dropped.join(", "),
@@ -97,19 +97,19 @@ pub(super) fn load(state: &Value, options: &StateOptions) -> Result<Lm> {
 
 /// The LM with what its entry says: settings that are sent, and what is only kept.
 fn configured(mut lm: Lm, model: String, mut entry: Map<String, Value>) -> Result<Lm> {
-    entry.remove("model");
+    entry.shift_remove("model");
     let mut foreign = Map::new();
     if lm.litellm_name().as_deref() != Some(&model) {
         foreign.insert("model".into(), model.into());
     }
     for (key, default) in beside() {
-        if let Some(value) = entry.remove(key).filter(|value| *value != default) {
+        if let Some(value) = entry.shift_remove(key).filter(|value| *value != default) {
             foreign.insert(key.into(), value);
         }
     }
-    foreign.extend(KEPT.iter().filter_map(|key| Some(((*key).to_owned(), entry.remove(*key)?))));
+    foreign.extend(KEPT.iter().filter_map(|key| Some(((*key).to_owned(), entry.shift_remove(*key)?))));
     for key in ["api_base", "base_url"] {
-        match entry.remove(key) {
+        match entry.shift_remove(key) {
             Some(Value::String(url)) => lm = lm.base_url(url),
             None | Some(Value::Null) => {}
             other => return Err(unexpected(key, "a text", other.as_ref())),
@@ -171,7 +171,7 @@ fn config(settings: Map<String, Value>) -> Result<Config> {
 /// Takes the addresses out of an LM's entry.
 pub(super) fn drop_unsafe(entry: &mut Value) {
     if let Value::Object(entry) = entry {
-        UNSAFE.iter().for_each(|key| drop(entry.remove(*key)));
+        UNSAFE.iter().for_each(|key| drop(entry.shift_remove(*key)));
     }
 }
 

@@ -158,7 +158,7 @@ impl State {
         if !self.options.allow_unsafe_lm_state {
             all.values_mut().filter_map(|entry| entry.get_mut("lm")).for_each(lm::drop_unsafe);
         }
-        if let Some(Value::Object(bare)) = all.remove(BARE) {
+        if let Some(Value::Object(bare)) = all.shift_remove(BARE) {
             all.extend(bare);
         }
         all.insert(METADATA.into(), metadata());
@@ -166,7 +166,7 @@ impl State {
     }
 
     fn from_entries(mut entries: Map<String, Value>) -> Result<Self> {
-        let metadata = entries.remove(METADATA);
+        let metadata = entries.shift_remove(METADATA);
         if let Some(other) = metadata.as_ref().filter(|metadata| !metadata.is_object()) {
             return Err(error(format!("`{METADATA}` should be an object, found {}", json::kind(other))));
         }

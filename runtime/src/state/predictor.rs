@@ -43,14 +43,14 @@ impl Parameter for Predictor {
             Some(Value::String(text)) => text.clone(),
             other => return Err(unexpected("a text at `signature.instructions`", other)),
         };
-        let demos = as_list(entry, "demos")?;
-        let demos = demos.iter().enumerate().map(|(index, demo)| match demo {
+        let examples = as_list(entry, "demos")?;
+        let demos = examples.iter().enumerate().map(|(index, demo)| match demo {
             Value::Object(values) => Ok(self.demo_of(values.clone())),
             other => Err(unexpected(&format!("an object at `demos[{index}]`"), Some(other))),
         });
         let demos: Vec<Demo> = demos.collect::<Result<_>>()?;
         let fields = as_list(signature, "fields")?;
-        let fields = FieldList { slots: self.slots().collect(), fields, demos: &demos }.read()?;
+        let fields = FieldList { slots: self.slots().collect(), fields, demos: examples }.read()?;
         let notes: Map<_, _> =
             NOTES.iter().filter_map(|key| Some(((*key).to_owned(), entry.get(*key)?.clone()))).collect();
         for (key, value) in &notes {
@@ -115,7 +115,7 @@ pub(crate) struct FieldText {
 struct FieldList<'a> {
     slots: Vec<&'a Slot>,
     fields: &'a [Value],
-    demos: &'a [Demo],
+    demos: &'a [Value],
 }
 
 impl FieldList<'_> {
@@ -167,12 +167,18 @@ impl FieldList<'_> {
         }
         if !self.may_be(slot, field) {
             let order: Vec<_> = self.slots.iter().map(|slot| format!("`{}`", slot.name())).collect();
-            return Err(of_field(error(format!(
-                "expected the field `{}` at `{at}`, found {}; the signature's order is {}",
-                slot.name(),
+            let mut message = format!(
+                "expected the field `{name}` at `{at}`, found {}; the signature's order is {}",
                 label(field),
-                order.join(", ")
-            ))));
+                order.join(", "),
+                name = slot.name()
+            );
+            if !entry.contains_key("name") {
+                let name = slot.name();
+                message +=
+                    &format!(r#". If it is `{name}` by another prefix, write `"name": "{name}"` beside it"#);
+            }
+            return Err(of_field(error(message)));
         }
         Ok(FieldText {
             prefix: Some(found).filter(|found| *found != prefix(slot.name())).map(str::to_owned),
@@ -180,18 +186,36 @@ impl FieldList<'_> {
         })
     }
 
-    /// False if the state's field is surely another one: by its name or, where it has none, by a prefix that is derived from
-    /// the name of another field of the signature or of a key that only the demos have.
+    /// False if the state's field is surely another one: by its name or, where it has none, by its prefix. Prefixes are the
+    /// user's to choose, and DSPy's optimizers choose some too; so one that is derived from another name tells nothing unless
+    /// that name is missing in its own place.
     fn may_be(&self, slot: &Slot, field: &Value) -> bool {
         if let Some(name) = field.get("name").and_then(Value::as_str) {
             return name == slot.name();
         }
-        let Some(found) = field.get("prefix").and_then(Value::as_str) else { return true };
-        let is_derived_from = |name: &str| prefix(name) == found;
-        is_derived_from(slot.name())
-            || !(self.slots.iter().any(|other| is_derived_from(other.name()))
-                || self.demos.iter().any(|demo| demo.other_keys().any(is_derived_from)))
+        let Some(found) = prefix_of(field) else { return true };
+        prefix(slot.name()) == found || !(self.is_misplaced(found) || self.is_renamed(slot, found))
     }
+
+    /// True for the prefix of a field of the signature that does not stand in its own place.
+    fn is_misplaced(&self, found: &str) -> bool {
+        let mut places = self.slots.iter().enumerate();
+        places.any(|(index, other)| {
+            prefix(other.name()) == found && self.fields.get(index).and_then(prefix_of) != Some(found)
+        })
+    }
+
+    /// True for the prefix of a key that the demos have in place of this field, which none of them has.
+    fn is_renamed(&self, slot: &Slot, found: &str) -> bool {
+        let demos = || self.demos.iter().filter_map(Value::as_object);
+        let is_field = |key: &str| self.slots.iter().any(|slot| slot.name() == key);
+        !demos().any(|demo| demo.contains_key(slot.name()))
+            && demos().flat_map(|demo| demo.keys()).any(|key| prefix(key) == found && !is_field(key))
+    }
+}
+
+fn prefix_of(field: &Value) -> Option<&str> {
+    field.get("prefix").and_then(Value::as_str)
 }
 
 /// How a state's field is called in a message.

@@ -263,7 +263,8 @@ async fn an_lm_inside_of_an_lm_keeps_a_history_of_its_own() {
 async fn the_calls_of_a_batch_and_of_frozen_parts_are_in_the_modules_history() {
     let lm = answers(["a", "b", "c"]);
     let module = karat::Frozen::new(qa(&lm));
-    module.batch([ask(), ask()]).await;
+    let done = module.batch([ask(), ask()]).await;
+    assert_eq!(done.errors().count(), 0);
     module.call(ask()).await.unwrap();
     assert_eq!(module.history().len(), 3);
 }

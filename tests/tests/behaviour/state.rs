@@ -203,6 +203,11 @@ fn a_field_of_another_name_is_known_by_the_demos_and_a_custom_prefix_is_taken() 
     let renamed = change(json!([{"question": "q", "search_text": "s"}]));
     let error = program().load_state(&state(&renamed)).unwrap_err();
     assert_eq!((error.predictor(), error.field()), (Some("query"), Some("query")), "{error}");
+    // The way out that the message tells.
+    assert!(error.to_string().contains(r#"`"name": "query"`"#), "{error}");
+    let mut named = renamed;
+    named["query"]["signature"]["fields"][1]["name"] = json!("query");
+    program().load_state(&state(&named)).unwrap();
     let custom = change(json!([{"question": "q", "query": "s", "augmented": true}]));
     let mut fresh = program();
     fresh.load_state(&state(&custom)).unwrap();
@@ -212,6 +217,68 @@ fn a_field_of_another_name_is_known_by_the_demos_and_a_custom_prefix_is_taken() 
         json!({"name": "query", "prefix": "Search Text:", "description": "d"})
     );
     assert_eq!(saved["demos"][0]["augmented"], true);
+}
+
+#[test]
+fn a_prefix_that_an_optimizer_chose_is_taken_even_if_another_field_or_column_is_called_so() {
+    let mut json = json(&tuned());
+    let fields = json["answer.predict"]["signature"]["fields"].as_array_mut().unwrap();
+    fields.iter_mut().for_each(|field| drop(field.as_object_mut().unwrap().remove("name")));
+    for chosen in ["Reasoning:", "Response:", "answer is", ""] {
+        json["answer.predict"]["signature"]["fields"][2]["prefix"] = json!(chosen);
+        json["answer.predict"]["demos"] = json!([{"question": "q", "answer": "a", "response": "a column"}]);
+        let mut fresh = program();
+        fresh.load_state(&state(&json)).unwrap();
+        assert_eq!(self::json(&fresh)["answer.predict"]["signature"]["fields"][2]["prefix"], chosen);
+    }
+    // Rows of the whole program's data set, which optimizers give to each of its predictors, beside demos of its own.
+    json["answer.predict"]["signature"]["fields"][2]["prefix"] = json!("Response:");
+    json["answer.predict"]["demos"] =
+        json!([{"question": "q", "answer": "a"}, {"question": "q", "response": "r"}]);
+    program().load_state(&state(&json)).unwrap();
+}
+
+#[test]
+fn an_empty_description_stays_one_and_is_not_saved_as_none() {
+    for description in ["", "${query}", "${other}", " "] {
+        let mut json = json(&tuned());
+        json["query"]["signature"]["fields"][1]["description"] = json!(description);
+        let mut fresh = program();
+        fresh.load_state(&state(&json)).unwrap();
+        assert_eq!(self::json(&fresh)["query"]["signature"]["fields"][1]["description"], description);
+    }
+}
+
+#[test]
+fn what_was_loaded_is_saved_in_the_same_order_each_time() {
+    let mut original = with_lm(LM);
+    original["query"]["demos"] =
+        json!([{"augmented": true, "question": "q", "a": 1, "query": "s", "b": 2, "c": 3, "d": 4}]);
+    // First in the file, where taking it out moves all others.
+    let mut json = json!({ "metadata": original["metadata"].take() });
+    json.as_object_mut().unwrap().extend(original.as_object().unwrap().clone());
+    json["metadata"] = json!({"dependency_versions": {}});
+    let read = state(&json);
+    assert_eq!(read.paths().collect::<Vec<_>>(), ["limit", "query", "answer.predict"]);
+    let mut fresh = program();
+    fresh.load_state(&read).unwrap();
+    let once = self::json(&fresh);
+    let keys: Vec<_> = once["query"]["demos"][0].as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["question", "query", "augmented", "a", "b", "c", "d"]);
+    fresh.load_state(&state(&once)).unwrap();
+    assert_eq!(self::json(&fresh).to_string(), once.to_string());
+}
+
+#[test]
+fn numbers_of_demos_come_back_with_every_digit() {
+    let numbers = "[0.9856906946328695,0.4416613071681664,1,1.0,-0.0,1e-7,5e-324,1.7976931348623157e+308,18446744073709551615]";
+    let mut json = json(&tuned());
+    json["query"]["demos"] = json!([{ "question": "q", "query": "PLACE" }]);
+    let text = json.to_string().replace("\"PLACE\"", numbers);
+    let mut fresh = program();
+    fresh.load_state(&serde_json::from_str::<State>(&text).unwrap()).unwrap();
+    let saved = serde_json::to_string(&fresh.dump_state()).unwrap();
+    assert!(saved.contains(numbers), "{saved}");
 }
 
 #[test]
