@@ -3,7 +3,8 @@
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value};
 
-use super::Field;
+use super::{Field, FieldValue};
+use crate::json;
 
 /// How a field's value stands in text, derived from its schema once per signature.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,25 +71,24 @@ impl CompiledField {
 
     /// The value that a piece of a model's text stands for. Bare words where JSON is wanted become a string: an enum's name, a
     /// date; the typed read decides whether that fits.
-    pub(crate) fn value_of_text(&self, text: &str) -> Value {
+    pub(crate) fn value_of_text(&self, text: &str) -> FieldValue {
         let is_null = |text: &str| matches!(text, "null" | "None");
         match self.shape {
-            Shape::OptionalText if is_null(text.trim()) => Value::Null,
-            Shape::Text | Shape::OptionalText => Value::String(text.into()),
+            Shape::OptionalText if is_null(text.trim()) => Value::Null.into(),
+            Shape::Text | Shape::OptionalText => Value::String(text.into()).into(),
             Shape::Json => {
-                let text = unfenced(text.trim());
-                match serde_json::from_str(text) {
-                    Ok(value) => value,
-                    Err(_) => match text {
-                        "None" => Value::Null,
-                        "True" => Value::Bool(true),
-                        "False" => Value::Bool(false),
-                        _ => Value::String(text.into()),
-                    },
-                }
+                json_value(text).unwrap_or_else(|| Value::String(unfenced(text.trim()).into()).into())
             }
         }
     }
+}
+
+/// The one whole JSON value of the text; `None` if there is none, if it is cut off, or if there are several that differ.
+fn json_value(text: &str) -> Option<FieldValue> {
+    let mut found = json::find(text).ok()?;
+    let one = found.pop()?;
+    let is_clear = !one.is_truncated() && found.iter().all(|other| other.value == one.value);
+    is_clear.then_some(FieldValue { value: one.value, repairs: one.repairs })
 }
 
 /// A reference at the top hides the type: put the definition in its place.
@@ -218,10 +218,10 @@ mod tests {
 
     #[test]
     fn bare_words_become_strings_and_json_becomes_values() {
-        assert_eq!(compiled::<Certainty>().value_of_text("High"), json!("High"));
-        assert_eq!(compiled::<Vec<u8>>().value_of_text("```json\n[1]\n```"), json!([1]));
-        assert_eq!(compiled::<String>().value_of_text("[1]"), json!("[1]"));
-        assert_eq!(compiled::<Option<String>>().value_of_text("None"), json!(null));
-        assert_eq!(compiled::<bool>().value_of_text("True"), json!(true));
+        assert_eq!(compiled::<Certainty>().value_of_text("High").value, json!("High"));
+        assert_eq!(compiled::<Vec<u8>>().value_of_text("```json\n[1]\n```").value, json!([1]));
+        assert_eq!(compiled::<String>().value_of_text("[1]").value, json!("[1]"));
+        assert_eq!(compiled::<Option<String>>().value_of_text("None").value, json!(null));
+        assert_eq!(compiled::<bool>().value_of_text("True").value, json!(true));
     }
 }

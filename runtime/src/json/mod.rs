@@ -11,6 +11,7 @@ mod string;
 
 use std::fmt;
 
+#[cfg(test)]
 use serde_json::Value;
 
 pub(crate) use self::find::{Found, find};

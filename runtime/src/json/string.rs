@@ -122,18 +122,12 @@ fn is_last(cursor: &Cursor<'_>, quote: char, ends: Ends) -> bool {
         // A key has no quotes inside of it: what else could follow one is a guess.
         Ends::Key => true,
         Ends::Value(within) => match (within, next) {
-            (Within::Object, '}') | (Within::List, ']') => true,
+            // In a list nothing tells whether a text goes on behind `",`.
+            (Within::Object, '}') | (Within::List, ']' | ',') => true,
             (Within::Object, ',') => {
                 after.advance(1);
                 let _ = after.skip();
-                matches!(after.peek(), None | Some('}')) || after.is_before_key()
-            }
-            (Within::List, ',') => {
-                after.advance(1);
-                let _ = after.skip();
-                after
-                    .peek()
-                    .is_none_or(|c| opens(c) || c.is_ascii_digit() || "{[]-".contains(c) || is_word(&after))
+                matches!(after.peek(), None | Some('}' | '.')) || after.is_before_key()
             }
             // A comma was forgotten.
             (Within::Object, _) => after.is_before_key() && (opens(next) || rest.starts_with(is_blank)),
@@ -142,13 +136,6 @@ fn is_last(cursor: &Cursor<'_>, quote: char, ends: Ends) -> bool {
             }
         },
     }
-}
-
-/// True if the next item of a list is a word by itself.
-fn is_word(cursor: &Cursor<'_>) -> bool {
-    let rest = cursor.rest();
-    let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
-    end > 0 && rest[end..].trim_start_matches(is_blank).starts_with([',', ']'])
 }
 
 /// An escape; one that JSON does not know stands for itself.
