@@ -9,6 +9,8 @@ use karat::{
 
 use crate::support::*;
 
+type Deep = BTreeMap<u8, (Predict<Qa>, Param<String>)>;
+
 /// Every kind of part.
 #[module]
 struct Whole {
@@ -16,7 +18,7 @@ struct Whole {
     plain: u32,
     steps: Vec<Predict<Qa>>,
     tools: HashMap<String, ChainOfThought<Qa>>,
-    deep: Option<Box<[BTreeMap<u8, (Predict<Qa>, Param<String>)>; 1]>>,
+    deep: Option<Box<[Deep; 1]>>,
     tuned: Frozen<TwoSteps>,
     best: BestOfN<Frozen<Predict<Qa>>>,
     refine: Refine<ChainOfThought<Qa>>,

@@ -152,7 +152,8 @@ fn differ(expected: &Value, found: &Value, at: &str, all: &mut Vec<String>) {
             }
         }
         // As text, where every digit shows.
-        _ if expected.to_string() != found.to_string() => {
+        // By their text: 1 and 1.0 are two values.
+        _ if [expected, found].map(Value::to_string).windows(2).any(|pair| pair[0] != pair[1]) => {
             all.push(format!("{at}: expected {expected}, found {found}"));
         }
         _ => {}
