@@ -47,7 +47,7 @@ pub use self::{
     reward::{BoxReward, IntoScore, Reward, Score, Sourced},
     rollout::{Advice, Rollout},
     signature::{Fields, Place, Signature, Spec},
-    state::{Program, ProgramField, ProgramModule, ProgramPredictor, State, StateOptions},
+    state::{Program, ProgramField, ProgramModule, ProgramParameter, ProgramPredictor, State, StateOptions},
     trace::{CallRecord, Step, Trace, Tracer},
 };
 

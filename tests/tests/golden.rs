@@ -205,7 +205,7 @@ impl Subscriber for Log {
 
 /// `UPDATE_GOLDEN=1 cargo test -p karat-tests --test golden` writes these files anew.
 #[test]
-fn karat_writes_the_same_bytes_as_ever() {
+fn karat_writes_the_same_bytes_as_ever_and_loads_them_as_what_was_saved() {
     let version = format!(r#""version": "{}""#, env!("CARGO_PKG_VERSION"));
     for name in NAMES {
         let text = saved(&*tuned(name), &format!("karat-{name}"));
@@ -223,13 +223,7 @@ fn karat_writes_the_same_bytes_as_ever() {
             "{name}: the layout of state files changed; if it should, write the golden files anew with UPDATE_GOLDEN=1\n\
              {text}"
         );
-    }
-}
-
-#[test]
-fn the_files_that_karat_wrote_load_as_what_was_saved() {
-    for name in NAMES {
-        let program = loaded(name, &golden("karat").join(format!("{name}.json")));
+        let program = loaded(name, &path);
         let original = tuned(name);
         assert_same(name, &parity::learned(&*original), &parity::learned(&*program));
         assert_eq!(program.dump_state(), original.dump_state(), "{name}");

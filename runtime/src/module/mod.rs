@@ -420,7 +420,8 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// [`save`](Module::save) writes it.
     ///
     /// # Errors
-    /// Those of [`State::write`]. Each file is whole, the old or the new one.
+    /// Those of [`State::write`]. Both files are then the old ones: neither is replaced before both new ones are whole and on
+    /// disk.
     fn save_program(&self, folder: impl AsRef<Path>) -> Result<()> {
         save_program(folder.as_ref(), self.program(), &self.dump_state())
     }
@@ -429,8 +430,8 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// changed source text or karat version is a warning.
     ///
     /// # Errors
-    /// [`is_state`](Error::is_state) with every difference: other modules, predictors, signatures or field types. And those
-    /// of [`load`](Module::load).
+    /// [`is_state`](Error::is_state) with every difference: other modules, predictors, parameters, signatures or field types;
+    /// doc comments make none. And those of [`load`](Module::load).
     fn load_program(&mut self, folder: impl AsRef<Path>) -> Result<()> {
         self.load_state(&load_program(folder.as_ref(), &self.program())?)
     }

@@ -115,8 +115,9 @@ where
             Ok(_) => Ok(value),
             Err(error) => {
                 let found = shortened(&value.to_string(), 200);
+                let cause = shortened(&error.to_string(), 300);
                 Err(state_error(format!(
-                    "the value could not be read again from its JSON form {found}: {error}"
+                    "the value could not be read again from its JSON form {found}: {cause}"
                 ))
                 .with_source(error))
             }
@@ -127,7 +128,9 @@ where
         let value = T::deserialize(state).map_err(|error| {
             let found = shortened(&state.to_string(), 200);
             let expected = std::any::type_name::<T>();
-            state_error(format!("expected a value of the type `{expected}`, found {found}: {error}"))
+            // It may hold the whole value once more.
+            let cause = shortened(&error.to_string(), 300);
+            state_error(format!("expected a value of the type `{expected}`, found {found}: {cause}"))
                 .with_source(error)
         })?;
         self.set(value);

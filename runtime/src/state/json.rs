@@ -1,12 +1,14 @@
 //! JSON of which nothing is lost: a key that stands twice in an object is an error and not a silent choice.
 
-use std::{collections::HashSet, fmt};
+use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Number, Value};
+
+use crate::text::shortened;
 
 /// An object whose keys stand once each, at every depth.
 pub(super) fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
@@ -17,6 +19,26 @@ pub(super) fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<S
             kind(&other)
         ))),
     }
+}
+
+/// True if objects and lists lie in it more than `most` levels deep, itself included.
+pub(super) fn is_deeper_than(value: &Value, most: usize) -> bool {
+    // Not by recursion: the stack has an end too.
+    let mut open = vec![(value, 1)];
+    while let Some((value, depth)) = open.pop() {
+        let inner: Box<dyn Iterator<Item = &Value>> = match value {
+            Value::Array(items) => Box::new(items.iter()),
+            Value::Object(object) => Box::new(object.values()),
+            _ => continue,
+        };
+        if depth > most {
+            return true;
+        }
+        open.extend(
+            inner.filter(|value| value.is_array() || value.is_object()).map(|value| (value, depth + 1)),
+        );
+    }
+    false
 }
 
 /// What kind of value it is, in words.
@@ -95,9 +117,9 @@ impl<'de> Visitor<'de> for Unique {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
-        let mut seen = HashSet::new();
         while let Some(key) = entries.next_key::<String>()? {
-            if !seen.insert(key.clone()) {
+            if object.contains_key(&key) {
+                let key = shortened(&key, 100);
                 return Err(A::Error::custom(format!(
                     "the key `{key}` stands twice in one object: keep one"
                 )));
@@ -110,6 +132,8 @@ impl<'de> Visitor<'de> for Unique {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn read(text: &str) -> Result<Map<String, Value>, serde_json::Error> {
@@ -120,6 +144,16 @@ mod tests {
     fn json_reads_as_serde_json_reads_it() {
         let text = r#"{"a": [null, true, -1, 18446744073709551615, 0.1, "x"], "b": {"c": {}}}"#;
         assert_eq!(Value::Object(read(text).unwrap()), serde_json::from_str::<Value>(text).unwrap());
+    }
+
+    #[test]
+    fn depth_is_counted_as_serde_json_counts_it() {
+        for depth in [1, 2, 126, 127, 128, 129] {
+            let value = (1..depth).fold(json!([]), |inner, _| json!([inner]));
+            let is_read = serde_json::from_str::<Value>(&value.to_string()).is_ok();
+            assert_eq!(is_deeper_than(&value, 127), !is_read, "{depth}");
+        }
+        assert!(!is_deeper_than(&json!("x"), 0));
     }
 
     #[test]

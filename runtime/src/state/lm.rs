@@ -6,10 +6,28 @@ use super::{StateOptions, error, json::kind};
 use crate::{
     error::{Error, ErrorKind, Result},
     lm::{BoxFuture, Config, LanguageModel, Lm, Request, Response},
+    text::shortened,
 };
 
 /// Keys that say where requests go.
 const UNSAFE: [&str; 3] = ["api_base", "base_url", "model_list"];
+
+/// The last words of keys whose values may be secrets.
+const SECRET: [&str; 13] = [
+    "key",
+    "apikey",
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "bearer",
+    "auth",
+    "authorization",
+    "credentials",
+    "headers",
+    "cookie",
+];
 
 /// The class of DSPy's own LM, whose layout this is.
 const CLASS: (&str, &str) = ("_dspy_lm_class", "dspy.clients.lm.LM");
@@ -82,13 +100,16 @@ pub(super) fn load(state: &Value, options: &StateOptions) -> Result<Lm> {
         other => return Err(unexpected("model", "a text", other)),
     };
     let made = match entry.get(CLASS.0).filter(|class| *class != CLASS.1) {
-        Some(class) => Err(error(format!("its class {class} is one that only Python has"))),
+        Some(class) => {
+            let class = shortened(&class.to_string(), 100);
+            Err(error(format!("its class {class} is one that only Python has")))
+        }
         None => Lm::new(&model),
     };
     let lm = match made {
         Ok(lm) => lm,
         Err(cause) => {
-            tracing::warn!(model, %cause, "the state's LM cannot be asked; set another one with `set_lm`");
+            tracing::warn!(model = shortened(&model, 100), %cause, "the state's LM cannot be asked; set another one with `set_lm`");
             return Ok(Lm::custom(Unavailable { model, cause }).with_state(Config::default(), entry));
         }
     };
@@ -135,6 +156,7 @@ impl LanguageModel for Unavailable {
 
     fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
         let Self { model, cause } = self;
+        let model = shortened(model, 100);
         let message = format!(
             "the LM `{model}` comes from a state file and cannot be asked: {cause}; set one with `set_lm(&lm)`"
         );
@@ -146,14 +168,15 @@ fn config(settings: Map<String, Value>) -> Result<Config> {
     let mut config = Config::default();
     for (key, value) in settings {
         let wrong = |expected: &str| unexpected(&key, expected, Some(&value));
-        let whole = || value.as_u64().ok_or_else(|| wrong("a whole number from 0 up"));
+        let whole = || whole(&value).ok_or_else(|| wrong("a whole number from 0 up"));
         let small = || u32::try_from(whole()?).map_err(|_| wrong("a whole number below 4294967296"));
         match key.as_str() {
             "temperature" => config.temperature = Some(value.as_f64().ok_or_else(|| wrong("a number"))?),
             // What DSPy called it for reasoning models until 3.2.
             "max_tokens" | "max_completion_tokens" => config.max_tokens = Some(small()?),
             "n" => config.n = Some(small()?),
-            "seed" => config.seed = Some(whole()?),
+            // Below 0 it is one that only some providers know, who get it as it is.
+            "seed" if !value.is_i64() || value.is_u64() => config.seed = Some(whole()?),
             "rollout_id" => config.rollout_id = Some(whole()?),
             "stop" => {
                 config.stop = match &value {
@@ -168,19 +191,25 @@ fn config(settings: Map<String, Value>) -> Result<Config> {
     Ok(config)
 }
 
+/// A count, which in Python may be written as `1e4`.
+fn whole(value: &Value) -> Option<u64> {
+    let of_float =
+        |float: f64| (float.fract() == 0.0 && (0.0..1e15).contains(&float)).then_some(float as u64);
+    value.as_u64().or_else(|| value.as_f64().and_then(of_float))
+}
+
 /// Takes the addresses out of an LM's entry.
-pub(super) fn drop_unsafe(entry: &mut Value) {
-    if let Value::Object(entry) = entry {
-        UNSAFE.iter().for_each(|key| drop(entry.shift_remove(*key)));
-    }
+pub(super) fn drop_unsafe(entry: &mut Map<String, Value>) {
+    UNSAFE.iter().for_each(|key| drop(entry.shift_remove(*key)));
 }
 
 /// Takes out what may be a secret, at any depth: keys, tokens, headers.
-fn drop_secrets(entry: &mut Map<String, Value>) {
+pub(super) fn drop_secrets(entry: &mut Map<String, Value>) {
     let mut dropped = Vec::new();
     drop_secrets_in(entry, &mut dropped);
     if !dropped.is_empty() {
-        tracing::warn!(keys = dropped.join(", "), "parts of an LM's state may be secrets and are left out");
+        let keys = shortened(&dropped.join(", "), 500);
+        tracing::warn!(keys, "parts of an LM's state may be secrets and are left out");
     }
 }
 
@@ -203,15 +232,26 @@ fn drop_secrets_in(object: &mut Map<String, Value>, dropped: &mut Vec<String>) {
 }
 
 fn is_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase().replace('-', "_");
-    ["key", "token", "secret", "password", "authorization", "credentials", "headers", "cookie"]
-        .iter()
-        .any(|word| key == *word || key.strip_suffix(word).is_some_and(|rest| rest.ends_with('_')))
+    let mut name = String::new();
+    let mut before = None;
+    for letter in key.chars() {
+        // `apiKey` is `api_key`.
+        if letter.is_ascii_uppercase() && before.is_some_and(|before: char| before.is_ascii_lowercase()) {
+            name.push('_');
+        }
+        name.push(if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '_' });
+        before = Some(letter);
+    }
+    SECRET.iter().any(|word| name == *word || name.strip_suffix(word).is_some_and(|rest| rest.ends_with('_')))
 }
 
 fn unexpected(key: &str, expected: &str, found: Option<&Value>) -> crate::Error {
     // Only the kind: an LM's values may be secrets.
-    error(format!("expected {expected} at `lm.{key}`, found {}", found.map_or("nothing", kind)))
+    error(format!(
+        "expected {expected} at `lm.{}`, found {}",
+        shortened(key, 100),
+        found.map_or("nothing", kind)
+    ))
 }
 
 #[cfg(test)]
@@ -223,6 +263,10 @@ mod tests {
         for key in [
             "api_key",
             "API-Key",
+            "apiKey",
+            "x.apikey",
+            "accessToken",
+            "basic_auth",
             "aws_secret_access_key",
             "extra_headers",
             "azure_ad_token",

@@ -6,19 +6,21 @@ mod lm;
 mod predictor;
 mod prefix;
 mod program;
+mod versions;
 
-use std::{collections::BTreeSet, fmt, path::Path};
+use std::{borrow::Cow, collections::BTreeSet, fmt, path::Path};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 pub(crate) use self::predictor::FieldText;
-pub use self::program::{Program, ProgramField, ProgramModule, ProgramPredictor};
+pub use self::program::{Program, ProgramField, ProgramModule, ProgramParameter, ProgramPredictor};
 pub(crate) use self::program::{load as load_program, save as save_program};
 use crate::{
     error::{Error, ErrorKind, Result},
     lm::Lm,
     module::{Node, Traverse, Walker, WalkerMut},
+    text::shortened,
 };
 
 /// The key beside the paths; no parameter can have it as its path.
@@ -27,8 +29,8 @@ const METADATA: &str = "metadata";
 /// The path of a bare predictor, whose entry lies in the file without a path.
 const BARE: &str = "self";
 
-/// The version of DSPy whose files are read and written. Its minor versions may change the layout.
-const DSPY: &str = "3.3";
+/// How many levels of objects and lists serde_json reads. What lies deeper could be saved and not be loaded.
+const LEVELS: usize = 127;
 
 /// What a module has learned: an entry per parameter path and `metadata`, in the layout of DSPy's own JSON files. DSPy 3.3.1
 /// loads what karat writes, and karat loads what DSPy writes.
@@ -41,6 +43,9 @@ const DSPY: &str = "3.3";
 /// An entry of a predictor has `traces`, `train`, `demos`, `signature` (`instructions` and `fields`, each with `prefix` and
 /// `description`; karat adds the `name`) and `lm`. API keys are never in it. In the file of a bare predictor, whose path is
 /// `self`, these keys stand by themselves.
+///
+/// DSPy has rules of its own for what it loads: it takes tabs and common indents out of instructions, and refuses an LM that is
+/// one of OpenAI's reasoning models with fewer than 16000 `max_tokens` or a temperature other than 1.
 ///
 /// ```
 /// use karat::{Module, Predict, State, signature};
@@ -134,18 +139,23 @@ impl State {
     /// Reads a `.json` file that karat or DSPy wrote.
     ///
     /// # Errors
-    /// [`is_io`](Error::is_io): it cannot be read. [`is_state`](Error::is_state): it is a `.pkl` file, or not the JSON of a
-    /// state: cut off, an object with one key twice, more than 127 levels deep.
+    /// [`is_io`](Error::is_io): it cannot be read, or it is no file but a folder, a pipe or a device.
+    /// [`is_state`](Error::is_state): it is a Python pickle, or not the JSON of a state: cut off, not UTF-8, an object with one
+    /// key twice, more than 127 levels deep.
+    ///
+    /// It is read piece by piece, so that nesting without end takes no memory. A state of mostly text takes about twice its
+    /// file's size; a file of many small values may take 40 times its size, so look at the size of files that you do not trust.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         Self::from_entries(file::read(path.as_ref())?)
     }
 
     /// Writes a `.json` file, to be read by its owner alone (mode 0600 on Unix). Folders that are missing are made. A file of
-    /// this name is replaced as a whole or, after an error, left as it is.
+    /// this name is replaced as a whole or, after an error, left as it is; of a link, the file that it points to. A process
+    /// that is killed meanwhile leaves the old file, and may leave a `.karat-*.tmp` beside it.
     ///
     /// # Errors
-    /// [`is_io`](Error::is_io): it cannot be written, or the file there is read-only. [`is_state`](Error::is_state): the name
-    /// does not end with `.json`, or a value has no JSON form.
+    /// [`is_io`](Error::is_io): it cannot be written, or what is there is read-only or no file. [`is_state`](Error::is_state):
+    /// the name does not end with `.json`, or a value has no JSON form or is nested too deeply to be read again.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         file::write(path.as_ref(), &self.to_json()?)
     }
@@ -154,14 +164,24 @@ impl State {
         if let Some(mistake) = &self.mistake {
             return Err(mistake.clone());
         }
+        for (path, entry) in &self.entries {
+            if json::is_deeper_than(entry, LEVELS - 1) {
+                let message = format!(
+                    "a value is nested too deeply to be loaded again: a file has at most {LEVELS} levels of objects and lists"
+                );
+                return Err(at(path, error(message)));
+            }
+        }
         let mut all = self.entries.clone();
         if !self.options.allow_unsafe_lm_state {
-            all.values_mut().filter_map(|entry| entry.get_mut("lm")).for_each(lm::drop_unsafe);
+            all.values_mut().filter_map(predictor::lm_of).for_each(lm::drop_unsafe);
         }
-        if let Some(Value::Object(bare)) = all.shift_remove(BARE) {
-            all.extend(bare);
+        let bare =
+            all.get(BARE).and_then(Value::as_object).filter(|entry| predictor::is_entry(entry)).cloned();
+        if let (Some(bare), 1) = (bare, all.len()) {
+            all = bare;
         }
-        all.insert(METADATA.into(), metadata());
+        all.insert(METADATA.into(), versions::metadata());
         Ok(all)
     }
 
@@ -171,8 +191,10 @@ impl State {
             return Err(error(format!("`{METADATA}` should be an object, found {}", json::kind(other))));
         }
         if predictor::is_entry(&entries) {
-            entries = Map::from_iter([(BARE.to_owned(), Value::Object(entries))]);
+            entries = bare(entries);
         }
+        // Whatever is done with the state, it does not pass on somebody's API key.
+        entries.values_mut().filter_map(predictor::lm_of).for_each(lm::drop_secrets);
         Ok(Self { entries, metadata, ..Self::default() })
     }
 
@@ -208,18 +230,22 @@ impl State {
         if let Some(mistake) = &self.mistake {
             return Err(mistake.clone());
         }
+        let known = paths(root);
+        let entries = self.entries_for(&known);
         // Before the paths are looked at, which changed with the layouts.
-        for (path, entry) in &self.entries {
+        for (path, entry) in entries.iter() {
             predictor::refuse_legacy(entry).map_err(|error| at(path, error))?;
         }
-        self.check_paths(root)?;
-        self.warn_of_versions();
+        self.check_paths(&entries, &known)?;
+        if let Some(metadata) = &self.metadata {
+            versions::warn(metadata);
+        }
         let mut outcome = Ok(());
         // Equal LMs become one, so that they share what an LM holds.
         let mut lms: Vec<Lm> = Vec::new();
         WalkerMut::run(root, &mut |site, parameter| {
             let (path, false, Ok(())) = (site.path(), site.is_frozen(), &outcome) else { return };
-            let Some(entry) = self.entries.get(path) else { return };
+            let Some(entry) = entries.get(path) else { return };
             outcome = parameter.load_state(entry, &self.options).map_err(|error| at(path, error));
             let Some(predictor) = parameter.as_predictor_mut() else { return };
             let Some(lm) = predictor.lm().cloned() else { return };
@@ -231,21 +257,40 @@ impl State {
         outcome
     }
 
-    /// The module's paths and the state's have to be the same.
-    fn check_paths<T: Traverse>(&self, root: &T) -> Result<()> {
-        let mut known = BTreeSet::new();
-        Walker::run(root, &mut |site, node| {
-            if let (Node::Parameter(_), false) = (node, site.is_frozen()) {
-                known.insert(site.path().to_owned());
+    /// The entries as a module with these paths has them. What a file without paths is, one predictor or parameters of such
+    /// names, only the module can tell.
+    fn entries_for(&self, known: &BTreeSet<String>) -> Cow<'_, Map<String, Value>> {
+        let is_bare = known.len() == 1 && known.contains(BARE);
+        match self.entries.get(BARE) {
+            None if is_bare && predictor::has_key_of_entry(&self.entries) => {
+                Cow::Owned(bare(self.entries.clone()))
             }
-        });
+            Some(Value::Object(entry))
+                if self.entries.len() == 1
+                    && !known.contains(BARE)
+                    && entry.keys().all(|key| known.contains(key)) =>
+            {
+                Cow::Borrowed(entry)
+            }
+            _ => Cow::Borrowed(&self.entries),
+        }
+    }
+
+    /// The module's paths and the state's have to be the same.
+    fn check_paths(&self, entries: &Map<String, Value>, known: &BTreeSet<String>) -> Result<()> {
         let missing: Vec<_> =
-            known.iter().map(String::as_str).filter(|path| self.get(path).is_none()).collect();
-        let extra: Vec<_> = self.paths().filter(|path| !known.contains(*path)).collect();
+            known.iter().map(String::as_str).filter(|path| !entries.contains_key(*path)).collect();
+        let extra: Vec<_> =
+            entries.keys().map(String::as_str).filter(|path| !known.contains(*path)).collect();
         if let Some(first) = missing.first() {
             let mut message = format!("the state has no entry for {}", quoted(&missing));
             if extra.is_empty() {
-                message += "; every other predictor of the module is there";
+                let is_empty = missing.len() == known.len();
+                message += if is_empty {
+                    "; it has none at all"
+                } else {
+                    "; every other predictor of the module is there"
+                };
             } else {
                 message += &format!("; it has {}, which the module does not have", quoted(&extra));
             }
@@ -270,39 +315,22 @@ impl State {
             quoted(&known.iter().map(String::as_str).collect::<Vec<_>>())
         )))
     }
+}
 
-    /// Another version may read or mean something else; it need not.
-    fn warn_of_versions(&self) {
-        let saved_with = |tool: &str| {
-            let metadata = self.metadata.as_ref()?;
-            let version = match tool {
-                "karat" => metadata.get("karat")?.get("version")?,
-                _ => metadata.get("dependency_versions")?.get(tool)?,
-            };
-            version.as_str()
-        };
-        for (tool, current) in [("karat", minor(env!("CARGO_PKG_VERSION"))), ("dspy", DSPY)] {
-            if let Some(saved) = saved_with(tool).filter(|saved| minor(saved) != current) {
-                tracing::warn!(
-                    tool,
-                    saved,
-                    current,
-                    "the state was saved with another version; check that the program still does what it should"
-                );
-            }
+/// The paths of what a state of this module has.
+fn paths<T: Traverse>(root: &T) -> BTreeSet<String> {
+    let mut known = BTreeSet::new();
+    Walker::run(root, &mut |site, node| {
+        if let (Node::Parameter(_), false) = (node, site.is_frozen()) {
+            known.insert(site.path().to_owned());
         }
-    }
+    });
+    known
 }
 
-/// What karat writes beside the parameters. DSPy compares every version in `dependency_versions` with its own and knows no
-/// name but its own three, so that this object has to stay empty.
-fn metadata() -> Value {
-    json!({ "dependency_versions": {}, "karat": { "version": env!("CARGO_PKG_VERSION") } })
-}
-
-/// The first two numbers of a version.
-fn minor(version: &str) -> &str {
-    version.match_indices('.').nth(1).map_or(version, |(end, _)| version.get(..end).unwrap_or(version))
+/// The entries of a bare predictor's file, which has no path.
+fn bare(entry: Map<String, Value>) -> Map<String, Value> {
+    Map::from_iter([(BARE.to_owned(), Value::Object(entry))])
 }
 
 fn error(message: impl Into<String>) -> Error {
@@ -315,7 +343,8 @@ fn at(path: &str, error: Error) -> Error {
 }
 
 fn quoted(paths: &[&str]) -> String {
-    paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ")
+    let all = paths.iter().map(|path| format!("`{}`", shortened(path, 100))).collect::<Vec<_>>().join(", ");
+    shortened(&all, 2_000)
 }
 
 impl Serialize for State {

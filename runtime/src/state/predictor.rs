@@ -154,6 +154,7 @@ impl FieldList<'_> {
         let entry = as_object(field, &format!("`{at}`")).map_err(of_field)?;
         if let Some(key) = entry.keys().find(|key| !["name", "prefix", "description"].contains(&key.as_str()))
         {
+            let key = shortened(key, 100);
             let message = format!("unknown key `{key}` in `{at}`; expected `prefix` and `description`");
             return Err(of_field(error(message)));
         }
@@ -161,7 +162,12 @@ impl FieldList<'_> {
             Some(Value::String(text)) => Ok(text.as_str()),
             other => Err(of_field(unexpected(&format!("a text at `{at}.{key}`"), other))),
         };
-        let (found, description) = (text("prefix")?, text("description")?);
+        let found = text("prefix")?;
+        let description = match entry.get("description") {
+            // What DSPy writes for `desc=None`.
+            Some(Value::Null) => placeholder(slot.name()),
+            _ => text("description")?.to_owned(),
+        };
         if entry.contains_key("name") {
             text("name")?;
         }
@@ -182,7 +188,7 @@ impl FieldList<'_> {
         }
         Ok(FieldText {
             prefix: Some(found).filter(|found| *found != prefix(slot.name())).map(str::to_owned),
-            description: description.into(),
+            description,
         })
     }
 
@@ -234,10 +240,25 @@ pub(super) fn is_entry(object: &Map<String, Value>) -> bool {
     object.get("signature").is_some_and(has_fields) && object.get("demos").is_some_and(Value::is_array)
 }
 
+/// True if it has a key of the entry of a predictor, of today's or of an old layout.
+pub(super) fn has_key_of_entry(object: &Map<String, Value>) -> bool {
+    KEYS.iter().chain(LEGACY.iter().map(|(key, _)| key)).any(|key| object.contains_key(*key))
+}
+
+/// The LM's part of a value that is the entry of a predictor, whole or not.
+pub(super) fn lm_of(entry: &mut Value) -> Option<&mut Map<String, Value>> {
+    let entry = entry.as_object_mut()?;
+    // A parameter of another kind may have an `lm` of its own.
+    let is_of_predictor = entry.contains_key("signature") && entry.contains_key("demos");
+    entry.get_mut("lm").filter(|_| is_of_predictor)?.as_object_mut()
+}
+
 /// # Errors
 /// [`is_state`](crate::Error::is_state), if the entry is of a layout that is no longer read.
 pub(super) fn refuse_legacy(entry: &Value) -> Result<()> {
-    if let Some((key, version)) = LEGACY.iter().find(|(key, _)| entry.get(key).is_some()) {
+    // Predictors have had demos ever since; a parameter of another kind may have such a key.
+    let is_of_predictor = entry.get("demos").is_some();
+    if let Some((key, version)) = LEGACY.iter().find(|(key, _)| is_of_predictor && entry.get(key).is_some()) {
         return Err(error(format!(
             "the key `{key}` belongs to the layout of {version}, which is no longer read: load the program in the DSPy that \
              saved it, and save it again with DSPy 2.6 or later"
@@ -249,7 +270,8 @@ pub(super) fn refuse_legacy(entry: &Value) -> Result<()> {
 fn check_keys(entry: &Map<String, Value>) -> Result<()> {
     match entry.keys().find(|key| !KEYS.contains(&key.as_str())) {
         Some(key) => Err(error(format!(
-            "unknown key `{key}`; a predictor has {}",
+            "unknown key `{}`; a predictor has {}",
+            shortened(key, 100),
             KEYS.map(|key| format!("`{key}`")).join(", ")
         ))),
         None => Ok(()),

@@ -1,18 +1,19 @@
 //! What a program is made of, kept beside its state so that a state is not loaded into another program unnoticed.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::HashMap, io, path::Path};
 
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{State, error, file, quoted};
+use super::{State, error, file, quoted, versions};
 use crate::{
     error::Result,
     field::FieldRole,
     module::{Node, Traverse, Walker},
     predict::Predictor,
     signature::Slot,
+    text::shortened,
 };
 
 const PROGRAM: &str = "program.json";
@@ -30,8 +31,8 @@ pub struct Program {
     pub modules: Vec<ProgramModule>,
     /// Every predictor, frozen ones included.
     pub predictors: Vec<ProgramPredictor>,
-    /// The paths of other parameters.
-    pub parameters: Vec<String>,
+    /// Every other parameter, frozen ones included.
+    pub parameters: Vec<ProgramParameter>,
     /// The source of the outermost module's `impl` block, where it is known.
     pub source: Option<String>,
 }
@@ -62,6 +63,16 @@ pub struct ProgramPredictor {
     pub outputs: Vec<ProgramField>,
 }
 
+/// A parameter of a [`Program`] that is no predictor, such as a [`Param`](crate::Param).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ProgramParameter {
+    /// Its path.
+    pub path: String,
+    /// Whether it keeps what it has learned; see [`Frozen`](crate::Frozen).
+    pub frozen: bool,
+}
+
 /// A field of a [`ProgramPredictor`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -87,7 +98,9 @@ impl Program {
                 Some(predictor) => {
                     program.predictors.push(ProgramPredictor::of(site.path(), predictor, site.is_frozen()));
                 }
-                None => program.parameters.push(site.path().into()),
+                None => program
+                    .parameters
+                    .push(ProgramParameter { path: site.path().into(), frozen: site.is_frozen() }),
             }
         });
         program
@@ -101,7 +114,9 @@ impl Program {
             program.modules.iter().map(|module| (module.path.clone(), module.kind.clone())).collect()
         };
         differ("the module", &kinds(self), &kinds(saved), &mut found, |path, kind, saved, found| {
-            if kind != saved {
+            // Saved by another compiler, it may be written otherwise.
+            if *kind != short(saved) {
+                let saved = shortened(saved, 200);
                 found.push(format!("the module `{path}` is a `{kind}`, saved was a `{saved}`"));
             }
         });
@@ -117,10 +132,13 @@ impl Program {
                 now.differences(path, saved, found);
             },
         );
-        let parameters = |program: &Program| -> Vec<(String, ())> {
-            program.parameters.iter().map(|path| (path.clone(), ())).collect()
+        let parameters = |program: &Program| -> Vec<(String, bool)> {
+            program.parameters.iter().map(|parameter| (parameter.path.clone(), parameter.frozen)).collect()
         };
-        differ("the parameter", &parameters(self), &parameters(saved), &mut found, |_, _, _, _| {});
+        let both = |path: &str, now: &bool, saved: &bool, found: &mut Vec<String>| {
+            differ_in_frozen("parameter", path, *now, *saved, found);
+        };
+        differ("the parameter", &parameters(self), &parameters(saved), &mut found, both);
         found
     }
 }
@@ -141,17 +159,11 @@ impl ProgramPredictor {
         if self.signature != saved.signature {
             found.push(format!(
                 "the predictor `{path}` has the signature `{}`, saved was `{}`",
-                self.signature, saved.signature
+                self.signature,
+                shortened(&saved.signature, 200)
             ));
         }
-        if self.frozen != saved.frozen {
-            let word = |frozen: bool| if frozen { "frozen" } else { "not frozen" };
-            found.push(format!(
-                "the predictor `{path}` is {}, saved was {}",
-                word(self.frozen),
-                word(saved.frozen)
-            ));
-        }
+        differ_in_frozen("predictor", path, self.frozen, saved.frozen, found);
         for (role, now, saved) in
             [("input", &self.inputs, &saved.inputs), ("output", &self.outputs, &saved.outputs)]
         {
@@ -166,10 +178,15 @@ impl ProgramPredictor {
                 ));
                 continue;
             }
-            for (now, saved) in now.iter().zip(saved).filter(|(now, saved)| now.schema != saved.schema) {
+            let other =
+                |(now, saved): &(&ProgramField, &ProgramField)| shape(&now.schema) != shape(&saved.schema);
+            let text = |field: &ProgramField| shortened(&shape(&field.schema).to_string(), 600);
+            for (now, saved) in now.iter().zip(saved).filter(other) {
                 found.push(format!(
                     "the {role} field `{}` of the predictor `{path}` has the type {}, saved was {}",
-                    now.name, now.schema, saved.schema
+                    now.name,
+                    text(now),
+                    text(saved)
                 ));
             }
         }
@@ -192,6 +209,13 @@ impl ProgramField {
     }
 }
 
+fn differ_in_frozen(what: &str, path: &str, now: bool, saved: bool, found: &mut Vec<String>) {
+    let word = |frozen: bool| if frozen { "frozen" } else { "not frozen" };
+    if now != saved {
+        found.push(format!("the {what} `{path}` is {}, saved was {}", word(now), word(saved)));
+    }
+}
+
 /// Compares two lists by path: what only one of them has, and where `both` finds a difference.
 fn differ<T>(
     what: &str,
@@ -200,22 +224,48 @@ fn differ<T>(
     found: &mut Vec<String>,
     both: impl Fn(&str, &T, &T, &mut Vec<String>),
 ) {
-    let known: BTreeSet<&str> = now.iter().map(|(path, _)| path.as_str()).collect();
+    let known: HashMap<_, _> = now.iter().map(|(path, part)| (path, part)).collect();
+    let there: HashMap<_, _> = saved.iter().map(|(path, part)| (path, part)).collect();
     for (path, now) in now {
-        match saved.iter().find(|(other, _)| other == path) {
-            Some((_, saved)) => both(path, now, saved, found),
+        match there.get(path) {
+            Some(saved) => both(path, now, saved, found),
             None => found.push(format!("{what} `{path}` was not saved")),
         }
     }
-    for (path, _) in saved.iter().filter(|(path, _)| !known.contains(path.as_str())) {
-        found.push(format!("{what} `{path}` was saved and is not in the program"));
+    for (path, _) in saved.iter().filter(|(path, _)| !known.contains_key(path)) {
+        found.push(format!("{what} `{}` was saved and is not in the program", shortened(path, 100)));
     }
 }
 
-/// A type's name without the paths of its crates: `ChainOfThought<Qa>`.
+/// A schema without what says nothing of the type: doc comments and the like.
+fn shape(schema: &Value) -> Value {
+    let is_note = |key: &str| ["title", "description", "default", "examples", "deprecated"].contains(&key);
+    match schema {
+        Value::Array(items) => items.iter().map(shape).collect(),
+        Value::Object(object) => {
+            let parts = object.iter().filter(|(key, _)| !is_note(key)).map(|(key, part)| {
+                let part = match (key.as_str(), part) {
+                    // These are keyed by names, which may be called anything.
+                    ("properties" | "$defs" | "patternProperties", Value::Object(named)) => {
+                        named.iter().map(|(name, schema)| (name.clone(), shape(schema))).collect()
+                    }
+                    ("const" | "enum", values) => values.clone(),
+                    (_, part) => shape(part),
+                };
+                (key.clone(), part)
+            });
+            Value::Object(parts.collect())
+        }
+        plain => plain.clone(),
+    }
+}
+
+/// A type's name without the paths of its crates and without lifetimes, which some compilers write and others do not:
+/// `ChainOfThought<Qa>`.
 fn short(type_name: &str) -> String {
+    let name = type_name.replace("'_, ", "").replace("<'_>", "").replace(" + '_", "").replace("'_ ", "");
     let mut out = String::new();
-    for part in type_name.split_inclusive(['<', '>', ',', ' ', '(', ')', '[', ']', ';']) {
+    for part in name.split_inclusive(['<', '>', ',', ' ', '(', ')', '[', ']', ';', '&']) {
         out.push_str(part.rsplit("::").next().unwrap_or(part));
     }
     out
@@ -224,33 +274,46 @@ fn short(type_name: &str) -> String {
 #[derive(Serialize, Deserialize)]
 struct ProgramFile {
     program: Program,
+    #[serde(default)]
     metadata: Value,
 }
 
-/// Writes description and state into the folder, each file as a whole, the description first.
+/// Writes description and state into the folder. Neither takes an older one's place before both are whole and on disk.
 pub(crate) fn save(folder: &Path, program: Program, state: &State) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|cause| file::io_error("written", folder, cause))?;
     // Before anything is written: what cannot be saved leaves the folder as it is.
     let state = state.to_json()?;
-    file::write(&folder.join(PROGRAM), &ProgramFile { program, metadata: super::metadata() })?;
-    file::write(&folder.join(STATE), &state)
+    let (program_path, state_path) = (folder.join(PROGRAM), folder.join(STATE));
+    let program = ProgramFile { program, metadata: versions::metadata() };
+    let program = file::Prepared::new(&program_path, &program)?;
+    let state = file::Prepared::new(&state_path, &state)?;
+    program.replace()?;
+    state.replace()
 }
 
 /// The state in the folder, if it is that of this program.
 pub(crate) fn load(folder: &Path, program: &Program) -> Result<State> {
+    if folder.is_file() {
+        let message =
+            "expected a folder that `save_program` wrote, found a file; a state file is loaded with `load`";
+        return Err(file::io_error("read", folder, io::Error::new(io::ErrorKind::NotADirectory, message)));
+    }
     let path = folder.join(PROGRAM);
-    let saved = Value::Object(file::read(&path)?);
-    let saved: ProgramFile = serde_json::from_value(saved).map_err(|cause| {
-        error(format!("{} is not the description of a program: {cause}", path.display())).with_source(cause)
+    let saved = file::read(&path)?;
+    let metadata = saved.get("metadata").cloned().unwrap_or_default();
+    let saved: ProgramFile = serde_json::from_value(Value::Object(saved)).map_err(|cause| {
+        let (path, text) = (path.display(), shortened(&cause.to_string(), 300));
+        let note = versions::note(&metadata);
+        error(format!("{path} is not the description of a program: {text}{note}")).with_source(cause)
     })?;
     let differences = program.differences(&saved.program);
     if !differences.is_empty() {
         let count = differences.len();
         return Err(error(format!(
-            "the program in {} is not the compiled one, in {count} {}: {}",
+            "the program in {} is not the compiled one, in {count} {}: {}{}",
             folder.display(),
             if count == 1 { "way" } else { "ways" },
-            differences.join("; ")
+            differences.join("; "),
+            versions::note(&metadata)
         )));
     }
     if saved.program.source != program.source {
@@ -259,18 +322,48 @@ pub(crate) fn load(folder: &Path, program: &Program) -> Result<State> {
             "the program was saved with another source text; its modules and signatures are the same"
         );
     }
-    State::read(folder.join(STATE))
+    let state = State::read(folder.join(STATE))?;
+    // The state warns of its own versions when it is loaded.
+    if state.metadata() != Some(&metadata) {
+        versions::warn(&metadata);
+    }
+    Ok(state)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::short;
+    use serde_json::json;
+
+    use super::{shape, short};
 
     #[test]
-    fn type_names_lose_the_paths_of_crates() {
-        assert_eq!(
-            short("karat::modules::best_of_n::BestOfN<my::a::Rag<(u8, alloc::string::String)>>"),
-            "BestOfN<Rag<(u8, String)>>"
-        );
+    fn type_names_lose_the_paths_of_crates_and_lifetimes() {
+        for (long, expected) in [
+            (
+                "karat::modules::best_of_n::BestOfN<my::a::Rag<(u8, alloc::string::String)>>",
+                "BestOfN<Rag<(u8, String)>>",
+            ),
+            ("a::A<a::L<'_>>", "A<L>"),
+            ("a::A<alloc::borrow::Cow<'_, str>, &'_ a::B>", "A<Cow<str>, &B>"),
+            ("a::A<&a::B>", "A<&B>"),
+            ("a::A<dyn a::F + '_>", "A<dyn F>"),
+            ("a::K<'_'>", "K<'_'>"),
+        ] {
+            assert_eq!(short(long), expected);
+            assert_eq!(short(expected), expected);
+        }
+    }
+
+    #[test]
+    fn a_schemas_shape_has_no_doc_comments_and_keeps_fields_of_such_names() {
+        let schema = json!({"title": "T", "description": "d", "type": "object", "properties": {
+            "title": {"type": "string", "description": "d", "default": 1},
+            "description": {"enum": ["title", {"title": 1}]},
+        }, "anyOf": [{"title": "x", "type": "null"}]});
+        let shape_of_it = json!({"type": "object", "properties": {
+            "title": {"type": "string"},
+            "description": {"enum": ["title", {"title": 1}]},
+        }, "anyOf": [{"type": "null"}]});
+        assert_eq!(shape(&schema), shape_of_it);
     }
 }

@@ -1,10 +1,5 @@
 //! One predictor: what it sends, what it makes of answers, and every misuse at run time.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
-};
-
 use karat::{
     BestOfN, ChatAdapter, ErrorKind, JsonAdapter, Module, OnParseError, Predict, Reply, ScriptedLm,
     lm::{Config, Finish, ResponseFormat, Role},
@@ -13,7 +8,7 @@ use karat::{
 use serde_json::json;
 
 use crate::support::{
-    Qa, answers, ask, echo_id, failure, number, qa, question, reply, temperatures, tokens, whole,
+    Qa, Warnings, answers, ask, echo_id, failure, number, qa, question, reply, temperatures, tokens, whole,
 };
 
 /// Two fields, so that one may be missing.
@@ -295,47 +290,18 @@ async fn a_mistake_of_a_setter_is_told_before_anything_is_sent() {
     assert_eq!(lm.calls(), 0);
 }
 
-/// Collects the warnings of this thread.
-#[derive(Clone, Default)]
-struct Warnings(Arc<AtomicUsize>, Arc<Mutex<Vec<String>>>);
-
-impl tracing::Subscriber for Warnings {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        *metadata.level() == tracing::Level::WARN
-    }
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn event(&self, event: &tracing::Event<'_>) {
-        struct Text(String);
-        impl tracing::field::Visit for Text {
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                self.0 += &format!("{}={value:?} ", field.name());
-            }
-        }
-        let mut text = Text(String::new());
-        event.record(&mut text);
-        self.0.fetch_add(1, Ordering::SeqCst);
-        self.1.lock().unwrap().push(text.0);
-    }
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
 #[tokio::test]
 async fn a_rollout_id_at_temperature_0_is_warned_of_once() {
     let warnings = Warnings::default();
-    let _guard = tracing::subscriber::set_default(warnings.clone());
+    let _guard = warnings.collect();
     let lm = echo_id();
     let handle = lm.lm();
     let module = || Predict::<Qa>::new().lm(&handle);
     BestOfN::new(module(), 3, number).call(ask()).await.unwrap();
-    assert_eq!(warnings.0.load(Ordering::SeqCst), 0, "temperature 1 needs no warning");
+    assert!(warnings.told().is_empty(), "temperature 1 needs no warning");
     BestOfN::new(module().temperature(0.0), 3, number).call(ask()).await.unwrap();
     BestOfN::new(module().temperature(0.0), 3, number).call(ask()).await.unwrap();
-    let told = warnings.1.lock().unwrap().clone();
+    let told = warnings.told();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("temperature 0") && told[0].contains("scripted"), "{told:?}");
     assert_eq!(temperatures(&lm).len(), 9);

@@ -1,17 +1,18 @@
 //! What is saved and loaded, and what is refused with which words.
 
 use karat::{
-    ChainOfThought, Error, Frozen, Lm, Module, Param, Predict, Prediction, Reasoned, Result, State, module,
+    ChainOfThought, Error, Frozen, Module, Param, Predict, Prediction, Reasoned, Result, State, module,
 };
 use serde_json::{Value, json};
 
+use super::state_lm::{LM, with_lm};
 use crate::support::*;
 
 #[module]
-struct Program {
+pub(super) struct Program {
     limit: Param<Vec<u32>>,
-    query: Predict<MakeQuery>,
-    answer: ChainOfThought<Qa>,
+    pub(super) query: Predict<MakeQuery>,
+    pub(super) answer: ChainOfThought<Qa>,
     frozen: Frozen<Predict<Qa>>,
 }
 
@@ -22,7 +23,7 @@ impl Program {
     }
 }
 
-fn program() -> Program {
+pub(super) fn program() -> Program {
     Program {
         limit: Param::new(vec![1]),
         query: Predict::new(),
@@ -31,7 +32,7 @@ fn program() -> Program {
     }
 }
 
-fn tuned() -> Program {
+pub(super) fn tuned() -> Program {
     let mut program = program();
     program.limit.set(vec![2, 3]);
     program.query = Predict::new().instructions("Ask in Spanish.");
@@ -42,11 +43,11 @@ fn tuned() -> Program {
 }
 
 /// The state as JSON, to be changed by hand.
-fn json(module: &impl Module) -> Value {
+pub(super) fn json(module: &impl Module) -> Value {
     serde_json::to_value(module.dump_state()).unwrap()
 }
 
-fn state(json: &Value) -> State {
+pub(super) fn state(json: &Value) -> State {
     serde_json::from_str(&json.to_string()).unwrap()
 }
 
@@ -250,6 +251,16 @@ fn an_empty_description_stays_one_and_is_not_saved_as_none() {
 }
 
 #[test]
+fn a_description_of_null_which_dspy_writes_for_none_is_no_description() {
+    let mut json = json(&tuned());
+    json["query"]["signature"]["fields"][1]["description"] = Value::Null;
+    let mut fresh = program();
+    fresh.load_state(&state(&json)).unwrap();
+    assert_eq!(fresh.query.predictor().description("query"), "");
+    assert_eq!(self::json(&fresh)["query"]["signature"]["fields"][1]["description"], "${query}");
+}
+
+#[test]
 fn what_was_loaded_is_saved_in_the_same_order_each_time() {
     let mut original = with_lm(LM);
     original["query"]["demos"] =
@@ -321,93 +332,6 @@ fn what_optimizers_noted_down_is_kept_and_a_missing_lm_is_no_error() {
     );
 }
 
-const LM: &str = r#"{"_dspy_lm_class": "dspy.clients.lm.LM", "model": "openai/gpt-4o-mini", "model_type": "chat", "cache": false,
-    "num_retries": 7, "finetuning_model": null, "launch_kwargs": {}, "train_kwargs": {}, "temperature": 0.3,
-    "max_tokens": null, "top_p": 0.9, "stop": ["x"], "n": 2, "api_base": "http://127.0.0.1:9", "api_key": "sk-canary"}"#;
-
-fn with_lm(lm: &str) -> Value {
-    let mut json = json(&tuned());
-    json["query"]["lm"] = serde_json::from_str(lm).unwrap();
-    json
-}
-
-#[test]
-fn an_lm_comes_back_with_its_settings_and_without_its_address() {
-    let mut fresh = program();
-    fresh.load_state(&state(&with_lm(LM))).unwrap();
-    let lm = fresh.query.predictor().lm().unwrap();
-    assert_eq!(lm.name(), "openai/gpt-4o-mini");
-    let config = lm.config();
-    assert_eq!((config.temperature, config.max_tokens, config.n), (Some(0.3), None, Some(2)));
-    assert_eq!((config.stop.as_slice(), &config.params["top_p"]), (&["x".to_owned()][..], &json!(0.9)));
-    assert_eq!(config.params.len(), 1, "what is not for the provider is not sent: {config:?}");
-    let saved = &json(&fresh)["query"]["lm"];
-    let mut expected: Value = serde_json::from_str(LM).unwrap();
-    for key in ["api_base", "api_key"] {
-        expected.as_object_mut().unwrap().remove(key);
-    }
-    assert_eq!(saved, &expected, "the rest is kept for DSPy");
-}
-
-#[test]
-fn addresses_are_loaded_and_written_only_on_demand_and_keys_never() {
-    let mut fresh = program();
-    fresh.load_state(&state(&with_lm(LM)).allow_unsafe_lm_state(true)).unwrap();
-    let plain = serde_json::to_string(&fresh.dump_state()).unwrap();
-    let trusted = serde_json::to_string(&fresh.dump_state().allow_unsafe_lm_state(true)).unwrap();
-    assert!(!plain.contains("api_base") && trusted.contains(r#""api_base":"http://127.0.0.1:9""#));
-    let secret = Lm::new("openai/x")
-        .unwrap()
-        .api_key("sk-canary")
-        .param("extra_headers", json!({"Authorization": "sk-canary"}))
-        .param("extra_body", json!({"top_k": 5, "nested": [{"Api-Key": "sk-canary"}]}));
-    fresh.set_lm(&secret);
-    let saved = serde_json::to_string(&fresh.dump_state().allow_unsafe_lm_state(true)).unwrap();
-    assert!(!saved.contains("sk-canary") && saved.contains("top_k"), "{saved}");
-    assert!(!format!("{:?}", fresh.dump_state()).contains("sk-canary"));
-}
-
-#[test]
-fn a_state_without_an_lm_leaves_the_modules_own() {
-    let lm = answers([]).lm();
-    let mut fresh = program();
-    fresh.set_lm(&lm);
-    fresh.load_state(&tuned().dump_state()).unwrap();
-    assert_eq!(fresh.get_lm().unwrap(), Some(lm.clone()));
-    fresh.load_state(&state(&with_lm(LM)).keep_lm(true)).unwrap();
-    assert_eq!(fresh.get_lm().unwrap(), Some(lm));
-    assert_eq!(json(&fresh)["query"]["lm"], Value::Null, "a model of the program's own cannot be saved");
-}
-
-#[test]
-fn an_lm_of_wrong_types_is_an_error() {
-    for lm in [
-        r#"{"model": 1}"#,
-        r#"{"model": "openai/x", "temperature": "hot"}"#,
-        r#"{"model": "openai/x", "max_tokens": -1}"#,
-        r#"{"model": "openai/x", "stop": [1]}"#,
-    ] {
-        let error = program().load_state(&state(&with_lm(lm))).unwrap_err();
-        assert!(error.is_state() && error.predictor() == Some("query"), "{lm}: {error:?}");
-        program().load_state(&state(&with_lm(lm)).keep_lm(true)).unwrap();
-    }
-}
-
-#[tokio::test]
-async fn an_lm_that_karat_cannot_make_is_kept_and_says_so_at_a_call() {
-    for lm in [
-        r#"{"model": "anthropic/claude", "temperature": 0.5, "use_developer_role": true}"#,
-        r#"{"model": "gpt-4o"}"#,
-        r#"{"_dspy_lm_class": "my.Own", "model": "openai/x"}"#,
-    ] {
-        let mut fresh = program();
-        fresh.load_state(&state(&with_lm(lm))).unwrap();
-        assert_eq!(json(&fresh)["query"]["lm"], serde_json::from_str::<Value>(lm).unwrap(), "for DSPy");
-        let error = fresh.query.call(MakeQueryInput { question: "x".into() }).await.unwrap_err();
-        assert!(error.is_config() && error.to_string().contains("set_lm"), "{error}");
-    }
-}
-
 #[test]
 fn a_bare_predictors_file_has_no_path() {
     let tuned = Predict::<Qa>::new().instructions("Be brief.");
@@ -419,34 +343,6 @@ fn a_bare_predictors_file_has_no_path() {
     assert_eq!(fresh.predictor().instructions(), "Be brief.");
     let error = program().load_state(&state(&json)).unwrap_err();
     assert!(error.to_string().contains("`self`"), "{error}");
-}
-
-#[test]
-fn the_names_that_litellm_has_for_providers_are_known_and_given_back() {
-    for (name, saved) in [
-        ("hosted_vllm/m", "hosted_vllm/m"),
-        ("vllm/m", "hosted_vllm/m"),
-        ("together_ai/a/b", "together_ai/a/b"),
-        ("ollama_chat/m", "ollama_chat/m"),
-    ] {
-        let mut json = with_lm(&format!(r#"{{"model": "{name}"}}"#));
-        let mut fresh = program();
-        fresh.load_state(&state(&json)).unwrap();
-        json = self::json(&fresh);
-        // What a file had stays as it was.
-        assert_eq!(json["query"]["lm"]["model"], name);
-        fresh.set_lm(&Lm::new(name).unwrap());
-        assert_eq!(self::json(&fresh)["query"]["lm"]["model"], saved);
-    }
-}
-
-#[test]
-fn equal_lms_of_a_state_become_one() {
-    let mut json = with_lm(LM);
-    json["answer.predict"]["lm"] = json["query"]["lm"].clone();
-    let mut fresh = program();
-    fresh.load_state(&state(&json)).unwrap();
-    assert!(fresh.query.predictor().lm() == fresh.answer.predict().predictor().lm());
 }
 
 #[test]

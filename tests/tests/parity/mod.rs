@@ -152,10 +152,11 @@ fn differ(expected: &Value, found: &Value, at: &str, all: &mut Vec<String>) {
             }
         }
         // As text, where every digit shows.
-        // By their text: 1 and 1.0 are two values.
-        _ if [expected, found].map(Value::to_string).windows(2).any(|pair| pair[0] != pair[1]) => {
-            all.push(format!("{at}: expected {expected}, found {found}"));
+        _ => {
+            let [expected, found] = [expected, found].map(Value::to_string);
+            if expected != found {
+                all.push(format!("{at}: expected {expected}, found {found}"));
+            }
         }
-        _ => {}
     }
 }

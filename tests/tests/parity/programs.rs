@@ -6,8 +6,8 @@ use std::{
 };
 
 use karat::{
-    BestOfN, ChainOfThought, Field, Frozen, History, Lm, Module, Place, Predict, Prediction, Predictor,
-    Refine, Result, State, module, signature,
+    BestOfN, ChainOfThought, Frozen, History, Lm, Module, MultiChainComparison, Predict, Prediction,
+    Predictor, Refine, Result, State, module, signature,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -249,8 +249,7 @@ parts!(Refined { best: Refine<ChainOfThought<Qa>> });
 parts!(Block { leaf: Predict<Qa>, think: ChainOfThought<Qa> });
 parts!(Blocks { blocks: Vec<Block> });
 parts!(Mixed { blocks: (Block,), by: BTreeMap<String, Block> });
-parts!(MultiChain { predict: Predict<Qa> });
-parts!(Compare { compare: MultiChain });
+parts!(Compare { compare: MultiChainComparison<Qa> });
 parts!(Nested { first: Predict<Qa>, layers: (Blocks, Mixed) });
 parts!(Optimized { search: Predict<Search>, answer: ChainOfThought<FromPassages>, labeled: Predict<Qa> });
 parts!(OddValues { answer: Predict<Numbered> });
@@ -308,7 +307,7 @@ pub fn fresh(name: &str) -> Box<dyn Program> {
                 .into(),
             chains: [("x".to_owned(), chain())].into(),
         }),
-        "multi_chain" => Box::new(Compare { compare: MultiChain::new() }),
+        "multi_chain" => Box::new(Compare { compare: MultiChainComparison::new(3) }),
         "nested" => Box::new(Nested {
             first: predict(),
             layers: (
@@ -335,17 +334,6 @@ pub fn fresh(name: &str) -> Box<dyn Program> {
         }),
         "legacy" => Box::new(Legacy { search: Predict::new(), answer: chain() }),
         other => panic!("there is no program `{other}`"),
-    }
-}
-
-impl MultiChain {
-    /// The fields of DSPy's `MultiChainComparison` with three attempts.
-    fn new() -> Self {
-        let attempts = ["reasoning_attempt_1", "reasoning_attempt_2", "reasoning_attempt_3"];
-        let predict = attempts.into_iter().fold(predict(), |predict, name| {
-            predict.with_field(Field::input::<String>(name, ""), Place::Last)
-        });
-        Self { predict: predict.with_field(Field::output::<String>("rationale", ""), Place::First) }
     }
 }
 
