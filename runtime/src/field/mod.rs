@@ -1,5 +1,6 @@
 //! What a signature's field is: static facts, with function pointers for its type.
 
+mod coerce;
 mod compiled;
 mod slots;
 

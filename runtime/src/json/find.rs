@@ -25,8 +25,8 @@ impl Found {
     }
 }
 
-/// The values of a text: itself, if it is one; else those in code blocks, if there are any; else all objects and lists in it.
-/// At least one.
+/// The values of a text: itself, if it is one; else all objects and lists in it, those in code blocks marked as such. At least
+/// one.
 ///
 /// # Errors
 /// There is none, or one is nested too deeply.
@@ -37,32 +37,82 @@ pub(crate) fn find(text: &str) -> Result<Vec<Found>, Flaw> {
         return Ok(vec![Found { value, repairs: Repairs::default(), start, end: start + whole.len() }]);
     }
     let fences = fences(text);
-    let mut fenced = Vec::new();
+    // Those in code blocks first: braces in the prose before them might swallow them.
+    let fenced = fenced(text, &fences)?;
+    let (mut all, flaw) = around(text, &fenced)?;
+    let stands_alone =
+        |inner: &Found| !all.iter().any(|outer| outer.start < inner.start && inner.end <= outer.end);
+    let fenced: Vec<_> = fenced.into_iter().filter(stands_alone).collect();
+    all.extend(fenced);
+    all.sort_by_key(|found| found.start);
+    if !all.is_empty() {
+        return Ok(all);
+    }
+    let inside = fences.first().copied().unwrap_or((0, text.len()));
+    match alone(text, inside) {
+        Some(mut found) => {
+            if !fences.is_empty() {
+                found.repairs.add(Repair::Fence);
+            }
+            Ok(vec![found])
+        }
+        None => Err(flaw.unwrap_or_else(|| Flaw {
+            message: "there is no JSON value".into(),
+            offset: 0,
+            fatal: true,
+        })),
+    }
+}
+
+/// The one value that a text means: that of its code blocks, if it has any, else the only one. `None` if there are several that
+/// differ, or if it is cut off.
+pub(crate) fn clear(mut all: Vec<Found>) -> Option<Found> {
+    if all.iter().any(|found| found.repairs.contains(Repair::Fence)) {
+        all.retain(|found| found.repairs.contains(Repair::Fence));
+    }
+    let last = all.pop()?;
+    (!last.is_truncated() && all.iter().all(|other| other.value == last.value)).then_some(last)
+}
+
+/// The first object or list of each code block. A value may go beyond what looks like the block's end, since texts can hold
+/// code blocks; no part is read twice.
+fn fenced(text: &str, fences: &[(usize, usize)]) -> Result<Vec<Found>, Flaw> {
+    let mut all = Vec::new();
     let mut read = 0;
-    for (from, to) in &fences {
+    for (from, to) in fences {
         let begin = text.get(*from..*to).and_then(|inside| inside.find(['{', '[']));
         let Some(begin) = begin.map(|offset| from + offset).filter(|begin| *begin >= read) else { continue };
-        // A value may go beyond what looks like the block's end, since texts can hold code blocks: no part is read twice.
         match lenient::container(text, begin) {
-            Ok(found) => {
+            Ok(mut found) => {
                 read = found.end;
-                fenced.push(found);
+                found.repairs.add(Repair::Fence);
+                all.push(found);
             }
             Err(error) if error.fatal => return Err(error),
             Err(error) => read = error.offset,
         }
     }
-    if !fenced.is_empty() {
-        fenced.iter_mut().for_each(|found| found.repairs.add(Repair::Fence));
-        return Ok(fenced);
-    }
+    Ok(all)
+}
+
+/// The objects and lists that are not in code blocks, and what was wrong with the first that is none.
+fn around(text: &str, fenced: &[Found]) -> Result<(Vec<Found>, Option<Flaw>), Flaw> {
     let first = text.len() - text.trim_start_matches(lenient::is_blank).len();
     let last = text.trim_end_matches(lenient::is_blank).len();
+    let mut fenced = fenced.iter().peekable();
     let mut all = Vec::new();
-    let mut at = 0;
     let mut flaw = None;
+    let mut at = 0;
     while let Some(offset) = text.get(at..).and_then(|rest| rest.find(['{', '['])) {
-        match lenient::container(text, at + offset) {
+        let begin = at + offset;
+        while fenced.peek().is_some_and(|found| found.end <= begin) {
+            fenced.next();
+        }
+        if let Some(found) = fenced.peek().filter(|found| found.start <= begin) {
+            at = found.end;
+            continue;
+        }
+        match lenient::container(text, begin) {
             Ok(mut found) => {
                 at = found.end;
                 if found.start > first || found.end < last {
@@ -73,7 +123,7 @@ pub(crate) fn find(text: &str) -> Result<Vec<Found>, Flaw> {
             Err(error) if error.fatal => return Err(error),
             Err(error) => {
                 // On from where it went wrong, so that no part of the text is read twice.
-                at = error.offset.max(at + offset + 1);
+                at = error.offset.max(begin + 1);
                 while !text.is_char_boundary(at) {
                     at += 1;
                 }
@@ -81,24 +131,7 @@ pub(crate) fn find(text: &str) -> Result<Vec<Found>, Flaw> {
             }
         }
     }
-    if all.is_empty() {
-        let inside = match fences.first() {
-            Some((from, to)) => (*from, *to),
-            None => (0, text.len()),
-        };
-        if let Some(mut found) = alone(text, inside) {
-            if !fences.is_empty() {
-                found.repairs.add(Repair::Fence);
-            }
-            return Ok(vec![found]);
-        }
-        return Err(flaw.unwrap_or_else(|| Flaw {
-            message: "there is no JSON value".into(),
-            offset: 0,
-            fatal: true,
-        }));
-    }
-    Ok(all)
+    Ok((all, flaw))
 }
 
 /// The text as one value that is neither an object nor a list.

@@ -52,6 +52,16 @@ repairs! {
     DoubleKey: "key twice",
     /// A blank that JSON does not know.
     Blank: "other blank",
+    /// A number stood between quotes, perhaps with commas between groups of three digits.
+    NumberInText: "number as text",
+    /// A word stood for a truth value or for null: `yes`, `no`, `none`.
+    Word: "word",
+    /// The name of a key or of one of several choices was written in another case or with other punctuation.
+    Name: "name in another form",
+    /// One value stood for a list of one.
+    ListOfOne: "value for a list",
+    /// A list or an object stood between quotes.
+    JsonInText: "JSON as text",
     /// The text ended before the value did.
     Truncated: "cut off",
 }
@@ -63,6 +73,10 @@ pub struct Repairs(u32);
 impl Repairs {
     pub(crate) fn add(&mut self, repair: Repair) {
         self.0 |= 1 << repair as u32;
+    }
+
+    pub(crate) fn extend(&mut self, others: Repairs) {
+        self.0 |= others.0;
     }
 
     /// True if this was mended.

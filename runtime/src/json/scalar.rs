@@ -20,7 +20,7 @@ pub(super) fn bare(cursor: &mut Cursor<'_>, within: Within) -> Result<Value, Fla
         return Err(cursor.flaw("an ellipsis stands for what was left out"));
     }
     // Half of a text between quotes, the other half of which was taken for something else.
-    if text.contains('"') {
+    if within == Within::List && text.contains('"') {
         return Err(cursor.flaw("a quote inside of a text without quotes"));
     }
     let end = cursor.at() + length;

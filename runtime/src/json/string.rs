@@ -30,8 +30,10 @@ pub(super) fn key(cursor: &mut Cursor<'_>) -> Result<String, Flaw> {
         Some(open) if opens(open) => delimited(cursor, Ends::Key),
         Some('\\') if cursor.rest().starts_with("\\\"") => delimited(cursor, Ends::Key),
         _ => {
+            // Words with blanks in between too, up to the colon.
             let rest = cursor.rest();
-            let end = rest.find(|c: char| !is_bare_key(c)).unwrap_or(rest.len());
+            let words = rest.find(|c: char| !(is_bare_key(c) || c == ' ')).unwrap_or(rest.len());
+            let end = rest[..words].trim_end().len();
             if end == 0 {
                 let found = rest.chars().next().unwrap_or_default();
                 return Err(cursor.flaw(format!("expected a key, found `{found}`")));

@@ -12,7 +12,7 @@ fn rows(text: &'static str) -> impl Iterator<Item = Value> {
 }
 
 /// Numbers by value, objects without regard to order.
-fn same(a: &Value, b: &Value) -> bool {
+pub(crate) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
@@ -114,7 +114,6 @@ fn what_could_mean_two_things_is_an_error() {
         "{1, 2}",
         "{\"a\", \"b\"}",
         "{\"a\": [1}",
-        "{a b: 1}",
         "plain words",
         "",
         "/* no end",
@@ -149,9 +148,9 @@ fn each_flaw_is_noted() {
         ("[1_000]", Repair::Number),
         ("{\"a\":1,\"a\":1,}", Repair::DoubleKey),
         ("[1,\u{a0}2]", Repair::Blank),
-        ("[1", Repair::Truncated),
     ] {
         let (_, repairs) = parse(text).unwrap_or_else(|flaw| panic!("{text}: {flaw}"));
         assert!(repairs.contains(repair), "{text}: {repairs:?}");
     }
+    assert!(find("[1").unwrap()[0].is_truncated());
 }
