@@ -77,19 +77,19 @@ impl Adapter for JsonAdapter {
         if objects.len() > 1 && objects.iter().any(has_field) {
             objects.retain(has_field);
         }
-        let Some(last) = objects.pop() else {
+        if objects.is_empty() {
             return Err(refused("the one JSON object in the answer is repeated from the input".into()));
+        }
+        let count = objects.len();
+        let Some(one) = json::clear(objects) else {
+            return Err(refused(match count {
+                1 => "the answer's JSON object is cut off".into(),
+                _ => format!(
+                    "the answer has {count} JSON objects that differ, or one is cut off; one is wanted"
+                ),
+            }));
         };
-        if objects.iter().any(|other| other.value != last.value) {
-            return Err(refused(format!(
-                "the answer has {} JSON objects that differ; one is wanted",
-                objects.len() + 1
-            )));
-        }
-        if last.is_truncated() {
-            return Err(refused("the JSON object of the answer is cut off".into()));
-        }
-        let Found { value: Value::Object(mut object), repairs, .. } = last else {
+        let Found { value: Value::Object(mut object), repairs, .. } = one else {
             return Err(refused("the answer is not a JSON object".into()));
         };
         let mut take = |name| object.remove(name).map(|value| FieldValue { value, repairs });

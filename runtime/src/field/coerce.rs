@@ -1,6 +1,9 @@
 //! From a JSON value to the value that a schema asks for, where the two say the same in other words: `"5"` for 5, `yes` for true,
 //! one value for a list of one, a name in another case. What would lose or invent something is an error.
 
+use std::fmt;
+
+use serde::de::IgnoredAny;
 use serde_json::{Map, Number, Value};
 
 use crate::{
@@ -35,7 +38,30 @@ impl Fit {
 }
 
 /// Why a value does not fit: what was expected and found, and where.
-pub(crate) type Misfit = String;
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Misfit {
+    pub(crate) message: String,
+    /// True if a type would take it and change it in silence.
+    pub(crate) is_lossy: bool,
+}
+
+impl Misfit {
+    fn within(self, place: impl fmt::Display) -> Self {
+        Self { message: format!("{place}: {}", self.message), ..self }
+    }
+}
+
+impl From<String> for Misfit {
+    fn from(message: String) -> Self {
+        Self { message, is_lossy: false }
+    }
+}
+
+impl From<&str> for Misfit {
+    fn from(message: &str) -> Self {
+        message.to_owned().into()
+    }
+}
 
 /// The deepest schema that is followed: one may refer to itself.
 const DEPTH: usize = 128;
@@ -73,8 +99,10 @@ impl<'a> Target<'a> {
         }
         if let Some(reference) = self.key("$ref").and_then(Value::as_str) {
             let path = reference.strip_prefix('#').unwrap_or_default();
-            let definition =
-                self.root.pointer(path).ok_or_else(|| format!("the schema lacks {reference}"))?;
+            let definition = self
+                .root
+                .pointer(path)
+                .ok_or_else(|| Misfit::from(format!("the schema lacks {reference}")))?;
             return self.at(definition).coerce(value);
         }
         for keyword in ["anyOf", "oneOf"] {
@@ -134,7 +162,8 @@ impl<'a> Target<'a> {
                 let mut all = Fit::exact(Value::Null);
                 let mut list = Vec::with_capacity(items.len());
                 for (index, value) in items.iter().enumerate() {
-                    let fit = coerce(index, value).map_err(|misfit| format!("item {index}: {misfit}"))?;
+                    let fit =
+                        coerce(index, value).map_err(|misfit| misfit.within(format_args!("item {index}")))?;
                     all.repairs.extend(fit.repairs);
                     all.cost += fit.cost;
                     list.push(fit.value);
@@ -144,6 +173,8 @@ impl<'a> Target<'a> {
             Value::Null => Err(expected("a list", value)),
             _ => match inside(value, Value::is_array) {
                 Some(inner) => self.array(&inner).map(|fit| fit.and(Repair::JsonInText)),
+                // Half a list, or several, is not one item.
+                None if has_other_json(value) => Err(expected("a list", value)),
                 None => {
                     let one = coerce(0, value).map_err(|_| expected("a list", value))?;
                     Ok(Fit { value: Value::Array(vec![one.value.clone()]), ..one.and(Repair::ListOfOne) })
@@ -180,19 +211,19 @@ impl<'a> Target<'a> {
             };
             let fit = match schema {
                 Some(schema) => {
-                    self.at(schema).coerce(value).map_err(|misfit| format!("`{name}`: {misfit}"))?
+                    self.at(schema).coerce(value).map_err(|misfit| misfit.within(format_args!("`{name}`")))?
                 }
                 None => Fit::exact(value.clone()),
             };
             all.repairs.extend(fit.repairs);
             all.cost += fit.cost;
             if object.insert(name.to_owned(), fit.value).is_some() {
-                return Err(format!("two keys stand for `{name}`"));
+                return Err(format!("two keys stand for `{name}`").into());
             }
         }
         let required = self.key("required").and_then(Value::as_array).into_iter().flatten();
         match required.filter_map(Value::as_str).find(|name| !object.contains_key(*name)) {
-            Some(missing) => Err(format!("`{missing}` is missing in {}", excerpt(value))),
+            Some(missing) => Err(format!("`{missing}` is missing in {}", excerpt(value)).into()),
             None => Ok(Fit { value: Value::Object(object), ..all }),
         }
     }
@@ -211,11 +242,16 @@ fn cheapest(fits: impl Iterator<Item = Result<Fit, Misfit>>, value: &Value) -> R
     let mut nearest = good.into_iter().filter(|fit| Some(fit.cost) == least);
     match nearest.next() {
         Some(fit) if nearest.all(|other| other.value == fit.value) => Ok(fit),
-        Some(_) => Err(format!("{} fits several of the possible types equally well", excerpt(value))),
-        None => Err(match bad.as_slice() {
-            [one] => one.clone(),
-            all => format!("{} fits none of the possible types: {}", excerpt(value), all.join("; ")),
-        }),
+        Some(_) => Err(format!("{} fits several of the possible types equally well", excerpt(value)).into()),
+        None => match bad.as_slice() {
+            [one] => Err(one.clone()),
+            all => {
+                let why: Vec<_> = all.iter().map(|misfit| misfit.message.as_str()).collect();
+                let message =
+                    format!("{} fits none of the possible types: {}", excerpt(value), why.join("; "));
+                Err(Misfit { message, is_lossy: all.iter().any(|misfit| misfit.is_lossy) })
+            }
+        },
     }
 }
 
@@ -298,6 +334,10 @@ fn number(value: &Value) -> Result<Fit, Misfit> {
     };
     match value {
         Value::Number(number) if is_exact(number) => Ok(Fit::exact(value.clone())),
+        Value::Number(_) => {
+            let misfit = expected("a number that a 64-bit float can hold", value);
+            Err(Misfit { is_lossy: true, ..misfit })
+        }
         Value::String(text) => match numeral(text).filter(is_exact) {
             Some(number) => Ok(Fit::mended(Value::Number(number), Repair::NumberInText)),
             None => Err(expected("a number", value)),
@@ -341,6 +381,12 @@ fn inside(value: &Value, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
     whole.then_some(one.value)
 }
 
+/// True for a text that holds an object or a list, but is not one whole JSON value.
+fn has_other_json(value: &Value) -> bool {
+    let Value::String(text) = value else { return false };
+    text.contains(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_err()
+}
+
 /// A name without case, punctuation and blanks.
 fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
@@ -359,7 +405,7 @@ fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
 }
 
 fn expected(what: &str, found: &Value) -> Misfit {
-    format!("expected {what}, found {}", excerpt(found))
+    format!("expected {what}, found {}", excerpt(found)).into()
 }
 
 fn excerpt(value: &Value) -> String {
@@ -385,10 +431,10 @@ mod tests {
             .filter(|found| !found.is_truncated())
             .filter_map(|found| target.coerce(&found.value).ok())
             .collect();
-        if fits.is_empty() && found.iter().all(|found| !found.value.is_object() && !found.value.is_array()) {
+        if fits.is_empty() {
             fits.extend(target.coerce(&Value::String(text.trim().into())));
         }
-        only(fits.into_iter()).map(|fit| fit.value).ok_or_else(|| "no value or several".into())
+        only(fits.into_iter()).map(|fit| fit.value).ok_or_else(|| Misfit::from("no value or several"))
     }
 
     /// What the schema says of absent properties.
@@ -485,8 +531,9 @@ mod tests {
                 Repair::JsonInText,
             ),
         ] {
-            let fit =
-                Target::new(&schema).coerce(&value).unwrap_or_else(|misfit| panic!("{value}: {misfit}"));
+            let fit = Target::new(&schema)
+                .coerce(&value)
+                .unwrap_or_else(|misfit| panic!("{value}: {}", misfit.message));
             assert_eq!(fit.value, expected);
             assert!(fit.repairs.contains(repair), "{value}: {:?}", fit.repairs);
         }

@@ -1,9 +1,14 @@
 //! What is derived from a field's type, once per signature: how its values stand in text, and its type in words.
 
+use std::sync::Arc;
+
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value};
 
-use super::{Field, FieldValue};
+use super::{
+    Field, FieldValue,
+    coerce::{Fit, Misfit, Target},
+};
 use crate::json;
 
 /// How a field's value stands in text, derived from its schema once per signature.
@@ -27,6 +32,8 @@ pub(crate) struct CompiledField {
     pub(crate) type_text: String,
     /// A narrower schema than the type's own, known only at run time.
     narrowed: Option<Value>,
+    /// The schema with its definitions.
+    target: Arc<Value>,
 }
 
 impl CompiledField {
@@ -57,7 +64,10 @@ impl CompiledField {
             _ => Shape::Json,
         };
         let type_text = describe(&schema, definitions);
-        Self { field, shape, optional: field.is_optional(), type_text, narrowed }
+        if let (Some(object), false) = (schema.as_object_mut(), definitions.is_empty()) {
+            object.insert("$defs".into(), Value::Object(definitions.clone()));
+        }
+        Self { field, shape, optional: field.is_optional(), type_text, narrowed, target: Arc::new(schema) }
     }
 
     /// The JSON schema, as part of the generator's schema.
@@ -76,19 +86,44 @@ impl CompiledField {
         match self.shape {
             Shape::OptionalText if is_null(text.trim()) => Value::Null.into(),
             Shape::Text | Shape::OptionalText => Value::String(text.into()).into(),
-            Shape::Json => {
-                json_value(text).unwrap_or_else(|| Value::String(unfenced(text.trim()).into()).into())
-            }
+            Shape::Json => self.json_value(text),
         }
     }
-}
 
-/// The one whole JSON value of the text; `None` if there is none, if it is cut off, or if there are several that differ.
-fn json_value(text: &str) -> Option<FieldValue> {
-    let mut found = json::find(text).ok()?;
-    let one = found.pop()?;
-    let is_clear = !one.is_truncated() && found.iter().all(|other| other.value == one.value);
-    is_clear.then_some(FieldValue { value: one.value, repairs: one.repairs })
+    /// The value that a text means by the field's schema; the text itself where there is none that fits, so that the typed read
+    /// says what is wrong with it.
+    fn json_value(&self, text: &str) -> FieldValue {
+        let found = json::find(text).unwrap_or_default();
+        let fitting = found.iter().filter(|found| self.fit(&found.value).is_ok()).cloned().collect();
+        match json::clear(fitting) {
+            Some(one) => FieldValue { value: one.value, repairs: one.repairs },
+            None => Value::String(unfenced(text.trim()).into()).into(),
+        }
+    }
+
+    /// The value as the field's type wants it; as it is where the schema says too little to know, so that the typed read decides.
+    ///
+    /// # Errors
+    /// The typed read would change it in silence.
+    pub(crate) fn settle(&self, found: FieldValue) -> Result<FieldValue, Misfit> {
+        if self.shape != Shape::Json {
+            return Ok(found);
+        }
+        match self.fit(&found.value) {
+            Ok(fit) => {
+                let mut repairs = found.repairs;
+                repairs.extend(fit.repairs);
+                Ok(FieldValue { value: fit.value, repairs })
+            }
+            Err(misfit) if misfit.is_lossy => Err(misfit),
+            Err(_) => Ok(found),
+        }
+    }
+
+    /// The value as the field's type wants it, if the same can be said in that type.
+    pub(crate) fn fit(&self, value: &Value) -> Result<Fit, Misfit> {
+        Target::new(&self.target).coerce(value)
+    }
 }
 
 /// A reference at the top hides the type: put the definition in its place.

@@ -230,7 +230,10 @@ impl<'a> Cursor<'a> {
     pub(super) fn is_before_key(&self) -> bool {
         /// The most bytes of a key that are looked at, so that looking ahead stays linear.
         const FAR: usize = 256;
-        let rest = self.rest().trim_start_matches(is_blank);
+        let blanks = self.rest().len() - self.rest().trim_start_matches(is_blank).len();
+        let (blanks, rest) = self.rest().split_at(blanks);
+        // A key of several words is only known as one at the start of a line.
+        let several_words = blanks.contains('\n');
         let near = rest.char_indices().map(|(at, _)| at).find(|at| *at >= FAR).unwrap_or(rest.len());
         let near = &rest[..near];
         let Some(first) = near.chars().next() else { return false };
@@ -241,7 +244,8 @@ impl<'a> Cursor<'a> {
                 inside.get(end + close.len_utf8()..)
             })
         } else {
-            let end = near.find(|c: char| !string::is_bare_key(c)).unwrap_or(near.len());
+            let is_key = |c: char| string::is_bare_key(c) || (several_words && c == ' ');
+            let end = near.find(|c: char| !is_key(c)).unwrap_or(near.len());
             if end == 0 { None } else { near.get(end..) }
         };
         after.is_some_and(|after| {

@@ -66,9 +66,10 @@ fn length(cursor: &Cursor<'_>, within: Within) -> Result<usize, Flaw> {
         let is_end = match c {
             ',' if within == Within::List => open == 0,
             ',' => {
-                let mut after = cursor.glance(at + 1);
+                let behind = cursor.glance(at + 1);
+                let mut after = behind.clone();
                 let _ = after.skip();
-                matches!(after.peek(), None | Some('}')) || after.is_before_key()
+                matches!(after.peek(), None | Some('}')) || behind.is_before_key() || after.is_before_key()
             }
             '[' => {
                 open += 1;

@@ -94,29 +94,36 @@ pub(super) fn first_prompt(predictor: &Predictor, given: &Given) -> Prompt {
 pub(super) fn read(predictor: &Predictor, given: &Given, text: &str) -> Result<Vec<Option<Value>>> {
     let (_, text) = reasoning::split(text);
     let values = predictor.state.adapter.read(&predictor.task(), &given.inputs(predictor), text)?;
-    Ok(with_defaults(&predictor.state.layout, values).0)
+    Ok(settled(&predictor.state.layout, values)?.0)
 }
 
-/// The values, with its default for each field that has one and was left out; and what was mended, by field.
-fn with_defaults(
-    layout: &Layout,
-    found: Vec<Option<FieldValue>>,
-) -> (Vec<Option<Value>>, Vec<(&'static str, Repairs)>) {
+/// What was read of the fields: values, and what was mended, by field.
+type Fields = (Vec<Option<Value>>, Vec<(&'static str, Repairs)>);
+
+/// The values as the fields' types want them, with its default for each field that has one and was left out.
+///
+/// # Errors
+/// [`is_parse`](Error::is_parse): a type would take a value and change it.
+fn settled(layout: &Layout, found: Vec<Option<FieldValue>>) -> Result<Fields> {
     let mut values = Vec::with_capacity(found.len());
     let mut repairs = Vec::new();
     for (slot, found) in layout.outputs.iter().zip(found) {
         let field = &slot.compiled.field;
         let found =
             found.filter(|found| !found.value.is_null() || field.takes_null() || !field.is_optional());
-        repairs.extend(
-            found
-                .as_ref()
-                .filter(|found| !found.repairs.is_empty())
-                .map(|found| (slot.name(), found.repairs)),
-        );
-        values.push(found.map(|found| found.value).or_else(|| field.default_value()));
+        let Some(found) = found else {
+            values.push(field.default_value());
+            continue;
+        };
+        let FieldValue { value, repairs: mended } = slot.compiled.settle(found).map_err(|misfit| {
+            Error::parse(format!("the field `{}`: {}", slot.name(), misfit.message)).with_field(slot.name())
+        })?;
+        if !mended.is_empty() {
+            repairs.push((slot.name(), mended));
+        }
+        values.push(Some(value));
     }
-    (values, repairs)
+    Ok((values, repairs))
 }
 
 fn prompt(predictor: &Predictor, adapter: &Arc<dyn Adapter>, prepared: &Prepared, given: &Given) -> Prompt {
@@ -159,7 +166,7 @@ async fn attempt(
         let response = call.complete(&prompt, calls).await?;
         let read = |text: &str| {
             let found = adapter.read(&task, &inputs, text)?;
-            Ok(with_defaults(&state.layout, found))
+            settled(&state.layout, found)
         };
         let error = match accept_all(&response, read, accept) {
             Ok(first) => {
@@ -192,7 +199,7 @@ async fn attempt(
 /// Hands every readable completion to `accept`; an error only if there is none, the first one's.
 fn accept_all(
     response: &Response,
-    read: impl Fn(&str) -> Result<(Vec<Option<Value>>, Vec<(&'static str, Repairs)>)>,
+    read: impl Fn(&str) -> Result<Fields>,
     accept: Accept<'_>,
 ) -> Result<Vec<Option<Value>>> {
     let mut first_read = None;

@@ -55,7 +55,7 @@ fn a_list_or_map_is_read_with_the_usual_flaws() {
 #[test]
 fn what_is_cut_off_or_could_mean_two_things_is_an_error_with_the_text() {
     for text in
-        ["[\"apple\", \"pe", "[\"apple\"] or [\"pear\"]", "[\"apple\", ..., \"pear\"]", "apple and pear"]
+        ["[\"apple\", \"pe", "[\"apple\"] or [\"pear\"]", "[\"apple\", ..., \"pear\"]", "so: [\"apple"]
     {
         let error = read(&format!("[[ ## order ## ]]\n{text}")).unwrap_err();
         assert!(error.is_parse() && error.field() == Some("order"), "{text}: {error:?}");
@@ -139,5 +139,68 @@ impl karat::LanguageModel for Fixed {
 
     fn complete<'a>(&'a self, _: &'a karat::lm::Request) -> karat::BoxFuture<'a, karat::Result<Response>> {
         Box::pin(async { Ok(self.0.clone()) })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+enum Mood {
+    VeryCalm,
+    Angry,
+}
+
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+struct Person {
+    full_name: String,
+    age: Option<u8>,
+    moods: Vec<Mood>,
+}
+
+/// Describe the person.
+#[signature]
+#[derive(PartialEq)]
+struct Describe {
+    #[input]
+    text: String,
+    #[output]
+    person: Person,
+    #[output]
+    points: i64,
+    #[output]
+    share: f64,
+    #[output]
+    sure: bool,
+}
+
+fn describe(values: [&str; 4]) -> Result<DescribeOutput, karat::Error> {
+    let names = ["person", "points", "share", "sure"];
+    let parts: Vec<_> =
+        names.iter().zip(values).map(|(name, value)| format!("[[ ## {name} ## ]]\n{value}\n")).collect();
+    Predict::<Describe>::new().parse(&DescribeInput { text: "x".into() }, &parts.join("\n"))
+}
+
+#[test]
+fn the_same_in_other_words_is_the_value_of_the_type() {
+    let ada = Person { full_name: "Ada L.".into(), age: Some(36), moods: vec![Mood::VeryCalm] };
+    let expected = DescribeOutput { person: ada, points: 1_234_567, share: 0.5, sure: true };
+    let person = r#"{"Full Name": "Ada L.", "age": "36", "moods": "very calm"}"#;
+    assert_eq!(describe([person, "1,234,567", "\"0.5\"", "Yes."]).unwrap(), expected);
+}
+
+#[test]
+fn what_would_lose_or_guess_something_is_an_error_that_names_field_and_text() {
+    let person = r#"{"full_name": "A", "age": null, "moods": []}"#;
+    for (values, field, text) in [
+        ([person, "8/10", "0.5", "true"], "points", "8/10"),
+        ([person, "2.5", "0.5", "true"], "points", "2.5"),
+        ([person, "9223372036854775808", "0.5", "true"], "points", "9223372036854775808"),
+        ([person, "1", "9007199254740993", "true"], "share", "9007199254740993"),
+        ([person, "1", "50%", "true"], "share", "50%"),
+        ([person, "1", "0.5", "perhaps"], "sure", "perhaps"),
+        ([r#"{"full_name": "A", "age": 256, "moods": []}"#, "1", "0.5", "true"], "person", "256"),
+        ([r#"{"full_name": "A", "moods": ["Sad"]}"#, "1", "0.5", "true"], "person", "Sad"),
+    ] {
+        let error = describe(values).unwrap_err();
+        assert!(error.is_parse() && error.field() == Some(field), "{values:?}: {error:?}");
+        assert!(error.to_string().contains(text), "{error}");
     }
 }
