@@ -270,7 +270,7 @@ fn choose(choices: &[Value], value: &Value) -> Result<Fit, Misfit> {
     for text in [Some(text.as_str()), inside].into_iter().flatten() {
         let fits = choices.iter().filter(|choice| match choice {
             Value::String(name) => plain(name) == plain(text) && !plain(name).is_empty(),
-            other => text.trim() == other.to_string(),
+            other => serde_json::from_str::<Value>(text.trim()).is_ok_and(|value| same(&value, other)),
         });
         if let Some(one) = only(fits) {
             return Ok(Fit::mended(one.clone(), Repair::Name));

@@ -154,3 +154,52 @@ fn each_flaw_is_noted() {
     }
     assert!(find("[1").unwrap()[0].is_truncated());
 }
+
+#[test]
+#[ignore = "prints times; run it in release mode"]
+fn times() {
+    for unit in [
+        "[",
+        "{\"a\":",
+        "\"a\",",
+        "{a:",
+        "```{",
+        "```[",
+        "'",
+        "[a\n \n",
+        "[\"/*",
+        "[, a",
+        "[]",
+        "{}{}",
+        "{a:b,",
+        "{a:b, c ",
+        "[\"\\\"",
+        "{a: b\n c",
+        "{\"a\" ",
+        "[a /* */",
+        "{'a':'b' c',",
+        "{a:\"b\" c:\"d\" ",
+        "{\"a\": \"b \"c\" d\", ",
+        "[1 \"",
+        "{a: [[[[",
+        "<{",
+        "[\"\\ud800",
+        "{a b c d: ",
+        "{a: 'x, y: ",
+        "``````",
+        "[\"a\" \"",
+        "{a:{}b:{}",
+        "{#\n",
+        "[//\n",
+    ] {
+        let time = |n: usize| {
+            let text = unit.repeat(n / unit.len());
+            let start = std::time::Instant::now();
+            let _ = find(&text);
+            start.elapsed().as_secs_f64() * 1e3
+        };
+        // Inside of an object and of a list too.
+        let (a, b) = (time(1 << 20), time(1 << 21));
+        println!("{unit:?}: {a:.1} ms, {b:.1} ms, {:.1}x", b / a);
+    }
+}
