@@ -9,6 +9,7 @@ pub mod blocking;
 mod error;
 mod field;
 mod history;
+mod json;
 pub mod lm;
 mod module;
 mod modules;
@@ -29,8 +30,9 @@ pub use self::{
     },
     batch::{Batch, BatchItem, BatchStop, Batched, Parallel},
     error::{Error, ErrorKind, Result},
-    field::{Field, FieldRole, FieldType, Reader, Writer},
+    field::{Field, FieldRole, FieldType, FieldValue, Reader, Writer},
     history::History,
+    json::{Repair, Repairs},
     lm::{BoxFuture, CallHistory, HistoryEntry, LanguageModel, Lm, Reply, ScriptedLm, Usage, configure},
     module::{
         BoxModule, Frozen, Module, Node, Param, Parameter, Site, SubModule, SubModules, Traverse, Walker,

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::{
     error::{Error, Result},
     field::read_value,
+    json::Repairs,
     lm::Usage,
     rollout::Rollout,
     trace::Trace,
@@ -38,11 +39,19 @@ pub struct Prediction<O> {
     about: Box<About>,
 }
 
-/// One completion: the output, and the fields that a module added to the signature.
+/// One completion: the output, the fields that a module added to the signature, and how it was read.
 #[derive(Clone)]
 struct Completed<O> {
     output: O,
     added: Vec<(&'static str, Value)>,
+    reading: Reading,
+}
+
+/// How a completion was read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reading {
+    pub(crate) repairs: Vec<(&'static str, Repairs)>,
+    pub(crate) reasoning: Option<String>,
 }
 
 #[derive(Clone, Default)]
@@ -87,15 +96,15 @@ impl<O> Prediction<O> {
     /// A prediction of this output, with nothing known of how it came about; what is known is added by
     /// [`Module::call`](crate::Module::call).
     pub fn new(output: O) -> Self {
-        Self::from_completion(output, Vec::new())
+        Self::from_completion(output, Vec::new(), Reading::default())
     }
 
-    pub(crate) fn from_completion(output: O, added: Vec<(&'static str, Value)>) -> Self {
-        Self { first: Completed { output, added }, others: Vec::new(), about: Box::default() }
+    pub(crate) fn from_completion(output: O, added: Vec<(&'static str, Value)>, reading: Reading) -> Self {
+        Self { first: Completed { output, added, reading }, others: Vec::new(), about: Box::default() }
     }
 
-    pub(crate) fn push_completion(&mut self, output: O, added: Vec<(&'static str, Value)>) {
-        self.others.push(Completed { output, added });
+    pub(crate) fn push_completion(&mut self, output: O, added: Vec<(&'static str, Value)>, reading: Reading) {
+        self.others.push(Completed { output, added, reading });
     }
 
     /// The output itself.
@@ -118,6 +127,38 @@ impl<O> Prediction<O> {
             self.others.clear();
         }
         self
+    }
+
+    /// What was mended in the model's text to read it, by output field; empty where the text was as it should be.
+    ///
+    /// ```
+    /// use karat::{JsonAdapter, Module, Predict, Repair, ScriptedLm, signature};
+    ///
+    /// #[signature]
+    /// struct Qa {
+    ///     #[input]
+    ///     question: String,
+    ///     #[output]
+    ///     answer: String,
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> karat::Result<()> {
+    /// let lm = ScriptedLm::new([karat::Reply::text("Here you are: {'answer': 'Paris',}")]).lm();
+    /// let qa = Predict::<Qa>::new().adapter(JsonAdapter).lm(&lm);
+    /// let answer = qa.call(QaInput { question: "Capital of France?".into() }).await?;
+    /// let (field, repairs) = answer.repairs()[0];
+    /// assert!(field == "answer" && repairs.contains(Repair::Quotes) && repairs.contains(Repair::ExtraComma));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn repairs(&self) -> &[(&'static str, Repairs)] {
+        &self.first.reading.repairs
+    }
+
+    /// The model's reasoning, where it or the provider gave it apart from the answer. No field is read from it.
+    pub fn model_reasoning(&self) -> Option<&str> {
+        self.first.reading.reasoning.as_deref()
     }
 
     /// What all LM calls of the run cost, those of lost rollouts, rewards and advice included.
@@ -155,8 +196,11 @@ impl<O> Prediction<O> {
 
     /// The same prediction of another output; the rest goes along.
     pub fn map<P>(self, mut to: impl FnMut(O) -> P) -> Prediction<P> {
-        let mut map =
-            |completed: Completed<O>| Completed { output: to(completed.output), added: completed.added };
+        let mut map = |Completed { output, added, reading }: Completed<O>| Completed {
+            output: to(output),
+            added,
+            reading,
+        };
         let first = map(self.first);
         Prediction { first, others: self.others.into_iter().map(map).collect(), about: self.about }
     }
@@ -167,8 +211,8 @@ impl<O> Prediction<O> {
     /// The function's, at the first completion; later completions that fail are left out.
     pub fn try_map<P>(self, mut to: impl FnMut(O, Added<'_>) -> Result<P>) -> Result<Prediction<P>> {
         let mut map = |completed: Completed<O>| -> Result<Completed<P>> {
-            let Completed { output, added } = completed;
-            Ok(Completed { output: to(output, Added { values: &added })?, added })
+            let Completed { output, added, reading } = completed;
+            Ok(Completed { output: to(output, Added { values: &added })?, added, reading })
         };
         let first = map(self.first)?;
         let others = self.others.into_iter().filter_map(|completed| map(completed).ok()).collect();

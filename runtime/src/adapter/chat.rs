@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField, complete, marker, text_of};
-use crate::{error::Result, lm::Message};
+use crate::{error::Result, field::FieldValue, lm::Message};
 
 /// Each field under a line `[[ ## name ## ]]`; the default adapter.
 ///
@@ -44,9 +44,9 @@ impl Adapter for ChatAdapter {
         text
     }
 
-    fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<Value>>> {
+    fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>> {
         let fields: Vec<_> = task.outputs().collect();
-        let mut found: Vec<Option<Value>> = vec![None; fields.len()];
+        let mut found: Vec<Option<FieldValue>> = vec![None; fields.len()];
         let mut open: Option<(usize, usize)> = None;
         let repeated = inputs.repeated_in(text, |input| gives_output(task, input));
         let mut close = |open: &mut Option<(usize, usize)>, end: usize| {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use schemars::{SchemaGenerator, generate::SchemaSettings};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, json as object};
 
 use super::{
     Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField,
@@ -12,14 +12,17 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    field::FieldValue,
+    json::{self, Found},
     lm::{Message, ResponseFormat},
 };
 
 /// Inputs under field markers, outputs as one JSON object: a schema that the provider enforces where it can, else any JSON
 /// object, else by the prompt alone. The rung that was used is in the trace; one that was refused is not tried again.
 ///
-/// Rules of reading: the object may stand in a code block or between prose; names and aliases count; other keys are passed
-/// over, and of two equal keys the last counts.
+/// Rules of reading: the object may stand in a code block or between prose, and may have the usual flaws of a model's JSON (see
+/// [`Repair`](crate::Repair)); names and aliases count; other keys are passed over; of several objects one may differ from the
+/// others only if it alone has a field of the task.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JsonAdapter;
 
@@ -57,35 +60,57 @@ impl Adapter for JsonAdapter {
         text
     }
 
-    fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<Value>>> {
-        let Some((source, mut object)) = find_object(text) else {
-            return Err(Error::parse("the answer is not a JSON object").with_completion(text));
-        };
-        if is_repeated(inputs, text, source) {
-            let message = "the one JSON object in the answer is repeated from the input";
-            return Err(Error::parse(message).with_completion(text));
+    fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>> {
+        let refused = |why: String| Error::parse(why).with_completion(text);
+        let found =
+            json::find(text).map_err(|flaw| refused(format!("the answer is not a JSON object: {flaw}")))?;
+        let mut objects: Vec<_> = found.into_iter().filter(|found| found.value.is_object()).collect();
+        if objects.is_empty() {
+            return Err(refused("the answer is not a JSON object".into()));
         }
+        objects.retain(|found| !is_repeated(inputs, text, found));
         let fields: Vec<_> = task.outputs().collect();
-        let found = fields.iter().map(|field| field.names().find_map(|name| object.remove(name))).collect();
+        // Where there are several, an answer is one that has a field of the task.
+        let has_field = |found: &Found| {
+            fields.iter().any(|field| field.names().any(|name| found.value.get(name).is_some()))
+        };
+        if objects.len() > 1 && objects.iter().any(has_field) {
+            objects.retain(has_field);
+        }
+        if objects.is_empty() {
+            return Err(refused("the one JSON object in the answer is repeated from the input".into()));
+        }
+        let count = objects.len();
+        let Some(one) = json::clear(objects) else {
+            return Err(refused(match count {
+                1 => "the answer's JSON object is cut off".into(),
+                _ => format!(
+                    "the answer has {count} JSON objects that differ, or one is cut off; one is wanted"
+                ),
+            }));
+        };
+        let Found { value: Value::Object(mut object), repairs, .. } = one else {
+            return Err(refused("the answer is not a JSON object".into()));
+        };
+        let mut take = |name| object.remove(name).map(|value| FieldValue { value, repairs });
+        let found = fields.iter().map(|field| field.names().find_map(&mut take)).collect();
         complete(&fields, found, text)
     }
 }
 
-/// The one object of the text, with its source: the whole of it, or from the first brace to the last.
-fn find_object(text: &str) -> Option<(&str, Map<String, Value>)> {
-    let whole = text.trim();
-    let braces = || whole.get(whole.find('{')?..=whole.rfind('}')?);
-    let read = |source| Some((source, serde_json::from_str(source).ok()?));
-    read(whole).or_else(|| read(braces()?))
-}
-
-/// True if the object is an input's and not the model's: between prose, if it stands in an input; alone, only if an input
-/// is nothing else, since an answer may well agree with what an input speaks of.
-fn is_repeated(inputs: &Inputs<'_>, text: &str, source: &str) -> bool {
+/// True if the object is an input's and not the model's: between prose, if it stands in an input, in whatever form; alone, only
+/// if an input is nothing else, since an answer may well agree with what an input speaks of.
+fn is_repeated(inputs: &Inputs<'_>, text: &str, object: &Found) -> bool {
+    let source = &text[object.start..object.end];
+    let mut inputs = inputs.texts().into_iter();
     if source == text.trim() {
-        return inputs.texts().into_iter().any(|input| input.trim() == source);
+        return inputs.any(|input| input.trim() == source);
     }
-    inputs.texts().into_iter().any(|input| input.contains(source))
+    let speaks_of = |input: &str| {
+        input.contains('{')
+            && json::find(input).is_ok_and(|found| found.iter().any(|found| found.value == object.value))
+    };
+    inputs.any(|input| input.contains(source) || speaks_of(input))
 }
 
 fn system(task: &Task<'_>) -> String {
@@ -136,7 +161,7 @@ fn schema(task: &Task<'_>) -> Value {
         properties.insert(field.name().into(), schema);
     }
     let required: Vec<_> = task.outputs().map(|field| field.name()).collect();
-    let mut root = json!({
+    let mut root = object!({
         "type": "object",
         "properties": properties,
         "required": required,

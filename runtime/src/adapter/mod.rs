@@ -15,7 +15,7 @@ use serde_json::Value;
 pub use self::{chat::ChatAdapter, demo::Demo, json::JsonAdapter, terse::TerseAdapter};
 use crate::{
     error::{Error, Result},
-    field::{CompiledField, Field, FieldRole, Shape},
+    field::{CompiledField, Field, FieldRole, FieldValue, Shape},
     lm::{Message, ResponseFormat},
     signature::Layout,
 };
@@ -50,7 +50,7 @@ pub trait Adapter: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`is_parse`](Error::is_parse): a field that is not optional is missing, or the text has another form.
-    fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<Value>>>;
+    fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>>;
 
     /// The user message that follows an answer which could not be read.
     fn correct(&self, task: &Task<'_>, error: &Error) -> String {
@@ -206,7 +206,9 @@ impl<'a> TaskField<'a> {
     }
 
     /// The value that a piece of a model's text stands for: text as it is for text fields, JSON or a bare word for the rest.
-    pub fn value_of_text(&self, text: &str) -> Value {
+    ///
+    /// JSON may have the usual flaws of a model's text; what was mended is noted.
+    pub fn value_of_text(&self, text: &str) -> FieldValue {
         self.compiled.value_of_text(text)
     }
 
@@ -304,7 +306,11 @@ impl Repeated {
 }
 
 /// Checks that no field is missing that has to be there.
-fn complete(fields: &[TaskField<'_>], found: Vec<Option<Value>>, text: &str) -> Result<Vec<Option<Value>>> {
+fn complete(
+    fields: &[TaskField<'_>],
+    found: Vec<Option<FieldValue>>,
+    text: &str,
+) -> Result<Vec<Option<FieldValue>>> {
     let pairs = || fields.iter().zip(&found);
     let missing: Vec<_> = pairs()
         .filter(|(field, value)| value.is_none() && !field.is_optional())

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{Adapter, Demo, Inputs, Mode, Prepared, Task, TaskField, complete, text_of};
-use crate::{error::Result, lm::Message};
+use crate::{error::Result, field::FieldValue, lm::Message};
 
 /// Each field on a line behind its label, with the instructions as the only system text and demos as earlier turns. Small
 /// models, which copy a longer form instead of filling it in, answer best like this, with two or three demos; it is meant
@@ -47,7 +47,7 @@ impl Adapter for TerseAdapter {
         text + &lines(task.inputs().zip(inputs.values))
     }
 
-    fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<Value>>> {
+    fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>> {
         let fields: Vec<_> = task.outputs().collect();
         let mut found = vec![String::new(); fields.len()];
         // Whether a field's text is more than blanks, kept beside it: looking again at every label would be quadratic.

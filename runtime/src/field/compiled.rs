@@ -1,9 +1,15 @@
 //! What is derived from a field's type, once per signature: how its values stand in text, and its type in words.
 
+use std::sync::Arc;
+
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value};
 
-use super::Field;
+use super::{
+    Field, FieldValue,
+    coerce::{Fit, Misfit, Target},
+};
+use crate::json;
 
 /// How a field's value stands in text, derived from its schema once per signature.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +32,8 @@ pub(crate) struct CompiledField {
     pub(crate) type_text: String,
     /// A narrower schema than the type's own, known only at run time.
     narrowed: Option<Value>,
+    /// The schema with its definitions.
+    target: Arc<Value>,
 }
 
 impl CompiledField {
@@ -56,7 +64,10 @@ impl CompiledField {
             _ => Shape::Json,
         };
         let type_text = describe(&schema, definitions);
-        Self { field, shape, optional: field.is_optional(), type_text, narrowed }
+        if let (Some(object), false) = (schema.as_object_mut(), definitions.is_empty()) {
+            object.insert("$defs".into(), Value::Object(definitions.clone()));
+        }
+        Self { field, shape, optional: field.is_optional(), type_text, narrowed, target: Arc::new(schema) }
     }
 
     /// The JSON schema, as part of the generator's schema.
@@ -70,24 +81,48 @@ impl CompiledField {
 
     /// The value that a piece of a model's text stands for. Bare words where JSON is wanted become a string: an enum's name, a
     /// date; the typed read decides whether that fits.
-    pub(crate) fn value_of_text(&self, text: &str) -> Value {
+    pub(crate) fn value_of_text(&self, text: &str) -> FieldValue {
         let is_null = |text: &str| matches!(text, "null" | "None");
         match self.shape {
-            Shape::OptionalText if is_null(text.trim()) => Value::Null,
-            Shape::Text | Shape::OptionalText => Value::String(text.into()),
-            Shape::Json => {
-                let text = unfenced(text.trim());
-                match serde_json::from_str(text) {
-                    Ok(value) => value,
-                    Err(_) => match text {
-                        "None" => Value::Null,
-                        "True" => Value::Bool(true),
-                        "False" => Value::Bool(false),
-                        _ => Value::String(text.into()),
-                    },
-                }
-            }
+            Shape::OptionalText if is_null(text.trim()) => Value::Null.into(),
+            Shape::Text | Shape::OptionalText => Value::String(text.into()).into(),
+            Shape::Json => self.json_value(text),
         }
+    }
+
+    /// The value that a text means by the field's schema; the text itself where there is none that fits, so that the typed read
+    /// says what is wrong with it.
+    fn json_value(&self, text: &str) -> FieldValue {
+        let found = json::find(text).unwrap_or_default();
+        let fitting = found.iter().filter(|found| self.fit(&found.value).is_ok()).cloned().collect();
+        match json::clear(fitting) {
+            Some(one) => FieldValue { value: one.value, repairs: one.repairs },
+            None => Value::String(unfenced(text.trim()).into()).into(),
+        }
+    }
+
+    /// The value as the field's type wants it; as it is where the schema says too little to know, so that the typed read decides.
+    ///
+    /// # Errors
+    /// The typed read would change it in silence.
+    pub(crate) fn settle(&self, found: FieldValue) -> Result<FieldValue, Misfit> {
+        if self.shape != Shape::Json {
+            return Ok(found);
+        }
+        match self.fit(&found.value) {
+            Ok(fit) => {
+                let mut repairs = found.repairs;
+                repairs.extend(fit.repairs);
+                Ok(FieldValue { value: fit.value, repairs })
+            }
+            Err(misfit) if misfit.is_lossy => Err(misfit),
+            Err(_) => Ok(found),
+        }
+    }
+
+    /// The value as the field's type wants it, if the same can be said in that type.
+    pub(crate) fn fit(&self, value: &Value) -> Result<Fit, Misfit> {
+        Target::new(&self.target).coerce(value)
     }
 }
 
@@ -218,10 +253,10 @@ mod tests {
 
     #[test]
     fn bare_words_become_strings_and_json_becomes_values() {
-        assert_eq!(compiled::<Certainty>().value_of_text("High"), json!("High"));
-        assert_eq!(compiled::<Vec<u8>>().value_of_text("```json\n[1]\n```"), json!([1]));
-        assert_eq!(compiled::<String>().value_of_text("[1]"), json!("[1]"));
-        assert_eq!(compiled::<Option<String>>().value_of_text("None"), json!(null));
-        assert_eq!(compiled::<bool>().value_of_text("True"), json!(true));
+        assert_eq!(compiled::<Certainty>().value_of_text("High").value, json!("High"));
+        assert_eq!(compiled::<Vec<u8>>().value_of_text("```json\n[1]\n```").value, json!([1]));
+        assert_eq!(compiled::<String>().value_of_text("[1]").value, json!("[1]"));
+        assert_eq!(compiled::<Option<String>>().value_of_text("None").value, json!(null));
+        assert_eq!(compiled::<bool>().value_of_text("True").value, json!(true));
     }
 }

@@ -1,5 +1,6 @@
 //! What a signature's field is: static facts, with function pointers for its type.
 
+mod coerce;
 mod compiled;
 mod slots;
 
@@ -14,7 +15,7 @@ pub(crate) use self::{
     compiled::{CompiledField, Shape},
     slots::read_value,
 };
-use crate::{error::Result, history::History};
+use crate::{error::Result, history::History, json::Repairs};
 
 /// The types that a signature's field may have: those that serde reads and writes and schemars describes.
 ///
@@ -78,6 +79,21 @@ pub trait OwnDefault: Sized {
 impl<T: Default> OwnDefault for T {
     fn own_default() -> Self {
         T::default()
+    }
+}
+
+/// The value of an output field as it was read from a model's text, and what was mended on the way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldValue {
+    /// The value.
+    pub value: Value,
+    /// What was mended.
+    pub repairs: Repairs,
+}
+
+impl From<Value> for FieldValue {
+    fn from(value: Value) -> Self {
+        Self { value, repairs: Repairs::default() }
     }
 }
 

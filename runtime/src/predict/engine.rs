@@ -8,19 +8,31 @@ use std::{
 
 use serde_json::Value;
 
-use super::predictor::{OnParseError, Predictor, Ready};
+use super::{
+    predictor::{OnParseError, Predictor, Ready},
+    reasoning,
+};
 use crate::{
     adapter::{Adapter, Demo, Inputs, Prepared},
     error::{Error, ErrorKind, Result},
-    field::FieldRole,
+    field::{FieldRole, FieldValue},
+    json::Repairs,
     lm::{Completion, Config, Finish, Lm, Message, Prompt, Request, Response, Usage},
+    prediction::Reading,
     signature::Layout,
     text::shortened,
     trace::{CallRecord, Step},
 };
 
-/// Takes one completion's values, in layout order, as typed outputs, or says why it cannot.
-pub(super) type Accept<'a> = &'a mut (dyn FnMut(Vec<Option<Value>>) -> Result<()> + Send);
+/// Takes one completion, its values in layout order, as typed outputs, or says why it cannot.
+pub(super) type Accept<'a> = &'a mut (dyn FnMut(Answer) -> Result<()> + Send);
+
+/// What was read from one completion.
+#[derive(Clone)]
+pub(super) struct Answer {
+    pub(super) values: Vec<Option<Value>>,
+    pub(super) about: Reading,
+}
 
 /// Runs the predictor on these input values (in layout order), hands every readable completion to `accept`, and tells what it
 /// cost.
@@ -80,23 +92,38 @@ pub(super) fn first_prompt(predictor: &Predictor, given: &Given) -> Prompt {
 
 /// The output values that the predictor's own adapter reads from a text.
 pub(super) fn read(predictor: &Predictor, given: &Given, text: &str) -> Result<Vec<Option<Value>>> {
+    let (_, text) = reasoning::split(text);
     let values = predictor.state.adapter.read(&predictor.task(), &given.inputs(predictor), text)?;
-    Ok(with_defaults(&predictor.state.layout, values))
+    Ok(settled(&predictor.state.layout, values)?.0)
 }
 
-/// The values, with its default for each field that has one and was left out.
-fn with_defaults(layout: &Layout, mut values: Vec<Option<Value>>) -> Vec<Option<Value>> {
-    for (slot, value) in layout.outputs.iter().zip(&mut values) {
+/// What was read of the fields: values, and what was mended, by field.
+type Fields = (Vec<Option<Value>>, Vec<(&'static str, Repairs)>);
+
+/// The values as the fields' types want them, with its default for each field that has one and was left out.
+///
+/// # Errors
+/// [`is_parse`](Error::is_parse): a type would take a value and change it.
+fn settled(layout: &Layout, found: Vec<Option<FieldValue>>) -> Result<Fields> {
+    let mut values = Vec::with_capacity(found.len());
+    let mut repairs = Vec::new();
+    for (slot, found) in layout.outputs.iter().zip(found) {
         let field = &slot.compiled.field;
-        let left_out = match value {
-            None => true,
-            Some(value) => value.is_null() && !field.takes_null(),
+        let found =
+            found.filter(|found| !found.value.is_null() || field.takes_null() || !field.is_optional());
+        let Some(found) = found else {
+            values.push(field.default_value());
+            continue;
         };
-        if left_out {
-            *value = field.default_value().or(value.take());
+        let FieldValue { value, repairs: mended } = slot.compiled.settle(found).map_err(|misfit| {
+            Error::parse(format!("the field `{}`: {}", slot.name(), misfit.message)).with_field(slot.name())
+        })?;
+        if !mended.is_empty() {
+            repairs.push((slot.name(), mended));
         }
+        values.push(Some(value));
     }
-    values
+    Ok((values, repairs))
 }
 
 fn prompt(predictor: &Predictor, adapter: &Arc<dyn Adapter>, prepared: &Prepared, given: &Given) -> Prompt {
@@ -137,7 +164,10 @@ async fn attempt(
     loop {
         let call = Call { predictor, lm: &lm, adapter, ready: &ready };
         let response = call.complete(&prompt, calls).await?;
-        let read = |text: &str| Ok(with_defaults(&state.layout, adapter.read(&task, &inputs, text)?));
+        let read = |text: &str| {
+            let found = adapter.read(&task, &inputs, text)?;
+            settled(&state.layout, found)
+        };
         let error = match accept_all(&response, read, accept) {
             Ok(first) => {
                 let slots = predictor.state.layout.slots(FieldRole::Output);
@@ -169,15 +199,17 @@ async fn attempt(
 /// Hands every readable completion to `accept`; an error only if there is none, the first one's.
 fn accept_all(
     response: &Response,
-    read: impl Fn(&str) -> Result<Vec<Option<Value>>>,
-    accept: &mut (dyn FnMut(Vec<Option<Value>>) -> Result<()> + Send),
+    read: impl Fn(&str) -> Result<Fields>,
+    accept: Accept<'_>,
 ) -> Result<Vec<Option<Value>>> {
     let mut first_read = None;
     let mut first_error = None;
     for completion in &response.completions {
-        let outcome = usable_text(completion).and_then(|text| {
-            let values = read(text).map_err(|error| explain_cut(error, completion))?;
-            accept(values.clone()).map_err(|error| explain_cut(error, completion))?;
+        let outcome = usable_text(completion).and_then(|(reasoning, text)| {
+            let (values, repairs) = read(text).map_err(|error| explain_cut(error, completion))?;
+            let reasoning = completion.reasoning.as_deref().or(reasoning).map(str::to_owned);
+            let answer = Answer { values: values.clone(), about: Reading { repairs, reasoning } };
+            accept(answer).map_err(|error| explain_cut(error, completion))?;
             Ok(values)
         });
         match outcome {
@@ -192,9 +224,10 @@ fn accept_all(
     }
 }
 
-/// The completion's text, or why there is none to read.
-fn usable_text(completion: &Completion) -> Result<&str> {
-    let has_text = !completion.text.trim().is_empty();
+/// The completion's text, its reasoning apart, or why there is none to read.
+fn usable_text(completion: &Completion) -> Result<(Option<&str>, &str)> {
+    let (reasoning, text) = reasoning::split(&completion.text);
+    let has_text = !text.trim().is_empty();
     match (&completion.refusal, &completion.finish) {
         (Some(refusal), _) if !has_text => Err(Error::new(
             ErrorKind::Refused,
@@ -211,7 +244,7 @@ fn usable_text(completion: &Completion) -> Result<&str> {
             ErrorKind::BadResponse,
             "the model's answer is empty: it ended without text, a refusal or a limit",
         )),
-        _ => Ok(&completion.text),
+        _ => Ok((reasoning, text)),
     }
 }
 

@@ -2,13 +2,17 @@
 
 mod engine;
 mod predictor;
+mod reasoning;
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 use serde_json::Value;
 
 pub use self::predictor::{OnParseError, Predictor};
-use self::{engine::Given, predictor::State};
+use self::{
+    engine::{Answer, Given},
+    predictor::State,
+};
 use crate::{
     adapter::{Adapter, Demo},
     error::{Error, ErrorKind, Result},
@@ -216,12 +220,12 @@ impl<S: Signature> Predict<S> {
         }
         let given = self.given(&input, added).map_err(|error| error.with_predictor(self.predictor.path()))?;
         let mut prediction: Option<Prediction<S::Output>> = None;
-        let mut accept = |values: Vec<Option<Value>>| {
-            let (own, added) = state.layout.gather(FieldRole::Output, values);
+        let mut accept = |answer: Answer| {
+            let (own, added) = state.layout.gather(FieldRole::Output, answer.values);
             let output = state.spec.read_outputs(own)?;
             match &mut prediction {
-                None => prediction = Some(Prediction::from_completion(output, added)),
-                Some(prediction) => prediction.push_completion(output, added),
+                None => prediction = Some(Prediction::from_completion(output, added, answer.about)),
+                Some(prediction) => prediction.push_completion(output, added, answer.about),
             }
             Ok(())
         };

@@ -11,6 +11,7 @@ mod history;
 mod history_bounds;
 mod history_print;
 mod isolation;
+mod lenient;
 mod modules;
 mod nesting;
 mod outside;

@@ -1,0 +1,161 @@
+//! Where in a text its values stand.
+
+use serde_json::Value;
+
+use super::{
+    Flaw, Repair, Repairs,
+    lenient::{self, Cursor},
+    scalar,
+};
+
+/// A value that was found in a text.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) value: Value,
+    pub(crate) repairs: Repairs,
+    /// Where it begins.
+    pub(crate) start: usize,
+    /// Where it ends.
+    pub(crate) end: usize,
+}
+
+impl Found {
+    pub(crate) fn is_truncated(&self) -> bool {
+        self.repairs.contains(Repair::Truncated)
+    }
+}
+
+/// The values of a text: itself, if it is one; else all objects and lists in it, those in code blocks marked as such. At least
+/// one.
+///
+/// # Errors
+/// There is none, or one is nested too deeply.
+pub(crate) fn find(text: &str) -> Result<Vec<Found>, Flaw> {
+    let whole = text.trim();
+    let start = text.len() - text.trim_start().len();
+    if let Ok(value) = serde_json::from_str(whole) {
+        return Ok(vec![Found { value, repairs: Repairs::default(), start, end: start + whole.len() }]);
+    }
+    let fences = fences(text);
+    // Those in code blocks first: braces in the prose before them might swallow them.
+    let fenced = fenced(text, &fences)?;
+    let (mut all, flaw) = around(text, &fenced)?;
+    let stands_alone =
+        |inner: &Found| !all.iter().any(|outer| outer.start < inner.start && inner.end <= outer.end);
+    let fenced: Vec<_> = fenced.into_iter().filter(stands_alone).collect();
+    all.extend(fenced);
+    all.sort_by_key(|found| found.start);
+    if !all.is_empty() {
+        return Ok(all);
+    }
+    let inside = fences.first().copied().unwrap_or((0, text.len()));
+    match alone(text, inside) {
+        Some(mut found) => {
+            if !fences.is_empty() {
+                found.repairs.add(Repair::Fence);
+            }
+            Ok(vec![found])
+        }
+        None => Err(flaw.unwrap_or_else(|| Flaw {
+            message: "there is no JSON value".into(),
+            offset: 0,
+            fatal: true,
+        })),
+    }
+}
+
+/// The one value that a text means: that of its code blocks, if it has any, else the only one. `None` if there are several that
+/// differ, or if it is cut off.
+pub(crate) fn clear(mut all: Vec<Found>) -> Option<Found> {
+    if all.iter().any(|found| found.repairs.contains(Repair::Fence)) {
+        all.retain(|found| found.repairs.contains(Repair::Fence));
+    }
+    let last = all.pop()?;
+    (!last.is_truncated() && all.iter().all(|other| other.value == last.value)).then_some(last)
+}
+
+/// The first object or list of each code block. A value may go beyond what looks like the block's end, since texts can hold
+/// code blocks; no part is read twice.
+fn fenced(text: &str, fences: &[(usize, usize)]) -> Result<Vec<Found>, Flaw> {
+    let mut all = Vec::new();
+    let mut read = 0;
+    for (from, to) in fences {
+        let begin = text.get(*from..*to).and_then(|inside| inside.find(['{', '[']));
+        let Some(begin) = begin.map(|offset| from + offset).filter(|begin| *begin >= read) else { continue };
+        match lenient::container(text, begin) {
+            Ok(mut found) => {
+                read = found.end;
+                found.repairs.add(Repair::Fence);
+                all.push(found);
+            }
+            Err(error) if error.fatal => return Err(error),
+            Err(error) => read = error.offset,
+        }
+    }
+    Ok(all)
+}
+
+/// The objects and lists that are not in code blocks, and what was wrong with the first that is none.
+fn around(text: &str, fenced: &[Found]) -> Result<(Vec<Found>, Option<Flaw>), Flaw> {
+    let first = text.len() - text.trim_start_matches(lenient::is_blank).len();
+    let last = text.trim_end_matches(lenient::is_blank).len();
+    let mut fenced = fenced.iter().peekable();
+    let mut all = Vec::new();
+    let mut flaw = None;
+    let mut at = 0;
+    while let Some(offset) = text.get(at..).and_then(|rest| rest.find(['{', '['])) {
+        let begin = at + offset;
+        while fenced.peek().is_some_and(|found| found.end <= begin) {
+            fenced.next();
+        }
+        if let Some(found) = fenced.peek().filter(|found| found.start <= begin) {
+            at = found.end;
+            continue;
+        }
+        match lenient::container(text, begin) {
+            Ok(mut found) => {
+                at = found.end;
+                if found.start > first || found.end < last {
+                    found.repairs.add(Repair::Prose);
+                }
+                all.push(found);
+            }
+            Err(error) if error.fatal => return Err(error),
+            Err(error) => {
+                // On from where it went wrong, so that no part of the text is read twice.
+                at = error.offset.max(begin + 1);
+                while !text.is_char_boundary(at) {
+                    at += 1;
+                }
+                flaw.get_or_insert(error);
+            }
+        }
+    }
+    Ok((all, flaw))
+}
+
+/// The text as one value that is neither an object nor a list.
+fn alone(text: &str, (from, to): (usize, usize)) -> Option<Found> {
+    let mut cursor = Cursor::new(text, from, to);
+    cursor.skip().ok()?;
+    let start = cursor.at();
+    let value = scalar::alone(&mut cursor)?;
+    let end = cursor.at();
+    cursor.skip().ok()?;
+    cursor.is_at_end().then(|| Found { value, repairs: cursor.repairs(), start, end })
+}
+
+/// The insides of the code blocks, without the language; the last one may have no end.
+fn fences(text: &str) -> Vec<(usize, usize)> {
+    let marks: Vec<usize> = text.match_indices("```").map(|(at, _)| at).collect();
+    marks
+        .chunks(2)
+        .filter_map(|pair| {
+            let open = *pair.first()? + 3;
+            let close = pair.get(1).copied().unwrap_or(text.len());
+            let inside = text.get(open..close)?;
+            let language = inside.find(|c: char| !(c.is_alphanumeric() || "+-_.".contains(c)));
+            Some((open + language.filter(|_| !inside.starts_with(['{', '['])).unwrap_or(0), close))
+        })
+        .collect()
+}

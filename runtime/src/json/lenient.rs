@@ -1,0 +1,262 @@
+//! The lenient parser: objects, lists, and what stands between values.
+
+use serde_json::{Map, Value};
+
+use super::{DEPTH, Flaw, Found, Repair, Repairs, scalar, string};
+
+/// A place in a text, and what was mended so far.
+#[derive(Clone)]
+pub(super) struct Cursor<'a> {
+    text: &'a str,
+    at: usize,
+    end: usize,
+    repairs: Repairs,
+}
+
+/// What a value is a part of: it decides where a text without quotes ends, and which quote is the last.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Within {
+    Object,
+    List,
+}
+
+/// Blanks of JSON, of Unicode, and those without a width that editors and models leave behind.
+pub(super) fn is_blank(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{180e}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
+}
+
+/// Reads the object or list that begins at a place of the text.
+pub(super) fn container(text: &str, start: usize) -> Result<Found, Flaw> {
+    let mut cursor = Cursor::new(text, start, text.len());
+    let value = cursor.container(1)?;
+    Ok(Found { value, repairs: cursor.repairs, start, end: cursor.at })
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(text: &'a str, at: usize, end: usize) -> Self {
+        Self { text, at, end, repairs: Repairs::default() }
+    }
+
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(super) fn repairs(&self) -> Repairs {
+        self.repairs
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.at >= self.end
+    }
+
+    pub(super) fn rest(&self) -> &'a str {
+        self.text.get(self.at..self.end).unwrap_or_default()
+    }
+
+    pub(super) fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    pub(super) fn advance(&mut self, bytes: usize) {
+        self.at += bytes;
+    }
+
+    pub(super) fn add(&mut self, repair: Repair) {
+        self.repairs.add(repair);
+    }
+
+    pub(super) fn flaw(&self, message: impl Into<String>) -> Flaw {
+        Flaw { message: message.into(), offset: self.at, fatal: false }
+    }
+
+    /// Takes this character, if it is next.
+    fn take(&mut self, wanted: char) -> bool {
+        let is_next = self.rest().starts_with(wanted);
+        if is_next {
+            self.advance(wanted.len_utf8());
+        }
+        is_next
+    }
+
+    /// Passes over blanks and comments.
+    pub(super) fn skip(&mut self) -> Result<(), Flaw> {
+        loop {
+            let rest = self.rest();
+            let blanks = rest.len() - rest.trim_start_matches(is_blank).len();
+            if !rest[..blanks].bytes().all(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')) {
+                self.add(Repair::Blank);
+            }
+            self.advance(blanks);
+            let rest = self.rest();
+            let comment = if rest.starts_with("/*") {
+                match rest.find("*/") {
+                    Some(end) => end + 2,
+                    None => return Err(self.flaw("a comment without an end")),
+                }
+            } else if rest.starts_with("//") || rest.starts_with('#') {
+                rest.find('\n').unwrap_or(rest.len())
+            } else {
+                return Ok(());
+            };
+            self.add(Repair::Comment);
+            self.advance(comment);
+        }
+    }
+
+    /// The object or list that begins here.
+    fn container(&mut self, depth: usize) -> Result<Value, Flaw> {
+        if depth > DEPTH {
+            let message = format!("the value is nested more than {DEPTH} levels deep");
+            return Err(Flaw { fatal: true, ..self.flaw(message) });
+        }
+        if self.take('{') {
+            return self.object(depth);
+        }
+        self.advance(1);
+        self.list(depth)
+    }
+
+    fn list(&mut self, depth: usize) -> Result<Value, Flaw> {
+        let mut items = Vec::new();
+        loop {
+            match self.between(']', items.is_empty())? {
+                Between::Closed => return Ok(Value::Array(items)),
+                Between::Value => {}
+            }
+            items.push(self.value(Within::List, depth)?);
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Value, Flaw> {
+        let mut entries = Map::new();
+        loop {
+            match self.between('}', entries.is_empty())? {
+                Between::Closed => return Ok(Value::Object(entries)),
+                Between::Value => {}
+            }
+            let start = self.clone();
+            let key = string::key(self)?;
+            self.skip()?;
+            if self.is_at_end() {
+                // A key of which nothing is said, not even that it is whole.
+                self.add(Repair::Truncated);
+                return Ok(Value::Object(entries));
+            }
+            if !self.take(':') {
+                // Only between a quoted key and what is surely a value is it clear that a colon was forgotten.
+                if !(start.peek().is_some_and(string::opens) && self.is_before_value()) {
+                    return Err(self.flaw(format!("expected `:` after the key `{key}`")));
+                }
+                self.add(Repair::MissingColon);
+            }
+            self.skip()?;
+            if self.is_at_end() {
+                self.add(Repair::Truncated);
+                return Ok(Value::Object(entries));
+            }
+            let value = self.value(Within::Object, depth)?;
+            if let Some(before) = entries.get(&key) {
+                if *before != value {
+                    return Err(self.flaw(format!("the key `{key}` stands twice, with different values")));
+                }
+                self.add(Repair::DoubleKey);
+            }
+            entries.insert(key, value);
+        }
+    }
+
+    /// What comes after a value or at the beginning: the end, or (behind a comma) another value.
+    fn between(&mut self, close: char, is_first: bool) -> Result<Between, Flaw> {
+        self.skip()?;
+        let has_comma = self.take(',');
+        if has_comma {
+            self.skip()?;
+            if is_first {
+                self.add(Repair::ExtraComma);
+            }
+        }
+        match self.peek() {
+            None => {
+                self.add(Repair::Truncated);
+                Ok(Between::Closed)
+            }
+            Some(c) if c == close => {
+                self.advance(1);
+                if has_comma {
+                    self.add(Repair::ExtraComma);
+                }
+                Ok(Between::Closed)
+            }
+            Some(c @ (',' | '}' | ']')) => Err(self.flaw(format!("expected a value, found `{c}`"))),
+            Some(_) => {
+                if !has_comma && !is_first {
+                    self.add(Repair::MissingComma);
+                }
+                Ok(Between::Value)
+            }
+        }
+    }
+
+    fn value(&mut self, within: Within, depth: usize) -> Result<Value, Flaw> {
+        match self.peek() {
+            Some('{' | '[') => self.container(depth + 1),
+            Some(c) if string::opens(c) => string::quoted(self, within).map(Value::String),
+            Some('\\') if self.rest().starts_with("\\\"") => string::quoted(self, within).map(Value::String),
+            _ => scalar::bare(self, within),
+        }
+    }
+
+    /// A copy that sees no further than a few lines: for looking ahead, which has to stay linear.
+    pub(super) fn glance(&self, from: usize) -> Self {
+        /// In bytes.
+        const FAR: usize = 1_024;
+        let at = (self.at + from).min(self.end);
+        let mut end = self.end.min(at + FAR);
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        Self { at, end, ..self.clone() }
+    }
+
+    /// True if what comes next is surely a value: a quote, a container, a number or a literal.
+    pub(super) fn is_before_value(&self) -> bool {
+        let rest = self.rest();
+        let is_literal = |word: &&str| rest.starts_with(*word);
+        rest.starts_with(|c: char| string::opens(c) || c.is_ascii_digit() || "{[-".contains(c))
+            || ["true", "false", "null", "True", "False", "None"].iter().any(is_literal)
+    }
+
+    /// True if a key and a colon come next, as far as a short look shows.
+    pub(super) fn is_before_key(&self) -> bool {
+        /// The most bytes of a key that are looked at, so that looking ahead stays linear.
+        const FAR: usize = 256;
+        let blanks = self.rest().len() - self.rest().trim_start_matches(is_blank).len();
+        let (blanks, rest) = self.rest().split_at(blanks);
+        // A key of several words is only known as one at the start of a line.
+        let several_words = blanks.contains('\n');
+        let near = rest.char_indices().map(|(at, _)| at).find(|at| *at >= FAR).unwrap_or(rest.len());
+        let near = &rest[..near];
+        let Some(first) = near.chars().next() else { return false };
+        let after = if string::opens(first) {
+            let inside = &near[first.len_utf8()..];
+            inside.find(|c| string::closes(first, c)).and_then(|end| {
+                let close = inside[end..].chars().next()?;
+                inside.get(end + close.len_utf8()..)
+            })
+        } else {
+            let is_key = |c: char| string::is_bare_key(c) || (several_words && c == ' ');
+            let end = near.find(|c: char| !is_key(c)).unwrap_or(near.len());
+            if end == 0 { None } else { near.get(end..) }
+        };
+        after.is_some_and(|after| {
+            let after = after.trim_start_matches(is_blank);
+            // `https://` is no key.
+            after.starts_with(':') && !after.starts_with("://")
+        })
+    }
+}
+
+enum Between {
+    Closed,
+    Value,
+}

@@ -1,0 +1,56 @@
+//! JSON as language models write it: found in prose, read with its usual flaws, and never guessed at.
+//!
+//! Strict JSON takes `serde_json`'s way. Anything else is read by the lenient parser, which notes each flaw that it mended as a
+//! [`Repair`], stops with an error where a text could mean two things, and takes time linear in the text.
+
+mod find;
+mod lenient;
+mod repair;
+mod scalar;
+mod string;
+
+use std::fmt;
+
+#[cfg(test)]
+use serde_json::Value;
+
+pub(crate) use self::find::{Found, clear, find};
+pub use self::repair::{Repair, Repairs};
+
+/// The deepest nesting that is read, as in `serde_json`.
+const DEPTH: usize = 128;
+
+/// Why a text cannot be read, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Flaw {
+    pub(crate) message: String,
+    /// The byte at which it was noticed.
+    pub(crate) offset: usize,
+    /// True where reading on elsewhere in the text is of no use.
+    fatal: bool,
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.message, self.offset)
+    }
+}
+
+/// The one value of a text.
+///
+/// # Errors
+/// There is none, there are several that differ, or the text ends before the value does.
+#[cfg(test)]
+pub(crate) fn parse(text: &str) -> Result<(Value, Repairs), Flaw> {
+    match clear(find(text)?) {
+        Some(one) => Ok((one.value, one.repairs)),
+        None => {
+            Err(Flaw { message: "several values, or one that is cut off".into(), offset: 0, fatal: true })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) use self::tests::same as tests_same;

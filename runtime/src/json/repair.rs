@@ -1,0 +1,103 @@
+//! What was mended in a text.
+
+use std::fmt;
+
+macro_rules! repairs {
+    ($($(#[$doc:meta])* $name:ident: $words:literal,)*) => {
+        /// A flaw in a model's text that was mended while it was read; see [`Prediction::repairs`](crate::Prediction::repairs).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Repair {
+            $($(#[$doc])* $name,)*
+        }
+
+        const ALL: &[Repair] = &[$(Repair::$name),*];
+
+        impl fmt::Display for Repair {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Repair::$name => $words),* })
+            }
+        }
+    };
+}
+
+repairs! {
+    /// The value stood in a Markdown code block.
+    Fence: "code block",
+    /// There was other text around the value.
+    Prose: "text around the value",
+    /// A comment was left out.
+    Comment: "comment",
+    /// A text stood between quotes other than `"`.
+    Quotes: "other quotes",
+    /// A text or key stood without quotes.
+    Unquoted: "no quotes",
+    /// A quote inside of a text was not escaped.
+    InnerQuote: "unescaped quote",
+    /// A line end, tab or other control character in a text was not escaped.
+    ControlCharacter: "unescaped control character",
+    /// An escape that JSON does not know was taken as it stood.
+    Escape: "unknown escape",
+    /// A comma was missing between two values.
+    MissingComma: "missing comma",
+    /// A colon was missing between key and value.
+    MissingColon: "missing colon",
+    /// A comma stood before the first value or after the last one.
+    ExtraComma: "extra comma",
+    /// `True`, `False` or `None`.
+    PythonLiteral: "Python literal",
+    /// A number was written in another form, such as `1_000`, `.5` or `2.`.
+    Number: "number in another form",
+    /// A key stood twice with the same value.
+    DoubleKey: "key twice",
+    /// A blank that JSON does not know.
+    Blank: "other blank",
+    /// A number stood between quotes, perhaps with commas between groups of three digits.
+    NumberInText: "number as text",
+    /// A word stood for a truth value or for null: `yes`, `no`, `none`.
+    Word: "word",
+    /// The name of a key or of one of several choices was written in another case or with other punctuation.
+    Name: "name in another form",
+    /// One value stood for a list of one.
+    ListOfOne: "value for a list",
+    /// A list or an object stood between quotes.
+    JsonInText: "JSON as text",
+    /// The text ended before the value did.
+    Truncated: "cut off",
+}
+
+/// A set of [`Repair`]s.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Repairs(u32);
+
+impl Repairs {
+    pub(crate) fn add(&mut self, repair: Repair) {
+        self.0 |= 1 << repair as u32;
+    }
+
+    pub(crate) fn extend(&mut self, others: Repairs) {
+        self.0 |= others.0;
+    }
+
+    /// True if this was mended.
+    pub fn contains(&self, repair: Repair) -> bool {
+        self.0 & (1 << repair as u32) != 0
+    }
+
+    /// True if nothing was mended.
+    pub fn is_empty(&self) -> bool {
+        self.0 == 0
+    }
+
+    /// Each one.
+    pub fn iter(&self) -> impl Iterator<Item = Repair> + use<> {
+        let set = *self;
+        ALL.iter().copied().filter(move |repair| set.contains(*repair))
+    }
+}
+
+impl fmt::Debug for Repairs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}

@@ -1,0 +1,157 @@
+//! Numbers, literals, and texts without quotes.
+
+use serde_json::Value;
+
+use super::{
+    Flaw, Repair,
+    lenient::{Cursor, Within, is_blank},
+    string,
+};
+
+/// A value without quotes in an object or a list.
+pub(super) fn bare(cursor: &mut Cursor<'_>, within: Within) -> Result<Value, Flaw> {
+    let length = length(cursor, within)?;
+    let text = cursor.rest().get(..length).unwrap_or_default().trim_end_matches(is_blank);
+    if text.is_empty() {
+        return Err(cursor.flaw("expected a value"));
+    }
+    // Whoever wrote it left something out.
+    if text.starts_with("...") || text == "…" {
+        return Err(cursor.flaw("an ellipsis stands for what was left out"));
+    }
+    // Half of a text between quotes, the other half of which was taken for something else.
+    if within == Within::List && text.contains('"') {
+        return Err(cursor.flaw("a quote inside of a text without quotes"));
+    }
+    let end = cursor.at() + length;
+    let value = match literal(text, cursor) {
+        Some(value) => value,
+        None => {
+            cursor.add(Repair::Unquoted);
+            Value::String(text.to_owned())
+        }
+    };
+    cursor.advance(end - cursor.at());
+    if cursor.is_at_end() {
+        cursor.add(Repair::Truncated);
+    }
+    Ok(value)
+}
+
+/// The whole text as one value: a number, a literal, a text between quotes.
+pub(super) fn alone(cursor: &mut Cursor<'_>) -> Option<Value> {
+    if cursor.peek().is_some_and(string::opens) {
+        let text = string::alone(cursor).ok()?;
+        return Some(Value::String(text));
+    }
+    let text = cursor.rest().trim_end_matches(is_blank);
+    let value = literal(text, cursor)?;
+    cursor.advance(text.len());
+    Some(value)
+}
+
+/// How far a text without quotes goes: in a list to the next comma, in an object to a comma before another key.
+fn length(cursor: &Cursor<'_>, within: Within) -> Result<usize, Flaw> {
+    let rest = cursor.rest();
+    let mut open = 0_usize;
+    // Of the blanks before the current character: whether there are any, and a line end among them.
+    let mut blanks = false;
+    let mut new_line = false;
+    for (at, c) in rest.char_indices() {
+        if is_blank(c) {
+            blanks = true;
+            new_line |= c == '\n';
+            continue;
+        }
+        let is_end = match c {
+            ',' if within == Within::List => open == 0,
+            ',' => {
+                let behind = cursor.glance(at + 1);
+                let mut after = behind.clone();
+                let _ = after.skip();
+                matches!(after.peek(), None | Some('}')) || behind.is_before_key() || after.is_before_key()
+            }
+            '[' => {
+                open += 1;
+                false
+            }
+            ']' if open > 0 => {
+                open -= 1;
+                false
+            }
+            '}' | ']' if (c == '}') == (within == Within::Object) => true,
+            '}' | ']' => return Err(cursor.glance(at).flaw(format!("`{c}` closes nothing"))),
+            // A comment, and not the slashes of an address.
+            '/' => blanks && (rest[at..].starts_with("//") || rest[at..].starts_with("/*")),
+            // A comma was forgotten behind a number or a literal.
+            quote if within == Within::List && blanks && string::opens(quote) => {
+                at < 64 && serde_json::from_str::<Value>(rest[..at].trim_end_matches(is_blank)).is_ok()
+            }
+            // A comma was forgotten before the next key.
+            _ => {
+                within == Within::Object
+                    && at > 0
+                    && (new_line || blanks && string::opens(c))
+                    && cursor.glance(at).is_before_key()
+            }
+        };
+        if is_end {
+            return Ok(at);
+        }
+        blanks = false;
+        new_line = false;
+    }
+    Ok(rest.len())
+}
+
+/// A number or literal, in JSON's form or in another one that means the same.
+fn literal(text: &str, cursor: &mut Cursor<'_>) -> Option<Value> {
+    let python = match text {
+        "true" | "false" | "null" => return serde_json::from_str(text).ok(),
+        "True" => Some(Value::Bool(true)),
+        "False" => Some(Value::Bool(false)),
+        "None" => Some(Value::Null),
+        _ => None,
+    };
+    if python.is_some() {
+        cursor.add(Repair::PythonLiteral);
+        return python;
+    }
+    if !text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) {
+        return None;
+    }
+    if let Ok(Value::Number(number)) = serde_json::from_str(text) {
+        return Some(Value::Number(number));
+    }
+    let number = number(text)?;
+    cursor.add(Repair::Number);
+    Some(number)
+}
+
+/// `1_000`, `+5`, `.5`, `2.`: Python's and JavaScript's forms of a number.
+fn number(text: &str) -> Option<Value> {
+    let unsigned = text.trim_start_matches('+');
+    let (sign, digits) = match unsigned.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", unsigned),
+    };
+    let bytes = digits.as_bytes();
+    let between_digits = |at: usize| {
+        let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+        at > 0 && is_digit(at - 1) && is_digit(at + 1)
+    };
+    if bytes.iter().enumerate().any(|(at, byte)| *byte == b'_' && !between_digits(at)) {
+        return None;
+    }
+    let mut plain = digits.replace('_', "");
+    if plain.starts_with('.') {
+        plain.insert(0, '0');
+    }
+    if plain.ends_with('.') {
+        plain.push('0');
+    }
+    match serde_json::from_str(&format!("{sign}{plain}")) {
+        Ok(Value::Number(number)) => Some(Value::Number(number)),
+        _ => None,
+    }
+}

@@ -1,0 +1,205 @@
+use serde_json::{Value, json};
+
+use super::{Repair, find, parse};
+
+fn value(text: &str) -> Value {
+    parse(text).unwrap_or_else(|flaw| panic!("{text}: {flaw}")).0
+}
+
+/// The rows of a file of `tests/corpora`; its README says what they mean.
+fn rows(text: &'static str) -> impl Iterator<Item = Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap())
+}
+
+/// Numbers by value, objects without regard to order.
+pub(crate) fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
+        }
+        _ => a == b,
+    }
+}
+
+#[test]
+fn the_corpora_of_malformed_json_are_read_as_they_ask() {
+    let files = [
+        include_str!("../../../tests/corpora/json_repair.jsonl"),
+        include_str!("../../../tests/corpora/jsonrepair.jsonl"),
+        include_str!("../../../tests/corpora/instructor.jsonl"),
+        include_str!("../../../tests/corpora/langchain.jsonl"),
+    ];
+    // The row asks for another text than its JSON, which is valid, has.
+    let valid = "jr-0257-51b506e7";
+    let mut wrong = Vec::new();
+    let mut accepted = 0;
+    for row in files.into_iter().flat_map(rows).filter(|row| row["kind"] == "json" && row["id"] != valid) {
+        let (id, text) = (&row["id"], row["text"].as_str().unwrap());
+        let read = parse(text);
+        let cut = row["note"].as_str().is_some_and(|note| note.starts_with("cut"));
+        match (row["verdict"].as_str().unwrap(), read) {
+            ("accept", Ok((value, repairs))) if same(&value, &row["expect"]) => {
+                accepted += 1;
+                let strict = serde_json::from_str::<Value>(text.trim()).is_ok();
+                assert_eq!(repairs.is_empty(), strict, "{id}: a repair is noted, and only a repair: {text}");
+            }
+            ("accept", Err(_)) if cut => {}
+            ("accept", read) => wrong.push(format!("{id} {text:?}: {read:?}, expected {}", row["expect"])),
+            ("reject", Ok((value, _))) => wrong.push(format!("{id} {text:?}: {value}, expected an error")),
+            _ => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(accepted > 150, "{accepted}");
+}
+
+#[test]
+fn the_json_test_suite_is_read_as_serde_json_reads_it() {
+    use std::collections::HashMap;
+    let digits: HashMap<u8, u32> = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        .iter()
+        .copied()
+        .zip(0..)
+        .collect();
+    let decode = |text: &str| -> Vec<u8> {
+        let mut bits = 0_u32;
+        let mut count = 0;
+        let mut out = Vec::new();
+        for byte in text.bytes().filter_map(|byte| digits.get(&byte)) {
+            bits = bits << 6 | byte;
+            count += 6;
+            if count >= 8 {
+                count -= 8;
+                out.push((bits >> count) as u8);
+                bits &= (1 << count) - 1;
+            }
+        }
+        out
+    };
+    for row in rows(include_str!("../../../tests/corpora/JSONTestSuite.jsonl")) {
+        let bytes = decode(row["text_b64"].as_str().unwrap());
+        let text = String::from_utf8_lossy(&bytes);
+        let read = parse(&text);
+        if row["verdict"] == "accept" {
+            let strict: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(
+                read.unwrap_or_else(|flaw| panic!("{}: {flaw}", row["id"])).0,
+                strict,
+                "{}",
+                row["id"]
+            );
+        }
+    }
+}
+
+#[test]
+fn nesting_without_end_is_an_error_at_once() {
+    for unit in ["[", "{\"a\":", "[{\"a\":", "```[", "{[", "\"["] {
+        let text = unit.repeat(1_000_000 / unit.len());
+        let _ = find(&text);
+    }
+    assert!(find(&"[".repeat(1_000_000)).unwrap_err().to_string().contains("nested"));
+    assert_eq!(value(&format!("{}1{}", "[".repeat(127), "]".repeat(127))).to_string().len(), 255);
+}
+
+#[test]
+fn what_could_mean_two_things_is_an_error() {
+    for text in [
+        "{\"a\": }",
+        "{a: 1, a: 2}",
+        "[1,, 2]",
+        "[1, ..., 3]",
+        "{1, 2}",
+        "{\"a\", \"b\"}",
+        "{\"a\": [1}",
+        "plain words",
+        "",
+        "/* no end",
+        "False. That is wrong.",
+        "{\"key with \"inner\" quotes\": 1}",
+    ] {
+        let read = parse(text);
+        assert!(read.is_err(), "{text}: {read:?}");
+    }
+}
+
+#[test]
+fn half_a_pair_of_surrogates_stays_as_it_stands() {
+    assert_eq!(value(r#"{a: "\ud83e\udd80 \ud83e x"}"#), json!({"a": "🦀 \\ud83e x"}));
+}
+
+#[test]
+fn each_flaw_is_noted() {
+    for (text, repair) in [
+        ("```json\n[1]\n```", Repair::Fence),
+        ("so: [1].", Repair::Prose),
+        ("[1 /* one */]", Repair::Comment),
+        ("['a']", Repair::Quotes),
+        ("{a: 1}", Repair::Unquoted),
+        (r#"["a "b" c"]"#, Repair::InnerQuote),
+        ("[\"a\tb\"]", Repair::ControlCharacter),
+        (r#"["\d",]"#, Repair::Escape),
+        ("[1 \"a\"]", Repair::MissingComma),
+        ("{\"a\" 1}", Repair::MissingColon),
+        ("[1,]", Repair::ExtraComma),
+        ("[True]", Repair::PythonLiteral),
+        ("[1_000]", Repair::Number),
+        ("{\"a\":1,\"a\":1,}", Repair::DoubleKey),
+        ("[1,\u{a0}2]", Repair::Blank),
+    ] {
+        let (_, repairs) = parse(text).unwrap_or_else(|flaw| panic!("{text}: {flaw}"));
+        assert!(repairs.contains(repair), "{text}: {repairs:?}");
+    }
+    assert!(find("[1").unwrap()[0].is_truncated());
+}
+
+#[test]
+#[ignore = "prints times; run it in release mode"]
+fn times() {
+    for unit in [
+        "[",
+        "{\"a\":",
+        "\"a\",",
+        "{a:",
+        "```{",
+        "```[",
+        "'",
+        "[a\n \n",
+        "[\"/*",
+        "[, a",
+        "[]",
+        "{}{}",
+        "{a:b,",
+        "{a:b, c ",
+        "[\"\\\"",
+        "{a: b\n c",
+        "{\"a\" ",
+        "[a /* */",
+        "{'a':'b' c',",
+        "{a:\"b\" c:\"d\" ",
+        "{\"a\": \"b \"c\" d\", ",
+        "[1 \"",
+        "{a: [[[[",
+        "<{",
+        "[\"\\ud800",
+        "{a b c d: ",
+        "{a: 'x, y: ",
+        "``````",
+        "[\"a\" \"",
+        "{a:{}b:{}",
+        "{#\n",
+        "[//\n",
+    ] {
+        let time = |n: usize| {
+            let text = unit.repeat(n / unit.len());
+            let start = std::time::Instant::now();
+            let _ = find(&text);
+            start.elapsed().as_secs_f64() * 1e3
+        };
+        // Inside of an object and of a list too.
+        let (a, b) = (time(1 << 20), time(1 << 21));
+        println!("{unit:?}: {a:.1} ms, {b:.1} ms, {:.1}x", b / a);
+    }
+}
