@@ -372,7 +372,8 @@ impl fmt::Debug for Error {
             out.field("completion", text);
         }
         if !inner.rollouts.is_empty() {
-            out.field("rollouts", &inner.rollouts);
+            // What a failed `main` prints: a line for each, and not all that is known of it.
+            out.field("rollouts", &inner.rollouts.iter().map(ToString::to_string).collect::<Vec<_>>());
         }
         out.finish()
     }

@@ -11,6 +11,7 @@ pub struct Rollout {
     index: usize,
     rollout_id: u64,
     reward: Option<f64>,
+    output: Option<String>,
     feedback: Option<String>,
     advice: Option<Advice>,
     error: Option<Error>,
@@ -28,6 +29,7 @@ impl Rollout {
             index,
             rollout_id,
             reward: None,
+            output: None,
             feedback: None,
             advice: None,
             error: None,
@@ -42,6 +44,12 @@ impl Rollout {
     pub fn with_reward(mut self, reward: f64, feedback: Option<String>) -> Self {
         self.reward = Some(reward);
         self.feedback = feedback;
+        self
+    }
+
+    /// Sets what it gave, as text.
+    pub fn with_output(mut self, output: impl Into<String>) -> Self {
+        self.output = Some(output.into());
         self
     }
 
@@ -91,6 +99,11 @@ impl Rollout {
     /// Its reward; `None` if it failed or was cancelled.
     pub fn reward(&self) -> Option<f64> {
         self.reward
+    }
+
+    /// What it gave: its output's `Debug` text, the middle of a long one left out. `None` if it failed or was cancelled.
+    pub fn output(&self) -> Option<&str> {
+        self.output.as_deref()
     }
 
     /// The reward's text about it.
@@ -153,7 +166,7 @@ impl fmt::Display for Rollout {
         }
         let usage = self.usage;
         write!(f, ", {} calls, {} tokens, {:.2?}", usage.calls, usage.total_tokens(), self.elapsed)?;
-        if let Some(advice) = &self.advice {
+        if let Some(advice) = self.advice.as_ref().filter(|advice| !advice.only_repeats(self.feedback())) {
             write!(f, "; {}", one_line(advice))?;
         }
         for note in &self.notes {
@@ -190,6 +203,14 @@ impl Advice {
     /// The hint for each predictor, by its path in the refined module.
     pub fn by_predictor(&self) -> &BTreeMap<String, String> {
         &self.by_predictor
+    }
+
+    /// True if it is the reward's own feedback, given to every predictor.
+    fn only_repeats(&self, feedback: Option<&str>) -> bool {
+        let mut hints = self.by_predictor.values().peekable();
+        hints.peek().is_some()
+            && self.discussion.is_empty()
+            && hints.all(|hint| Some(hint.as_str()) == feedback)
     }
 
     /// Why no advice could be had; the earlier advice stayed in force.

@@ -7,7 +7,7 @@ mod parameter;
 mod sub_modules;
 mod traverse;
 
-use std::{collections::HashSet, fmt::Debug, future::Future, io, path::Path};
+use std::{collections::HashSet, fmt::Debug, future::Future, io, path::Path, sync::Arc};
 
 pub use self::{
     boxed::BoxModule,
@@ -17,6 +17,7 @@ pub use self::{
     traverse::{Node, Site, Traverse, Walker, WalkerMut},
 };
 use crate::{
+    adapter::Adapter,
     batch::Batch,
     error::{Error, Result},
     lm::{CallHistory, Lm, Usage},
@@ -303,6 +304,14 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     fn set_lm(&mut self, lm: &Lm) {
         for (_, predictor) in self.all_predictors_mut() {
             predictor.set_lm(lm);
+        }
+    }
+
+    /// Sets how every predictor, frozen ones included, writes its prompts and reads its answers.
+    fn set_adapter(&mut self, adapter: impl Adapter) {
+        let adapter: Arc<dyn Adapter> = Arc::new(adapter);
+        for (_, predictor) in self.all_predictors_mut() {
+            predictor.set_adapter(adapter.clone());
         }
     }
 

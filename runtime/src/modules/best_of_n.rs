@@ -1,6 +1,6 @@
 //! Several rollouts, the best of which is kept.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt::Debug, time::Duration};
 
 use futures_util::{FutureExt, StreamExt, future, stream::FuturesUnordered};
 
@@ -117,7 +117,7 @@ impl<M: Module> Module for BestOfN<M> {
 }
 
 /// The error with the report, rollouts that were still running included.
-fn fail<O>(mut tally: Tally<'_, O>, running: &BTreeMap<usize, Started>, error: Error) -> Error {
+fn fail<O: Debug>(mut tally: Tally<'_, O>, running: &BTreeMap<usize, Started>, error: Error) -> Error {
     running.values().for_each(|started| tally.add_cancelled(started));
     tally.fail(error)
 }

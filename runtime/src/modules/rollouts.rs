@@ -1,6 +1,6 @@
 //! What `BestOfN` and `Refine` share: how a rollout is set up, run and judged, and how the best one is chosen.
 
-use std::{cmp::Ordering, collections::BTreeMap, panic::AssertUnwindSafe};
+use std::{cmp::Ordering, collections::BTreeMap, fmt::Debug, panic::AssertUnwindSafe};
 
 use futures_util::{FutureExt, future};
 use tokio::time::Instant;
@@ -8,7 +8,11 @@ use tokio::time::Instant;
 use super::judged::{Judged, Settings};
 use crate::{
     Advice, Error, ErrorKind, Field, Module, Prediction, Predictor, Result, Rollout, Score, Stop, Tracer,
+    text::shortened,
 };
+
+/// The most characters of an output in a report.
+const MOST: usize = 500;
 
 /// The temperature of rollouts where nothing else is set.
 const TEMPERATURE: f64 = 1.0;
@@ -213,7 +217,7 @@ impl<O> Best<O> {
     }
 }
 
-impl<'a, O> Tally<'a, O> {
+impl<'a, O: Debug> Tally<'a, O> {
     pub(super) fn new(settings: &'a Settings) -> Self {
         Self { settings, records: Vec::new(), best: None, failed: 0 }
     }
@@ -228,7 +232,9 @@ impl<'a, O> Tally<'a, O> {
         match outcome {
             Ok((prediction, score)) => {
                 let reward = score.value();
-                self.records.push(record.with_reward(reward, score.feedback().map(str::to_owned)));
+                let output = shortened(&format!("{:?}", *prediction), MOST);
+                let record = record.with_reward(reward, score.feedback().map(str::to_owned));
+                self.records.push(record.with_output(output));
                 let new = Best { index: started.index, reward, prediction };
                 if self.best.as_ref().is_none_or(|best| new.beats(best)) {
                     self.best = Some(new);

@@ -108,7 +108,7 @@ impl<S: Signature> Predict<S> {
 
     /// Sets how prompts are written and answers read.
     pub fn adapter(mut self, adapter: impl Adapter) -> Self {
-        self.predictor.change_prompt(|state| state.adapter = Arc::new(adapter));
+        self.predictor.set_adapter(Arc::new(adapter));
         self
     }
 

@@ -205,6 +205,11 @@ impl Predictor {
         self.change_prompt(|state| state.lm = Some(lm.clone()));
     }
 
+    /// Sets how its prompts are written and its answers read.
+    pub fn set_adapter(&mut self, adapter: Arc<dyn Adapter>) {
+        self.change_prompt(|state| state.adapter = adapter);
+    }
+
     /// Takes its LM away: the process default is used.
     pub(crate) fn unset_lm(&mut self) {
         self.change_prompt(|state| state.lm = None);

@@ -100,6 +100,15 @@ async fn a_frozen_part_gets_rollout_settings_and_is_in_trace_and_usage() {
 }
 
 #[test]
+fn one_adapter_can_be_set_on_all_predictors() {
+    let mut steps = TwoSteps::new();
+    steps.set_adapter(karat::TerseAdapter);
+    let prompt = steps.answer.predict().prompt(&ask()).unwrap();
+    assert_eq!(prompt.last(), "Question: Capital of France?");
+    assert_eq!(steps.query.prompt(&MakeQueryInput { question: "x".into() }).unwrap().last(), "Question: x");
+}
+
+#[test]
 fn a_frozen_root_can_be_saved_loaded_and_reset_by_itself() {
     let mut root = Frozen::new(TwoSteps::new());
     assert_eq!(paths(root.named_predictors()), ["query", "answer.predict"]);

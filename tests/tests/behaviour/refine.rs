@@ -268,9 +268,12 @@ async fn refine_reports_like_best_of_n() {
     assert_eq!(rewards(best.rollouts()), rewards(refined.rollouts()));
     assert_eq!((best.reward(), chosen(best.rollouts())), (refined.reward(), chosen(refined.rollouts())));
     assert_eq!(refined.rollouts()[0].feedback(), Some("1 is too little"));
-    assert!(
-        refined.rollouts()[0].to_string().contains("advice: self: 1 is too little"),
-        "{}",
-        refined.rollouts()[0]
+    let first = &refined.rollouts()[0];
+    assert_eq!(
+        first.to_string().matches("1 is too little").count(),
+        1,
+        "feedback that is the advice: {first}"
     );
+    assert_eq!(first.advice().unwrap().by_predictor()["self"], "1 is too little");
+    assert_eq!(first.output(), Some("QaOutput { answer: \"1\" }"), "and what it answered");
 }
