@@ -223,7 +223,11 @@ impl Grammar {
             Some(word) => format!("{start}: did you mean `{word}`?"),
             None => {
                 let known: Vec<_> = self.words.iter().map(|word| format!("`{}`", form(word))).collect();
-                format!("{start}: it takes {}", known.join(" and "))
+                let known = match known.split_last() {
+                    Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+                    _ => known.concat(),
+                };
+                format!("{start}: it takes {known}")
             }
         }
     }
