@@ -259,4 +259,52 @@ mod tests {
         assert_eq!(compiled::<Option<String>>().value_of_text("None").value, json!(null));
         assert_eq!(compiled::<bool>().value_of_text("True").value, json!(true));
     }
+
+    #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+    enum Level {
+        Low,
+        VeryHigh,
+    }
+
+    #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+    struct Person {
+        name: String,
+        age: Option<u8>,
+    }
+
+    /// What a field of this type would hold of the text, as JSON; `..` for an error.
+    fn read<T: FieldType>(text: &str) -> String {
+        let field = compiled::<T>();
+        let settled = field.settle(field.value_of_text(text)).map(|settled| settled.value);
+        let typed = settled.ok().and_then(|value| crate::field::read_value::<T>("x", Some(value)).ok());
+        typed.map_or("..".into(), |value| serde_json::to_string(&value).unwrap())
+    }
+
+    #[test]
+    fn the_rows_of_the_page_on_answers_are_true() {
+        let page = include_str!("../../../docs/answers.md");
+        let rows = page.lines().filter_map(|line| {
+            let mut cells = line.strip_prefix("| ")?.split(" | ");
+            let (kind, text, value) = (cells.next()?, cells.next()?, cells.next()?);
+            Some((kind, text.strip_prefix('`')?.strip_suffix('`')?, value.trim_end_matches(" |")))
+        });
+        let mut count = 0;
+        for (kind, text, value) in rows {
+            let found = match kind {
+                "whole number" => read::<i64>(text),
+                "number" => read::<f64>(text),
+                "true or false" => read::<bool>(text),
+                "Low or VeryHigh" => read::<Level>(text),
+                "list of texts" => read::<Vec<String>>(text),
+                "list of whole numbers" => read::<Vec<i64>>(text),
+                "name and age" => read::<Person>(text),
+                "text" => read::<String>(text),
+                "text or nothing" => read::<Option<String>>(text),
+                other => panic!("{other}"),
+            };
+            assert_eq!(found, value, "{kind} of {text}");
+            count += 1;
+        }
+        assert!(count > 45, "{count}");
+    }
 }
