@@ -1,10 +1,14 @@
 //! From a JSON value to the value that a schema asks for, where the two say the same in other words: `"5"` for 5, `yes` for true,
 //! one value for a list of one, a name in another case. What would lose or invent something is an error.
 
+mod scalar;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use serde::de::IgnoredAny;
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 use crate::{
     json::{self, Repair, Repairs},
@@ -137,10 +141,10 @@ impl<'a> Target<'a> {
     fn of_type(self, kind: &str, value: &Value) -> Result<Fit, Misfit> {
         match kind {
             "string" if value.is_string() => Ok(Fit::exact(value.clone())),
-            "null" => null(value),
-            "boolean" => boolean(value),
-            "integer" => integer(value),
-            "number" => number(value),
+            "null" => scalar::null(value),
+            "boolean" => scalar::boolean(value),
+            "integer" => scalar::integer(value),
+            "number" => scalar::number(value),
             "array" => self.array(value),
             "object" => self.object(value),
             "string" => Err(expected("a text", value)),
@@ -279,99 +283,6 @@ fn choose(choices: &[Value], value: &Value) -> Result<Fit, Misfit> {
     Err(misfit())
 }
 
-fn null(value: &Value) -> Result<Fit, Misfit> {
-    match value {
-        Value::Null => Ok(Fit::exact(Value::Null)),
-        Value::String(text) if ["null", "none", "n/a"].contains(&text.trim().to_lowercase().as_str()) => {
-            Ok(Fit::mended(Value::Null, Repair::Word))
-        }
-        _ => Err(expected("null", value)),
-    }
-}
-
-fn boolean(value: &Value) -> Result<Fit, Misfit> {
-    let word = match value {
-        Value::Bool(_) => return Ok(Fit::exact(value.clone())),
-        Value::String(text) => text.trim().trim_end_matches('.').to_lowercase(),
-        _ => return Err(expected("true or false", value)),
-    };
-    match word.as_str() {
-        "true" | "yes" => Ok(Fit::mended(true.into(), Repair::Word)),
-        "false" | "no" => Ok(Fit::mended(false.into(), Repair::Word)),
-        _ => Err(expected("true or false", value)),
-    }
-}
-
-fn integer(value: &Value) -> Result<Fit, Misfit> {
-    let whole = |number: &Number| {
-        if number.is_i64() || number.is_u64() {
-            return Some(number.clone());
-        }
-        // Beyond 2^53 a float no longer says which whole number it is.
-        let float =
-            number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0)?;
-        Some(Number::from(float as i64))
-    };
-    match value {
-        Value::Number(number) => match whole(number) {
-            Some(same) if same == *number => Ok(Fit::exact(value.clone())),
-            Some(other) => Ok(Fit::mended(Value::Number(other), Repair::Number)),
-            None => Err(expected("a whole number", value)),
-        },
-        Value::String(text) => match numeral(text).as_ref().and_then(whole) {
-            Some(number) => Ok(Fit::mended(Value::Number(number), Repair::NumberInText)),
-            None => Err(expected("a whole number", value)),
-        },
-        _ => Err(expected("a whole number", value)),
-    }
-}
-
-fn number(value: &Value) -> Result<Fit, Misfit> {
-    // A float that cannot hold every digit of a whole number would say another one.
-    let is_exact = |number: &Number| {
-        let digits = number.as_i64().map(i128::from).or(number.as_u64().map(i128::from));
-        digits.is_none_or(|digits| number.as_f64().is_some_and(|float| float as i128 == digits))
-    };
-    match value {
-        Value::Number(number) if is_exact(number) => Ok(Fit::exact(value.clone())),
-        Value::Number(_) => {
-            let misfit = expected("a number that a 64-bit float can hold", value);
-            Err(Misfit { is_lossy: true, ..misfit })
-        }
-        Value::String(text) => match numeral(text).filter(is_exact) {
-            Some(number) => Ok(Fit::mended(Value::Number(number), Repair::NumberInText)),
-            None => Err(expected("a number", value)),
-        },
-        _ => Err(expected("a number", value)),
-    }
-}
-
-/// The number that a text is, with commas or underscores between groups of three digits.
-fn numeral(text: &str) -> Option<Number> {
-    let text = text.trim();
-    let plain = match text.contains([',', '_']) {
-        true => {
-            let (whole, rest) = match text.find('.') {
-                Some(point) => text.split_at(point),
-                None => (text, ""),
-            };
-            let mut groups = whole.trim_start_matches(['-', '+']).split([',', '_']);
-            let is_digits =
-                |group: &str| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit());
-            let first = groups.next().is_some_and(|group| is_digits(group) && group.len() <= 3);
-            if !first || !groups.all(|group| is_digits(group) && group.len() == 3) {
-                return None;
-            }
-            whole.replace([',', '_'], "") + rest
-        }
-        false => text.to_owned(),
-    };
-    match json::find(&plain).ok()?.pop()?.value {
-        Value::Number(number) => Some(number),
-        _ => None,
-    }
-}
-
 /// The JSON that a text holds, if it is of the wanted kind and nothing stands around it.
 fn inside(value: &Value, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
     let Value::String(text) = value else { return None };
@@ -410,138 +321,4 @@ fn expected(what: &str, found: &Value) -> Misfit {
 
 fn excerpt(value: &Value) -> String {
     shortened(&value.to_string(), 120)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    /// The value of a text by a schema: what a field of this type would have.
-    fn read(text: &str, schema: &Value) -> Result<Value, Misfit> {
-        let target = Target::new(schema);
-        // A text is a text, whatever it looks like.
-        if target.coerce(&"".into()).is_ok_and(|fit| fit.value == "") {
-            return Ok(Value::String(text.trim().into()));
-        }
-        let found = json::find(text).unwrap_or_default();
-        let mut fits: Vec<_> = found
-            .iter()
-            .filter(|found| !found.is_truncated())
-            .filter_map(|found| target.coerce(&found.value).ok())
-            .collect();
-        if fits.is_empty() {
-            fits.extend(target.coerce(&Value::String(text.trim().into())));
-        }
-        only(fits.into_iter()).map(|fit| fit.value).ok_or_else(|| Misfit::from("no value or several"))
-    }
-
-    /// What the schema says of absent properties.
-    fn with_defaults(mut value: Value, schema: &Value, root: &Value) -> Value {
-        let schema = match schema.get("$ref").and_then(Value::as_str) {
-            Some(reference) => root.pointer(&reference[1..]).unwrap(),
-            None => schema,
-        };
-        if let (Some(object), Some(properties)) = (value.as_object_mut(), schema["properties"].as_object()) {
-            for (name, schema) in properties {
-                let absent = schema.get("default").cloned().unwrap_or(Value::Null);
-                let value = object.remove(name).unwrap_or(absent);
-                object.insert(name.clone(), with_defaults(value, schema, root));
-            }
-        }
-        value
-    }
-
-    #[test]
-    fn the_corpora_of_shapes_are_read_as_they_ask() {
-        let files = [
-            include_str!("../../../tests/corpora/baml.jsonl"),
-            include_str!("../../../tests/corpora/dspy.jsonl"),
-            include_str!("../../../tests/corpora/instructor.jsonl"),
-            include_str!("../../../tests/corpora/json_repair.jsonl"),
-        ];
-        let rows =
-            files.into_iter().flat_map(str::lines).map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let mut wrong = Vec::new();
-        for row in rows.filter(|row| row["kind"] == "coerce") {
-            let (text, schema, note) =
-                (row["text"].as_str().unwrap(), &row["schema"], row["note"].as_str().unwrap_or(""));
-            let found = read(text, schema);
-            let expected = with_defaults(row["expect"].clone(), schema, schema);
-            let is_right = match (row["verdict"].as_str().unwrap(), &found) {
-                ("accept", Ok(value)) => {
-                    let value = with_defaults(value.clone(), schema, schema);
-                    json::tests_same(&value, &expected) || value.as_str() == expected.as_str().map(str::trim)
-                }
-                ("accept", Err(_)) => note.starts_with("cut"),
-                ("reject", Ok(_)) => note.starts_with("depends on"),
-                _ => true,
-            };
-            if !is_right {
-                wrong.push(format!("{} {text:?} by {schema}: {found:?}, expected {expected}", row["id"]));
-            }
-        }
-        assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n\n"));
-    }
-
-    #[test]
-    fn what_loses_or_invents_something_is_an_error() {
-        for (value, schema) in [
-            (json!("8/10"), json!({"type": "integer"})),
-            (json!(2.5), json!({"type": "integer"})),
-            (json!("2.5"), json!({"type": "integer"})),
-            (json!(1e300), json!({"type": "integer"})),
-            (json!(9_007_199_254_740_993_u64), json!({"type": "number"})),
-            (json!("1,23"), json!({"type": "number"})),
-            (json!("50%"), json!({"type": "number"})),
-            (json!("NaN"), json!({"type": "number"})),
-            (json!("maybe"), json!({"type": "boolean"})),
-            (json!(1), json!({"type": "boolean"})),
-            (json!(5), json!({"type": "string"})),
-            (json!("not RED"), json!({"enum": ["RED", "BLUE"]})),
-            (json!("a b"), json!({"enum": ["A_B", "ab"]})),
-            (json!({"a": 1}), json!({"type": "object", "properties": {"b": {}}, "required": ["b"]})),
-            (json!({"A": 1, "a-": 2}), json!({"type": "object", "properties": {"a": {}}})),
-            (json!("x"), json!({"type": "array", "items": {"type": "integer"}})),
-        ] {
-            assert!(Target::new(&schema).coerce(&value).is_err(), "{value} by {schema}");
-        }
-    }
-
-    #[test]
-    fn the_same_in_other_words_fits_and_is_noted() {
-        for (value, schema, expected, repair) in [
-            (json!("5"), json!({"type": "integer"}), json!(5), Repair::NumberInText),
-            (json!("1,234,567"), json!({"type": "integer"}), json!(1_234_567), Repair::NumberInText),
-            (json!(5.0), json!({"type": "integer"}), json!(5), Repair::Number),
-            (json!("Yes"), json!({"type": "boolean"}), json!(true), Repair::Word),
-            (json!("None"), json!({"type": ["integer", "null"]}), json!(null), Repair::Word),
-            (
-                json!("a"),
-                json!({"type": "array", "items": {"type": "string"}}),
-                json!(["a"]),
-                Repair::ListOfOne,
-            ),
-            (json!("very high"), json!({"enum": ["VeryHigh", "Low"]}), json!("VeryHigh"), Repair::Name),
-            (
-                json!("[1, 2]"),
-                json!({"type": "array", "items": {"type": "integer"}}),
-                json!([1, 2]),
-                Repair::JsonInText,
-            ),
-        ] {
-            let fit = Target::new(&schema)
-                .coerce(&value)
-                .unwrap_or_else(|misfit| panic!("{value}: {}", misfit.message));
-            assert_eq!(fit.value, expected);
-            assert!(fit.repairs.contains(repair), "{value}: {:?}", fit.repairs);
-        }
-    }
-
-    #[test]
-    fn a_schema_that_refers_to_itself_ends() {
-        let schema = json!({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}});
-        assert!(Target::new(&schema).coerce(&json!(1)).is_err());
-    }
 }

@@ -1,0 +1,125 @@
+use serde_json::json;
+
+use super::*;
+
+/// The value of a text by a schema: what a field of this type would have.
+fn read(text: &str, schema: &Value) -> Result<Value, Misfit> {
+    let target = Target::new(schema);
+    // A text is a text, whatever it looks like.
+    if target.coerce(&"".into()).is_ok_and(|fit| fit.value == "") {
+        return Ok(Value::String(text.trim().into()));
+    }
+    let found = json::find(text).unwrap_or_default();
+    let mut fits: Vec<_> = found
+        .iter()
+        .filter(|found| !found.is_truncated())
+        .filter_map(|found| target.coerce(&found.value).ok())
+        .collect();
+    if fits.is_empty() {
+        fits.extend(target.coerce(&Value::String(text.trim().into())));
+    }
+    only(fits.into_iter()).map(|fit| fit.value).ok_or_else(|| Misfit::from("no value or several"))
+}
+
+/// What the schema says of absent properties.
+fn with_defaults(mut value: Value, schema: &Value, root: &Value) -> Value {
+    let schema = match schema.get("$ref").and_then(Value::as_str) {
+        Some(reference) => root.pointer(&reference[1..]).unwrap(),
+        None => schema,
+    };
+    if let (Some(object), Some(properties)) = (value.as_object_mut(), schema["properties"].as_object()) {
+        for (name, schema) in properties {
+            let absent = schema.get("default").cloned().unwrap_or(Value::Null);
+            let value = object.remove(name).unwrap_or(absent);
+            object.insert(name.clone(), with_defaults(value, schema, root));
+        }
+    }
+    value
+}
+
+#[test]
+fn the_corpora_of_shapes_are_read_as_they_ask() {
+    let files = [
+        include_str!("../../../../tests/corpora/baml.jsonl"),
+        include_str!("../../../../tests/corpora/dspy.jsonl"),
+        include_str!("../../../../tests/corpora/instructor.jsonl"),
+        include_str!("../../../../tests/corpora/json_repair.jsonl"),
+    ];
+    let rows =
+        files.into_iter().flat_map(str::lines).map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut wrong = Vec::new();
+    for row in rows.filter(|row| row["kind"] == "coerce") {
+        let (text, schema, note) =
+            (row["text"].as_str().unwrap(), &row["schema"], row["note"].as_str().unwrap_or(""));
+        let found = read(text, schema);
+        let expected = with_defaults(row["expect"].clone(), schema, schema);
+        let is_right = match (row["verdict"].as_str().unwrap(), &found) {
+            ("accept", Ok(value)) => {
+                let value = with_defaults(value.clone(), schema, schema);
+                json::tests_same(&value, &expected) || value.as_str() == expected.as_str().map(str::trim)
+            }
+            ("accept", Err(_)) => note.starts_with("cut"),
+            ("reject", Ok(_)) => note.starts_with("depends on"),
+            _ => true,
+        };
+        if !is_right {
+            wrong.push(format!("{} {text:?} by {schema}: {found:?}, expected {expected}", row["id"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+#[test]
+fn what_loses_or_invents_something_is_an_error() {
+    for (value, schema) in [
+        (json!("8/10"), json!({"type": "integer"})),
+        (json!(2.5), json!({"type": "integer"})),
+        (json!("2.5"), json!({"type": "integer"})),
+        (json!(1e300), json!({"type": "integer"})),
+        (json!(9_007_199_254_740_993_u64), json!({"type": "number"})),
+        (json!("1,23"), json!({"type": "number"})),
+        (json!("50%"), json!({"type": "number"})),
+        (json!("NaN"), json!({"type": "number"})),
+        (json!("maybe"), json!({"type": "boolean"})),
+        (json!(1), json!({"type": "boolean"})),
+        (json!(5), json!({"type": "string"})),
+        (json!("not RED"), json!({"enum": ["RED", "BLUE"]})),
+        (json!("a b"), json!({"enum": ["A_B", "ab"]})),
+        (json!({"a": 1}), json!({"type": "object", "properties": {"b": {}}, "required": ["b"]})),
+        (json!({"A": 1, "a-": 2}), json!({"type": "object", "properties": {"a": {}}})),
+        (json!("x"), json!({"type": "array", "items": {"type": "integer"}})),
+    ] {
+        assert!(Target::new(&schema).coerce(&value).is_err(), "{value} by {schema}");
+    }
+}
+
+#[test]
+fn the_same_in_other_words_fits_and_is_noted() {
+    for (value, schema, expected, repair) in [
+        (json!("5"), json!({"type": "integer"}), json!(5), Repair::NumberInText),
+        (json!("1,234,567"), json!({"type": "integer"}), json!(1_234_567), Repair::NumberInText),
+        (json!(5.0), json!({"type": "integer"}), json!(5), Repair::Number),
+        (json!("Yes"), json!({"type": "boolean"}), json!(true), Repair::Word),
+        (json!("None"), json!({"type": ["integer", "null"]}), json!(null), Repair::Word),
+        (json!("a"), json!({"type": "array", "items": {"type": "string"}}), json!(["a"]), Repair::ListOfOne),
+        (json!("very high"), json!({"enum": ["VeryHigh", "Low"]}), json!("VeryHigh"), Repair::Name),
+        (
+            json!("[1, 2]"),
+            json!({"type": "array", "items": {"type": "integer"}}),
+            json!([1, 2]),
+            Repair::JsonInText,
+        ),
+    ] {
+        let fit = Target::new(&schema)
+            .coerce(&value)
+            .unwrap_or_else(|misfit| panic!("{value}: {}", misfit.message));
+        assert_eq!(fit.value, expected);
+        assert!(fit.repairs.contains(repair), "{value}: {:?}", fit.repairs);
+    }
+}
+
+#[test]
+fn a_schema_that_refers_to_itself_ends() {
+    let schema = json!({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}});
+    assert!(Target::new(&schema).coerce(&json!(1)).is_err());
+}
