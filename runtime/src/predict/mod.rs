@@ -7,6 +7,7 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 
 use serde_json::Value;
 
+pub(crate) use self::predictor::FieldText;
 pub use self::predictor::{OnParseError, Predictor};
 use self::{engine::Given, predictor::State};
 use crate::{
