@@ -16,7 +16,6 @@ use crate::{
     field::{Field, FieldRole},
     lm::{Caller, CallerId, Config, Lm, configured},
     signature::{Layout, Place, Signature, Slot, Spec},
-    state::FieldText,
     trace::Tracer,
 };
 
@@ -71,6 +70,12 @@ pub(super) struct Run {
     pub(super) rollout_room: Option<u64>,
     pub(super) temperature: Option<f64>,
     pub(super) inputs: Arc<[(Field, Value)]>,
+}
+
+/// What a state says of one field: its prefix, where it is not the one derived from the name, and its description.
+pub(crate) struct FieldText {
+    pub(crate) prefix: Option<String>,
+    pub(crate) description: String,
 }
 
 /// What to do when a model's answer cannot be read as the output fields.
@@ -139,6 +144,12 @@ impl Predictor {
     /// True if both are of the same signature.
     pub(crate) fn is_of_signature_of(&self, other: &Predictor) -> bool {
         std::ptr::eq(self.state.spec, other.state.spec) && self.field_names() == other.field_names()
+    }
+
+    /// What tells it from predictors of other signatures or with other fields: `` `Qa` (question -> answer)``.
+    pub(crate) fn outline(&self) -> String {
+        let (inputs, outputs) = self.field_names();
+        format!("`{}` ({} -> {})", self.signature(), inputs.join(", "), outputs.join(", "))
     }
 
     /// The names of its input and output fields in prompt order, added ones included.

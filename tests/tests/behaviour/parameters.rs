@@ -69,11 +69,13 @@ fn parameters_are_predictors_and_params_in_a_stable_order_and_not_what_is_frozen
     assert_eq!(paths(whole.named_parameters()), all);
     assert_eq!(paths(whole.named_parameters_mut()), all);
     assert_eq!(whole.parameters().len(), all.len());
+    assert_eq!(whole.parameters_mut().len(), all.len());
     let predictors: Vec<_> =
         all.into_iter().filter(|path| !["limit", "deep[0]['7'][1]"].contains(path)).collect();
     assert_eq!(paths(whole.named_predictors()), predictors);
     assert_eq!(paths(whole.named_predictors_mut()), predictors);
     assert_eq!(whole.predictors().len(), predictors.len());
+    assert_eq!(whole.predictors_mut().len(), predictors.len());
 }
 
 #[test]
@@ -216,6 +218,16 @@ fn mapping_replaces_every_predictor_or_none() {
         whole.map_named_predictors(|_, _| Ok(Predict::<MakeQuery>::new().predictor().clone())).unwrap_err();
     assert!(error.is_config() && error.to_string().contains("`MakeQuery`"), "{error}");
     assert_eq!(whole.dump_state(), before);
+}
+
+#[test]
+fn a_predictor_of_the_same_signature_with_other_fields_is_told_apart_by_them() {
+    let mut thoughtful = ChainOfThought::<Qa>::new();
+    let plain = Predict::<Qa>::new();
+    let error =
+        thoughtful.map_named_predictors(|_, _| Ok(plain.predictor().clone())).unwrap_err().to_string();
+    assert!(error.contains("expected a predictor of `Qa` (question -> reasoning, answer)"), "{error}");
+    assert!(error.contains("found one of `Qa` (question -> answer)"), "{error}");
 }
 
 #[test]
