@@ -50,6 +50,16 @@ async fn what_the_model_gives_beats_the_default_and_a_null_does_not() {
 }
 
 #[test]
+fn a_marker_with_nothing_below_it_leaves_out_what_is_no_text() {
+    let text = "[[ ## points ## ]]\n3\n\n[[ ## scale ## ]]\n\n[[ ## tags ## ]]\n\n[[ ## note ## ]]\n\n[[ ## completed ## ]]";
+    let answer = Predict::<Rate>::new().parse(&rate("x"), text).unwrap();
+    let expected = RateOutput { points: 3, scale: 5, tags: vec![], note: String::new(), critic: None };
+    assert_eq!(answer, expected, "an empty text is a text");
+    let error = Predict::<Rate>::new().parse(&rate("x"), "[[ ## points ## ]]\n").unwrap_err();
+    assert_eq!(error.field(), Some("points"));
+}
+
+#[test]
 fn a_field_without_a_default_is_still_wanted() {
     let error = Predict::<Rate>::new().parse(&rate("x"), "[[ ## scale ## ]]\n3").unwrap_err();
     assert_eq!(error.field(), Some("points"));
