@@ -103,3 +103,13 @@ async fn a_key_may_be_of_any_type() {
     let answer = majority(of(&["aa", "b", "cc"]).await, |answer| Some(answer.answer.len()));
     assert_eq!(answer.answer, "aa");
 }
+
+#[tokio::test]
+async fn of_a_long_attempt_the_reasoning_is_cut_and_the_answer_stays() {
+    let lm = ScriptedLm::new([final_answer()]);
+    let mut comparison = three();
+    comparison.attempts[0] = attempt(&"ä".repeat(5_000), "Lyon");
+    MultiChainComparison::<Qa>::new(3).lm(&lm.lm()).call(comparison).await.unwrap();
+    let expected = format!("{} [... cut ...]\nanswer: Lyon", "ä".repeat(4_000));
+    assert!(last_messages(&lm)[0].contains(&expected));
+}
