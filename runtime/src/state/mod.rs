@@ -312,10 +312,13 @@ impl State {
             );
             return Ok(());
         }
+        let known = match known.is_empty() {
+            true => "nothing to load".to_owned(),
+            false => quoted(&known.iter().map(String::as_str).collect::<Vec<_>>()),
+        };
         Err(error(format!(
-            "the state has entries for {extra}, which the module does not have; it has {}. To pass over them: \
-             `module.load_state(&State::read(path)?.ignore_extra(true))`",
-            quoted(&known.iter().map(String::as_str).collect::<Vec<_>>())
+            "the state has entries for {extra}, which the module does not have or has frozen; it has {known}. To pass over \
+             them: `module.load_state(&State::read(path)?.ignore_extra(true))`"
         )))
     }
 }

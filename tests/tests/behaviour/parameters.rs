@@ -110,6 +110,28 @@ fn a_frozen_root_can_be_saved_loaded_and_reset_by_itself() {
 }
 
 #[test]
+fn a_state_of_the_same_program_without_frozen_parts_is_refused_with_the_reason() {
+    #[module]
+    struct Pair<M: Module> {
+        free: Predict<Qa>,
+        other: M,
+    }
+    #[module]
+    impl<M: Module> Pair<M> {
+        async fn forward(&self, input: QaInput) -> Result<Prediction<QaOutput>> {
+            self.free.call(input).await
+        }
+    }
+    let state = Pair { free: Predict::new(), other: Predict::<Qa>::new() }.dump_state();
+    let mut frozen = Pair { free: Predict::new(), other: Frozen::new(Predict::<Qa>::new()) };
+    let message = frozen.load_state(&state).unwrap_err().to_string();
+    assert!(
+        message.contains("`other`, which the module does not have or has frozen; it has `free`"),
+        "{message}"
+    );
+}
+
+#[test]
 fn sub_modules_come_breadth_first_from_self() {
     let whole = whole();
     let found: Vec<_> = whole.named_sub_modules().map(|(path, _)| path).collect();
