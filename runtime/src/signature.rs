@@ -100,7 +100,7 @@ impl Spec {
     /// The input struct's values, each with its field.
     ///
     /// # Errors
-    /// [`is_config`](Error::is_config): a value has no JSON form.
+    /// [`is_bad_input`](Error::is_bad_input): a value has no JSON form.
     pub fn write_inputs(&self, input: &impl Fields) -> Result<Vec<(&'static Field, Value)>> {
         let own = self.own(FieldRole::Input);
         Ok(own.iter().zip(write(input, own)?).collect())
@@ -109,7 +109,7 @@ impl Spec {
     /// The output struct's values, each with its field.
     ///
     /// # Errors
-    /// [`is_config`](Error::is_config): a value has no JSON form.
+    /// [`is_bad_input`](Error::is_bad_input): a value has no JSON form.
     pub fn write_outputs(&self, output: &impl Fields) -> Result<Vec<(&'static Field, Value)>> {
         let own = self.own(FieldRole::Output);
         Ok(own.iter().zip(write(output, own)?).collect())

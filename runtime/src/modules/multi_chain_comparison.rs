@@ -26,7 +26,8 @@ const MOST: usize = 4_000;
 /// thought often goes wrong. It is DSPy's module of this name; its predictor has DSPy's fields (`reasoning_attempt_1`, ... and
 /// `rationale`), so that its state files fit.
 ///
-/// Its input is a [`Comparison`]: the task's input and exactly as many attempts as [`new`](Self::new) was told. It runs at
+/// Its input is a [`Comparison`]: the task's input and exactly as many attempts as [`new`](Self::new) was told; another number is
+/// an [`is_bad_input`](crate::Error::is_bad_input) error before any LM call. It runs at
 /// temperature 0.7 unless told otherwise. Written with karat's public API alone.
 ///
 /// ```
@@ -138,7 +139,7 @@ impl<S: Signature> Module for MultiChainComparison<S> {
                 self.attempts,
                 attempts.len()
             );
-            return Err(Error::new(ErrorKind::Config, message));
+            return Err(Error::new(ErrorKind::BadInput, message));
         }
         let named = attempts.iter().enumerate();
         let shown: Result<Vec<(&str, Value)>> =

@@ -236,7 +236,7 @@ impl<S: Signature> Predict<S> {
     /// The exact messages that a call with this input would send first.
     ///
     /// # Errors
-    /// [`is_config`](Error::is_config): an input value has no JSON form.
+    /// [`is_bad_input`](Error::is_bad_input): an input value has no JSON form.
     pub fn prompt(&self, input: &S::Input) -> Result<Prompt> {
         Ok(engine::first_prompt(&self.predictor, &self.given(input, &[])?))
     }

@@ -1,8 +1,8 @@
 //! Several attempts at one task: comparison and majority.
 
 use karat::{
-    BestOfN, ChainOfThought, Comparison, Module, MultiChainComparison, Predict, Prediction, Reasoned, Reply,
-    ScriptedLm, majority, normalize,
+    BatchStop, BestOfN, ChainOfThought, Comparison, Module, MultiChainComparison, Predict, Prediction,
+    Reasoned, Reply, ScriptedLm, majority, normalize,
 };
 
 use crate::support::*;
@@ -112,4 +112,15 @@ async fn of_a_long_attempt_the_reasoning_is_cut_and_the_answer_stays() {
     MultiChainComparison::<Qa>::new(3).lm(&lm.lm()).call(comparison).await.unwrap();
     let expected = format!("{} [... cut ...]\nanswer: Lyon", "ä".repeat(4_000));
     assert!(last_messages(&lm)[0].contains(&expected));
+}
+
+#[tokio::test]
+async fn one_comparison_with_another_number_of_attempts_fails_alone_in_a_batch() {
+    let lm = ScriptedLm::computed(|_| final_answer());
+    let mut short = three();
+    short.attempts.truncate(2);
+    let compare = MultiChainComparison::<Qa>::new(3).lm(&lm.lm());
+    let done = compare.batch([short, three(), three()]).concurrency(1).await;
+    let failed: Vec<_> = done.errors().map(|(index, error)| (index, error.is_bad_input())).collect();
+    assert_eq!((failed, done.stop(), lm.calls()), (vec![(0, true)], BatchStop::Completed, 2));
 }
