@@ -213,6 +213,11 @@ impl Layout {
         }
     }
 
+    /// The names of the fields that demos have values of: inputs, then outputs.
+    pub(crate) fn names(&self) -> Arc<[&'static str]> {
+        self.inputs.iter().chain(&self.outputs).map(Slot::name).collect()
+    }
+
     /// Every field as declared: inputs, that of earlier turns among them, then outputs.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Slot> {
         let (before, history) = match &self.history {

@@ -85,6 +85,7 @@ impl<S: Signature> Predict<S> {
         // Earlier turns are no part of the example that is shown, but of the one that is saved.
         let history = layout.history.as_ref().map(|(_, slot)| slot.name().to_owned());
         Ok(Demo {
+            names: layout.names(),
             other: history.into_iter().zip(layout.history_of(&own)).collect(),
             inputs: layout.spread(FieldRole::Input, own, added),
             outputs: layout.spread(FieldRole::Output, spec.write(FieldRole::Output, &output)?, added),

@@ -189,8 +189,10 @@ impl Predictor {
         &self.state.demos
     }
 
-    /// Sets its worked examples.
+    /// Sets its worked examples. Those of another predictor are taken over by field name.
     pub fn set_demos(&mut self, demos: Vec<Demo>) {
+        let layout = &self.state.layout;
+        let demos = demos.into_iter().map(|demo| demo.fitted(layout)).collect();
         self.change_prompt(|state| state.demos = Arc::new(demos));
     }
 
@@ -202,7 +204,7 @@ impl Predictor {
 
     /// A worked example's values by field name, others that came with it last; what it does not say is left out.
     pub fn dump_demo(&self, demo: &Demo) -> Value {
-        demo.dump(&self.state.layout)
+        Value::Object(demo.values())
     }
 
     /// The LM that was set on it; the process default is not looked at.
@@ -252,6 +254,7 @@ impl Predictor {
     pub fn add_field(&mut self, field: Field, place: Place) -> Result<()> {
         let mut layout = (*self.state.layout).clone();
         let index = layout.add(field, place)?;
+        let names = layout.names();
         self.change_prompt(|state| {
             state.layout = Arc::new(layout);
             // The demos keep their values at their fields.
@@ -261,6 +264,7 @@ impl Predictor {
                     FieldRole::Output => &mut demo.outputs,
                 };
                 values.insert(index.min(values.len()), None);
+                demo.names = names.clone();
             }
         });
         Ok(())

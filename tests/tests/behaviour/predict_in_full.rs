@@ -209,3 +209,19 @@ async fn a_config_for_one_call_beats_that_of_the_predictor_which_beats_that_of_t
     assert_eq!(lm.requests()[1].config.temperature, Some(0.5), "it was for that call alone");
     assert_eq!(answer.trace().steps().len(), 1);
 }
+
+#[test]
+fn demos_of_another_predictor_are_taken_over_by_field_name() {
+    let qa = |question: &str| Qa { question: question.into(), answer: "Paris".into() };
+    let thoughtful = ChainOfThought::<Qa>::new().reasoned_demo("by heart", qa("France?"));
+    let demos = thoughtful.predict().predictor().demos().to_vec();
+    let mut plain = Predict::<Qa>::new();
+    plain.predictor_mut().set_demos(demos.clone());
+    assert_eq!(texts(&plain)[2], "[[ ## answer ## ]]\nParis\n\n[[ ## completed ## ]]");
+    let saved = plain.dump_state().get("self").unwrap()["demos"][0].clone();
+    assert_eq!(saved, json!({"question": "France?", "answer": "Paris", "reasoning": "by heart"}));
+
+    let mut back = ChainOfThought::<Qa>::new();
+    back.predict_mut().predictor_mut().set_demos(plain.predictor().demos().to_vec());
+    assert_eq!(back.predict().predictor().demos(), demos);
+}
