@@ -57,6 +57,8 @@ impl Deref for Cause {
 pub enum ErrorKind {
     /// The program is set up wrongly: a bad argument, an unknown provider, a name used twice.
     Config,
+    /// The call's own input cannot be used; another one may: a value of it has no JSON form.
+    BadInput,
     /// A predictor has no LM and there is no process default.
     NoLm,
     /// No API key where the provider needs one.
@@ -284,11 +286,14 @@ impl Error {
         self.0.run.as_deref().map(|(_, usage)| *usage).unwrap_or_default()
     }
 
-    /// True if neither waiting nor another rollout can mend it: wrong setup, missing or refused key, used-up quota, unknown
+    /// True if neither waiting nor another rollout can mend it: wrong setup or input, missing or refused key, used-up quota, unknown
     /// model, bad request, untrusted certificate.
     pub fn is_permanent(&self) -> bool {
         use ErrorKind::*;
-        matches!(self.0.kind, Config | NoLm | MissingKey | Auth | Quota | UnknownModel | BadRequest | Tls)
+        matches!(
+            self.0.kind,
+            Config | BadInput | NoLm | MissingKey | Auth | Quota | UnknownModel | BadRequest | Tls
+        )
     }
 }
 
@@ -345,8 +350,10 @@ predicates! {
     is_state: State;
     /// A file cannot be read or written; the cause is a [`std::io::Error`].
     is_io: Io;
-    /// The program is set up wrongly: no LM, no key, an unknown provider, a bad argument.
-    is_config: Config | NoLm | MissingKey;
+    /// The call's own input cannot be used; another one may.
+    is_bad_input: BadInput;
+    /// The program is set up wrongly: no LM, no key, an unknown provider, a bad argument or input.
+    is_config: Config | BadInput | NoLm | MissingKey;
 }
 
 /// The failing predictor, as it stands before a message.

@@ -57,7 +57,7 @@ impl History {
     /// Adds a turn: what was asked, without its own earlier turns, and what was answered.
     ///
     /// # Errors
-    /// [`is_config`](crate::Error::is_config): a value has no JSON form.
+    /// [`is_bad_input`](crate::Error::is_bad_input): a value has no JSON form.
     pub fn push<S: Signature>(&mut self, input: &S::Input, output: &S::Output) -> Result<()> {
         let values = S::spec().write_inputs(input)?.into_iter().chain(S::spec().write_outputs(output)?);
         let values = values.filter(|(field, _)| !field.is_history());

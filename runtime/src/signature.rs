@@ -100,7 +100,7 @@ impl Spec {
     /// The input struct's values, each with its field.
     ///
     /// # Errors
-    /// [`is_config`](Error::is_config): a value has no JSON form.
+    /// [`is_bad_input`](Error::is_bad_input): a value has no JSON form.
     pub fn write_inputs(&self, input: &impl Fields) -> Result<Vec<(&'static Field, Value)>> {
         let own = self.own(FieldRole::Input);
         Ok(own.iter().zip(write(input, own)?).collect())
@@ -109,7 +109,7 @@ impl Spec {
     /// The output struct's values, each with its field.
     ///
     /// # Errors
-    /// [`is_config`](Error::is_config): a value has no JSON form.
+    /// [`is_bad_input`](Error::is_bad_input): a value has no JSON form.
     pub fn write_outputs(&self, output: &impl Fields) -> Result<Vec<(&'static Field, Value)>> {
         let own = self.own(FieldRole::Output);
         Ok(own.iter().zip(write(output, own)?).collect())
@@ -211,6 +211,11 @@ impl Layout {
             FieldRole::Input => &self.inputs,
             FieldRole::Output => &self.outputs,
         }
+    }
+
+    /// The names of the fields that demos have values of: inputs, then outputs.
+    pub(crate) fn names(&self) -> Arc<[&'static str]> {
+        self.inputs.iter().chain(&self.outputs).map(Slot::name).collect()
     }
 
     /// Every field as declared: inputs, that of earlier turns among them, then outputs.

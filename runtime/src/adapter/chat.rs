@@ -55,7 +55,9 @@ impl Adapter for ChatAdapter {
                     is_reserved(task, name)
                 });
                 if let (Some(slot @ None), Some(field)) = (found.get_mut(index), fields.get(index)) {
-                    *slot = Some(field.value_of_text(&value));
+                    // Nothing below its marker is how a model leaves out what is no text.
+                    let left_out = value.is_empty() && field.is_optional() && field.is_json();
+                    *slot = (!left_out).then(|| field.value_of_text(&value));
                 }
             }
         };

@@ -1,5 +1,7 @@
 //! Worked examples.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::signature::{Layout, Slot};
@@ -7,6 +9,8 @@ use crate::signature::{Layout, Slot};
 /// A worked example: one value per field, in prompt order; `None` where it does not say.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Demo {
+    /// The names of the fields, inputs first: another predictor may have others, or these in another order.
+    pub(crate) names: Arc<[&'static str]>,
     pub(crate) inputs: Vec<Option<Value>>,
     pub(crate) outputs: Vec<Option<Value>>,
     /// What came with it under other names, such as the `augmented` of DSPy's optimizers: saved and never shown.
@@ -28,16 +32,18 @@ impl Demo {
     pub(crate) fn of(layout: &Layout, mut values: Map<String, Value>) -> Self {
         let mut take = |slots: &[Slot]| slots.iter().map(|slot| values.shift_remove(slot.name())).collect();
         let (inputs, outputs) = (take(&layout.inputs), take(&layout.outputs));
-        Self { inputs, outputs, other: values }
+        Self { names: layout.names(), inputs, outputs, other: values }
     }
 
-    pub(crate) fn dump(&self, layout: &Layout) -> Value {
-        let pairs = |slots: &[Slot], values: &[Option<Value>]| -> Vec<(String, Value)> {
-            let pairs = slots.iter().zip(values);
-            pairs.filter_map(|(slot, value)| Some((slot.name().to_owned(), value.clone()?))).collect()
-        };
-        let own =
-            pairs(&layout.inputs, &self.inputs).into_iter().chain(pairs(&layout.outputs, &self.outputs));
-        Value::Object(own.chain(self.other.clone()).collect())
+    /// The example with its values at the fields of this layout, whatever predictor it comes from.
+    pub(crate) fn fitted(self, layout: &Layout) -> Self {
+        if self.names == layout.names() { self } else { Self::of(layout, self.values()) }
+    }
+
+    /// The values by field name, others that came with it last; what it does not say is left out.
+    pub(crate) fn values(&self) -> Map<String, Value> {
+        let own = self.names.iter().zip(self.inputs.iter().chain(&self.outputs));
+        let own = own.filter_map(|(name, value)| Some(((*name).to_owned(), value.clone()?)));
+        own.chain(self.other.clone()).collect()
     }
 }

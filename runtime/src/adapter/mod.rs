@@ -195,6 +195,11 @@ impl<'a> TaskField<'a> {
         self.compiled.shape == Shape::Text
     }
 
+    /// True if its values are JSON in a text, bare words aside.
+    fn is_json(&self) -> bool {
+        self.compiled.shape == Shape::Json
+    }
+
     /// True if it may be absent.
     pub fn is_optional(&self) -> bool {
         self.compiled.optional

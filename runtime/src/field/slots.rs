@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Field, FieldType};
 use crate::{
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     text::shortened,
 };
 
@@ -33,7 +33,7 @@ impl Writer {
             Some((index, error)) => {
                 let name = fields.get(index).map_or("?", |field| field.name);
                 let message = format!("the value of field `{name}` has no JSON form: {error}");
-                Err(Error::config(message).with_field(name).with_source(error))
+                Err(Error::new(ErrorKind::BadInput, message).with_field(name).with_source(error))
             }
         }
     }

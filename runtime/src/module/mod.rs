@@ -204,6 +204,11 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
         self.named_parameters().into_iter().map(|(_, parameter)| parameter).collect()
     }
 
+    /// Everything that can be learned, to be changed.
+    fn parameters_mut(&mut self) -> Vec<&mut dyn Parameter> {
+        self.named_parameters_mut().into_iter().map(|(_, parameter)| parameter).collect()
+    }
+
     /// The predictors among the [`named_parameters`](Module::named_parameters).
     fn named_predictors(&self) -> Vec<(String, &Predictor)> {
         let named = self.named_parameters().into_iter();
@@ -219,6 +224,11 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// Every predictor that can learn, in the order of [`named_predictors`](Module::named_predictors).
     fn predictors(&self) -> Vec<&Predictor> {
         self.parameters().into_iter().filter_map(|parameter| parameter.as_predictor()).collect()
+    }
+
+    /// Every predictor that can learn, to be changed.
+    fn predictors_mut(&mut self) -> Vec<&mut Predictor> {
+        self.named_predictors_mut().into_iter().map(|(_, predictor)| predictor).collect()
     }
 
     /// Every predictor with its path, those in a [`Frozen`] included: what a run has to reach.
@@ -279,11 +289,8 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
             let mapped =
                 map(&path, predictor.clone()).map_err(|error| error.with_predictor(path.as_str()))?;
             if !mapped.is_of_signature_of(predictor) {
-                let message = format!(
-                    "expected a predictor of the signature `{}`, found one of `{}`",
-                    predictor.signature(),
-                    mapped.signature()
-                );
+                let (expected, found) = (predictor.outline(), mapped.outline());
+                let message = format!("expected a predictor of {expected}, found one of {found}");
                 return Err(Error::config(message).with_predictor(path.as_str()));
             }
             *predictor = mapped;
@@ -329,11 +336,10 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
         let name = |lm: Option<&Lm>| lm.map_or("none", Lm::name).to_owned();
         let each: Vec<_> =
             named.iter().map(|(path, predictor)| format!("`{path}`: {}", name(predictor.lm()))).collect();
-        let message = format!(
-            "the predictors have different LMs, so that there is no one LM to get: {}",
-            each.join(", ")
-        );
-        Err(Error::config(message))
+        let each = each.join(", ");
+        Err(Error::config(format!(
+            "the predictors have different LMs, so that there is no one LM to get: {each}"
+        )))
     }
 
     /// A copy that shares nothing that can change: what is set on one is not seen by the other, and its

@@ -144,6 +144,11 @@ impl<S: Signature> ChainOfThought<S> {
     pub fn predict(&self) -> &Predict<S> {
         &self.predict
     }
+
+    /// The predictor inside, to be changed.
+    pub fn predict_mut(&mut self) -> &mut Predict<S> {
+        &mut self.predict
+    }
 }
 
 impl<S: Signature> Module for ChainOfThought<S> {

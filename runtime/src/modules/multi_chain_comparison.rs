@@ -9,8 +9,8 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    Adapter, Error, ErrorKind, Field, Lm, Module, Place, Predict, Prediction, Reasoned, Result, Signature,
-    Traverse, Walker, WalkerMut, text::shortened,
+    Adapter, Error, ErrorKind, Field, Lm, Module, OnParseError, Place, Predict, Prediction, Reasoned, Result,
+    Signature, Traverse, Walker, WalkerMut, lm::Config,
 };
 
 /// What the model writes before the signature's own outputs.
@@ -19,14 +19,15 @@ const RATIONALE: Field = Field::output::<String>(
     "which attempts are right, where the others go wrong, and what follows",
 );
 
-/// The most characters of an attempt that the model sees.
+/// The most characters of an attempt's reasoning that the model sees.
 const MOST: usize = 4_000;
 
 /// Shows a model several attempts at a task and has it weigh them before it answers itself: for tasks at which one chain of
 /// thought often goes wrong. It is DSPy's module of this name; its predictor has DSPy's fields (`reasoning_attempt_1`, ... and
 /// `rationale`), so that its state files fit.
 ///
-/// Its input is a [`Comparison`]: the task's input and exactly as many attempts as [`new`](Self::new) was told. It runs at
+/// Its input is a [`Comparison`]: the task's input and exactly as many attempts as [`new`](Self::new) was told; another number is
+/// an [`is_bad_input`](crate::Error::is_bad_input) error before any LM call. It runs at
 /// temperature 0.7 unless told otherwise. Written with karat's public API alone.
 ///
 /// ```
@@ -97,6 +98,18 @@ impl<S: Signature> MultiChainComparison<S> {
         self
     }
 
+    /// Sets what to do when an answer cannot be read.
+    pub fn on_parse_error(mut self, rule: OnParseError) -> Self {
+        self.predict = self.predict.on_parse_error(rule);
+        self
+    }
+
+    /// Fixes how it generates: every value that the config has replaces its own.
+    pub fn config(mut self, config: &Config) -> Self {
+        self.predict = self.predict.config(config);
+        self
+    }
+
     /// Fixes its sampling temperature, in place of 0.7.
     pub fn temperature(mut self, temperature: f64) -> Self {
         self.predict = self.predict.temperature(temperature);
@@ -106,6 +119,11 @@ impl<S: Signature> MultiChainComparison<S> {
     /// The predictor inside.
     pub fn predict(&self) -> &Predict<S> {
         &self.predict
+    }
+
+    /// The predictor inside, to be changed.
+    pub fn predict_mut(&mut self) -> &mut Predict<S> {
+        &mut self.predict
     }
 }
 
@@ -121,7 +139,7 @@ impl<S: Signature> Module for MultiChainComparison<S> {
                 self.attempts,
                 attempts.len()
             );
-            return Err(Error::new(ErrorKind::Config, message));
+            return Err(Error::new(ErrorKind::BadInput, message));
         }
         let named = attempts.iter().enumerate();
         let shown: Result<Vec<(&str, Value)>> =
@@ -133,7 +151,11 @@ impl<S: Signature> Module for MultiChainComparison<S> {
 
 /// An attempt as the model sees it: the reasoning, then a line for each output.
 fn text<S: Signature>(attempt: &Reasoned<S::Output>) -> Result<String> {
-    let mut text = attempt.reasoning.trim().to_owned();
+    let reasoning = attempt.reasoning.trim();
+    let mut text: String = reasoning.chars().take(MOST).collect();
+    if text.len() < reasoning.len() {
+        text += " [... cut ...]";
+    }
     for (field, value) in S::spec().write_outputs(&attempt.output)? {
         let value = match value {
             Value::String(text) => text,
@@ -142,7 +164,7 @@ fn text<S: Signature>(attempt: &Reasoned<S::Output>) -> Result<String> {
         // Writing to a `String` does not fail.
         let _ = write!(text, "\n{}: {}", field.name(), value.trim());
     }
-    Ok(shortened(text.trim_start(), MOST))
+    Ok(text.trim_start().to_owned())
 }
 
 /// `reasoning_attempt_1`, ...: fields have static names, so that each is made once for the process.

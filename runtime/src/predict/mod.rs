@@ -8,6 +8,7 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 
 use serde_json::Value;
 
+pub(crate) use self::predictor::FieldText;
 pub use self::predictor::{OnParseError, Predictor};
 use self::{
     engine::{Answer, Given},
@@ -88,6 +89,7 @@ impl<S: Signature> Predict<S> {
         // Earlier turns are no part of the example that is shown, but of the one that is saved.
         let history = layout.history.as_ref().map(|(_, slot)| slot.name().to_owned());
         Ok(Demo {
+            names: layout.names(),
             other: history.into_iter().zip(layout.history_of(&own)).collect(),
             inputs: layout.spread(FieldRole::Input, own, added),
             outputs: layout.spread(FieldRole::Output, spec.write(FieldRole::Output, &output)?, added),
@@ -239,7 +241,7 @@ impl<S: Signature> Predict<S> {
     /// The exact messages that a call with this input would send first.
     ///
     /// # Errors
-    /// [`is_config`](Error::is_config): an input value has no JSON form.
+    /// [`is_bad_input`](Error::is_bad_input): an input value has no JSON form.
     pub fn prompt(&self, input: &S::Input) -> Result<Prompt> {
         Ok(engine::first_prompt(&self.predictor, &self.given(input, &[])?))
     }

@@ -16,7 +16,6 @@ use crate::{
     field::{Field, FieldRole},
     lm::{Caller, CallerId, Config, Lm, configured},
     signature::{Layout, Place, Signature, Slot, Spec},
-    state::FieldText,
     trace::Tracer,
 };
 
@@ -71,6 +70,12 @@ pub(super) struct Run {
     pub(super) rollout_room: Option<u64>,
     pub(super) temperature: Option<f64>,
     pub(super) inputs: Arc<[(Field, Value)]>,
+}
+
+/// What a state says of one field: its prefix, where it is not the one derived from the name, and its description.
+pub(crate) struct FieldText {
+    pub(crate) prefix: Option<String>,
+    pub(crate) description: String,
 }
 
 /// What to do when a model's answer cannot be read as the output fields.
@@ -141,6 +146,12 @@ impl Predictor {
         std::ptr::eq(self.state.spec, other.state.spec) && self.field_names() == other.field_names()
     }
 
+    /// What tells it from predictors of other signatures or with other fields: `` `Qa` (question -> answer)``.
+    pub(crate) fn outline(&self) -> String {
+        let (inputs, outputs) = self.field_names();
+        format!("`{}` ({} -> {})", self.signature(), inputs.join(", "), outputs.join(", "))
+    }
+
     /// The names of its input and output fields in prompt order, added ones included.
     pub fn field_names(&self) -> (Vec<&'static str>, Vec<&'static str>) {
         let names = |role| self.slots_of(role).map(Slot::name).collect();
@@ -178,8 +189,10 @@ impl Predictor {
         &self.state.demos
     }
 
-    /// Sets its worked examples.
+    /// Sets its worked examples. Those of another predictor are taken over by field name.
     pub fn set_demos(&mut self, demos: Vec<Demo>) {
+        let layout = &self.state.layout;
+        let demos = demos.into_iter().map(|demo| demo.fitted(layout)).collect();
         self.change_prompt(|state| state.demos = Arc::new(demos));
     }
 
@@ -191,7 +204,7 @@ impl Predictor {
 
     /// A worked example's values by field name, others that came with it last; what it does not say is left out.
     pub fn dump_demo(&self, demo: &Demo) -> Value {
-        demo.dump(&self.state.layout)
+        Value::Object(demo.values())
     }
 
     /// The LM that was set on it; the process default is not looked at.
@@ -246,6 +259,7 @@ impl Predictor {
     pub fn add_field(&mut self, field: Field, place: Place) -> Result<()> {
         let mut layout = (*self.state.layout).clone();
         let index = layout.add(field, place)?;
+        let names = layout.names();
         self.change_prompt(|state| {
             state.layout = Arc::new(layout);
             // The demos keep their values at their fields.
@@ -255,6 +269,7 @@ impl Predictor {
                     FieldRole::Output => &mut demo.outputs,
                 };
                 values.insert(index.min(values.len()), None);
+                demo.names = names.clone();
             }
         });
         Ok(())

@@ -13,7 +13,6 @@ use std::{borrow::Cow, collections::BTreeSet, fmt, path::Path};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::{Map, Value};
 
-pub(crate) use self::predictor::FieldText;
 pub use self::program::{Program, ProgramField, ProgramModule, ProgramParameter, ProgramPredictor};
 pub(crate) use self::program::{load as load_program, save as save_program};
 use crate::{
@@ -241,17 +240,21 @@ impl State {
             versions::warn(metadata);
         }
         let mut outcome = Ok(());
-        // Equal LMs become one, so that they share what an LM holds.
-        let mut lms: Vec<Lm> = Vec::new();
+        // LMs of which the state says the same become one, so that they share what an LM holds.
+        let mut lms: Vec<(&Value, Lm)> = Vec::new();
         WalkerMut::run(root, &mut |site, parameter| {
             let (path, false, Ok(())) = (site.path(), site.is_frozen(), &outcome) else { return };
             let Some(entry) = entries.get(path) else { return };
             outcome = parameter.load_state(entry, &self.options).map_err(|error| at(path, error));
             let Some(predictor) = parameter.as_predictor_mut() else { return };
+            // One that it kept, since the state names none, is the program's own.
+            let Some(named) = entry.get("lm").filter(|lm| !lm.is_null() && !self.options.keep_lm) else {
+                return;
+            };
             let Some(lm) = predictor.lm().cloned() else { return };
-            match lms.iter().find(|known| **known == lm) {
-                Some(known) => predictor.set_lm(known),
-                None => lms.push(lm),
+            match lms.iter().find(|(known, _)| *known == named) {
+                Some((_, known)) => predictor.set_lm(known),
+                None => lms.push((named, lm)),
             }
         });
         outcome
@@ -309,10 +312,13 @@ impl State {
             );
             return Ok(());
         }
+        let known = match known.is_empty() {
+            true => "nothing to load".to_owned(),
+            false => quoted(&known.iter().map(String::as_str).collect::<Vec<_>>()),
+        };
         Err(error(format!(
-            "the state has entries for {extra}, which the module does not have; it has {}. To pass over them: \
-             `module.load_state(&State::read(path)?.ignore_extra(true))`",
-            quoted(&known.iter().map(String::as_str).collect::<Vec<_>>())
+            "the state has entries for {extra}, which the module does not have or has frozen; it has {known}. To pass over \
+             them: `module.load_state(&State::read(path)?.ignore_extra(true))`"
         )))
     }
 }

@@ -4,7 +4,12 @@ use serde_json::{Map, Value, json};
 
 use super::{StateOptions, error, json::kind, lm, prefix::prefix};
 use crate::{
-    adapter::Demo, error::Result, module::Parameter, predict::Predictor, signature::Slot, text::shortened,
+    adapter::Demo,
+    error::Result,
+    module::Parameter,
+    predict::{FieldText, Predictor},
+    signature::Slot,
+    text::shortened,
 };
 
 /// What an entry holds. `traces` and `train` are what some of DSPy's optimizers note down; they are kept and not used.
@@ -102,12 +107,6 @@ fn dump_field(slot: &Slot) -> Value {
 /// What stands in DSPy for a description where there is none.
 fn placeholder(name: &str) -> String {
     format!("${{{name}}}")
-}
-
-/// What a state says of one field: its prefix and description.
-pub(crate) struct FieldText {
-    pub(crate) prefix: Option<String>,
-    pub(crate) description: String,
 }
 
 /// The fields of a state beside those of the signature. DSPy's files give them in order and without names; their prefixes are

@@ -6,10 +6,12 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::SystemTime,
 };
 
 use karat::{
-    BatchStop, ErrorKind, Module, Prediction, Reply, Result, ScriptedLm, Traverse, Walker, WalkerMut,
+    BatchStop, ErrorKind, Module, Predict, Prediction, Reply, Result, ScriptedLm, Traverse, Walker,
+    WalkerMut, signature,
 };
 use tokio::{
     sync::oneshot,
@@ -19,8 +21,8 @@ use tokio::{
 use crate::{
     batch::{answers, asked, echo, questions, watched},
     support::{
-        QaInput, QaOutput, TwoSteps, Watched, ask, failure, millis, qa, reply, server_error, step_reply,
-        tokens,
+        QaInput, QaOutput, TwoSteps, Watched, ask, failure, millis, paris, qa, reply, server_error,
+        step_reply, tokens,
     },
 };
 
@@ -331,4 +333,26 @@ async fn hostile_texts_go_through_untouched() {
     let back: Vec<_> = done.iter().map(|item| item.input.question.as_str()).collect();
     assert_eq!(back, texts);
     assert_eq!(done.errors().count(), 0);
+}
+
+/// Name the day.
+#[signature]
+struct NameDay {
+    #[input]
+    time: SystemTime,
+    #[output]
+    answer: String,
+}
+
+#[tokio::test]
+async fn an_input_that_has_no_json_form_fails_alone() {
+    let lm = paris();
+    let day = Predict::<NameDay>::new().lm(&lm.lm());
+    let before_the_epoch = NameDayInput { time: SystemTime::UNIX_EPOCH - millis(1) };
+    let after = NameDayInput { time: SystemTime::UNIX_EPOCH + millis(1) };
+    let done = day.batch([before_the_epoch, after.clone(), after]).concurrency(1).await;
+    let error = done[0].result.as_ref().unwrap_err();
+    assert!(error.is_bad_input() && error.is_config(), "{error}");
+    assert_eq!((error.field(), error.predictor()), (Some("time"), Some("self")));
+    assert_eq!((done.errors().count(), done.stop(), lm.calls()), (1, BatchStop::Completed, 2));
 }

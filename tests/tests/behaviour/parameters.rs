@@ -69,11 +69,13 @@ fn parameters_are_predictors_and_params_in_a_stable_order_and_not_what_is_frozen
     assert_eq!(paths(whole.named_parameters()), all);
     assert_eq!(paths(whole.named_parameters_mut()), all);
     assert_eq!(whole.parameters().len(), all.len());
+    assert_eq!(whole.parameters_mut().len(), all.len());
     let predictors: Vec<_> =
         all.into_iter().filter(|path| !["limit", "deep[0]['7'][1]"].contains(path)).collect();
     assert_eq!(paths(whole.named_predictors()), predictors);
     assert_eq!(paths(whole.named_predictors_mut()), predictors);
     assert_eq!(whole.predictors().len(), predictors.len());
+    assert_eq!(whole.predictors_mut().len(), predictors.len());
 }
 
 #[test]
@@ -114,6 +116,28 @@ fn a_frozen_root_can_be_saved_loaded_and_reset_by_itself() {
     assert_eq!(paths(root.named_predictors()), ["query", "answer.predict"]);
     let state = root.dump_state();
     root.load_state(&state).unwrap();
+}
+
+#[test]
+fn a_state_of_the_same_program_without_frozen_parts_is_refused_with_the_reason() {
+    #[module]
+    struct Pair<M: Module> {
+        free: Predict<Qa>,
+        other: M,
+    }
+    #[module]
+    impl<M: Module> Pair<M> {
+        async fn forward(&self, input: QaInput) -> Result<Prediction<QaOutput>> {
+            self.free.call(input).await
+        }
+    }
+    let state = Pair { free: Predict::new(), other: Predict::<Qa>::new() }.dump_state();
+    let mut frozen = Pair { free: Predict::new(), other: Frozen::new(Predict::<Qa>::new()) };
+    let message = frozen.load_state(&state).unwrap_err().to_string();
+    assert!(
+        message.contains("`other`, which the module does not have or has frozen; it has `free`"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -225,6 +249,16 @@ fn mapping_replaces_every_predictor_or_none() {
         whole.map_named_predictors(|_, _| Ok(Predict::<MakeQuery>::new().predictor().clone())).unwrap_err();
     assert!(error.is_config() && error.to_string().contains("`MakeQuery`"), "{error}");
     assert_eq!(whole.dump_state(), before);
+}
+
+#[test]
+fn a_predictor_of_the_same_signature_with_other_fields_is_told_apart_by_them() {
+    let mut thoughtful = ChainOfThought::<Qa>::new();
+    let plain = Predict::<Qa>::new();
+    let error =
+        thoughtful.map_named_predictors(|_, _| Ok(plain.predictor().clone())).unwrap_err().to_string();
+    assert!(error.contains("expected a predictor of `Qa` (question -> reasoning, answer)"), "{error}");
+    assert!(error.contains("found one of `Qa` (question -> answer)"), "{error}");
 }
 
 #[test]

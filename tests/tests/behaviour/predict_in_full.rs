@@ -50,6 +50,16 @@ async fn what_the_model_gives_beats_the_default_and_a_null_does_not() {
 }
 
 #[test]
+fn a_marker_with_nothing_below_it_leaves_out_what_is_no_text() {
+    let text = "[[ ## points ## ]]\n3\n\n[[ ## scale ## ]]\n\n[[ ## tags ## ]]\n\n[[ ## note ## ]]\n\n[[ ## completed ## ]]";
+    let answer = Predict::<Rate>::new().parse(&rate("x"), text).unwrap();
+    let expected = RateOutput { points: 3, scale: 5, tags: vec![], note: String::new(), critic: None };
+    assert_eq!(answer, expected, "an empty text is a text");
+    let error = Predict::<Rate>::new().parse(&rate("x"), "[[ ## points ## ]]\n").unwrap_err();
+    assert_eq!(error.field(), Some("points"));
+}
+
+#[test]
 fn a_field_without_a_default_is_still_wanted() {
     let error = Predict::<Rate>::new().parse(&rate("x"), "[[ ## scale ## ]]\n3").unwrap_err();
     assert_eq!(error.field(), Some("points"));
@@ -198,4 +208,20 @@ async fn a_config_for_one_call_beats_that_of_the_predictor_which_beats_that_of_t
     let answer = predict.call(ask()).await.unwrap();
     assert_eq!(lm.requests()[1].config.temperature, Some(0.5), "it was for that call alone");
     assert_eq!(answer.trace().steps().len(), 1);
+}
+
+#[test]
+fn demos_of_another_predictor_are_taken_over_by_field_name() {
+    let qa = |question: &str| Qa { question: question.into(), answer: "Paris".into() };
+    let thoughtful = ChainOfThought::<Qa>::new().reasoned_demo("by heart", qa("France?"));
+    let demos = thoughtful.predict().predictor().demos().to_vec();
+    let mut plain = Predict::<Qa>::new();
+    plain.predictor_mut().set_demos(demos.clone());
+    assert_eq!(texts(&plain)[2], "[[ ## answer ## ]]\nParis\n\n[[ ## completed ## ]]");
+    let saved = plain.dump_state().get("self").unwrap()["demos"][0].clone();
+    assert_eq!(saved, json!({"question": "France?", "answer": "Paris", "reasoning": "by heart"}));
+
+    let mut back = ChainOfThought::<Qa>::new();
+    back.predict_mut().predictor_mut().set_demos(plain.predictor().demos().to_vec());
+    assert_eq!(back.predict().predictor().demos(), demos);
 }

@@ -1,8 +1,8 @@
 //! Several attempts at one task: comparison and majority.
 
 use karat::{
-    BestOfN, ChainOfThought, Comparison, Module, MultiChainComparison, Predict, Prediction, Reasoned, Reply,
-    ScriptedLm, majority, normalize,
+    BatchStop, BestOfN, ChainOfThought, Comparison, Module, MultiChainComparison, Predict, Prediction,
+    Reasoned, Reply, ScriptedLm, majority, normalize,
 };
 
 use crate::support::*;
@@ -102,4 +102,25 @@ async fn the_majority_wins_and_of_equal_ones_the_first() {
 async fn a_key_may_be_of_any_type() {
     let answer = majority(of(&["aa", "b", "cc"]).await, |answer| Some(answer.answer.len()));
     assert_eq!(answer.answer, "aa");
+}
+
+#[tokio::test]
+async fn of_a_long_attempt_the_reasoning_is_cut_and_the_answer_stays() {
+    let lm = ScriptedLm::new([final_answer()]);
+    let mut comparison = three();
+    comparison.attempts[0] = attempt(&"ä".repeat(5_000), "Lyon");
+    MultiChainComparison::<Qa>::new(3).lm(&lm.lm()).call(comparison).await.unwrap();
+    let expected = format!("{} [... cut ...]\nanswer: Lyon", "ä".repeat(4_000));
+    assert!(last_messages(&lm)[0].contains(&expected));
+}
+
+#[tokio::test]
+async fn one_comparison_with_another_number_of_attempts_fails_alone_in_a_batch() {
+    let lm = ScriptedLm::computed(|_| final_answer());
+    let mut short = three();
+    short.attempts.truncate(2);
+    let compare = MultiChainComparison::<Qa>::new(3).lm(&lm.lm());
+    let done = compare.batch([short, three(), three()]).concurrency(1).await;
+    let failed: Vec<_> = done.errors().map(|(index, error)| (index, error.is_bad_input())).collect();
+    assert_eq!((failed, done.stop(), lm.calls()), (vec![(0, true)], BatchStop::Completed, 2));
 }

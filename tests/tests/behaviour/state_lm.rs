@@ -137,3 +137,26 @@ fn equal_lms_of_a_state_become_one() {
     fresh.load_state(&state(&json)).unwrap();
     assert!(fresh.query.predictor().lm() == fresh.answer.predict().predictor().lm());
 }
+
+#[test]
+fn lms_that_differ_only_in_what_is_kept_for_dspy_keep_it_each() {
+    let mut json = with_lm(LM);
+    json["answer.predict"]["lm"] = json["query"]["lm"].clone();
+    json["answer.predict"]["lm"]["num_retries"] = 8.into();
+    let mut fresh = program();
+    fresh.load_state(&state(&json)).unwrap();
+    let saved = self::json(&fresh);
+    let retries = |path: &str| saved[path]["lm"]["num_retries"].clone();
+    assert_eq!((retries("query"), retries("answer.predict")), (json!(7), json!(8)));
+}
+
+#[tokio::test]
+async fn an_lm_of_the_programs_own_stays_the_very_same_at_a_load() {
+    let lm = paris().lm();
+    let mut twins = Twins::new();
+    twins.left = twins.left.lm(&lm);
+    twins.right = twins.right.lm(&lm.without_history());
+    twins.load_state(&Twins::new().dump_state()).unwrap();
+    twins.call(ask()).await.unwrap();
+    assert_eq!(twins.history().len(), 1, "one of the two is to keep no history");
+}
