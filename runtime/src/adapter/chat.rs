@@ -161,7 +161,7 @@ fn write_field(text: &mut String, task: &Task<'_>, name: &str, value: Option<&st
 }
 
 /// An input's text; a list of texts is numbered, which small models read better than JSON.
-fn input_text(value: &Value) -> String {
+pub(super) fn input_text(value: &Value) -> String {
     let items = match value {
         Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) => items,
         other => return text_of(other).into_owned(),
