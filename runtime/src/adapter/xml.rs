@@ -147,11 +147,12 @@ fn system(task: &Task<'_>) -> String {
     );
     list_inputs(&mut text, task);
     list_outputs(&mut text, "\nTo write:\n", task);
-    text.push_str("\nThe form, where {name} stands for a value, and a value has &lt; where it has one of these tags:\n\n");
+    text.push_str("\nThe form, where {name} stands for a value:\n\n");
     for field in task.inputs().chain(task.outputs()) {
         let tag = tag::of_name(field.name());
         let _ = writeln!(text, "<{tag}>{{{}}}</{tag}>", field.name());
     }
+    text.push_str("\nWithin a value, one of these tags is written with &lt; in place of <.\n");
     text.push_str("\nThe task:\n");
     text.push_str(task.instructions());
     text

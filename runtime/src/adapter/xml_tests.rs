@@ -188,6 +188,32 @@ fn a_repeated_input_is_never_read() {
     }
 }
 
+/// Answer.
+#[signature]
+struct One {
+    #[input]
+    lines: Vec<String>,
+    #[output]
+    answer: String,
+}
+
+#[test]
+fn a_reply_of_repeated_inputs_has_no_field() {
+    let one = Predict::<One>::new().adapter(XmlAdapter);
+    let mut state = 17;
+    for _ in 0..8_000 {
+        let lines: Vec<_> = (0..2).map(|_| hostile(&mut state)).collect();
+        // A tag that is a whole input gives nothing by itself, and would make every answer unreadable.
+        let is_tag = |line: &String| tag::find(line.trim()).any(|tag| tag.span == (0..line.trim().len()));
+        if lines.iter().any(is_tag) {
+            continue;
+        }
+        let reply = format!("You gave {} and then {} to me", lines[0], lines[1]);
+        let read = one.parse(&OneInput { lines }, &reply);
+        assert!(read.is_err(), "{reply}: {read:?}");
+    }
+}
+
 #[test]
 fn no_text_makes_it_panic() {
     let mut state = 13;
