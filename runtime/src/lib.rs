@@ -27,6 +27,7 @@ pub use karat_macros::{module, reward, signature};
 pub use self::{
     adapter::{
         Adapter, ChatAdapter, Demo, Inputs, JsonAdapter, Mode, Prepared, Task, TaskField, TerseAdapter,
+        XmlAdapter,
     },
     batch::{Batch, BatchItem, BatchStop, Batched, Parallel},
     error::{Error, ErrorKind, Result},

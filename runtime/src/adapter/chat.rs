@@ -56,7 +56,7 @@ impl Adapter for ChatAdapter {
                 });
                 if let (Some(slot @ None), Some(field)) = (found.get_mut(index), fields.get(index)) {
                     // Nothing below its marker is how a model leaves out what is no text.
-                    let left_out = value.is_empty() && field.is_optional() && field.is_json();
+                    let left_out = value.is_empty() && field.is_optional() && !field.takes_any_text();
                     *slot = (!left_out).then(|| field.value_of_text(&value));
                 }
             }
@@ -163,7 +163,7 @@ fn write_field(text: &mut String, task: &Task<'_>, name: &str, value: Option<&st
 }
 
 /// An input's text; a list of texts is numbered, which small models read better than JSON.
-fn input_text(value: &Value) -> String {
+pub(super) fn input_text(value: &Value) -> String {
     let items = match value {
         Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) => items,
         other => return text_of(other).into_owned(),

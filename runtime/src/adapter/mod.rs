@@ -3,16 +3,19 @@
 mod chat;
 mod correction;
 mod demo;
+mod elements;
 mod json;
 mod marker;
+mod tag;
 mod terse;
+mod xml;
 
 use std::{borrow::Cow, collections::BTreeSet, fmt::Debug, sync::Arc};
 
 use schemars::SchemaGenerator;
 use serde_json::Value;
 
-pub use self::{chat::ChatAdapter, demo::Demo, json::JsonAdapter, terse::TerseAdapter};
+pub use self::{chat::ChatAdapter, demo::Demo, json::JsonAdapter, terse::TerseAdapter, xml::XmlAdapter};
 use crate::{
     error::{Error, Result},
     field::{CompiledField, Field, FieldRole, FieldValue, Shape},
@@ -55,6 +58,13 @@ pub trait Adapter: Debug + Send + Sync + 'static {
     /// The user message that follows an answer which could not be read.
     fn correct(&self, task: &Task<'_>, error: &Error) -> String {
         correction::message(task, error)
+    }
+
+    /// True if `<name>` at the start of an answer is a field's tag and not that of the model's reasoning, as in
+    /// `<reasoning>..</reasoning>`, which is otherwise taken out of the text before it is read.
+    fn owns_tag(&self, task: &Task<'_>, name: &str) -> bool {
+        let _ = (task, name);
+        false
     }
 }
 
@@ -195,9 +205,14 @@ impl<'a> TaskField<'a> {
         self.compiled.shape == Shape::Text
     }
 
-    /// True if its values are JSON in a text, bare words aside.
-    fn is_json(&self) -> bool {
-        self.compiled.shape == Shape::Json
+    /// True if any text is one of its values.
+    fn takes_any_text(&self) -> bool {
+        self.compiled.shape != Shape::Json
+    }
+
+    /// The schema of its values with the definitions.
+    fn target(&self) -> &'a Value {
+        self.compiled.target()
     }
 
     /// True if it may be absent.
@@ -236,6 +251,13 @@ fn text_of(value: &Value) -> Cow<'_, str> {
     }
 }
 
+/// The text as it stands between the quotes of a JSON text.
+fn in_json(text: &str) -> Cow<'_, str> {
+    let quoted = Value::from(text).to_string();
+    let inside = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    inside.map_or(Cow::Borrowed(text), |inside| Cow::Owned(inside.to_owned()))
+}
+
 /// One call's input values.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
@@ -257,12 +279,13 @@ impl<'a> Inputs<'a> {
 
     /// Where a reply repeats an input of which `matters` is true: nothing in there is the model's own.
     fn repeated_in(&self, reply: &str, matters: impl Fn(&str) -> bool) -> Repeated {
-        // Models leave out the blanks around what they repeat. Equal texts are looked for once.
-        let texts: BTreeSet<_> =
-            self.texts().into_iter().map(str::trim).filter(|text| matters(text)).collect();
-        let ranges = texts
-            .into_iter()
-            .flat_map(|text| reply.match_indices(text).map(|(at, part)| (at, at + part.len())));
+        // Models leave out the blanks around what they repeat, and see a text within a list or an object as JSON has it. Equal
+        // texts are looked for once.
+        let texts = self.texts().into_iter().map(str::trim).filter(|text| matters(text));
+        let forms: BTreeSet<_> = texts.flat_map(|text| [Cow::Borrowed(text), in_json(text)]).collect();
+        let ranges = forms
+            .iter()
+            .flat_map(|text| reply.match_indices(&**text).map(|(at, part)| (at, at + part.len())));
         Repeated::new(ranges.collect())
     }
 

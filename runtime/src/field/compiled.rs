@@ -120,6 +120,11 @@ impl CompiledField {
         }
     }
 
+    /// The schema with its definitions.
+    pub(crate) fn target(&self) -> &Value {
+        &self.target
+    }
+
     /// The value as the field's type wants it, if the same can be said in that type.
     pub(crate) fn fit(&self, value: &Value) -> Result<Fit, Misfit> {
         Target::new(&self.target).coerce(value)

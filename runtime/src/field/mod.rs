@@ -12,6 +12,7 @@ use serde_json::Value;
 
 pub use self::slots::{Reader, Writer};
 pub(crate) use self::{
+    coerce::plain,
     compiled::{CompiledField, Shape},
     slots::read_value,
 };

@@ -1,6 +1,11 @@
 //! Several rollouts, the best of which is kept.
 
-use std::{collections::BTreeMap, fmt::Debug, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::Debug,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use futures_util::{FutureExt, StreamExt, future, stream::FuturesUnordered};
 
@@ -74,6 +79,8 @@ impl<M: Module> Module for BestOfN<M> {
         let rollouts = Rollouts::new(&self.judged, &input);
         let mut tally = Tally::new(&self.judged.settings);
         let mut waiting = 0..self.judged.settings.n;
+        // True when a rollout has passed: what has not begun by then does not begin.
+        let over = AtomicBool::new(false);
         let mut running = FuturesUnordered::new();
         let mut started: BTreeMap<usize, Started> = BTreeMap::new();
         let mut deadline = std::pin::pin!(rollouts.deadline());
@@ -82,7 +89,11 @@ impl<M: Module> Module for BestOfN<M> {
                 let Some(index) = waiting.next() else { break };
                 let ready = rollouts.ready(index, &Hints::new());
                 started.insert(index, ready.started.clone());
-                running.push(rollouts.run(ready).map(move |ended| (index, ended)));
+                let (run, over) = (rollouts.run(ready), &over);
+                running.push(async move {
+                    let begun = !over.load(Ordering::Relaxed);
+                    (index, if begun { Some(run.await) } else { None })
+                });
             }
             // The deadline is looked at second: a rollout that is done by then counts.
             let (index, ended) = match future::select(running.next(), deadline.as_mut()).await {
@@ -92,6 +103,7 @@ impl<M: Module> Module for BestOfN<M> {
                 future::Either::Right(_) => break Stop::Deadline,
             };
             started.remove(&index);
+            let Some(ended) = ended else { continue };
             let passed = match tally.add(ended) {
                 Ok(passed) => passed,
                 Err(error) => return Err(fail(tally, &started, error)),
@@ -99,9 +111,12 @@ impl<M: Module> Module for BestOfN<M> {
             if passed {
                 // Others that are done at the same moment count too, so that the order of arrival decides nothing; a failure
                 // among them no longer matters.
+                over.store(true, Ordering::Relaxed);
                 while let Some(Some((index, ended))) = running.next().now_or_never() {
                     started.remove(&index);
-                    let _ = tally.add(ended);
+                    if let Some(ended) = ended {
+                        let _ = tally.add(ended);
+                    }
                 }
                 break Stop::Threshold;
             }

@@ -92,8 +92,9 @@ pub(super) fn first_prompt(predictor: &Predictor, given: &Given) -> Prompt {
 
 /// The output values that the predictor's own adapter reads from a text.
 pub(super) fn read(predictor: &Predictor, given: &Given, text: &str) -> Result<Vec<Option<Value>>> {
-    let (_, text) = reasoning::split(text);
-    let values = predictor.state.adapter.read(&predictor.task(), &given.inputs(predictor), text)?;
+    let (task, adapter) = (predictor.task(), &predictor.state.adapter);
+    let (_, text) = reasoning::split(text, |name| adapter.owns_tag(&task, name));
+    let values = adapter.read(&task, &given.inputs(predictor), text)?;
     Ok(settled(&predictor.state.layout, values)?.0)
 }
 
@@ -168,7 +169,8 @@ async fn attempt(
             let found = adapter.read(&task, &inputs, text)?;
             settled(&state.layout, found)
         };
-        let error = match accept_all(&response, read, accept) {
+        let owns_tag = |name: &str| adapter.owns_tag(&task, name);
+        let error = match accept_all(&response, owns_tag, read, accept) {
             Ok(first) => {
                 let slots = predictor.state.layout.slots(FieldRole::Output);
                 return Ok(slots
@@ -199,13 +201,14 @@ async fn attempt(
 /// Hands every readable completion to `accept`; an error only if there is none, the first one's.
 fn accept_all(
     response: &Response,
+    owns_tag: impl Fn(&str) -> bool,
     read: impl Fn(&str) -> Result<Fields>,
     accept: Accept<'_>,
 ) -> Result<Vec<Option<Value>>> {
     let mut first_read = None;
     let mut first_error = None;
     for completion in &response.completions {
-        let outcome = usable_text(completion).and_then(|(reasoning, text)| {
+        let outcome = usable_text(completion, &owns_tag).and_then(|(reasoning, text)| {
             let (values, repairs) = read(text).map_err(|error| explain_cut(error, completion))?;
             let reasoning = completion.reasoning.as_deref().or(reasoning).map(str::to_owned);
             let answer = Answer { values: values.clone(), about: Reading { repairs, reasoning } };
@@ -225,8 +228,8 @@ fn accept_all(
 }
 
 /// The completion's text, its reasoning apart, or why there is none to read.
-fn usable_text(completion: &Completion) -> Result<(Option<&str>, &str)> {
-    let (reasoning, text) = reasoning::split(&completion.text);
+fn usable_text(completion: &Completion, owns_tag: impl Fn(&str) -> bool) -> Result<(Option<&str>, &str)> {
+    let (reasoning, text) = reasoning::split(&completion.text, owns_tag);
     let has_text = !text.trim().is_empty();
     match (&completion.refusal, &completion.finish) {
         (Some(refusal), _) if !has_text => Err(Error::new(

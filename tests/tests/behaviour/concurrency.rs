@@ -69,6 +69,15 @@ async fn the_first_to_pass_the_threshold_drops_the_others_on_the_wire() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rollout_that_has_not_begun_when_another_passes_does_not_begin() {
+    let lm = ScriptedLm::computed(|_| reply("1"));
+    let predict = Predict::<Qa>::new().lm(&lm.lm());
+    let best = BestOfN::new(predict, 5, number).threshold(1.0).concurrency(5).call(ask()).await.unwrap();
+    assert_eq!((best.usage().calls, lm.calls()), (1, 1), "nothing else is paid");
+    assert_eq!(best.rollouts().len(), 1, "there is nothing to report of the others");
+}
+
+#[tokio::test]
 async fn what_a_dropped_rollout_spent_before_is_reported_and_summed() {
     // Rollout 0 is fast in both steps; rollout 1 has paid for its first step when it is dropped in its second.
     let query = by_rollout(|_| Reply::fields([("query", "q")]).usage(tokens(100, 10)).delay(millis(10)));

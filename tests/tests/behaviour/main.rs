@@ -32,3 +32,4 @@ mod state_files;
 mod state_lm;
 mod support;
 mod traversal;
+mod xml;

@@ -2,7 +2,7 @@
 
 use karat::{
     ChainOfThought, ChatAdapter, History, JsonAdapter, Module, Predict, Reply, ScriptedLm, State,
-    TerseAdapter, lm::Config, signature,
+    TerseAdapter, XmlAdapter, lm::Config, signature,
 };
 use serde_json::{Map, Value, json};
 
@@ -139,6 +139,7 @@ fn earlier_turns_are_messages_between_the_demos_and_the_question() {
     for (predict, form) in [
         (Predict::<Chat>::new().adapter(ChatAdapter), "chat"),
         (Predict::new().adapter(JsonAdapter), "json"),
+        (Predict::new().adapter(XmlAdapter), "xml"),
         (Predict::new().adapter(TerseAdapter), "terse"),
     ] {
         let prompt = predict.demo(demo.clone()).prompt(&chat(history.clone())).unwrap();

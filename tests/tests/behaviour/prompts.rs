@@ -1,7 +1,7 @@
 //! The exact prompts of each adapter. After a change, read what `INSTA_UPDATE=always cargo test -p karat-tests --test behaviour`
 //! wrote to `snapshots/`.
 
-use karat::{Adapter, ChainOfThought, ChatAdapter, JsonAdapter, TerseAdapter, signature};
+use karat::{Adapter, ChainOfThought, ChatAdapter, JsonAdapter, TerseAdapter, XmlAdapter, signature};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,11 @@ fn the_chat_adapters_prompt() {
 #[test]
 fn the_json_adapters_prompt() {
     insta::assert_snapshot!(prompt(JsonAdapter));
+}
+
+#[test]
+fn the_xml_adapters_prompt() {
+    insta::assert_snapshot!(prompt(XmlAdapter));
 }
 
 #[test]

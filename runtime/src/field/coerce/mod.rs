@@ -299,7 +299,7 @@ fn has_other_json(value: &Value) -> bool {
 }
 
 /// A name without case, punctuation and blanks.
-fn plain(name: &str) -> String {
+pub(crate) fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 

@@ -1,0 +1,239 @@
+//! Nested elements as a JSON value: `<items><item>a</item></items>`, `<address><city>Rome</city></address>`,
+//! `<counts><entry key="a">1</entry></counts>`.
+
+use std::ops::Range;
+
+use serde_json::{Map, Value};
+
+use super::tag::{self, Kind, Tag};
+use crate::field::plain;
+
+/// The deepest nesting that is read, as in JSON.
+const DEPTH: usize = 128;
+
+const TOO_DEEP: &str = "its elements are nested too deeply";
+
+/// How far references and unions are followed to learn what a schema wants.
+const UNIONS: usize = 8;
+
+/// The value that elements stand for by a schema, which holds its own definitions. Single values are texts; bringing them to
+/// their types is left to who knows these. A text where there are no elements, or none are wanted.
+///
+/// # Errors
+/// Why they stand for no list, object or map.
+pub(super) fn value(text: &str, schema: &Value) -> Result<Value, String> {
+    let tags: Vec<_> = tag::find(text).collect();
+    let ends = tag::ends(tags.iter().map(|tag| (tag.name.to_lowercase(), tag)));
+    let whole = Part { bytes: 0..text.len(), tags: 0..tags.len() };
+    Reader { text, tags, ends, root: schema }.value(whole, Some(schema), 0)
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    tags: Vec<Tag<'a>>,
+    /// Where each tag's element ends.
+    ends: Vec<Option<usize>>,
+    root: &'a Value,
+}
+
+/// The inside of an element.
+struct Part {
+    bytes: Range<usize>,
+    tags: Range<usize>,
+}
+
+/// An element and its inside.
+struct Child<'r, 'a> {
+    tag: &'r Tag<'a>,
+    inside: Part,
+}
+
+impl<'a> Reader<'a> {
+    fn value(&self, part: Part, schema: Option<&'a Value>, depth: usize) -> Result<Value, String> {
+        if depth > DEPTH {
+            return Err(TOO_DEEP.into());
+        }
+        let text = self.text.get(part.bytes.clone()).unwrap_or_default().trim();
+        let wanted = Wanted::new(self.root, schema);
+        if text.is_empty() {
+            return Ok(wanted.empty());
+        }
+        let as_text = || Value::String(tag::unescape(text));
+        let first = self.tags.get(part.tags.clone()).and_then(<[_]>::first);
+        let begins_with_element = first.is_some_and(|tag| {
+            let before = self.text.get(part.bytes.start..tag.span.start);
+            before.is_some_and(|before| before.trim().is_empty())
+        });
+        if !begins_with_element || !wanted.has_parts() {
+            return Ok(as_text());
+        }
+        match self.children(part).and_then(|children| self.gather(children, &wanted, depth + 1)) {
+            Err(why) if wanted.takes_text() && why != TOO_DEEP => Ok(as_text()),
+            outcome => outcome,
+        }
+    }
+
+    /// The elements directly in a part, with nothing between them.
+    fn children(&self, part: Part) -> Result<Vec<Child<'_, 'a>>, String> {
+        let mut children = Vec::new();
+        let mut byte = part.bytes.start;
+        let mut at = part.tags.start;
+        let is_blank = |from: usize, to: usize| self.text.get(from..to).unwrap_or_default().trim().is_empty();
+        while let Some(tag) = self.tags.get(at).filter(|_| at < part.tags.end) {
+            if !is_blank(byte, tag.span.start) {
+                return Err(format!("text stands before `<{}>`, between its elements", tag.name));
+            }
+            let end = match tag.kind {
+                Kind::Close => return Err(format!("`</{}>` ends nothing", tag.name)),
+                Kind::Empty => at,
+                Kind::Open => {
+                    let end = self.ends.get(at).copied().flatten().filter(|end| *end < part.tags.end);
+                    end.ok_or_else(|| format!("`<{}>` has no end", tag.name))?
+                }
+            };
+            let closing = self.tags.get(end).unwrap_or(tag);
+            let inside = match tag.kind {
+                Kind::Open => Part { bytes: tag.span.end..closing.span.start, tags: at + 1..end },
+                _ => Part { bytes: 0..0, tags: 0..0 },
+            };
+            children.push(Child { tag, inside });
+            byte = closing.span.end;
+            at = end + 1;
+        }
+        match is_blank(byte, part.bytes.end) {
+            true => Ok(children),
+            false => Err("text stands behind its elements".into()),
+        }
+    }
+
+    fn gather(
+        &self,
+        children: Vec<Child<'_, 'a>>,
+        wanted: &Wanted<'a>,
+        depth: usize,
+    ) -> Result<Value, String> {
+        let all = |is: &dyn Fn(&Tag<'_>) -> bool| children.iter().all(|child| is(child.tag));
+        let is_list = match wanted.has("array") {
+            // A single object may stand for a list of one.
+            true => !(wanted.item_has_property(self.root, &children)),
+            false => wanted.is_open() && all(&|tag| tag.name.eq_ignore_ascii_case("item")),
+        };
+        if is_list {
+            let first = children.first().map(|child| child.tag.name.to_lowercase()).unwrap_or_default();
+            if !all(&|tag| tag.name.to_lowercase() == first) {
+                return Err("the elements of a list have different names".into());
+            }
+            let values = children.into_iter().enumerate();
+            let values = values.map(|(index, child)| self.value(child.inside, wanted.item(index), depth));
+            return values.collect::<Result<_, _>>().map(Value::Array);
+        }
+        let objects = match wanted.has("array") {
+            true => Wanted::new(self.root, wanted.item(0)),
+            false => Wanted { schemas: wanted.schemas.clone() },
+        };
+        let mut object = Map::new();
+        for Child { tag, inside } in children {
+            let key = tag.key.filter(|_| tag.name.eq_ignore_ascii_case("entry")).map(tag::unescape);
+            let (name, schema) = match (key, objects.property(tag.name)) {
+                (Some(key), _) => (key, objects.further()),
+                (None, Some((name, schema))) => (name.to_owned(), Some(schema)),
+                (None, None) => (tag.name.to_owned(), objects.further()),
+            };
+            let value = self.value(inside, schema, depth)?;
+            if object.contains_key(&name) {
+                return Err(format!("`{name}` stands in it twice"));
+            }
+            object.insert(name, value);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+/// What a value may be: the plain schemas behind references and unions. None of them: anything.
+struct Wanted<'a> {
+    schemas: Vec<&'a Value>,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(root: &'a Value, schema: Option<&'a Value>) -> Self {
+        let mut schemas = Vec::new();
+        let mut open: Vec<_> = schema.into_iter().map(|schema| (schema, 0)).collect();
+        while let Some((schema, depth)) = open.pop().filter(|(_, depth)| *depth <= UNIONS) {
+            let definition = schema.get("$ref").and_then(Value::as_str);
+            let definition = definition.and_then(|path| root.pointer(path.strip_prefix('#')?));
+            let unions = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|keyword| schema.get(keyword));
+            let variants = unions.filter_map(Value::as_array).flatten();
+            let before = open.len();
+            open.extend(definition.into_iter().chain(variants).map(|schema| (schema, depth + 1)));
+            if open.len() == before || schema.get("properties").is_some() {
+                schemas.push(schema);
+            }
+        }
+        Self { schemas }
+    }
+
+    /// True if the value may be of this type.
+    fn has(&self, kind: &str) -> bool {
+        self.schemas.iter().any(|schema| match schema.get("type") {
+            Some(Value::Array(kinds)) => kinds.iter().any(|one| one == kind),
+            Some(one) => one == kind,
+            None => kind == "object" && schema.get("properties").is_some(),
+        })
+    }
+
+    /// True if it may be anything.
+    fn is_open(&self) -> bool {
+        let says_nothing = |schema: &&Value| {
+            ["type", "enum", "const", "properties"].iter().all(|keyword| schema.get(keyword).is_none())
+        };
+        self.schemas.is_empty() || self.schemas.iter().any(says_nothing)
+    }
+
+    fn has_parts(&self) -> bool {
+        self.has("array") || self.has("object") || self.is_open()
+    }
+
+    fn takes_text(&self) -> bool {
+        self.has("string") || self.is_open()
+    }
+
+    /// What an element with nothing in it stands for.
+    fn empty(&self) -> Value {
+        match () {
+            () if self.has("array") => Value::Array(Vec::new()),
+            () if self.has("object") => Value::Object(Map::new()),
+            () if self.has("null") && !self.has("string") => Value::Null,
+            () => Value::String(String::new()),
+        }
+    }
+
+    /// The property that a tag names, in whatever case and punctuation.
+    fn property(&self, tag: &str) -> Option<(&'a str, &'a Value)> {
+        let all = || {
+            let maps = self.schemas.iter().filter_map(|schema| schema.get("properties")?.as_object());
+            maps.flatten().map(|(name, schema)| (name.as_str(), schema))
+        };
+        let bare = plain(tag);
+        let is_same = |name: &str| !bare.is_empty() && plain(name) == bare;
+        all().find(|(name, _)| *name == tag).or_else(|| all().find(|(name, _)| is_same(name)))
+    }
+
+    /// The schema of what has no name of its own: a map's values.
+    fn further(&self) -> Option<&'a Value> {
+        self.schemas.iter().find_map(|schema| schema.get("additionalProperties"))
+    }
+
+    /// The schema of a list's item.
+    fn item(&self, index: usize) -> Option<&'a Value> {
+        self.schemas.iter().find_map(|schema| {
+            let fixed = schema.get("prefixItems").and_then(|items| items.get(index));
+            fixed.or(schema.get("items"))
+        })
+    }
+
+    /// True if these are the parts of a list's item rather than items.
+    fn item_has_property(&self, root: &'a Value, children: &[Child<'_, '_>]) -> bool {
+        let item = Wanted::new(root, self.item(0));
+        children.iter().all(|child| item.property(child.tag.name).is_some())
+    }
+}

@@ -1,0 +1,236 @@
+//! Tags `<name>`: how they are found, and kept out of values.
+
+use std::ops::Range;
+
+/// What a tag does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind {
+    /// `<name>`
+    Open,
+    /// `</name>`
+    Close,
+    /// `<name/>`
+    Empty,
+}
+
+/// A tag in a text.
+#[derive(Clone, Debug)]
+pub(super) struct Tag<'a> {
+    pub(super) name: &'a str,
+    pub(super) kind: Kind,
+    /// The attribute `key`, as it stands.
+    pub(super) key: Option<&'a str>,
+    pub(super) span: Range<usize>,
+}
+
+/// All tags of the text. What is no whole tag is text.
+pub(super) fn find(text: &str) -> impl Iterator<Item = Tag<'_>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let rest = text.get(at..)?;
+            let start = at + rest.find('<')?;
+            at = start + 1;
+            if let Some((tag, length)) = at_start(text.get(start..)?) {
+                at = start + length;
+                return Some(Tag { span: start..at, ..tag });
+            }
+        }
+    })
+}
+
+/// For each tag of the kind [`Kind::Open`] that has an end of the same name, where in the list that stands. `group` tells which
+/// tags have the same name.
+pub(super) fn ends<'t, 'a: 't, G: Eq + std::hash::Hash>(
+    tags: impl Iterator<Item = (G, &'t Tag<'a>)>,
+) -> Vec<Option<usize>> {
+    let mut open = std::collections::HashMap::<G, Vec<usize>>::new();
+    let mut ends = Vec::new();
+    for (index, (group, tag)) in tags.enumerate() {
+        ends.push(None);
+        match tag.kind {
+            Kind::Open => open.entry(group).or_default().push(index),
+            Kind::Close => {
+                let begin = open.get_mut(&group).and_then(Vec::pop);
+                if let Some(end) = begin.and_then(|begin| ends.get_mut(begin)) {
+                    *end = Some(index);
+                }
+            }
+            Kind::Empty => {}
+        }
+    }
+    ends
+}
+
+/// The tag with which the text begins, and its length. No `<` is inside of a tag, so that no text is looked at twice.
+fn at_start(text: &str) -> Option<(Tag<'_>, usize)> {
+    let inside = text.strip_prefix('<')?;
+    let (kind, inside) = match inside.strip_prefix('/') {
+        Some(inside) => (Kind::Close, inside),
+        None => (Kind::Open, inside),
+    };
+    let (name, mut rest) = split_name(inside);
+    if name.is_empty() {
+        return None;
+    }
+    let mut key = None;
+    loop {
+        let body = rest.trim_start();
+        let ended = match (body.strip_prefix('>'), kind) {
+            (Some(behind), _) => Some((kind, behind)),
+            (None, Kind::Open) => body.strip_prefix("/>").map(|behind| (Kind::Empty, behind)),
+            (None, _) => return None,
+        };
+        if let Some((kind, behind)) = ended {
+            return Some((Tag { name, kind, key, span: 0..0 }, text.len() - behind.len()));
+        }
+        if body.len() == rest.len() {
+            return None;
+        }
+        let (attribute, value, behind) = attribute(body)?;
+        if attribute.eq_ignore_ascii_case("key") {
+            key = key.or(Some(value));
+        }
+        rest = behind;
+    }
+}
+
+/// The attribute with which the text begins: name, value, and what stands behind it.
+fn attribute(text: &str) -> Option<(&str, &str, &str)> {
+    let is_end = |c: char| c.is_whitespace() || "=<>\"'".contains(c);
+    let (name, rest) = text.split_at(text.find(is_end)?);
+    let value = rest.trim_start().strip_prefix('=')?.trim_start();
+    if name.is_empty() {
+        return None;
+    }
+    let quote = value.chars().next().filter(|c| ['"', '\''].contains(c));
+    let inside = value.get(quote.map_or(0, char::len_utf8)..)?;
+    let is_end = |c: char| c == '<' || quote.map_or(c == '>' || c.is_whitespace(), |quote| c == quote);
+    let (value, rest) = inside.split_at(inside.find(is_end)?);
+    let behind = match quote {
+        Some(quote) => rest.strip_prefix(quote)?,
+        None => (!value.is_empty()).then_some(rest)?,
+    };
+    Some((name, value, behind))
+}
+
+/// The name with which the text begins, which may be empty, and what stands behind it.
+fn split_name(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|c| !is_of_name(c)).unwrap_or(text.len()))
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_alphanumeric() || "_-.:".contains(c)
+}
+
+/// A field's name as a tag has it: what cannot stand in one is `_`.
+pub(super) fn of_name(name: &str) -> String {
+    name.chars().map(|c| if is_of_name(c) { c } else { '_' }).collect()
+}
+
+/// The value without what would read as a tag of a reserved name or as an entity; all else as it is, so that it stays readable.
+/// [`unescape`] gives it back exactly.
+pub(super) fn escape(value: &str, reserved: impl Fn(&str) -> bool) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some(at) = rest.find(['<', '&']) {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let (first, behind) = from.split_at(1);
+        out.push_str(match first {
+            "&" if entity(from).is_some() => "&amp;",
+            "<" if reserved(split_name(behind.strip_prefix('/').unwrap_or(behind)).0) => "&lt;",
+            other => other,
+        });
+        rest = behind;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The text with each entity's character in its place.
+pub(super) fn unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('&') {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let (character, length) = entity(from).unwrap_or(('&', 1));
+        out.push(character);
+        rest = from.get(length..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}
+
+/// True if [`unescape`] would change the text.
+pub(super) fn has_entity(text: &str) -> bool {
+    text.match_indices('&').any(|(at, _)| text.get(at..).and_then(entity).is_some())
+}
+
+/// The entity with which the text begins: its character and its length.
+fn entity(text: &str) -> Option<(char, usize)> {
+    let inside = text.strip_prefix('&')?;
+    let end = inside.bytes().take(12).position(|byte| byte == b';')?;
+    let name = inside.get(..end)?;
+    let number = |digits: &str, radix| {
+        // A sign, which the parser takes, is none of an entity.
+        let is_number = digits.chars().all(|c| c.is_digit(radix));
+        is_number.then(|| u32::from_str_radix(digits, radix).ok().and_then(char::from_u32)).flatten()
+    };
+    let character = match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        _ => match name.strip_prefix('#')? {
+            hex if hex.starts_with(['x', 'X']) => number(hex.get(1..)?, 16)?,
+            digits => number(digits, 10)?,
+        },
+    };
+    Some((character, end + 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(text: &str) -> Vec<(&str, Kind, Option<&str>)> {
+        find(text).map(|tag| (tag.name, tag.kind, tag.key)).collect()
+    }
+
+    #[test]
+    fn tags_are_found_with_their_attributes() {
+        assert_eq!(
+            tags("a <b>c</b > <d/> <e f='>' key = \"g h\" i=j ><k key=l /> </m n='o'>"),
+            [
+                ("b", Kind::Open, None),
+                ("b", Kind::Close, None),
+                ("d", Kind::Empty, None),
+                ("e", Kind::Open, Some("g h")),
+                ("k", Kind::Empty, Some("l"))
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_whole_tag_is_text() {
+        for text in ["<", "<>", "</>", "< a>", "<a", "<a b>", "<a b=>c", "<a b='c>", "<a b='<c'", "<a,>"] {
+            let found = tags(text);
+            assert!(found.is_empty(), "{text}: {found:?}");
+        }
+        assert_eq!(tags("<a <b>"), [("b", Kind::Open, None)]);
+    }
+
+    #[test]
+    fn escaping_leaves_ordinary_text_as_it_is() {
+        let reserved = |name: &str| name == "answer";
+        for text in ["a < b && c > d", "<b>x</b>", "&nbsp; AT&T; &#xZ; &#+5; &#1114112;", "<answers>"] {
+            assert_eq!(escape(text, reserved), text);
+            assert_eq!(unescape(text), text);
+        }
+        assert_eq!(escape("<answer>&lt;</answer>", reserved), "&lt;answer>&amp;lt;&lt;/answer>");
+        assert_eq!(unescape("&amp;lt; &lt;&gt;&quot;&apos;&#10;&#x41;&#X41;"), "&lt; <>\"'\nAA");
+    }
+}

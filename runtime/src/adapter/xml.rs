@@ -1,0 +1,259 @@
+//! Each field as an element.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::{
+    Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField,
+    chat::{input_text, list_inputs, list_outputs},
+    complete, elements,
+    tag::{self, Kind, Tag},
+    text_of,
+};
+use crate::{
+    error::{Error, Result},
+    field::FieldValue,
+    lm::Message,
+};
+
+/// Each field between tags with its name, `<answer>Paris</answer>`: for models that were trained on such prompts.
+///
+/// Rules of reading: only elements with the name (or alias) of one of the signature's output fields count, in any case, with
+/// any attributes; the first of two wins; all other tags stay in the value as they are, and text around the elements is
+/// passed over; tags that come from a repeated input are never read. Blanks around a value are left out; `&lt;`, `&gt;`,
+/// `&amp;`, `&quot;`, `&apos;`, `&#10;` and `&#x41;` stand for their characters. An element without an end is an error, but for
+/// the task's last field, which then reads to the end of the text. `<items />` is an empty list, map or text.
+///
+/// Lists, maps and objects are JSON or elements: `<items><item>a</item></items>`, `<counts><entry key="a">1</entry></counts>`,
+/// `<address><postal_code>94305</postal_code></address>`, where a tag names a property without regard to case and punctuation.
+///
+/// ```
+/// use karat::{Module, Predict, ScriptedLm, XmlAdapter, signature};
+///
+/// /// List the towns of the text.
+/// #[signature]
+/// struct Towns {
+///     #[input]
+///     text: String,
+///     #[output]
+///     towns: Vec<String>,
+///     #[output]
+///     comment: String,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> karat::Result<()> {
+/// let reply = "<towns><item>Lima</item><item>Cusco</item></towns>\n<comment>Both in <b>Peru</b></comment>";
+/// let lm = ScriptedLm::new([reply]).lm();
+/// let towns = Predict::<Towns>::new().adapter(XmlAdapter).lm(&lm);
+/// let answer = towns.call(TownsInput { text: "From Lima to Cusco.".into() }).await?;
+/// assert_eq!(answer.towns, ["Lima", "Cusco"]);
+/// assert_eq!(answer.comment, "Both in <b>Peru</b>");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct XmlAdapter;
+
+impl Adapter for XmlAdapter {
+    fn name(&self) -> &'static str {
+        "xml"
+    }
+
+    fn prepare(&self, task: &Task<'_>) -> Prepared {
+        let system = Message::system(system(task));
+        let prefix = std::iter::once(system).chain(task.demo_messages(self)).collect();
+        Prepared { prefix, modes: vec![Mode::PROMPT], stop: Vec::new() }
+    }
+
+    fn turn(&self, task: &Task<'_>, example: &Demo) -> [String; 2] {
+        let reserved = Names::of(task.outputs().chain(task.inputs()));
+        let mut asked = inputs_text(task, &reserved, &example.inputs);
+        let mut answered = String::new();
+        for (field, value) in task.outputs().zip(&example.outputs) {
+            let value = field.given(value.as_ref()).map(text_of);
+            write_element(&mut answered, &reserved, field.name(), value.as_deref().unwrap_or(NOT_GIVEN));
+        }
+        for text in [&mut asked, &mut answered] {
+            text.truncate(text.trim_end().len());
+        }
+        [asked, answered]
+    }
+
+    fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String {
+        let reserved = Names::of(task.outputs().chain(task.inputs()));
+        let mut text = inputs_text(task, &reserved, inputs.values);
+        for (field, value) in inputs.extra {
+            if !field.description().is_empty() {
+                let _ = writeln!(text, "({})", field.description());
+            }
+            let reserved = reserved.with(field.name());
+            write_element(&mut text, &reserved, field.name(), &input_text(value));
+        }
+        text.push_str("\nNow write");
+        for (index, field) in task.outputs().enumerate() {
+            let before = if index == 0 { "" } else { ", then" };
+            let _ = write!(text, "{before} <{}>", tag::of_name(field.name()));
+        }
+        text.push_str(", each with its value and its closing tag.");
+        text
+    }
+
+    fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>> {
+        let fields: Vec<_> = task.outputs().collect();
+        let names = Names::of(fields.iter().copied());
+        let repeated = inputs.repeated_in(text, |input| gives_output(&names, input));
+        let tags: Vec<_> = names.find_all(text).filter(|(_, tag)| !repeated.covers(tag.span.start)).collect();
+        let ends = tag::ends(tags.iter().map(|(index, tag)| (*index, tag)));
+        let mut found: Vec<Option<FieldValue>> = vec![None; fields.len()];
+        let mut at = 0;
+        while let Some((index, tag)) = tags.get(at) {
+            let end = ends.get(at).copied().flatten();
+            at += 1;
+            let (Some(slot), Some(field)) = (found.get_mut(*index), fields.get(*index)) else { continue };
+            let content = match (tag.kind, end.and_then(|end| tags.get(end)).zip(end)) {
+                (Kind::Close, _) => continue,
+                (Kind::Empty, _) => "",
+                (Kind::Open, Some(((_, closing), end))) => {
+                    at = end + 1;
+                    text.get(tag.span.end..closing.span.start).unwrap_or_default()
+                }
+                (Kind::Open, None) if slot.is_some() => continue,
+                (Kind::Open, None) if *index + 1 == fields.len() && at == tags.len() => {
+                    without_cut_end(text.get(tag.span.end..).unwrap_or_default(), tag.name)
+                }
+                (Kind::Open, None) => {
+                    let message = format!("the element `<{}>` has no end of its own", tag.name);
+                    return Err(Error::parse(message).with_field(field.name()).with_completion(text));
+                }
+            };
+            if slot.is_none() {
+                let value = value_of(field, content.trim());
+                *slot = Some(value.map_err(|error| error.with_field(field.name()).with_completion(text))?);
+            }
+        }
+        complete(&fields, found, text)
+    }
+
+    fn owns_tag(&self, task: &Task<'_>, name: &str) -> bool {
+        Names::of(task.outputs()).find(name).is_some()
+    }
+}
+
+fn system(task: &Task<'_>) -> String {
+    let mut text = String::from(
+        "You are given fields and write fields. Every field stands between an opening and a closing tag with its name.\n",
+    );
+    list_inputs(&mut text, task);
+    list_outputs(&mut text, "\nTo write:\n", task);
+    text.push_str("\nThe form, where {name} stands for a value:\n\n");
+    for field in task.inputs().chain(task.outputs()) {
+        let tag = tag::of_name(field.name());
+        let _ = writeln!(text, "<{tag}>{{{}}}</{tag}>", field.name());
+    }
+    text.push_str("\nWithin a value, one of these tags is written with &lt; in place of <.\n");
+    text.push_str("\nThe task:\n");
+    text.push_str(task.instructions());
+    text
+}
+
+fn inputs_text(task: &Task<'_>, reserved: &Names, values: &[Option<Value>]) -> String {
+    let mut text = String::new();
+    for (field, value) in task.inputs().zip(values) {
+        if let Some(value) = field.given(value.as_ref()) {
+            write_element(&mut text, reserved, field.name(), &input_text(value));
+        }
+    }
+    text
+}
+
+/// An element; a value of several lines stands on lines of its own.
+fn write_element(text: &mut String, reserved: &Names, name: &str, value: &str) {
+    let tag = tag::of_name(name);
+    let value = tag::escape(value, |name| reserved.find(name).is_some());
+    let line_end = if value.contains('\n') { "\n" } else { "" };
+    let _ = writeln!(text, "<{tag}>{line_end}{value}{line_end}</{tag}>");
+}
+
+/// The value that an element's inside stands for.
+fn value_of(field: &TaskField<'_>, content: &str) -> Result<FieldValue> {
+    if field.takes_any_text() {
+        return Ok(field.value_of_text(&tag::unescape(content)));
+    }
+    if content.is_empty() || content.starts_with('<') {
+        let value = elements::value(content, field.target());
+        return value
+            .map(FieldValue::from)
+            .map_err(|why| Error::parse(format!("the field `{}`: {why}", field.name())));
+    }
+    if !tag::has_entity(content) {
+        return Ok(field.value_of_text(content));
+    }
+    // In JSON, an entity stands in its texts: a quote that it stands for ends none of them.
+    match serde_json::from_str(content) {
+        Ok(value) => Ok(unescaped(value).into()),
+        Err(_) => Ok(field.value_of_text(&tag::unescape(content))),
+    }
+}
+
+/// The value with every text in it unescaped.
+fn unescaped(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(tag::unescape(&text)),
+        Value::Array(items) => Value::Array(items.into_iter().map(unescaped).collect()),
+        Value::Object(map) => Value::Object(
+            map.into_iter().map(|(key, value)| (tag::unescape(&key), unescaped(value))).collect(),
+        ),
+        other => other,
+    }
+}
+
+/// The text without the beginning of its closing tag, where it was cut in it.
+fn without_cut_end<'t>(text: &'t str, name: &str) -> &'t str {
+    let is_cut = |end: &str| name.get(..end.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(end));
+    match text.trim_end().rsplit_once("</") {
+        Some((before, end)) if is_cut(end) => before,
+        _ => text,
+    }
+}
+
+/// True if the input has an output's tag and not that alone: repeated, it would begin, end or be an answer.
+fn gives_output(names: &Names, input: &str) -> bool {
+    names.find_all(input).any(|(_, tag)| tag.kind == Kind::Empty || tag.span != (0..input.len()))
+}
+
+/// The tags by which fields are known, each with the field's index.
+struct Names(Vec<(usize, String)>);
+
+impl Names {
+    fn of<'a>(fields: impl Iterator<Item = TaskField<'a>>) -> Self {
+        let names = |(index, field): (usize, TaskField<'a>)| {
+            field.names().map(move |name| (index, tag::of_name(name)))
+        };
+        Self(fields.enumerate().flat_map(names).collect())
+    }
+
+    fn with(&self, name: &str) -> Self {
+        let more = (usize::MAX, tag::of_name(name));
+        Self(self.0.iter().cloned().chain([more]).collect())
+    }
+
+    /// The field of a tag: of two whose names differ in case alone, the one that is written so.
+    fn find(&self, tag: &str) -> Option<usize> {
+        let lower = |name: &str| {
+            name.chars().flat_map(char::to_lowercase).eq(tag.chars().flat_map(char::to_lowercase))
+        };
+        let exact = self.0.iter().find(|(_, name)| name == tag);
+        exact.or_else(|| self.0.iter().find(|(_, name)| lower(name))).map(|(index, _)| *index)
+    }
+
+    /// The fields' tags in a text.
+    fn find_all<'t>(&self, text: &'t str) -> impl Iterator<Item = (usize, Tag<'t>)> {
+        tag::find(text).filter_map(|tag| Some((self.find(tag.name)?, tag)))
+    }
+}
+
+#[cfg(test)]
+#[path = "xml_tests.rs"]
+mod tests;
