@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Stands for a value that a demo does not have.
-const NOT_GIVEN: &str = "(not given in this example)";
+pub(crate) const NOT_GIVEN: &str = "(not given in this example)";
 
 /// Stands before a demo that lacks a value.
 const INCOMPLETE: &str = "An example of the task in which some fields are not given.";

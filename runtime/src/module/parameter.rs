@@ -46,7 +46,7 @@ pub trait Parameter: fmt::Debug + Send + Sync {
 /// A tunable value of a module that is no predictor, such as a number of passages or a list of rules: found by the traversal,
 /// saved, loaded and reset with the rest; read by `Deref`.
 ///
-/// Its type is any that serde reads and writes as JSON. A copy shares the value until one of the two sets it anew.
+/// Its type is any that serde reads and writes as JSON; a NaN in an `Option` is saved as JSON's null, and so as `None`. A copy shares the value until one of the two sets it anew.
 ///
 /// ```
 /// use karat::{Module, Param, Predict, module, signature};
@@ -110,7 +110,7 @@ where
         let value = serde_json::to_value(&*self.value).map_err(|error| {
             state_error(format!("the value has no JSON form: {error}")).with_source(error)
         })?;
-        // JSON has no NaN, and serde leaves out what it is told to skip: rather no file than one that says something else.
+        // JSON has no NaN, and serde leaves out what it is told to skip: rather no file than one that cannot be read.
         match serde_json::from_value::<T>(value.clone()) {
             Ok(_) => Ok(value),
             Err(error) => {

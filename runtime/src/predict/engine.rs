@@ -13,7 +13,7 @@ use super::{
     reasoning,
 };
 use crate::{
-    adapter::{Adapter, Demo, Inputs, Prepared},
+    adapter::{Adapter, Demo, Inputs, NOT_GIVEN, Prepared},
     error::{Error, ErrorKind, Result},
     field::{FieldRole, FieldValue},
     json::Repairs,
@@ -81,7 +81,8 @@ impl Given {
     fn turns(&self, layout: &Layout) -> Vec<Demo> {
         let messages = self.history.as_ref().and_then(|history| history.get("messages")?.as_array());
         let turns = messages.into_iter().flatten().filter_map(Value::as_object);
-        turns.map(|values| Demo::of(layout, values.clone())).collect()
+        let turns = turns.map(|values| Demo::of(layout, values.clone()));
+        turns.filter(|turn| turn.inputs.iter().chain(&turn.outputs).any(Option::is_some)).collect()
     }
 }
 
@@ -131,7 +132,11 @@ fn prompt(predictor: &Predictor, adapter: &Arc<dyn Adapter>, prepared: &Prepared
     let task = predictor.task();
     let mut prompt = Prompt::new(prepared.prefix.clone());
     for turn in given.turns(&predictor.state.layout) {
-        let [asked, answered] = adapter.turn(&task, &turn);
+        // Providers refuse messages without text.
+        let [asked, answered] = adapter.turn(&task, &turn).map(|text| match text.trim() {
+            "" => NOT_GIVEN.to_owned(),
+            _ => text,
+        });
         prompt.push(Message::user(asked));
         prompt.push(Message::assistant(answered));
     }

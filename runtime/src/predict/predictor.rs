@@ -297,6 +297,10 @@ impl Predictor {
         })
     }
 
+    pub(crate) fn mistake(&self) -> Option<&Error> {
+        self.state.mistake.as_ref()
+    }
+
     /// Keeps a setter's mistake for the first call.
     pub(super) fn remember<T>(&mut self, result: Result<T>) -> Option<T> {
         result

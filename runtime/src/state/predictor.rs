@@ -27,6 +27,10 @@ const LEGACY: [(&str, &str); 5] = [
 
 impl Parameter for Predictor {
     fn dump_state(&self) -> Result<Value> {
+        // Else a demo that could not be taken would be missing in silence.
+        if let Some(mistake) = self.mistake() {
+            return Err(mistake.clone());
+        }
         let mut entry = Map::new();
         for key in NOTES {
             entry.insert(key.into(), self.notes().get(key).cloned().unwrap_or_else(|| json!([])));

@@ -184,6 +184,25 @@ fn an_answer_that_stands_in_an_earlier_turn_is_not_read_as_the_answer() {
 }
 
 #[test]
+fn a_turn_never_makes_a_message_without_text() {
+    let mut history = History::new();
+    for values in
+        [json!({}), json!({"other": 1}), json!({"answer": "only that"}), json!({"question": "only this"})]
+    {
+        history.push_values(turn(values));
+    }
+    let prompts = [
+        Predict::<Chat>::new().prompt(&chat(history.clone())),
+        Predict::<Chat>::new().adapter(TerseAdapter).prompt(&chat(history)),
+    ];
+    for prompt in prompts {
+        let prompt = prompt.unwrap();
+        assert_eq!(prompt.len(), 1 + 2 * 2 + 1, "turns that say nothing are left out: {prompt:?}");
+        assert!(prompt.iter().all(|message| !message.content.trim().is_empty()), "{prompt:?}");
+    }
+}
+
+#[test]
 fn a_turn_that_was_pushed_has_no_turns_of_its_own() {
     let mut history = History::new();
     for _ in 0..3 {

@@ -382,6 +382,20 @@ impl Metadata {
 }
 
 #[test]
+fn a_demo_that_could_not_be_taken_is_an_error_of_the_state_too() {
+    #[karat::signature]
+    struct Maps {
+        #[input]
+        by_pair: std::collections::BTreeMap<(u8, u8), u8>,
+        #[output]
+        answer: String,
+    }
+    let demo = Maps { by_pair: [((1, 2), 3)].into(), answer: "a".into() };
+    let error = serde_json::to_string(&Predict::<Maps>::new().demo(demo).dump_state()).unwrap_err();
+    assert!(error.to_string().contains("`by_pair`"), "{error}");
+}
+
+#[test]
 fn a_predictor_called_metadata_cannot_be_saved_and_says_so() {
     let module = Metadata { metadata: Predict::new() };
     let error = serde_json::to_string(&module.dump_state()).unwrap_err();
