@@ -31,7 +31,7 @@ macro_rules! examples {
 
 examples! {
     best_of_n: "All Graz buses to run on hydrogen", "200 is not in the news", "* rollout 2", "cancelled";
-    refine: "Fix a crash on empty files", "advice: self: Use at most 50 characters.", "reward 1.00 after 3 LM calls";
+    refine: "Fix a crash on empty files", "reward 0.200 (Use at most 50 characters.", "reward 1.00 after 3 LM calls";
     save_load: "loaded: urgency, rules", "-> Today", "a wrong program is refused", "`fallback`";
     load_python_program: "query: Write two or three key words.", "answer.predict: Answer from the passage.",
         "same instructions as in Python: true", "the same 2 demos: true", "Alexander Fleming";

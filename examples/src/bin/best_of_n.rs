@@ -21,7 +21,7 @@ async fn main() -> Result<()> {
     let lm = karat_examples::lm(ScriptedLm::new([
         Reply::text("The city council of Graz decided on Monday that all buses will run on hydrogen"),
         Reply::text("Graz council: 200 buses by 2035"),
-        Reply::text("All Graz buses to run on hydrogen"),
+        Reply::text("All Graz buses to run on hydrogen").delay(Duration::from_millis(20)),
         Reply::text("Comes too late").delay(Duration::from_secs(60)),
     ]))?;
     let writer = Predict::<Headline>::new().adapter(TerseAdapter).lm(&lm).demos(demos());
