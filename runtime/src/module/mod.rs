@@ -3,12 +3,14 @@
 mod boxed;
 mod containers;
 mod frozen;
+mod lm;
 mod parameter;
 mod sub_modules;
 mod traverse;
 
 use std::{collections::HashSet, fmt::Debug, future::Future, io, path::Path, sync::Arc};
 
+use self::lm::one_lm;
 pub use self::{
     boxed::BoxModule,
     frozen::Frozen,
@@ -327,19 +329,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// # Errors
     /// [`is_config`](Error::is_config): they have different ones; the message names each.
     fn get_lm(&self) -> Result<Option<Lm>> {
-        let named = self.all_predictors();
-        let mut lms = named.iter().map(|(_, predictor)| predictor.lm());
-        let first = lms.next().flatten();
-        if lms.all(|lm| lm == first) {
-            return Ok(first.cloned());
-        }
-        let name = |lm: Option<&Lm>| lm.map_or("none", Lm::name).to_owned();
-        let each: Vec<_> =
-            named.iter().map(|(path, predictor)| format!("`{path}`: {}", name(predictor.lm()))).collect();
-        let each = each.join(", ");
-        Err(Error::config(format!(
-            "the predictors have different LMs, so that there is no one LM to get: {each}"
-        )))
+        one_lm(&self.all_predictors())
     }
 
     /// A copy that shares nothing that can change: what is set on one is not seen by the other, and its
