@@ -1,6 +1,6 @@
 //! Outputs as one JSON object.
 
-use std::fmt::Write as _;
+use std::{cell::OnceCell, fmt::Write as _};
 
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json as object};
@@ -68,7 +68,8 @@ impl Adapter for JsonAdapter {
         if objects.is_empty() {
             return Err(refused("the answer is not a JSON object".into()));
         }
-        objects.retain(|found| !is_repeated(inputs, text, found));
+        let repeated = Repeatable::of(inputs);
+        objects.retain(|found| !repeated.has(text, found));
         let fields: Vec<_> = task.outputs().collect();
         // Where there are several, an answer is one that has a field of the task.
         let has_field = |found: &Found| {
@@ -98,19 +99,35 @@ impl Adapter for JsonAdapter {
     }
 }
 
-/// True if the object is an input's and not the model's: between prose, if it stands in an input, in whatever form; alone, only
-/// if an input is nothing else, since an answer may well agree with what an input speaks of.
-fn is_repeated(inputs: &Inputs<'_>, text: &str, object: &Found) -> bool {
-    let source = &text[object.start..object.end];
-    let mut inputs = inputs.texts().into_iter();
-    if source == text.trim() {
-        return inputs.any(|input| input.trim() == source);
+/// What a model could repeat of the inputs: their texts, and the values in them, which are read once and only if needed.
+struct Repeatable<'a> {
+    texts: Vec<&'a str>,
+    values: OnceCell<Vec<Value>>,
+}
+
+impl<'a> Repeatable<'a> {
+    fn of(inputs: &Inputs<'a>) -> Self {
+        Self { texts: inputs.texts(), values: OnceCell::new() }
     }
-    let speaks_of = |input: &str| {
-        input.contains('{')
-            && json::find(input).is_ok_and(|found| found.iter().any(|found| found.value == object.value))
-    };
-    inputs.any(|input| input.contains(source) || speaks_of(input))
+
+    /// True if the object is an input's and not the model's: between prose, if it stands in an input, in whatever form; alone,
+    /// only if an input is nothing else, since an answer may well agree with what an input speaks of.
+    fn has(&self, text: &str, object: &Found) -> bool {
+        let source = &text[object.start..object.end];
+        if source == text.trim() {
+            return self.texts.iter().any(|input| input.trim() == source);
+        }
+        self.texts.iter().any(|input| input.contains(source))
+            || self.values.get_or_init(|| self.values()).contains(&object.value)
+    }
+
+    fn values(&self) -> Vec<Value> {
+        let with_objects = self.texts.iter().filter(|input| input.contains('{'));
+        with_objects
+            .flat_map(|input| json::find(input).unwrap_or_default())
+            .map(|found| found.value)
+            .collect()
+    }
 }
 
 fn system(task: &Task<'_>) -> String {

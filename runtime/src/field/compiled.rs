@@ -90,14 +90,17 @@ impl CompiledField {
         }
     }
 
-    /// The value that a text means by the field's schema; the text itself where there is none that fits, so that the typed read
-    /// says what is wrong with it.
+    /// The value that a text means by the field's schema: one in it that fits, else the text itself. Where neither fits, a type
+    /// may still read what its schema does not tell of: the one value of the text or, without one, the text.
     fn json_value(&self, text: &str) -> FieldValue {
         let found = json::find(text).unwrap_or_default();
-        let fitting = found.iter().filter(|found| self.fit(&found.value).is_ok()).cloned().collect();
-        match json::clear(fitting) {
+        let (fitting, others) =
+            found.into_iter().partition::<Vec<_>, _>(|found| self.fit(&found.value).is_ok());
+        let itself = Value::String(unfenced(text.trim()).into());
+        let is_other = fitting.is_empty() && self.fit(&itself).is_err();
+        match json::clear(if is_other { others } else { fitting }) {
             Some(one) => FieldValue { value: one.value, repairs: one.repairs },
-            None => Value::String(unfenced(text.trim()).into()).into(),
+            None => itself.into(),
         }
     }
 
@@ -263,6 +266,31 @@ mod tests {
         assert_eq!(compiled::<String>().value_of_text("[1]").value, json!("[1]"));
         assert_eq!(compiled::<Option<String>>().value_of_text("None").value, json!(null));
         assert_eq!(compiled::<bool>().value_of_text("True").value, json!(true));
+    }
+
+    /// Reads more than its schema tells of.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Code {
+        Number(u32),
+        Parts(Vec<u32>),
+    }
+
+    impl JsonSchema for Code {
+        fn schema_name() -> std::borrow::Cow<'static, str> {
+            "Code".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> schemars::Schema {
+            schemars::json_schema!({ "type": "integer" })
+        }
+    }
+
+    #[test]
+    fn a_type_reads_what_its_schema_does_not_tell_of() {
+        assert_eq!(read::<Code>("7"), "7");
+        assert_eq!(read::<Code>("Here: [1, 2,]"), "[1,2]");
+        assert_eq!(read::<Code>("[1] or [2]"), "..");
     }
 
     #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

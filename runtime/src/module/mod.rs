@@ -165,7 +165,15 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
 
     /// Where the run writes of which this copy is a part; `None` outside of any run.
     fn tracer(&self) -> Option<&Tracer> {
-        self.all_predictors().into_iter().find_map(|(_, predictor)| predictor.tracer())
+        // Every call asks, so that no paths are written for it.
+        let mut found = None;
+        Walker::run(self, &mut |_, node| match node {
+            Node::Parameter(parameter) if found.is_none() => {
+                found = parameter.as_predictor().and_then(Predictor::tracer);
+            }
+            _ => {}
+        });
+        found
     }
 
     /// A copy whose predictors write to this tracer; for authors of wrappers.
