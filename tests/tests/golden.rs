@@ -1,20 +1,19 @@
 //! State files that DSPy and karat have written, loaded and saved: no network, no Python. `dspy.rs` proves with the real DSPy
 //! that these files are what it writes and reads.
 
+mod log;
 mod parity;
 
 use std::{
-    env,
-    fmt::{Debug, Write},
-    fs,
+    env, fs,
     path::{Path, PathBuf},
-    sync::{Arc, LazyLock, Mutex},
+    sync::LazyLock,
 };
 
 use karat::{ErrorKind, State};
 use serde_json::Value;
-use tracing::{Event, Metadata, Subscriber, field::Visit, span};
 
+use self::log::Log;
 use self::parity::{
     assert_same, assert_same_prompts, folder,
     programs::{NAMES, Program, SECRET, fresh, tuned},
@@ -137,7 +136,7 @@ fn files_of_dspy_2_6_and_later_load_and_their_api_key_shows_nowhere() {
         }
         assert_same(name, &expected, &state(&serde_json::from_str(&text).unwrap()));
     }
-    let log = log.0.lock().unwrap();
+    let log = log.text();
     assert!(log.contains("may be secrets") && !log.contains(SECRET), "{log}");
 }
 
@@ -168,40 +167,7 @@ fn files_of_older_versions_are_refused_with_the_key_and_the_version() {
     assert_eq!(refused.len(), 5, "{refused:?}");
 }
 
-/// Keeps every field of every event, of every crate, at every level.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
-
-static LOG: LazyLock<Log> = LazyLock::new(|| {
-    let log = Log::default();
-    tracing::subscriber::set_global_default(log.clone()).unwrap();
-    log
-});
-
-impl Visit for Log {
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn Debug) {
-        writeln!(self.0.lock().unwrap(), "{field}={value:?}").unwrap();
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
-        span.record(&mut self.clone());
-        span::Id::from_u64(1)
-    }
-    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
-        values.record(&mut self.clone());
-    }
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut self.clone());
-    }
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-}
+static LOG: LazyLock<Log> = LazyLock::new(Log::of_the_process);
 
 /// `UPDATE_GOLDEN=1 cargo test -p karat-tests --test golden` writes these files anew.
 #[test]

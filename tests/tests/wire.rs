@@ -8,6 +8,7 @@ mod connection;
 mod environment;
 #[path = "wire/faults.rs"]
 mod faults;
+mod log;
 #[path = "wire/secrets.rs"]
 mod secrets;
 

@@ -1,48 +1,15 @@
 //! The key is in the `Authorization` header and nowhere else: not in what is printed, not in what is logged.
 
-use std::{
-    fmt::{Debug, Write},
-    sync::{Arc, Mutex},
-};
-
 use serde_json::json;
-use tracing::{Event, Metadata, Subscriber, field::Visit, span};
 use wiremock::ResponseTemplate;
 
 use super::{
     KEY, assert_no_key,
     environment::{is_child, run_child},
-    good_body, hi, lm, server,
+    good_body, hi, lm,
+    log::Log,
+    server,
 };
-
-/// Keeps every field of every event and span, of every crate, at every level.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
-
-impl Visit for Log {
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn Debug) {
-        writeln!(self.0.lock().unwrap(), "{field}={value:?}").unwrap();
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
-        span.record(&mut self.clone());
-        span::Id::from_u64(1)
-    }
-    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
-        values.record(&mut self.clone());
-    }
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut self.clone());
-    }
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-}
 
 #[tokio::test]
 async fn the_key_is_in_no_log_whatever_the_server_answers() {
@@ -50,8 +17,7 @@ async fn the_key_is_in_no_log_whatever_the_server_answers() {
     if !is_child() {
         return run_child("secrets::the_key_is_in_no_log_whatever_the_server_answers", &[]);
     }
-    let log = Log::default();
-    tracing::subscriber::set_global_default(log.clone()).unwrap();
+    let log = Log::of_the_process();
     let echo = json!({"error": {"message": KEY, "code": KEY, "type": KEY}});
     for template in [
         ResponseTemplate::new(200).set_body_json(good_body()),
@@ -68,7 +34,7 @@ async fn the_key_is_in_no_log_whatever_the_server_answers() {
             assert_no_key(&error);
         }
     }
-    let text = log.0.lock().unwrap();
+    let text = log.text();
     // The log does hold what karat says, or its silence would prove nothing.
     assert!(text.contains("openai/gpt-x") && text.contains("status=401"), "{text}");
     assert!(!text.contains(KEY) && !text.contains("7f3a"), "{text}");
