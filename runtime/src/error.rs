@@ -2,6 +2,8 @@
 
 use std::{any::Any, fmt, ops::Deref, sync::Arc, time::Duration};
 
+use serde_json::Value;
+
 use crate::{lm::Usage, rollout::Rollout, trace::Trace};
 
 /// The result of everything in karat that can fail.
@@ -32,6 +34,7 @@ struct Inner {
     predictor: Option<Arc<str>>,
     field: Option<String>,
     completion: Option<String>,
+    outputs: Vec<(&'static str, Value)>,
     status: Option<u16>,
     retry_after: Option<Duration>,
     rollouts: Arc<[Rollout]>,
@@ -120,6 +123,7 @@ impl Error {
             predictor: None,
             field: None,
             completion: None,
+            outputs: Vec::new(),
             status: None,
             retry_after: None,
             rollouts: Arc::new([]),
@@ -195,6 +199,12 @@ impl Error {
         self
     }
 
+    /// Adds the output fields that were whole when the answer broke off.
+    pub(crate) fn with_outputs(mut self, outputs: Vec<(&'static str, Value)>) -> Self {
+        self.0.outputs = outputs;
+        self
+    }
+
     /// Adds the HTTP status.
     pub fn with_status(mut self, status: u16) -> Self {
         self.0.status = Some(status);
@@ -258,6 +268,11 @@ impl Error {
     /// The model's raw text, where there was one.
     pub fn completion(&self) -> Option<&str> {
         self.0.completion.as_deref()
+    }
+
+    /// The output fields that were whole when a [stream](crate::Module::stream) broke off, in the order of the signature.
+    pub fn outputs(&self) -> &[(&'static str, Value)] {
+        &self.0.outputs
     }
 
     /// The HTTP status, where there was one.

@@ -19,6 +19,7 @@ mod reward;
 mod rollout;
 mod signature;
 mod state;
+mod stream;
 mod text;
 mod trace;
 
@@ -26,7 +27,7 @@ pub use karat_macros::{module, reward, signature};
 
 pub use self::{
     adapter::{
-        Adapter, ChatAdapter, Demo, Inputs, JsonAdapter, Mode, Prepared, Task, TaskField, TerseAdapter,
+        Adapter, ChatAdapter, Demo, Follow, Followed, Inputs, JsonAdapter, Mode, Prepared, Task, TaskField, TerseAdapter,
         XmlAdapter,
     },
     batch::{Batch, BatchItem, BatchStop, Batched, Parallel},
@@ -49,6 +50,7 @@ pub use self::{
     rollout::{Advice, Rollout},
     signature::{Fields, Place, Signature, Spec},
     state::{Program, ProgramField, ProgramModule, ProgramParameter, ProgramPredictor, State, StateOptions},
+    stream::{Listener, ModuleStream, Progress, StreamEvent, Update},
     trace::{CallRecord, Step, Trace, Tracer},
 };
 

@@ -1,6 +1,7 @@
 //! Language models: the trait, the handle [`Lm`], and the clients. Knows nothing of signatures.
 
 mod chat_completions;
+mod delta;
 mod history;
 mod message;
 mod provider;
@@ -25,6 +26,7 @@ use self::{
     provider::Provider,
 };
 pub use self::{
+    delta::{Delta, DeltaPart, Tell},
     history::{CallHistory, Caller, CallerId, HistoryEntry},
     message::{Message, Prompt, Role},
     request::{Completion, Config, Finish, Request, Response, ResponseFormat, Usage},
@@ -70,6 +72,20 @@ pub trait LanguageModel: Send + Sync + 'static {
     /// # Errors
     /// Of any [`ErrorKind`](crate::ErrorKind); callers decide by the kind what to do.
     fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>>;
+
+    /// [`complete`](LanguageModel::complete), telling the answer piece by piece while it is written.
+    ///
+    /// What is told of a completion is the beginning of its text, whatever becomes of the rest; the whole answer is in the
+    /// response. `tell` returns at once. A model that does not implement this tells nothing, and its answers are
+    /// [streamed](crate::Module::stream) when they are there.
+    ///
+    /// # Errors
+    /// As [`complete`](LanguageModel::complete)'s. One that breaks an answer off in the middle has what came of it as its
+    /// [`completion`](Error::completion).
+    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
+        let _ = tell;
+        self.complete(request)
+    }
 }
 
 /// A language model and how to generate with it: a handle that is cheap to clone.
@@ -242,7 +258,7 @@ impl Lm {
     /// # Errors
     /// The model's.
     pub async fn complete(&self, request: Request) -> Result<Response> {
-        self.send(None, request).await.map(Arc::unwrap_or_clone)
+        self.send(None, request, None).await.map(Arc::unwrap_or_clone)
     }
 
     /// [`complete`](Lm::complete) for a known caller: its name goes to the [history](Lm::history), which shares the response.
@@ -263,17 +279,57 @@ impl Lm {
     /// # }
     /// ```
     pub async fn complete_for(&self, caller: Caller, request: Request) -> Result<Arc<Response>> {
-        self.send(Some(caller), request).await
+        self.send(Some(caller), request, None).await
     }
 
-    async fn send(&self, caller: Option<Caller>, mut request: Request) -> Result<Arc<Response>> {
+    /// [`complete_for`](Lm::complete_for), telling the answer piece by piece while it is written; see
+    /// [`LanguageModel::stream`].
+    ///
+    /// # Errors
+    /// The model's.
+    ///
+    /// ```
+    /// use karat::{Reply, ScriptedLm, lm::{Caller, CallerId, Message, Request}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> karat::Result<()> {
+    /// let lm = ScriptedLm::new([Reply::pieces(["he", "llo"])]).lm();
+    /// let me = Caller::new("greeter", CallerId::unique());
+    /// let mut told = Vec::new();
+    /// let request = Request::new(vec![Message::user("hi")]);
+    /// let response = lm.stream_for(me, request, &mut |delta| told.push(delta.text.to_owned())).await?;
+    /// assert_eq!(told, ["he", "llo"]);
+    /// assert_eq!(response.completions[0].text, "hello");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn stream_for(
+        &self,
+        caller: Caller,
+        request: Request,
+        tell: &mut Tell<'_>,
+    ) -> Result<Arc<Response>> {
+        self.send(Some(caller), request, Some(tell)).await
+    }
+
+    async fn send(
+        &self,
+        caller: Option<Caller>,
+        mut request: Request,
+        tell: Option<&mut Tell<'_>>,
+    ) -> Result<Arc<Response>> {
         if let Some(mistake) = &self.inner.mistake {
             return Err(mistake.clone());
         }
         request.config = self.inner.config.overridden_by(&request.config);
         self.warn_once_of_equal_rollouts(&request.config);
         let call = Call::new(self.inner.log.as_deref(), caller, request);
-        let outcome = self.inner.model.complete(call.request()).await.and_then(|response| {
+        let model = &self.inner.model;
+        let answer = match tell {
+            Some(tell) => model.stream(call.request(), tell).await,
+            None => model.complete(call.request()).await,
+        };
+        let outcome = answer.and_then(|response| {
             if response.completions.is_empty() {
                 let message = format!("the model `{}` returned no completion", self.name());
                 return Err(Error::new(crate::ErrorKind::BadResponse, message));
