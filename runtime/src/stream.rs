@@ -20,7 +20,6 @@ use crate::{
 
 /// What a [`ModuleStream`] yields.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub enum StreamEvent<O> {
     /// A predictor wrote something.
     Progress(Progress),
@@ -198,7 +197,11 @@ impl<O: 'static> ModuleStream<O> {
         loop {
             // What it told before it ended or came to wait comes first. Not `poll_recv`: once the task has used up its budget,
             // that one says that nothing is there.
-            let told = if self.run.is_some() || self.outcome.is_some() { self.progress.try_recv().ok() } else { None };
+            let told = if self.run.is_some() || self.outcome.is_some() {
+                self.progress.try_recv().ok()
+            } else {
+                None
+            };
             if let Some(progress) = told {
                 return Poll::Ready(Some(Ok(StreamEvent::Progress(progress))));
             }

@@ -145,7 +145,6 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     ///     match event? {
     ///         StreamEvent::Progress(progress) => shown += progress.delta_of("answer").unwrap_or_default(),
     ///         StreamEvent::Done(answer) => assert_eq!(answer.answer, "Paris, France"),
-    ///         _ => {}
     ///     }
     /// }
     /// assert_eq!(shown, "Paris, France");

@@ -31,7 +31,8 @@ impl Events {
         let mut events = Vec::new();
         let mut start = 0;
         let mut at = std::mem::take(&mut self.scanned);
-        while let Some(length) = buffer.get(at..).and_then(|rest| rest.iter().position(|byte| is_end(*byte))) {
+        while let Some(length) = buffer.get(at..).and_then(|rest| rest.iter().position(|byte| is_end(*byte)))
+        {
             let end = at + length;
             let follows_return = std::mem::replace(&mut self.after_return, buffer.get(end) == Some(&b'\r'));
             // The line feed of a `\r\n` ends no line of its own.

@@ -190,7 +190,8 @@ impl Building {
     }
 
     fn cut(&self, call: &Call<'_>, source: Option<Error>) -> Error {
-        let message = "the stream ended before the answer did: no end mark came. This may pass: try again later";
+        let message =
+            "the stream ended before the answer did: no end mark came. This may pass: try again later";
         let error = call.error(ErrorKind::Connect, message).with_status(self.reply.status);
         self.so_far(source.into_iter().fold(error, Error::with_source))
     }

@@ -1,5 +1,10 @@
 //! Reading an answer while it is written.
 
+mod json;
+mod lines;
+mod tags;
+
+pub(super) use self::{json::JsonFollow, lines::LineFollow, tags::TagFollow};
 use crate::field::FieldValue;
 
 /// Reads one completion while it is written; what [`Adapter::follow`](super::Adapter::follow) makes.
@@ -26,7 +31,7 @@ pub enum Followed<'t> {
 }
 
 /// Cuts the blanks at both ends off a text that comes in pieces.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Trimmed {
     begun: bool,
     /// Blanks that belong to the text if more comes.
