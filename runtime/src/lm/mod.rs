@@ -3,6 +3,7 @@
 mod chat_completions;
 mod delta;
 mod history;
+mod layer;
 mod message;
 mod provider;
 mod request;
@@ -23,11 +24,13 @@ use serde_json::{Map, Value};
 use self::{
     chat_completions::ChatCompletions,
     history::{Call, Log},
+    layer::{Layers, Place},
     provider::Provider,
 };
 pub use self::{
     delta::{Delta, DeltaPart, Tell},
     history::{CallHistory, Caller, CallerId, HistoryEntry},
+    layer::Layer,
     message::{Message, Prompt, Role},
     request::{Completion, Config, Finish, Request, Response, ResponseFormat, Usage},
     scripted::{Reply, ScriptedLm},
@@ -66,6 +69,12 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait LanguageModel: Send + Sync + 'static {
     /// The model's name, e.g. `openai/gpt-4o-mini`. It appears in errors and reports.
     fn name(&self) -> &str;
+
+    /// What tells its answers from those of another model to the same request: the name, and the address of its server where
+    /// it has one. It is a part of the keys of caches and may be written to disk, so no secret may be in it.
+    fn identity(&self) -> String {
+        self.name().to_owned()
+    }
 
     /// Answers a request with at least one completion.
     ///
@@ -111,6 +120,7 @@ struct Inner {
     model: Arc<dyn LanguageModel>,
     /// The same model as a concrete client, while its address and key may still be set.
     client: Option<ChatCompletions>,
+    layers: Layers,
     config: Config,
     /// What a state file of DSPy says of the LM that karat has no use for; kept for the next file.
     foreign_state: Arc<Map<String, Value>>,
@@ -150,6 +160,7 @@ impl Lm {
         let inner = Inner {
             model,
             client,
+            layers: Layers::default(),
             config: Config::default(),
             foreign_state: Arc::default(),
             mistake: None,
@@ -176,6 +187,7 @@ impl Lm {
                 let client = set(client);
                 inner.model = Arc::new(client.clone());
                 inner.client = Some(client);
+                inner.layers.change();
             }
             None => {
                 let name = inner.model.name();
@@ -185,6 +197,16 @@ impl Lm {
                 inner.mistake.get_or_insert(Error::config(message));
             }
         }
+        self
+    }
+
+    /// Puts a layer of your own around the model, and around the layers that it has.
+    pub fn layer(self, layer: impl Layer) -> Self {
+        self.with_layer(Place::Own, layer)
+    }
+
+    fn with_layer(mut self, place: Place, layer: impl Layer) -> Self {
+        Arc::make_mut(&mut self.inner).layers.set(place, Arc::new(layer));
         self
     }
 
@@ -324,7 +346,7 @@ impl Lm {
         request.config = self.inner.config.overridden_by(&request.config);
         self.warn_once_of_equal_rollouts(&request.config);
         let call = Call::new(self.inner.log.as_deref(), caller, request);
-        let model = &self.inner.model;
+        let model = self.inner.layers.around(&self.inner.model);
         let answer = match tell {
             Some(tell) => model.stream(call.request(), tell).await,
             None => model.complete(call.request()).await,
@@ -361,15 +383,15 @@ impl fmt::Debug for Lm {
     }
 }
 
-/// Equal if they are the same model generating in the same way: the same address and key, or the same object of your own;
-/// whatever their histories.
+/// Equal if they are the same model generating in the same way: the same address and key, or the same object of your own, in
+/// the same layers; whatever their histories.
 impl PartialEq for Lm {
     fn eq(&self, other: &Self) -> bool {
         let same_model = match (&self.inner.client, &other.inner.client) {
             (Some(client), Some(other)) => client == other,
             _ => Arc::ptr_eq(&self.inner.model, &other.inner.model),
         };
-        same_model && self.config() == other.config()
+        same_model && self.inner.layers.are(&other.inner.layers) && self.config() == other.config()
     }
 }
 

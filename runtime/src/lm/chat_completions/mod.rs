@@ -83,6 +83,13 @@ impl LanguageModel for ChatCompletions {
         &self.name
     }
 
+    fn identity(&self) -> String {
+        // Where it cannot be asked, it has no answers to tell apart.
+        let endpoint = self.endpoint(|var| std::env::var(var).ok());
+        endpoint
+            .map_or_else(|_| self.name.to_string(), |endpoint| format!("{} {}", self.name, endpoint.shown()))
+    }
+
     fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
         Box::pin(self.send(request, None))
     }
