@@ -5,6 +5,7 @@ mod delta;
 mod history;
 mod layer;
 mod message;
+mod prices;
 mod provider;
 mod request;
 mod scripted;
@@ -32,6 +33,7 @@ pub use self::{
     history::{CallHistory, Caller, CallerId, HistoryEntry},
     layer::Layer,
     message::{Message, Prompt, Role},
+    prices::{Cost, Price, Prices},
     request::{Completion, Config, Finish, Request, Response, ResponseFormat, Usage},
     scripted::{Reply, ScriptedLm},
 };
@@ -121,6 +123,7 @@ struct Inner {
     /// The same model as a concrete client, while its address and key may still be set.
     client: Option<ChatCompletions>,
     layers: Layers,
+    price: Option<Price>,
     config: Config,
     /// What a state file of DSPy says of the LM that karat has no use for; kept for the next file.
     foreign_state: Arc<Map<String, Value>>,
@@ -161,6 +164,7 @@ impl Lm {
             model,
             client,
             layers: Layers::default(),
+            price: None,
             config: Config::default(),
             foreign_state: Arc::default(),
             mistake: None,
@@ -351,10 +355,13 @@ impl Lm {
             Some(tell) => model.stream(call.request(), tell).await,
             None => model.complete(call.request()).await,
         };
-        let outcome = answer.and_then(|response| {
+        let outcome = answer.and_then(|mut response| {
             if response.completions.is_empty() {
                 let message = format!("the model `{}` returned no completion", self.name());
                 return Err(Error::new(crate::ErrorKind::BadResponse, message));
+            }
+            if let Some(price) = &self.inner.price {
+                response.usage.cost = price.of(&response.usage);
             }
             Ok(Arc::new(response))
         });

@@ -22,8 +22,10 @@ pub use self::{
 use crate::{
     adapter::Adapter,
     batch::Batch,
+    budget::Budget,
     error::{Error, Result},
     lm::{CallHistory, Lm},
+    modules::Budgeted,
     predict::Predictor,
     prediction::Prediction,
     state::{Program, State, load_program, save_program},
@@ -171,6 +173,11 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// ```
     fn batch(&self, inputs: impl IntoIterator<Item = Self::Input>) -> Batch<Self> {
         Batch::new(self.clone(), inputs)
+    }
+
+    /// The module with a bound on what each call of it may spend; see [`Budgeted`].
+    fn budget(self, budget: Budget) -> Budgeted<Self> {
+        Budgeted::new(self, budget)
     }
 
     /// Where the run writes of which this copy is a part; `None` outside of any run.

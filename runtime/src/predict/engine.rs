@@ -322,7 +322,9 @@ impl Call<'_> {
             let request = Request { prompt: prompt.clone(), config: self.config(), response_format };
             let start = tokio::time::Instant::now();
             // Counted when it is sent, so that a call that is dropped on the wire is counted too; its tokens are not known.
-            self.spend(Usage { calls: 1, ..Usage::default() });
+            if let Some(tracer) = self.predictor.tracer() {
+                tracer.begin_call()?;
+            }
             let caller = self.predictor.caller();
             let outcome = match &mut live {
                 Some(live) => self.lm.stream_for(caller, request, &mut |delta| live.take(delta)).await,

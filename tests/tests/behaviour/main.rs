@@ -5,6 +5,7 @@ mod batch_faults;
 mod best_of_n;
 mod best_of_n_faults;
 mod blocking;
+mod budget;
 mod concurrency;
 mod critic;
 mod history;
