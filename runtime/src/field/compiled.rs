@@ -196,8 +196,9 @@ fn describe(schema: &Value, definitions: &Map<String, Value>) -> String {
     }
     let mut whole = schema.clone();
     if let Value::Object(map) = &mut whole {
-        map.remove("title");
-        map.remove("description");
+        // `remove` would put the last key in their place.
+        map.shift_remove("title");
+        map.shift_remove("description");
         if whole_refers(schema) && !definitions.is_empty() {
             map.insert("$defs".into(), Value::Object(definitions.clone()));
         }

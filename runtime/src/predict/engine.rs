@@ -13,11 +13,11 @@ use super::{
     reasoning,
 };
 use crate::{
-    adapter::{Adapter, Demo, Inputs, NOT_GIVEN, Prepared},
+    adapter::{Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared},
     error::{Error, ErrorKind, Result},
     field::{FieldRole, FieldValue},
     json::Repairs,
-    lm::{Completion, Config, Finish, Lm, Message, Prompt, Request, Response, Usage},
+    lm::{Completion, Config, Finish, Lm, Message, Prompt, Request, Response, ResponseFormat, Takes, Usage},
     prediction::Reading,
     signature::Layout,
     text::shortened,
@@ -170,12 +170,13 @@ async fn attempt(
     loop {
         let call = Call { predictor, lm: &lm, adapter, ready: &ready };
         let response = call.complete(&prompt, calls).await?;
+        let mode = calls.last().map(|call| call.mode);
         let read = |text: &str| {
             let found = adapter.read(&task, &inputs, text)?;
             settled(&state.layout, found)
         };
         let owns_tag = |name: &str| adapter.owns_tag(&task, name);
-        let error = match accept_all(&response, owns_tag, read, accept) {
+        let error = match accept_all(&response, mode, owns_tag, read, accept) {
             Ok(first) => {
                 let slots = predictor.state.layout.slots(FieldRole::Output);
                 return Ok(slots
@@ -206,6 +207,7 @@ async fn attempt(
 /// Hands every readable completion to `accept`; an error only if there is none, the first one's.
 fn accept_all(
     response: &Response,
+    mode: Option<&'static str>,
     owns_tag: impl Fn(&str) -> bool,
     read: impl Fn(&str) -> Result<Fields>,
     accept: Accept<'_>,
@@ -216,7 +218,7 @@ fn accept_all(
         let outcome = usable_text(completion, &owns_tag).and_then(|(reasoning, text)| {
             let (values, repairs) = read(text).map_err(|error| explain_cut(error, completion))?;
             let reasoning = completion.reasoning.as_deref().or(reasoning).map(str::to_owned);
-            let answer = Answer { values: values.clone(), about: Reading { repairs, reasoning } };
+            let answer = Answer { values: values.clone(), about: Reading { repairs, reasoning, mode } };
             accept(answer).map_err(|error| explain_cut(error, completion))?;
             Ok(values)
         });
@@ -281,16 +283,17 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Goes down the adapter's ladder as long as the provider calls the request wrong; every rung is recorded, and the one
-    /// that was taken is where the next call begins.
+    /// Goes down the adapter's ladder: past the forms that the LM is known not to take, and on as long as the provider calls
+    /// the request wrong. Every rung that was sent is recorded, and the one that was taken is where the next call begins.
     async fn complete(&self, prompt: &Prompt, calls: &mut Vec<CallRecord>) -> Result<Arc<Response>> {
-        let Ready { prepared, rung } = self.ready;
+        let rung = &self.ready.rung;
         let first = rung.load(Ordering::Relaxed);
-        let mut modes = prepared.modes.iter().enumerate().skip(first).peekable();
+        let mut next = self.rung_from(first);
         loop {
-            let (index, mode) = modes.next().map_or((first, None), |(index, mode)| (index, Some(mode)));
-            let response_format = mode.and_then(|mode| mode.response_format.clone());
-            let request = Request { prompt: prompt.clone(), config: self.config(), response_format };
+            let (index, mode, form) = next.unwrap_or((first, &Mode::PROMPT, None));
+            next = self.rung_from(index + 1);
+            let is_strict = form.as_ref().is_some_and(ResponseFormat::is_strict);
+            let request = Request { prompt: prompt.clone(), config: self.config(), response_format: form };
             let start = tokio::time::Instant::now();
             // Counted when it is sent, so that a call that is dropped on the wire is counted too; its tokens are not known.
             self.spend(Usage { calls: 1, ..Usage::default() });
@@ -301,20 +304,47 @@ impl Call<'_> {
                 Err(_) => Usage { calls: 1, ..Usage::default() },
             };
             self.spend(Usage { calls: usage.calls - 1, ..usage });
-            calls.push(self.record(
-                mode.map_or("prompt", |mode| mode.name),
-                usage,
-                elapsed,
-                outcome.as_ref().err(),
-            ));
+            let record =
+                CallRecord { is_strict, ..self.record(mode.name, usage, elapsed, outcome.as_ref().err()) };
+            calls.push(record);
             match outcome {
-                Err(error) if error.kind() == ErrorKind::BadRequest && modes.peek().is_some() => {}
+                Err(error) if error.kind() == ErrorKind::BadRequest && next.is_some() => {}
                 Err(error) => return Err(error),
                 Ok(response) => {
-                    rung.store(index, Ordering::Relaxed);
+                    if rung.swap(index, Ordering::Relaxed) != index {
+                        self.warn_of_refused(mode, calls);
+                    }
                     return Ok(response);
                 }
             }
+        }
+    }
+
+    /// The first rung from this one on that the LM is not known to refuse, and what is asked for on it.
+    fn rung_from(&self, first: usize) -> Option<(usize, &Mode, Option<ResponseFormat>)> {
+        for (index, mode) in self.ready.prepared.modes.iter().enumerate().skip(first) {
+            let Some(format) = &mode.response_format else { return Some((index, mode, None)) };
+            match self.lm.takes(format) {
+                Takes::Strictly => return Some((index, mode, Some(format.clone()))),
+                Takes::Loosely => return Some((index, mode, Some(format.clone().loose()))),
+                Takes::Not => {}
+            }
+        }
+        None
+    }
+
+    /// Once for each predictor, since the refused rungs are not tried again.
+    fn warn_of_refused(&self, taken: &Mode, calls: &[CallRecord]) {
+        let refused = calls.iter().rev().skip(1).map_while(|call| Some((call.mode, call.error.as_ref()?)));
+        for (mode, error) in refused.filter(|(_, error)| error.kind() == ErrorKind::BadRequest) {
+            tracing::warn!(
+                predictor = &*self.predictor.path(),
+                model = self.lm.name(),
+                refused = mode,
+                taken = taken.name,
+                %error,
+                "the provider refused the form of the answer; the next one down is asked for from now on"
+            );
         }
     }
 
@@ -332,7 +362,7 @@ impl Call<'_> {
         error: Option<&Error>,
     ) -> CallRecord {
         let (lm, adapter) = (self.lm.name().to_owned(), self.adapter.name());
-        CallRecord { lm, adapter, mode, usage, elapsed, error: error.cloned() }
+        CallRecord { lm, adapter, mode, is_strict: false, usage, elapsed, error: error.cloned() }
     }
 
     /// The predictor's own values, then the run's, over what the LM's handle has.

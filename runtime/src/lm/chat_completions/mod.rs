@@ -13,7 +13,7 @@ use std::{fmt, sync::Arc};
 use secrecy::{ExposeSecret, SecretString};
 
 use self::endpoint::Endpoint;
-use super::{BoxFuture, LanguageModel, Request, Response, provider::Provider};
+use super::{BoxFuture, LanguageModel, Request, Response, ResponseFormat, Takes, provider::Provider};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A model behind a server that speaks the Chat Completions API. Cheap to clone.
@@ -78,6 +78,10 @@ impl LanguageModel for ChatCompletions {
 
     fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
         Box::pin(self.send(request))
+    }
+
+    fn takes(&self, format: &ResponseFormat) -> Takes {
+        self.provider.structured.takes(self.model(), format)
     }
 }
 
