@@ -87,11 +87,6 @@ pub enum ResponseFormat {
 }
 
 impl ResponseFormat {
-    /// True if the model is to be held to a schema to the letter.
-    pub(crate) fn is_strict(&self) -> bool {
-        matches!(self, Self::JsonSchema { strict: true, .. })
-    }
-
     /// The same as advice, which a model may fail to follow.
     pub(crate) fn loose(self) -> Self {
         match self {

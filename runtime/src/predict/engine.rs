@@ -274,6 +274,14 @@ fn cut(what: &str) -> Error {
     Error::new(ErrorKind::Truncated, format!("{what}; raise `max_tokens` or ask for less"))
 }
 
+/// One rung of an adapter's ladder, as this LM is asked on it.
+struct Rung<'a> {
+    index: usize,
+    mode: &'a Mode,
+    response_format: Option<ResponseFormat>,
+    is_strict: bool,
+}
+
 /// One question to the LM, in the best form that its provider takes.
 struct Call<'a> {
     predictor: &'a Predictor,
@@ -290,10 +298,14 @@ impl Call<'_> {
         let first = rung.load(Ordering::Relaxed);
         let mut next = self.rung_from(first);
         loop {
-            let (index, mode, form) = next.unwrap_or((first, &Mode::PROMPT, None));
+            let Rung { index, mode, response_format, is_strict } = next.unwrap_or(Rung {
+                index: first,
+                mode: &Mode::PROMPT,
+                response_format: None,
+                is_strict: false,
+            });
             next = self.rung_from(index + 1);
-            let is_strict = form.as_ref().is_some_and(ResponseFormat::is_strict);
-            let request = Request { prompt: prompt.clone(), config: self.config(), response_format: form };
+            let request = Request { prompt: prompt.clone(), config: self.config(), response_format };
             let start = tokio::time::Instant::now();
             // Counted when it is sent, so that a call that is dropped on the wire is counted too; its tokens are not known.
             self.spend(Usage { calls: 1, ..Usage::default() });
@@ -320,17 +332,20 @@ impl Call<'_> {
         }
     }
 
-    /// The first rung from this one on that the LM is not known to refuse, and what is asked for on it.
-    fn rung_from(&self, first: usize) -> Option<(usize, &Mode, Option<ResponseFormat>)> {
-        for (index, mode) in self.ready.prepared.modes.iter().enumerate().skip(first) {
-            let Some(format) = &mode.response_format else { return Some((index, mode, None)) };
-            match self.lm.takes(format) {
-                Takes::Strictly => return Some((index, mode, Some(format.clone()))),
-                Takes::Loosely => return Some((index, mode, Some(format.clone().loose()))),
-                Takes::Not => {}
-            }
-        }
-        None
+    /// The first rung from this one on that the LM is not known to refuse.
+    fn rung_from(&self, first: usize) -> Option<Rung<'_>> {
+        self.ready.prepared.modes.iter().enumerate().skip(first).find_map(|(index, mode)| {
+            let Some(format) = &mode.response_format else {
+                return Some(Rung { index, mode, response_format: None, is_strict: false });
+            };
+            let has_schema = matches!(format, ResponseFormat::JsonSchema { .. });
+            let (format, is_strict) = match self.lm.takes(format) {
+                Takes::Strictly => (format.clone(), has_schema),
+                Takes::Loosely => (format.clone().loose(), false),
+                Takes::Not => return None,
+            };
+            Some(Rung { index, mode, response_format: Some(format), is_strict })
+        })
     }
 
     /// Once for each predictor, since the refused rungs are not tried again.
