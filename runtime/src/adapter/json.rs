@@ -18,7 +18,15 @@ use crate::{
 };
 
 /// Inputs under field markers, outputs as one JSON object: a schema that the provider enforces where it can, else any JSON
-/// object, else by the prompt alone. The rung that was used is in the trace; one that was refused is not tried again.
+/// object, else by the prompt alone.
+///
+/// The schema is that of the output fields' types. Each provider is sent it in its own form and in the part of JSON Schema that it
+/// takes; rules that it does not take are told in words, and null stands for what may be absent. The page
+/// `docs/structured-output.md` has the table.
+///
+/// The rung that was used is [`Prediction::mode`](crate::Prediction::mode), and in the trace. One that the provider is known not
+/// to take is passed over without a call; one that was refused is warned of and not tried again. A schema larger than the
+/// provider takes is an [`is_config`](Error::is_config) error before anything is sent, which names the type.
 ///
 /// Rules of reading: the object may stand in a code block or between prose, and may have the usual flaws of a model's JSON (see
 /// [`Repair`](crate::Repair)); names and aliases count; other keys are passed over; of several objects one may differ from the

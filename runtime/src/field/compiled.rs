@@ -260,6 +260,21 @@ mod tests {
         assert!(compiled::<BTreeMap<String, u8>>().type_text.starts_with("JSON of the schema"));
     }
 
+    #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+    #[schemars(title = "A title")]
+    struct Titled {
+        first: u8,
+        last: Vec<String>,
+    }
+
+    #[test]
+    fn a_schema_in_a_prompt_keeps_the_order_of_its_keys() {
+        let text = compiled::<Titled>().type_text;
+        let places =
+            ["type", "properties", "first", "last", "required"].map(|key| text.find(&format!("\"{key}\"")));
+        assert!(places.is_sorted() && places[0].is_some() && !text.contains("title"), "{text}");
+    }
+
     #[test]
     fn bare_words_become_strings_and_json_becomes_values() {
         assert_eq!(compiled::<Certainty>().value_of_text("High").value, json!("High"));

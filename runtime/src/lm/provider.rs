@@ -176,6 +176,15 @@ mod tests {
     }
 
     #[test]
+    fn the_page_on_structured_output_has_a_row_for_every_provider() {
+        let page = include_str!("../../../docs/structured-output.md");
+        for provider in &PROVIDERS {
+            let row = format!("\n| `{}` | {} |", provider.name, provider.structured.in_words());
+            assert!(page.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
     fn every_provider_has_an_address_a_key_variable_and_address_variables() {
         for provider in &PROVIDERS {
             let url = reqwest::Url::parse(provider.base_url).unwrap();

@@ -105,6 +105,19 @@ impl Schema {
 }
 
 impl Structured {
+    /// What the page about it says is sent.
+    #[cfg(test)]
+    pub(super) fn in_words(&self) -> &'static str {
+        match self.schema.as_ref().map(|schema| schema.form) {
+            Some(Form::OpenAi) => {
+                "`response_format: {type: \"json_schema\", json_schema: {name, schema, strict}}`"
+            }
+            Some(Form::Always) => "`response_format: {type: \"json_schema\", json_schema: {name, schema}}`",
+            Some(Form::Vllm) => "`structured_outputs: {json: schema}`",
+            None => "`response_format: {type: \"json_object\"}`",
+        }
+    }
+
     /// What becomes of a form, known before it is asked for.
     pub(super) fn takes(&self, model: &str, format: &ResponseFormat) -> Takes {
         let ResponseFormat::JsonSchema { schema, strict, .. } = format else { return Takes::Strictly };

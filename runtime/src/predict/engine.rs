@@ -294,17 +294,13 @@ impl Call<'_> {
     /// Goes down the adapter's ladder: past the forms that the LM is known not to take, and on as long as the provider calls
     /// the request wrong. Every rung that was sent is recorded, and the one that was taken is where the next call begins.
     async fn complete(&self, prompt: &Prompt, calls: &mut Vec<CallRecord>) -> Result<Arc<Response>> {
-        let rung = &self.ready.rung;
-        let first = rung.load(Ordering::Relaxed);
-        let mut next = self.rung_from(first);
+        let first = self.ready.rung.load(Ordering::Relaxed);
+        let prompt_alone =
+            Rung { index: first, mode: &Mode::PROMPT, response_format: None, is_strict: false };
+        let mut rung = self.rung_from(first).unwrap_or(prompt_alone);
+        let mut is_lower = false;
         loop {
-            let Rung { index, mode, response_format, is_strict } = next.unwrap_or(Rung {
-                index: first,
-                mode: &Mode::PROMPT,
-                response_format: None,
-                is_strict: false,
-            });
-            next = self.rung_from(index + 1);
+            let Rung { index, mode, response_format, is_strict } = rung;
             let request = Request { prompt: prompt.clone(), config: self.config(), response_format };
             let start = tokio::time::Instant::now();
             // Counted when it is sent, so that a call that is dropped on the wire is counted too; its tokens are not known.
@@ -319,16 +315,18 @@ impl Call<'_> {
             let record =
                 CallRecord { is_strict, ..self.record(mode.name, usage, elapsed, outcome.as_ref().err()) };
             calls.push(record);
-            match outcome {
-                Err(error) if error.kind() == ErrorKind::BadRequest && next.is_some() => {}
-                Err(error) => return Err(error),
+            let refused = match outcome {
                 Ok(response) => {
-                    if rung.swap(index, Ordering::Relaxed) != index {
+                    if is_lower && self.ready.rung.swap(index, Ordering::Relaxed) != index {
                         self.warn_of_refused(mode, calls);
                     }
                     return Ok(response);
                 }
-            }
+                Err(error) if error.kind() == ErrorKind::BadRequest => error,
+                Err(error) => return Err(error),
+            };
+            rung = self.rung_from(index + 1).ok_or(refused)?;
+            is_lower = true;
         }
     }
 

@@ -30,6 +30,7 @@ mod state_damage;
 mod state_faults;
 mod state_files;
 mod state_lm;
+mod structured;
 mod support;
 mod traversal;
 mod xml;

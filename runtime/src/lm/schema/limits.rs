@@ -13,6 +13,8 @@ struct Size {
     values: usize,
 }
 
+type Count = fn(&Size) -> usize;
+
 /// # Errors
 /// It is too large; the message names the type or field that counts for most of it.
 pub(super) fn check(schema: &Value, limits: &Limits, dialect: &str) -> Result<(), Refusal> {
@@ -29,7 +31,7 @@ pub(super) fn check(schema: &Value, limits: &Limits, dialect: &str) -> Result<()
         counter.schema(definition, name, 0)?;
         sizes.push(std::mem::take(&mut counter.size));
     }
-    let rows: [(&str, usize, fn(&Size) -> usize); 3] = [
+    let rows: [(&str, usize, Count); 3] = [
         ("properties", limits.properties, |size| size.properties),
         ("characters in names and enum values", limits.names, |size| size.names),
         ("enum values", limits.values, |size| size.values),

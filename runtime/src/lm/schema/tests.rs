@@ -1,11 +1,15 @@
 //! Rust types of every form in every dialect: what is written obeys the dialect, and every value of the type is a value of it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod grammar;
+mod types;
+
+use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, SchemaGenerator};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
+use self::{grammar::well_formed, types::*};
 use super::{
     AnswerSchema, Dialect, Refusal,
     dialect::{LLAMA_CPP, OPENAI, OPENAI_LOOSE, PLAIN, PLAIN_LOOSE, STANDARD, XGRAMMAR},
@@ -13,179 +17,6 @@ use super::{
 };
 
 static ALL: [&Dialect; 7] = [&STANDARD, &OPENAI, &OPENAI_LOOSE, &PLAIN, &PLAIN_LOOSE, &XGRAMMAR, &LLAMA_CPP];
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-enum Level {
-    Low,
-    /// above all others
-    High,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-struct Point {
-    x: u8,
-    #[serde(default)]
-    tags: Vec<String>,
-    level: Option<Level>,
-    /// how sure
-    certainty: Level,
-    /// the one before
-    before: Option<Box<Point>>,
-    #[serde(default = "five")]
-    weight: u32,
-}
-
-fn five() -> u32 {
-    5
-}
-
-fn point() -> Point {
-    let before = Point { x: 1, tags: vec![], level: None, certainty: Level::Low, before: None, weight: 2 };
-    Point { before: Some(Box::new(before)), level: Some(Level::High), ..self::before(3) }
-}
-
-fn before(x: u8) -> Point {
-    Point { x, tags: vec!["a".into()], level: None, certainty: Level::High, before: None, weight: 0 }
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-enum External {
-    Unit,
-    New(Point),
-    Tuple(u8, String),
-    Struct {
-        a: u8,
-        /// again
-        b: Box<External>,
-    },
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind")]
-enum Internal {
-    Unit,
-    New(Point),
-    Struct { a: u8 },
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "t", content = "c")]
-enum Adjacent {
-    Unit,
-    New(Point),
-    Tuple(u8, String),
-    Struct { a: u8 },
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-enum Untagged {
-    Unit,
-    New(Point),
-    Tuple(u8, String),
-    Struct { a: u8 },
-    Text(String),
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-struct Flattened {
-    id: u8,
-    #[serde(flatten)]
-    more: More,
-    #[serde(flatten)]
-    kind: Internal,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-struct More {
-    note: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-struct TwoFlattened {
-    id: u8,
-    #[serde(flatten)]
-    one: External,
-    #[serde(flatten)]
-    two: Option<Adjacent>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-struct FlattenedMap {
-    id: u8,
-    #[serde(flatten)]
-    others: BTreeMap<String, u8>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-struct Tree {
-    value: i64,
-    children: Vec<Tree>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-struct Empty {}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-struct Unit;
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-struct Wrapped(Level);
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-struct Generic<T> {
-    inner: T,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[allow(non_snake_case)]
-struct Names {
-    format: String,
-    properties: u8,
-    #[serde(rename = "$ref")]
-    reference: String,
-    #[serde(rename = "type")]
-    kind: Option<u8>,
-    #[serde(rename = "enum")]
-    choice: Vec<u8>,
-    #[serde(rename = "anyOf")]
-    any_of: bool,
-    required: (u8, u8),
-    default: Level,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-struct Ruled {
-    #[schemars(range(min = 1, max = 5))]
-    stars: u8,
-    #[schemars(regex(pattern = "^a+$"), length(min = 1, max = 9))]
-    text: String,
-    #[schemars(email)]
-    mail: String,
-    set: BTreeSet<u8>,
-    three: [u8; 3],
-    letter: char,
-    float: f64,
-    big: i128,
-    huge: u64,
-    duration: std::time::Duration,
-    unit: Unit,
-    empty: Empty,
-    wrapped: Wrapped,
-    generic: Generic<Option<String>>,
-    result: Result<u8, String>,
-    twice: Option<Option<u8>>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-struct Open {
-    any: Value,
-    perhaps: Option<Value>,
-    map: BTreeMap<String, Point>,
-    levels: HashMap<String, Level>,
-    by_number: BTreeMap<u8, String>,
-}
 
 /// The schema of an answer with this one field, as an adapter makes it.
 fn answer<T: JsonSchema>(description: &str) -> Value {
@@ -231,82 +62,6 @@ fn check<T: JsonSchema + Serialize + DeserializeOwned>(is_open: bool, values: im
         }
         let closed = encode(&answer::<T>("what it is"), &STANDARD).unwrap();
         assert_eq!(encode(&closed, dialect).unwrap(), schema, "{name} in {}", dialect.name);
-    }
-}
-
-/// The grammar that all dialects have in common, and each one's own.
-fn well_formed(root: &Value, dialect: &Dialect) {
-    assert_eq!(root["type"], "object", "{root}");
-    let empty = Map::new();
-    let definitions = root["$defs"].as_object().unwrap_or(&empty);
-    for (name, definition) in definitions {
-        assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{name}");
-        assert!(root.to_string().contains(&format!("\"#/$defs/{name}\"")), "{name} is not used: {root}");
-        part(definition, definitions, dialect);
-    }
-    let mut whole = root.clone();
-    whole.as_object_mut().unwrap().remove("$defs");
-    part(&whole, definitions, dialect);
-}
-
-fn part(schema: &Value, definitions: &Map<String, Value>, dialect: &Dialect) {
-    if *schema == Value::Bool(true) {
-        return assert!(dialect.open.is_some());
-    }
-    let map = schema.as_object().unwrap_or_else(|| panic!("{schema}"));
-    let keys: Vec<_> = map.keys().map(String::as_str).filter(|key| *key != "description").collect();
-    if let Some(reference) = map.get("$ref").and_then(Value::as_str) {
-        assert_eq!(map.len(), 1, "{schema}");
-        return assert!(definitions.contains_key(reference.strip_prefix("#/$defs/").unwrap()), "{reference}");
-    }
-    if let Some(forms) = map.get("anyOf").and_then(Value::as_array) {
-        assert!(forms.len() > 1 && keys == ["anyOf"], "{schema}");
-        return forms.iter().for_each(|form| part(form, definitions, dialect));
-    }
-    let kinds = match &map.get("type") {
-        Some(Value::String(kind)) => vec![kind.as_str()],
-        Some(Value::Array(kinds)) if kinds.len() == 6 => return assert!(dialect.open.is_some()),
-        Some(Value::Array(kinds)) => {
-            assert!(kinds.len() == 2 && kinds[1] == "null" && kinds[0] != "object" && kinds[0] != "array");
-            vec![kinds[0].as_str().unwrap()]
-        }
-        None => return assert!(dialect.open.is_some() && keys.is_empty(), "{schema}"),
-        other => panic!("{other:?}"),
-    };
-    let structure: &[&str] = match kinds[0] {
-        "object" => &["properties", "required", "additionalProperties"],
-        "array" => &["items", "prefixItems"],
-        _ => &["enum"],
-    };
-    for key in keys.iter().filter(|key| **key != "type") {
-        assert!(
-            structure.contains(key) || dialect.rules.contains(key),
-            "`{key}` in {}: {schema}",
-            dialect.name
-        );
-    }
-    if let Some(format) = map.get("format").and_then(Value::as_str) {
-        assert!(!super::words::is_number_format(format), "{schema}");
-    }
-    if kinds[0] == "object" {
-        let more = &map["additionalProperties"];
-        match more {
-            Value::Bool(false) => assert!(map.contains_key("properties"), "{schema}"),
-            Value::Bool(true) => assert!(dialect.open.is_some()),
-            schema => part(schema, definitions, dialect),
-        }
-        let properties: Vec<_> =
-            map.get("properties").and_then(Value::as_object).into_iter().flatten().collect();
-        let names: Vec<_> = properties.iter().map(|(name, _)| json!(name)).collect();
-        if map.contains_key("properties") {
-            assert_eq!(map["required"], json!(names), "{schema}");
-        }
-        properties.iter().for_each(|(_, property)| part(property, definitions, dialect));
-    }
-    if kinds[0] == "array" {
-        let fixed = map.get("prefixItems").and_then(Value::as_array);
-        assert!(fixed.is_none() || dialect.tuples && !map.contains_key("items"), "{schema}");
-        fixed.into_iter().flatten().chain(map.get("items")).for_each(|item| part(item, definitions, dialect));
     }
 }
 
