@@ -1,11 +1,15 @@
 //! Between typed fields and a model's text. An adapter writes a predictor's prompt and reads the reply; it knows no HTTP.
 
+mod automaton;
 mod chat;
 mod correction;
 mod demo;
 mod elements;
 mod json;
 mod marker;
+mod names;
+mod repeats;
+mod sections;
 mod tag;
 mod terse;
 mod xml;
