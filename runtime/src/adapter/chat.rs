@@ -210,3 +210,7 @@ impl Marks for Names {
         marker::is_piece(text)
     }
 }
+
+#[cfg(test)]
+#[path = "chat_tests.rs"]
+mod tests;

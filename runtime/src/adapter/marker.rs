@@ -205,14 +205,16 @@ pub(crate) fn find_like(text: &str) -> Vec<(&str, Range<usize>)> {
 
 /// True if the text may begin within a marker or end within one.
 pub(crate) fn is_piece(text: &str) -> bool {
-    let last = text.rfind(is_opening);
-    let is_inside = |c: char| !is_line_end(c) && !is_opening(c);
-    let is_cut_behind = last.and_then(|at| text.get(at..)).is_some_and(|from| {
-        let inside = from.trim_start_matches(is_opening);
-        inside.chars().all(is_inside) && inside.chars().filter(|c| is_closing(*c)).count() < 2
+    let is_gap = |c| is_blank(c) || is_opening(c) || c == '\\';
+    let is_cut_behind = text.rfind(is_opening).and_then(|at| text.get(at..)).is_some_and(|from| {
+        let inside = from.trim_start_matches(is_gap);
+        let has_no_end = inside.chars().filter(|c| is_closing(*c)).count() < 2;
+        inside.is_empty() || inside.starts_with(is_hash) && has_no_end && !inside.contains(is_line_end)
     });
+    let text = text.trim_start_matches(is_blank);
     let before = text.get(..text.find(is_opening).unwrap_or(text.len())).unwrap_or_default();
-    is_cut_behind || before.contains(is_closing) || before.trim_start().starts_with(is_hash)
+    let end = before.find(is_closing).and_then(|at| before.get(..at));
+    is_cut_behind || end.is_some_and(|end| end.is_empty() || end.contains(is_hash))
 }
 
 /// The value with a backslash in everything that would read as a marker of a reserved name: `[[ \## name ## ]]`; and with

@@ -40,7 +40,7 @@ pub(super) trait Marks {
 enum Kind {
     /// It has marks in it, or pieces of some, and other text.
     Marked,
-    /// It is nothing but marks.
+    /// It is nothing but a mark.
     Bare,
     /// Any other.
     Plain,
@@ -88,6 +88,12 @@ impl Repeats {
     /// True if this part of the reply, a mark, is repeated together with other text of its input: it is not the model's.
     pub(super) fn has(&self, part: &Range<usize>) -> bool {
         covers(&self.marked, self.plain(part))
+    }
+
+    /// True if the part begins with a repeat of an input with marks.
+    pub(super) fn begins_in(&self, part: &Range<usize>) -> bool {
+        let (start, end) = self.plain(part);
+        covers(&self.marked, (start, end.min(start + 1)))
     }
 
     /// True if an input is nothing but this mark. Every answer has it too, so what is below it must tell.
@@ -167,7 +173,8 @@ fn add_marked(wanted: &mut BTreeMap<Vec<u8>, Kind>, text: &str, marks: &impl Mar
     }
     between.push_str(text.get(at..).unwrap_or_default());
     let plain = Plain::of(text);
-    if Plain::of(&between).bytes.is_empty() {
+    // Several marks one after another are no part of every answer.
+    if found.len() == 1 && Plain::of(&between).bytes.is_empty() {
         wanted.insert(plain.bytes, Kind::Bare);
         return;
     }
