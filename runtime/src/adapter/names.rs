@@ -1,5 +1,7 @@
 //! Which field of the task a marker's name means.
 
+use std::cell::OnceCell;
+
 use super::{Task, marker::COMPLETED};
 
 /// What a name in a marker stands for.
@@ -16,7 +18,8 @@ pub(super) enum Own {
 /// The names that markers may have in a reply to a task.
 pub(super) struct Names {
     exact: Vec<(&'static str, Own)>,
-    loose: Vec<(String, Own)>,
+    /// The names in their loose form, made when one is first needed.
+    loose: OnceCell<Vec<(String, Own)>>,
 }
 
 impl Names {
@@ -25,9 +28,8 @@ impl Names {
         let outputs =
             outputs.flat_map(|(index, field)| field.names().map(move |name| (name, Own::Output(index))));
         let inputs = task.inputs().enumerate().map(|(index, field)| (field.name(), Own::Input(index)));
-        let exact: Vec<_> = outputs.chain(inputs).chain([(COMPLETED, Own::Completed)]).collect();
-        let loose = exact.iter().map(|(name, own)| (loose(name), *own)).collect();
-        Self { exact, loose }
+        let exact = outputs.chain(inputs).chain([(COMPLETED, Own::Completed)]).collect();
+        Self { exact, loose: OnceCell::new() }
     }
 
     /// What the name stands for: as it is written; else in any case, with blanks or hyphens for underscores, if that means one
@@ -37,7 +39,9 @@ impl Names {
             return Some(*own);
         }
         let name = loose(name);
-        let mut all = self.loose.iter().filter(|(known, _)| *known == name).map(|(_, own)| *own);
+        let known =
+            self.loose.get_or_init(|| self.exact.iter().map(|(known, own)| (loose(known), *own)).collect());
+        let mut all = known.iter().filter(|(known, _)| *known == name).map(|(_, own)| *own);
         let own = all.next()?;
         all.all(|other| other == own).then_some(own)
     }

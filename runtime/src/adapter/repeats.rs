@@ -61,7 +61,12 @@ impl Repeats {
             Self { places: Vec::new(), marked: Vec::new(), marked_or_bare: Vec::new(), others: Vec::new() };
         let texts = texts(inputs);
         let mut wanted = BTreeMap::new();
-        for text in &texts {
+        // JSON's form has marks only where the text has some.
+        let is_marked = |text: &str| marks.is_piece(text) || !marks.find(text).is_empty();
+        let marked = texts
+            .iter()
+            .filter(|text| is_marked(text) || marks.other_form(text).is_some_and(|other| is_marked(&other)));
+        for text in marked {
             for form in forms(text, marks) {
                 add_marked(&mut wanted, &form, marks);
             }
