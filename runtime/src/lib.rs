@@ -31,7 +31,7 @@ pub use self::{
     },
     batch::{Batch, BatchItem, BatchStop, Batched, Parallel},
     error::{Error, ErrorKind, Result},
-    field::{Field, FieldRole, FieldType, FieldValue, Reader, Writer},
+    field::{Bound, CheckOutcome, Field, FieldRole, FieldType, FieldValue, Reader, Rules, Writer},
     history::History,
     json::{Repair, Repairs},
     lm::{BoxFuture, CallHistory, HistoryEntry, LanguageModel, Lm, Reply, ScriptedLm, Usage, configure},

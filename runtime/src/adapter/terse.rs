@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Adapter, Demo, Inputs, Mode, Prepared, Task, TaskField, complete, text_of};
 use crate::{error::Result, field::FieldValue, lm::Message};
 
-/// Each field on a line behind its label, with the instructions as the only system text and demos as earlier turns. Small
+/// Each field on a line behind its label, with the instructions (and rules that values have to keep) as the only system text and demos as earlier turns. Small
 /// models, which copy a longer form instead of filling it in, answer best like this, with two or three demos; it is meant
 /// for short values, since a blank line ends the answer.
 ///
@@ -23,7 +23,7 @@ impl Adapter for TerseAdapter {
     }
 
     fn prepare(&self, task: &Task<'_>) -> Prepared {
-        let mut prefix = vec![Message::system(task.instructions())];
+        let mut prefix = vec![Message::system(system(task))];
         // Without a word about what is not given: a small model would take it for a part of the task.
         for (demo, _) in task.shown_demos() {
             let [asked, answered] = self.turn(task, demo);
@@ -86,6 +86,13 @@ impl Adapter for TerseAdapter {
             values.map(|((field, text), filled)| filled.then(|| field.value_of_text(text.trim()))).collect();
         complete(&fields, found, text)
     }
+}
+
+/// The instructions, and the rules of fields that have any, a line for each.
+fn system(task: &Task<'_>) -> String {
+    let rules = task.outputs().filter(|field| !field.rules_text().is_empty());
+    let lines = rules.map(|field| format!("\n{}: {}.", label(field.name()), field.rules_text()));
+    task.instructions().to_owned() + &lines.collect::<String>()
 }
 
 fn is_blank(text: &str) -> bool {

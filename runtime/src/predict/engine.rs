@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     predictor::{OnParseError, Predictor, Ready},
-    reasoning,
+    reasoning, violation,
 };
 use crate::{
     adapter::{Adapter, Demo, Inputs, NOT_GIVEN, Prepared},
@@ -95,6 +95,7 @@ pub(super) fn first_prompt(predictor: &Predictor, given: &Given) -> Prompt {
 pub(super) fn read(predictor: &Predictor, given: &Given, text: &str) -> Result<Vec<Option<Value>>> {
     let (task, adapter) = (predictor.task(), &predictor.state.adapter);
     let (_, text) = reasoning::split(text, |name| adapter.owns_tag(&task, name));
+    predictor.state.layout.check_rules()?;
     let values = adapter.read(&task, &given.inputs(predictor), text)?;
     Ok(settled(&predictor.state.layout, values)?.0)
 }
@@ -105,10 +106,11 @@ type Fields = (Vec<Option<Value>>, Vec<(&'static str, Repairs)>);
 /// The values as the fields' types want them, with its default for each field that has one and was left out.
 ///
 /// # Errors
-/// [`is_parse`](Error::is_parse): a type would take a value and change it.
+/// [`is_parse`](Error::is_parse): a type would take a value and change it, or values break rules of their fields.
 fn settled(layout: &Layout, found: Vec<Option<FieldValue>>) -> Result<Fields> {
     let mut values = Vec::with_capacity(found.len());
     let mut repairs = Vec::new();
+    let mut broken = Vec::new();
     for (slot, found) in layout.outputs.iter().zip(found) {
         let field = &slot.compiled.field;
         let found =
@@ -123,8 +125,10 @@ fn settled(layout: &Layout, found: Vec<Option<FieldValue>>) -> Result<Fields> {
         if !mended.is_empty() {
             repairs.push((slot.name(), mended));
         }
+        broken.push((slot.name(), slot.compiled.broken(&value)));
         values.push(Some(value));
     }
+    violation::all_kept(broken)?;
     Ok((values, repairs))
 }
 
@@ -156,6 +160,7 @@ async fn attempt(
     if let Some(mistake) = &state.mistake {
         return Err(mistake.clone());
     }
+    state.layout.check_rules()?;
     let lm = predictor.resolve_lm()?;
     let task = predictor.task();
     let inputs = given.inputs(predictor);

@@ -3,6 +3,7 @@
 mod engine;
 mod predictor;
 mod reasoning;
+mod violation;
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 

@@ -68,7 +68,7 @@ impl From<&str> for Misfit {
 }
 
 /// The deepest schema that is followed: one may refer to itself.
-const DEPTH: usize = 128;
+pub(super) const DEPTH: usize = 128;
 
 /// A schema with its definitions.
 #[derive(Clone, Copy)]
@@ -82,6 +82,16 @@ impl<'a> Target<'a> {
     /// A schema that holds its own definitions.
     pub(crate) fn new(root: &'a Value) -> Self {
         Self { schema: root, root, depth: 0 }
+    }
+
+    /// A part of a schema that holds the definitions.
+    pub(super) fn part(root: &'a Value, schema: &'a Value) -> Self {
+        Self { schema, root, depth: 0 }
+    }
+
+    /// True if the value is as the schema wants it, whatever the schema demands beside types.
+    pub(super) fn is_kept_by(self, value: &Value) -> bool {
+        self.coerce(value).is_ok_and(|fit| fit.cost == 0)
     }
 
     /// A part of it.
@@ -303,7 +313,8 @@ pub(crate) fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-fn same(a: &Value, b: &Value) -> bool {
+/// Equal, numbers by value.
+pub(super) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
         _ => a == b,
