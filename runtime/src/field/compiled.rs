@@ -133,16 +133,18 @@ impl CompiledField {
         if value.is_null() && self.field.takes_null() {
             return Vec::new();
         }
-        let broken = match Target::new(&self.target).is_kept_by(value) {
-            true => constraints.broken(self.name(), &self.whole, value),
-            false => {
-                let Some(written) = self.field.reread(value) else { return Vec::new() };
-                let mut broken = constraints.broken(self.name(), &self.whole, &written);
-                // Another word for one of the values is right, however the type writes it.
-                broken.retain(|violation| violation.is_kept_as_it_was(value, &written));
-                broken
-            }
-        };
+        let (mut broken, mut is_known) = (Vec::new(), false);
+        if Target::new(&self.target).is_kept_by(value) {
+            let (found, has_other_keys) = constraints.broken(self.name(), &self.whole, value);
+            is_known = !has_other_keys || !found.is_empty();
+            broken = found;
+        }
+        if !is_known {
+            let Some(written) = self.field.reread(value) else { return Vec::new() };
+            (broken, _) = constraints.broken(self.name(), &self.whole, &written);
+            // Another word for one of the values is right, however the type writes it.
+            broken.retain(|violation| violation.is_kept_as_it_was(value, &written));
+        }
         if broken.is_empty() { constraints.failed(self.name(), value) } else { broken }
     }
 

@@ -76,19 +76,20 @@ impl Constraints {
         !self.has_rules && self.checks.is_empty()
     }
 
-    /// The rules of the schema that the value of the field `name` breaks.
-    pub(super) fn broken(&self, name: &str, schema: &Value, value: &Value) -> Vec<Violation> {
+    /// The rules of the schema that the value of the field `name` breaks, and whether it has keys that the schema does not know.
+    pub(super) fn broken(&self, name: &str, schema: &Value, value: &Value) -> (Vec<Violation>, bool) {
         let mut search = Search {
             root: schema,
             patterns: &self.patterns,
             place: name.to_owned(),
             pointer: String::new(),
             found: Vec::new(),
+            has_other_keys: false,
         };
         if self.has_rules {
             search.visit(schema, value, 0);
         }
-        search.found
+        (search.found, search.has_other_keys)
     }
 
     /// The tests that the value fails.
@@ -132,6 +133,7 @@ struct Search<'a> {
     /// Where in it, as a JSON pointer.
     pointer: String,
     found: Vec<Violation>,
+    has_other_keys: bool,
 }
 
 impl<'a> Search<'a> {
@@ -166,12 +168,13 @@ impl<'a> Search<'a> {
     fn visit_variants(&mut self, variants: &'a [Value], value: &Value, depth: usize) {
         let mut broken: Vec<Vec<Violation>> = Vec::new();
         for variant in variants {
-            if !Target::part(self.root, variant).is_kept_by(value) {
+            if !Target::types_of(self.root, variant).is_kept_by(value) {
                 continue;
             }
             let (place, pointer) = (self.place.clone(), self.pointer.clone());
             let mut search = Search { place, pointer, found: Vec::new(), ..*self };
             search.visit(variant, value, depth);
+            self.has_other_keys |= search.has_other_keys;
             if search.found.is_empty() {
                 return;
             }
@@ -260,8 +263,9 @@ impl<'a> Search<'a> {
                 is_known = true;
                 self.within(&format!(".{key}"), key, part, entry, depth);
             }
-            if let (false, Some(part)) = (is_known, schema.get("additionalProperties")) {
-                self.within(&format!(".{key}"), key, part, entry, depth);
+            match schema.get("additionalProperties") {
+                Some(part) if !is_known && part.is_object() => self.within(&format!(".{key}"), key, part, entry, depth),
+                _ => self.has_other_keys |= !is_known && schema.get("properties").is_some(),
             }
         }
     }

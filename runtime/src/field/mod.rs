@@ -58,7 +58,10 @@ pub trait SignatureField: Sized {
     const OUTPUT: Field;
     fn put(&self, writer: &mut Writer);
     fn take(reader: &mut Reader<'_>) -> Result<Self>;
+    fn check(rules: Rules, name: &str, words: &str, test: Test<Self>) -> Rules;
 }
+
+type Test<T> = fn(&T) -> std::result::Result<(), String>;
 
 #[diagnostic::do_not_recommend]
 impl<T: FieldType> SignatureField for T {
@@ -71,6 +74,10 @@ impl<T: FieldType> SignatureField for T {
 
     fn take(reader: &mut Reader<'_>) -> Result<Self> {
         reader.take()
+    }
+
+    fn check(rules: Rules, name: &str, words: &str, test: Test<Self>) -> Rules {
+        rules.check(name, words, test)
     }
 }
 

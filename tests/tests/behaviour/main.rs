@@ -6,6 +6,7 @@ mod best_of_n;
 mod best_of_n_faults;
 mod blocking;
 mod concurrency;
+mod constraints;
 mod critic;
 mod history;
 mod history_bounds;

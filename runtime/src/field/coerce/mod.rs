@@ -76,17 +76,19 @@ pub(crate) struct Target<'a> {
     schema: &'a Value,
     root: &'a Value,
     depth: usize,
+    /// False if any value of the type will do where names are listed.
+    with_names: bool,
 }
 
 impl<'a> Target<'a> {
     /// A schema that holds its own definitions.
     pub(crate) fn new(root: &'a Value) -> Self {
-        Self { schema: root, root, depth: 0 }
+        Self { schema: root, root, depth: 0, with_names: true }
     }
 
-    /// A part of a schema that holds the definitions.
-    pub(super) fn part(root: &'a Value, schema: &'a Value) -> Self {
-        Self { schema, root, depth: 0 }
+    /// The types alone of a part of a schema that holds the definitions, without the names that it lists.
+    pub(super) fn types_of(root: &'a Value, schema: &'a Value) -> Self {
+        Self { schema, root, depth: 0, with_names: false }
     }
 
     /// True if the value is as the schema wants it, whatever the schema demands beside types.
@@ -130,7 +132,8 @@ impl<'a> Target<'a> {
         if let Some(only) = self.key("const") {
             return choose(std::slice::from_ref(only), value);
         }
-        if let Some(choices) = self.key("enum").and_then(Value::as_array) {
+        let names = self.key("enum").filter(|_| self.with_names);
+        if let Some(choices) = names.and_then(Value::as_array) {
             return choose(choices, value);
         }
         match self.key("type") {
