@@ -110,7 +110,7 @@ pub(crate) fn kind(ty: &Type) -> Option<(Kind<'_>, &Type)> {
     let name = last(ty)?.to_string();
     let kind = match name.as_str() {
         "Box" | "Arc" | "Rc" => return kind(argument(ty)?),
-        "String" | "char" => Kind::Text,
+        "String" | "str" | "char" => Kind::Text,
         "bool" => Kind::Truth,
         "Vec" | "VecDeque" | "BTreeSet" | "HashSet" => Kind::List(argument(ty)),
         "BTreeMap" | "HashMap" => Kind::Map,

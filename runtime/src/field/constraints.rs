@@ -264,7 +264,9 @@ impl<'a> Search<'a> {
                 self.within(&format!(".{key}"), key, part, entry, depth);
             }
             match schema.get("additionalProperties") {
-                Some(part) if !is_known && part.is_object() => self.within(&format!(".{key}"), key, part, entry, depth),
+                Some(part) if !is_known && part.is_object() => {
+                    self.within(&format!(".{key}"), key, part, entry, depth)
+                }
                 _ => self.has_other_keys |= !is_known && schema.get("properties").is_some(),
             }
         }

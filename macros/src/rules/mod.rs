@@ -1,18 +1,18 @@
 //! The rules of an `#[output(..)]`: what stands behind `range`, `length`, `pattern`, `one_of`, `inner` and `check`.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote, quote_spanned};
+mod expand;
+mod suits;
+
+use quote::{ToTokens, quote};
 use syn::{
-    Expr, ExprLit, ExprPath, ExprRange, Ident, Lit, LitInt, LitStr, RangeLimits, Token, Type, UnOp,
-    ext::IdentExt, parenthesized, parse::ParseStream, punctuated::Punctuated, spanned::Spanned,
+    Expr, ExprLit, ExprPath, ExprRange, Ident, Lit, LitStr, RangeLimits, Token, ext::IdentExt, parenthesized,
+    parse::ParseStream, punctuated::Punctuated,
 };
 
 use crate::{
     attributes::{INNER, Setting, Value, literal},
     diagnostics::Diagnostics,
-    naming,
     number::Number,
-    types::{self, Kind},
 };
 
 /// The words for rules.
@@ -32,7 +32,8 @@ pub(crate) enum Rule {
     Bounds(Vec<(&'static str, Expr)>),
     Pattern(Expr),
     OneOf(Vec<Expr>),
-    Inner(Vec<Rule>),
+    /// Each with its word.
+    Inner(Vec<(Ident, Rule)>),
     Check {
         path: ExprPath,
         words: Option<LitStr>,
@@ -116,8 +117,7 @@ impl Word {
             _ if inside.is_empty() => self.refuse(word, diagnostics),
             Self::Inner => {
                 let settings = INNER.read_words(inside.parse()?, diagnostics);
-                let rules: Vec<_> = settings.into_iter().filter_map(Setting::into_rule).collect();
-                Ok(Rule::Inner(rules))
+                Ok(Rule::Inner(settings.into_iter().filter_map(Setting::into_rule).collect()))
             }
             Self::OneOf => one_of(inside, diagnostics)?,
             Self::Check => {
@@ -213,8 +213,10 @@ impl Word {
         };
         if let (Self::Length, false, Some(end)) = (self, is_closed, &range.end) {
             let way_out = match Number::of(end) {
-                Some(Number::Whole(end)) if end > 0 => format!("`..={}`", end - 1),
-                _ => "`..=` and the greatest length".to_owned(),
+                Some(Number::Whole(end)) if end > 0 => {
+                    format!("`{}..={}`", range.start.to_token_stream(), end - 1)
+                }
+                _ => "`..=` before it".to_owned(),
             };
             diagnostics.at(&range, format!("`length` names the greatest length too: write {way_out}"));
             return Err(Reported);
@@ -285,10 +287,7 @@ fn pattern(value: Expr, diagnostics: &mut Diagnostics) -> Result<Rule, Reported>
     match literal(&value) {
         Some(text) => {
             if let Err(why) = regex_lite::Regex::new(&text.value()) {
-                let message = format!(
-                    "this is no regular expression as karat knows them: {why} (no look-around, no back-references, \
-                     no Unicode classes)"
-                );
+                let message = format!("this is no regular expression as karat reads them: {why}");
                 diagnostics.at(text, message);
                 return Err(Reported);
             }
@@ -348,138 +347,11 @@ fn is_text(value: &Expr) -> bool {
     matches!(plain(value), Expr::Lit(ExprLit { lit: Lit::Str(_) | Lit::Char(_), .. }))
 }
 
-impl Rule {
-    /// Reports a rule that does not suit the type, as far as its name says. True if it suits.
-    pub(crate) fn suits(&self, word: &Ident, ty: &Type, diagnostics: &mut Diagnostics) -> bool {
-        let Some((kind, ty)) = types::kind(ty) else { return true };
-        let shown = ty.to_token_stream().to_string().replace(' ', "");
-        let what = match kind {
-            Kind::Text => "a text",
-            Kind::Number => "a number",
-            Kind::Truth => "true or false",
-            Kind::List(_) => "a list",
-            Kind::Map => "a map",
-        };
-        let for_items = |rule: &str| format!("for its items, write `inner({rule})`");
-        let wrong = match (self, kind) {
-            (Self::Bounds(_), _) if word == "range" => match kind {
-                Kind::Number => None,
-                Kind::Text => Some("for its length, write `length(max = 40)`".to_owned()),
-                Kind::List(_) => Some(for_items("range(0..=10)")),
-                Kind::Truth | Kind::Map => Some("leave it out".to_owned()),
-            },
-            (Self::Bounds(_), Kind::Number) => Some("for its value, write `range(0..=10)`".to_owned()),
-            (Self::Bounds(_), Kind::Truth) => Some("leave it out".to_owned()),
-            (Self::Pattern(_), Kind::List(_)) => Some(for_items("pattern = \"..\"")),
-            (Self::Pattern(_), Kind::Number | Kind::Truth | Kind::Map) => Some("leave it out".to_owned()),
-            (Self::OneOf(_), Kind::List(_)) => Some(for_items("one_of(..)")),
-            (Self::OneOf(_), Kind::Truth | Kind::Map) => Some("leave it out".to_owned()),
-            (Self::Inner(_), Kind::Text | Kind::Number | Kind::Truth | Kind::Map) => {
-                Some("`inner` is for the items of a list".to_owned())
-            }
-            (Self::OneOf(values), Kind::Text | Kind::Number) => {
-                let is_right = |value: &&Expr| {
-                    matches!(plain(value), Expr::Path(_)) || is_text(value) == (kind == Kind::Text)
-                };
-                match values.iter().find(|value| !is_right(value)) {
-                    Some(value) => {
-                        diagnostics.at(value, format!("this is no value of `{shown}`, which is {what}"));
-                        return false;
-                    }
-                    None => None,
-                }
-            }
-            (Self::Inner(rules), Kind::List(Some(items))) => {
-                // A rule within says its own mistake, at the word `inner`.
-                return rules.iter().all(|rule| rule.suits(&rule.word(word), items, diagnostics));
-            }
-            _ => None,
-        };
-        if let Some(way_out) = &wrong {
-            diagnostics.at(word, format!("`{word}` does not suit `{shown}`, which is {what}: {way_out}"));
-        }
-        wrong.is_none()
-    }
-
-    /// The rule's own word, where that of the rule around it stands.
-    fn word(&self, around: &Ident) -> Ident {
-        let name = match self {
-            Self::Bounds(bounds) if bounds.iter().any(|(method, _)| method.ends_with("_length")) => "length",
-            Self::Bounds(_) => "range",
-            Self::Pattern(_) => "pattern",
-            Self::OneOf(_) => "one_of",
-            Self::Inner(_) => "inner",
-            Self::Check { .. } => "check",
-        };
-        Ident::new(name, around.span())
-    }
-
-    /// The builder with this rule added to it.
-    pub(crate) fn expand(&self, builder: TokenStream, ty: &Type) -> TokenStream {
-        match self {
-            Self::Bounds(bounds) => bounds.iter().fold(builder, |builder, (method, bound)| {
-                let method = Ident::new(method, proc_macro2::Span::call_site());
-                let bound = with_room(bound, method == "min_length" || method == "max_length");
-                quote!(#builder.#method(#bound))
-            }),
-            Self::Pattern(pattern) => quote!(#builder.pattern(#pattern)),
-            Self::OneOf(values) => {
-                let values = values.iter().map(one_value);
-                quote!(#builder.one_of([#(#values),*]))
-            }
-            Self::Inner(rules) => {
-                let inner = rules.iter().fold(quote!(__r), |builder, rule| rule.expand(builder, ty));
-                quote!(#builder.inner(|__r| #inner))
-            }
-            Self::Check { path, words } => {
-                let ty = types::without_option(ty);
-                let name = path.to_token_stream().to_string().replace(' ', "");
-                let words = words.as_ref().map_or_else(|| quote!(""), ToTokens::to_token_stream);
-                // Whatever is wrong with the fn is an error at its path.
-                let place = naming::place(path);
-                let call = quote_spanned!(place=> __k::CheckOutcome::outcome(#path(__v)));
-                let base = quote_spanned!(naming::place(ty)=> <#ty as __k::FieldType>::check);
-                quote!(#base(#builder, #name, #words, |__v| #call))
-            }
-        }
-    }
-}
-
-/// A whole number without a type gets the widest: `i32` would be taken, which may be too narrow.
-fn with_room(bound: &Expr, is_length: bool) -> TokenStream {
-    match plain(bound) {
-        Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) if int.suffix().is_empty() && !is_length => {
-            LitInt::new(&format!("{}i128", int.base10_digits()), int.span()).to_token_stream()
-        }
-        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => {
-            let (op, inner) = (&unary.op, with_room(&unary.expr, is_length));
-            quote!(#op #inner)
-        }
-        other => other.to_token_stream(),
-    }
-}
-
-/// A value of `one_of`.
-fn one_value(value: &Expr) -> TokenStream {
-    let value = match (Number::of(value), plain(value)) {
-        (Some(Number::Whole(whole)), _) => {
-            let kind = if i64::try_from(whole).is_ok() { "i64" } else { "u64" };
-            let text = format!("{}{kind}", whole.unsigned_abs());
-            let literal = LitInt::new(&text, value.span());
-            if whole < 0 { quote!(-#literal) } else { literal.to_token_stream() }
-        }
-        (_, Expr::Lit(ExprLit { lit: Lit::Char(char), .. })) => {
-            LitStr::new(&char.value().to_string(), char.span()).to_token_stream()
-        }
-        (_, other) => other.to_token_stream(),
-    };
-    quote!(__k::Value::from(#value))
-}
-
 impl Setting {
-    pub(crate) fn into_rule(self) -> Option<Rule> {
+    /// The word with its rule.
+    fn into_rule(self) -> Option<(Ident, Rule)> {
         match self.value {
-            Value::Rule(rule) => Some(rule),
+            Value::Rule(rule) => Some((self.word, rule)),
             _ => None,
         }
     }
