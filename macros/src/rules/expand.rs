@@ -1,18 +1,26 @@
 //! From a rule to calls of the runtime's builder.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, ExprLit, Ident, Lit, LitInt, LitStr, Type, UnOp, spanned::Spanned};
 
 use super::{Rule, plain};
 use crate::{naming, number::Number, types};
 
+/// The rules as a closure on the runtime's builder.
+pub(crate) fn expand<'a>(rules: impl Iterator<Item = &'a Rule>, ty: &Type) -> TokenStream {
+    // The locals are hidden from the user's paths and expressions.
+    let builder = Ident::new("__r", Span::mixed_site());
+    let all = rules.fold(quote!(#builder), |builder, rule| rule.expand(builder, ty));
+    quote!(|#builder| #all)
+}
+
 impl Rule {
     /// The builder with this rule added to it.
-    pub(crate) fn expand(&self, builder: TokenStream, ty: &Type) -> TokenStream {
+    fn expand(&self, builder: TokenStream, ty: &Type) -> TokenStream {
         match self {
             Self::Bounds(bounds) => bounds.iter().fold(builder, |builder, (method, bound)| {
-                let method = Ident::new(method, proc_macro2::Span::call_site());
+                let method = Ident::new(method, Span::call_site());
                 let bound = with_room(bound, method == "min_length" || method == "max_length");
                 quote!(#builder.#method(#bound))
             }),
@@ -22,8 +30,8 @@ impl Rule {
                 quote!(#builder.one_of([#(#values),*]))
             }
             Self::Inner(rules) => {
-                let inner = rules.iter().fold(quote!(__r), |builder, (_, rule)| rule.expand(builder, ty));
-                quote!(#builder.inner(|__r| #inner))
+                let inner = expand(rules.iter().map(|(_, rule)| rule), ty);
+                quote!(#builder.inner(#inner))
             }
             Self::Check { path, words } => {
                 let ty = types::without_option(ty);
@@ -31,9 +39,10 @@ impl Rule {
                 let words = words.as_ref().map_or_else(|| quote!(""), ToTokens::to_token_stream);
                 // Whatever is wrong with the fn is an error at its path.
                 let place = naming::place(path);
-                let call = quote_spanned!(place=> __k::CheckOutcome::outcome(#path(__v)));
+                let value = Ident::new("__v", Span::mixed_site().located_at(place));
+                let call = quote_spanned!(place=> __k::CheckOutcome::outcome(#path(#value)));
                 let base = quote_spanned!(naming::place(ty)=> <#ty as __k::FieldType>::check);
-                quote!(#base(#builder, #name, #words, |__v| #call))
+                quote!(#base(#builder, #name, #words, |#value| #call))
             }
         }
     }

@@ -15,6 +15,8 @@ use crate::{
     number::Number,
 };
 
+pub(crate) use self::expand::expand;
+
 /// The words for rules.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Word {
@@ -134,6 +136,7 @@ impl Word {
             }
             Self::Range | Self::Length => {
                 let value: Expr = inside.parse()?;
+                inside.parse::<Option<Token![,]>>()?;
                 match value {
                     Expr::Range(range) => self.span(range, diagnostics),
                     other => self.refuse(other, diagnostics),

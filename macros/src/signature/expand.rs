@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     derives::{self, CLONE, DEBUG},
-    naming,
+    naming, rules,
     runtime::Runtime,
 };
 
@@ -115,8 +115,8 @@ fn expand_facts(field: &Field) -> TokenStream {
         }))
     });
     let rules = (!rules.is_empty()).then(|| {
-        let rules = rules.iter().fold(quote!(__r), |builder, rule| rule.expand(builder, ty));
-        quote!(.rules(|__r| #rules))
+        let rules = rules::expand(rules.iter(), ty);
+        quote!(.rules(#rules))
     });
     quote!(#base.named(#name, #description) #aliases #default #rules)
 }

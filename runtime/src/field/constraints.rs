@@ -65,6 +65,8 @@ impl Constraints {
                     .map_err(|why| format!("the pattern `{pattern}` is no regular expression: {why}"))?;
                 all.patterns.insert(pattern.to_owned(), regex);
             }
+            // The bounds of a Rust type are nobody's rule: the typed read tells of them.
+            all.has_rules |= words::range(schema).is_some();
             all.has_rules |= KEYWORDS.iter().any(|keyword| schema.get(*keyword).is_some());
             open.extend(parts(schema));
         }
@@ -106,11 +108,8 @@ impl Constraints {
     }
 }
 
-const KEYWORDS: [&str; 15] = [
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
+/// What demands something beside types and ranges.
+const KEYWORDS: [&str; 11] = [
     "multipleOf",
     "minLength",
     "maxLength",
@@ -214,8 +213,8 @@ impl<'a> Search<'a> {
             Some(Value::Number(bound)) => !holds(compare(number, bound)),
             _ => false,
         });
-        if is_out {
-            self.add(words::range(schema, false).unwrap_or_default(), excerpt(value));
+        if let Some(rule) = words::range(schema).filter(|_| is_out) {
+            self.add(rule, excerpt(value));
         }
         if let Some(Value::Number(step)) = schema.get("multipleOf") {
             if !is_multiple(number, step) {

@@ -124,7 +124,7 @@ pub(super) fn names(rules: &Map<String, Value>) -> Map<String, Value> {
 /// What a schema demands of its values beside their type, but for `enum`.
 pub(super) fn rules(schema: &Value) -> Vec<String> {
     let mut rules: Vec<String> = Vec::new();
-    rules.extend(range(schema, true));
+    rules.extend(range(schema));
     rules.extend(step(schema));
     rules.extend(LENGTHS.iter().filter_map(|length| length.words(schema)));
     rules.extend(unique(schema));
@@ -135,15 +135,15 @@ pub(super) fn rules(schema: &Value) -> Vec<String> {
     rules
 }
 
-/// The range of a number; `None` also where it is that of the Rust type and `natural` is to be passed over.
-pub(super) fn range(schema: &Value, natural: bool) -> Option<String> {
+/// The range of a number; `None` also where it is that of the Rust type, which nobody declared.
+pub(super) fn range(schema: &Value) -> Option<String> {
     let number = |keyword| match schema.get(keyword) {
         Some(Value::Number(number)) => Some(number),
         _ => None,
     };
     let (least, most) = (number("minimum"), number("maximum"));
     let (above, below) = (number("exclusiveMinimum"), number("exclusiveMaximum"));
-    if natural && above.is_none() && below.is_none() && is_natural(schema, least, most) {
+    if above.is_none() && below.is_none() && is_natural(schema, least, most) {
         return None;
     }
     let low = match (least, above) {
@@ -162,7 +162,7 @@ pub(super) fn range(schema: &Value, natural: bool) -> Option<String> {
     }
 }
 
-/// True if these are the bounds of the Rust type that schemars' format names, which nobody declared.
+/// True if these are the bounds of the Rust type that schemars' format names.
 fn is_natural(schema: &Value, least: Option<&Number>, most: Option<&Number>) -> bool {
     let format = schema.get("format").and_then(Value::as_str).unwrap_or_default();
     let (low, high) = match format {

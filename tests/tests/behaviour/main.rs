@@ -7,6 +7,8 @@ mod best_of_n_faults;
 mod blocking;
 mod concurrency;
 mod constraints;
+mod constraints_of_types;
+mod constraints_page;
 mod critic;
 mod history;
 mod history_bounds;
