@@ -137,7 +137,7 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn visit(&mut self, schema: &'a Value, value: &Value, depth: usize) {
-        // Deeper values were refused when they were read; a schema may refer to itself.
+        // Counted within one value, since a schema may refer to itself; how deep values are is limited where they are read.
         if depth > DEPTH || self.found.len() >= MOST {
             return;
         }
@@ -157,8 +157,8 @@ impl<'a> Search<'a> {
         match value {
             Value::Number(number) => self.number(schema, number, value),
             Value::String(text) => self.text(schema, text, value),
-            Value::Array(items) => self.list(schema, items, value, depth),
-            Value::Object(entries) => self.object(schema, entries, value, depth),
+            Value::Array(items) => self.list(schema, items, value),
+            Value::Object(entries) => self.object(schema, entries, value),
             Value::Null | Value::Bool(_) => {}
         }
     }
@@ -233,7 +233,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn list(&mut self, schema: &'a Value, items: &[Value], value: &Value, depth: usize) {
+    fn list(&mut self, schema: &'a Value, items: &[Value], value: &Value) {
         self.length(&words::LENGTHS[1], schema, || items.len(), value);
         if let Some(rule) = words::unique(schema) {
             let mut seen = HashSet::new();
@@ -244,12 +244,12 @@ impl<'a> Search<'a> {
         let fixed = schema.get("prefixItems").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         for (index, item) in items.iter().enumerate() {
             if let Some(part) = fixed.get(index).or(schema.get("items")) {
-                self.within(&format!("[{index}]"), &index.to_string(), part, item, depth);
+                self.within(&format!("[{index}]"), &index.to_string(), part, item);
             }
         }
     }
 
-    fn object(&mut self, schema: &'a Value, entries: &Map<String, Value>, value: &Value, depth: usize) {
+    fn object(&mut self, schema: &'a Value, entries: &Map<String, Value>, value: &Value) {
         self.length(&words::LENGTHS[2], schema, || entries.len(), value);
         let keyed = schema.get("patternProperties").and_then(Value::as_object);
         for (key, entry) in entries {
@@ -260,23 +260,23 @@ impl<'a> Search<'a> {
             });
             for part in own.into_iter().chain(by_pattern).collect::<Vec<_>>() {
                 is_known = true;
-                self.within(&format!(".{key}"), key, part, entry, depth);
+                self.within(&format!(".{key}"), key, part, entry);
             }
             match schema.get("additionalProperties") {
                 Some(part) if !is_known && part.is_object() => {
-                    self.within(&format!(".{key}"), key, part, entry, depth)
+                    self.within(&format!(".{key}"), key, part, entry)
                 }
                 _ => self.has_other_keys |= !is_known && schema.get("properties").is_some(),
             }
         }
     }
 
-    fn within(&mut self, place: &str, key: &str, schema: &'a Value, value: &Value, depth: usize) {
+    fn within(&mut self, place: &str, key: &str, schema: &'a Value, value: &Value) {
         let lengths = (self.place.len(), self.pointer.len());
         self.place += place;
         self.pointer += "/";
         self.pointer += &key.replace('~', "~0").replace('/', "~1");
-        self.visit(schema, value, depth + 1);
+        self.visit(schema, value, 0);
         self.place.truncate(lengths.0);
         self.pointer.truncate(lengths.1);
     }

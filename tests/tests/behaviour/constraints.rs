@@ -199,7 +199,7 @@ fn all_violations_of_an_answer_are_told_at_once_and_the_first_gives_the_field() 
 
 #[tokio::test]
 async fn asking_again_shows_the_model_field_rule_and_value() {
-    let replies = [answer("score", 11), answer("score", 4)].map(|fields| Reply::fields(fields));
+    let replies = [answer("score", 11), answer("score", 4)].map(Reply::fields);
     let lm = ScriptedLm::new(replies);
     let review = Predict::<Review>::new().lm(&lm.lm()).on_parse_error(OnParseError::Reask(1));
     let prediction = review.call(book()).await.unwrap();

@@ -299,3 +299,131 @@ fn hostile_text_and_patterns_cost_no_more_than_their_length() {
     let names: Vec<String> = (0..50_000).map(|index| index.to_string()).collect();
     assert_eq!(describe(json!({ "names": names })).unwrap().names.len(), 50_000);
 }
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct Label(#[schemars(length(max = 8), regex(pattern = "^[a-z ]*$"))] String);
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct Part {
+    label: Label,
+}
+
+fn has_no_blank(label: &Label) -> bool {
+    !label.0.contains(' ')
+}
+
+fn is_even(number: &u8) -> Result<(), Box<dyn std::error::Error>> {
+    if number % 2 == 0 { Ok(()) } else { Err("odd".into()) }
+}
+
+fn panics(_: &u8) -> bool {
+    panic!("no test")
+}
+
+/// Label it.
+#[signature]
+#[derive(PartialEq)]
+struct Labelled {
+    #[output(default, pattern = "a", check = has_no_blank)]
+    label: Option<Label>,
+    #[output(default, length(min = 1), inner(length(max = 3)))]
+    notes: Option<Vec<String>>,
+    #[output(default, length(..=2))]
+    parts: Option<Vec<Part>>,
+    #[output(default, one_of("on", "off"))]
+    switch: Option<String>,
+    #[output(default, check = is_even)]
+    even: Option<u8>,
+}
+
+fn labelled(text: &str) -> Result<LabelledOutput, Error> {
+    Predict::<Labelled>::new().parse(&LabelledInput {}, text)
+}
+
+#[test]
+fn rules_of_field_and_type_add_up_and_each_is_told() {
+    let read = |text: &str| labelled(&format!("[[ ## label ## ]]\n{text}"));
+    assert_eq!(read("abc").unwrap().label, Some(Label("abc".into())));
+    for (text, rule) in [
+        ("A", "matching the regular expression `^[a-z ]*$`"),
+        ("bcd", "matching the regular expression `a`"),
+        ("abcdefghi", "at most 8 characters"),
+        ("a b", "has_no_blank"),
+    ] {
+        let error = violation(read(text));
+        assert!(error.to_string().contains(&format!("breaks its rule \"{rule}\"")), "{error}");
+    }
+    let error = violation(labelled(r#"[[ ## parts ## ]] [{"label": "B"}, {"label": "a"}, {"label": "a"}]"#));
+    assert!(
+        error.to_string().contains("`parts` is") && error.to_string().contains("`parts[0].label` is \"B\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_optional_list_and_an_optional_name_keep_their_null() {
+    assert_eq!(labelled("[[ ## notes ## ]]\nnull\n[[ ## switch ## ]]\nNone").unwrap(), labelled("").unwrap());
+    let output = labelled("[[ ## notes ## ]]\n[abc]\n[[ ## switch ## ]]\nOFF\n[[ ## even ## ]]\n2").unwrap();
+    assert_eq!((output.switch.as_deref(), output.even), (Some("off"), Some(2)));
+    for text in [
+        "[[ ## notes ## ]]\n[]",
+        "[[ ## notes ## ]]\n[abcd]",
+        "[[ ## switch ## ]]\nhalf",
+        "[[ ## even ## ]]\n3",
+    ] {
+        violation(labelled(text));
+    }
+    let predict = Predict::<Labelled>::new();
+    let told: Vec<_> =
+        predict.predictor().task().outputs().map(|field| field.type_text().to_owned()).collect();
+    assert_eq!(told[1], "null or JSON list, at least 1 item, each item: text, at most 3 characters");
+    assert_eq!(told[3], "one of: on, off, or null");
+}
+
+#[tokio::test]
+async fn the_schema_for_the_provider_has_the_rules_where_the_values_are() {
+    let lm = ScriptedLm::new([Reply::text("{}")]);
+    let predict = Predict::<Labelled>::new().adapter(JsonAdapter).lm(&lm.lm());
+    predict.call(LabelledInput {}).await.unwrap();
+    let format = serde_json::to_value(&lm.requests()[0].response_format).unwrap();
+    let text = format.to_string();
+    let schema =
+        format.pointer("/json_schema/schema").or(format.pointer("/JsonSchema/schema")).unwrap_or(&format);
+    let find = |value: &Value, key: &str| value.to_string().contains(key);
+    assert!(find(schema, "\"enum\":[\"on\",\"off\",null]"), "{text}");
+    assert!(find(schema, "\"minItems\":1") && find(schema, "\"maxLength\":3"), "{text}");
+    assert!(find(schema, "\"maxItems\":2") && find(schema, "\"#/$defs/Part\""), "{text}");
+}
+
+#[tokio::test]
+async fn a_panic_in_a_check_goes_through_and_ends_one_rollout_alone() {
+    #[signature]
+    struct Panics {
+        #[output(check = panics)]
+        value: u8,
+    }
+    let lm = ScriptedLm::computed(|_| Reply::fields([("value", 1)]));
+    let predict = Predict::<Panics>::new().lm(&lm.lm());
+    let best = karat::BestOfN::new(predict, 2, |_, _| 1.0);
+    let error = best.call(PanicsInput {}).await.unwrap_err();
+    assert!(error.is_exhausted() && error.rollouts()[0].error().unwrap().is_panic(), "{error:?}");
+}
+
+#[test]
+fn a_tree_as_deep_as_is_read_is_checked_to_its_leaves() {
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+    #[serde(untagged)]
+    enum Tree {
+        Leaf(#[schemars(range(min = 0))] i32),
+        Node(Vec<Tree>),
+    }
+    #[signature]
+    struct Grow {
+        #[output]
+        tree: Tree,
+    }
+    let tree = |leaf: i32| format!("{}{leaf}{}", "[".repeat(100), "]".repeat(100));
+    let read = |text: String| Predict::<Grow>::new().adapter(JsonAdapter).parse(&GrowInput {}, &text);
+    assert!(read(format!("{{\"tree\": {}}}", tree(0))).is_ok());
+    violation(read(format!("{{\"tree\": {}}}", tree(-1))));
+}

@@ -111,7 +111,11 @@ impl<'a> Target<'a> {
     /// It does not fit.
     pub(crate) fn coerce(self, value: &Value) -> Result<Fit, Misfit> {
         if self.depth > DEPTH {
-            return Err("the value is nested too deeply".into());
+            return match self.with_names {
+                true => Err("the value is nested too deeply".into()),
+                // Which type it is of was seen before.
+                false => Ok(Fit::exact(value.clone())),
+            };
         }
         if let Some(reference) = self.key("$ref").and_then(Value::as_str) {
             let path = reference.strip_prefix('#').unwrap_or_default();
