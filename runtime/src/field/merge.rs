@@ -35,9 +35,10 @@ pub(super) fn merge(schema: &mut Value, rules: &Map<String, Value>, definitions:
             (Some(items), Value::Object(rules)) if keyword == "items" => merge(items, rules, definitions),
             (Some(known), _) if *known == rule => {}
             (Some(Value::Number(known)), Value::Number(new)) => {
-                let is_upper = keyword.starts_with("max") || keyword == "exclusiveMaximum";
                 let order = compare(new, known);
-                if if is_upper { order.is_lt() } else { order.is_gt() } {
+                let is_upper = keyword.starts_with("max") || keyword == "exclusiveMaximum";
+                let is_tighter = if is_upper { order.is_lt() } else { order.is_gt() };
+                if is_tighter {
                     *known = new.clone();
                 }
             }
