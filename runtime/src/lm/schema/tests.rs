@@ -228,6 +228,25 @@ fn a_reference_to_the_root_becomes_one_to_a_definition() {
 }
 
 #[test]
+fn definitions_of_odd_names_get_plain_ones() {
+    let names = ["a/b", "a~b", "a b", "", "Ünïcode", "$ref", "properties"];
+    let point =
+        |name: &str| json!({ "$ref": format!("#/$defs/{}", name.replace('~', "~0").replace('/', "~1")) });
+    let properties: Map<_, _> = names.iter().map(|name| ((*name).to_owned(), point(name))).collect();
+    let definitions: Map<_, _> =
+        names.iter().map(|name| ((*name).to_owned(), json!({ "enum": [name] }))).collect();
+    let schema =
+        json!({ "type": "object", "properties": properties, "required": names, "$defs": definitions });
+    let value: Map<_, _> = names.iter().map(|name| ((*name).to_owned(), json!(name))).collect();
+    for dialect in ALL {
+        let written = encode(&schema, dialect).unwrap();
+        well_formed(&written, dialect);
+        assert_eq!(written["$defs"].as_object().unwrap().len(), names.len());
+        jsonschema::draft202012::new(&written).unwrap().validate(&json!(value)).unwrap();
+    }
+}
+
+#[test]
 fn rules_for_grammars_are_those_that_their_readers_know() {
     let field = |dialect, rule: Value| {
         let schema = json!({ "type": "object", "properties": { "a": rule }, "required": ["a"] });
