@@ -12,7 +12,7 @@ use super::{
 };
 
 /// How many parts a schema may have. More are a type made of itself, which would grow without end.
-const PARTS: usize = 50_000;
+const PARTS: usize = 20_000;
 
 /// How deep parts may stand in each other, definitions apart.
 const DEPTH: usize = 64;

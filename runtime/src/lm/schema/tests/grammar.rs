@@ -49,10 +49,13 @@ fn part(schema: &Value, definitions: &Map<String, Value>, dialect: &Dialect) {
         None => return assert!(dialect.open.is_some() && keys.is_empty(), "{schema}"),
         other => panic!("{other:?}"),
     };
+    if map.contains_key("enum") {
+        return assert!(keys.iter().all(|key| *key == "type" || *key == "enum"), "{schema}");
+    }
     let structure: &[&str] = match kinds[0] {
         "object" => &["properties", "required", "additionalProperties"],
         "array" => &["items", "prefixItems"],
-        _ => &["enum"],
+        _ => &[],
     };
     for key in keys.iter().filter(|key| **key != "type") {
         assert!(
