@@ -136,7 +136,7 @@ pub(super) static STANDARD: Dialect = Dialect {
     limits: None,
 };
 
-/// OpenAI's strict mode: <https://platform.openai.com/docs/guides/structured-outputs#supported-schemas>.
+/// OpenAI's strict mode: <https://developers.openai.com/api/docs/guides/structured-outputs#supported-schemas>.
 const OPENAI_STRICT: Dialect = Dialect {
     name: "OpenAI's strict mode",
     rules: &[
