@@ -24,9 +24,9 @@ use crate::{
 /// * Brackets and hashes may be full-width or have blanks between them; emphasis around a marker and a colon behind it belong
 ///   to it.
 /// * A marker that begins its line goes before one that begins it as a heading, an item of a list or a quotation, and that before
-///   one behind other text; of the same kind, the first with something below it wins. Behind other text, a marker counts only
-///   if its line begins with a marker, or ends with it or with the end marker; two such of one field are an error, since one
-///   of them may be a mention.
+///   one behind other text; of the same kind, the first with something below it wins. Where each field that must be there has
+///   one of the first kind, the others are text. Behind other text, a marker counts only if its line begins with a marker, or
+///   ends with it or with the end marker; two such of one field are an error, since one of them may be a mention.
 /// * A value goes to the next marker that counts; an input's marker and `[[ ## completed ## ]]`, which may be missing, end it too.
 ///   Blanks around it are left out. Text before the first marker and behind the last value is passed over, and so is a block
 ///   of code around the whole reply; one around a value is the value's own.
@@ -96,7 +96,8 @@ impl Adapter for ChatAdapter {
         let fields: Vec<_> = task.outputs().collect();
         let names = Names::of(task);
         let repeats = Repeats::find(inputs, text, &names);
-        let sections = sections::find(text, &names, &repeats).map_err(|index| {
+        let required: Vec<_> = fields.iter().map(|field| !field.is_optional()).collect();
+        let sections = sections::find(text, &names, &repeats, &required).map_err(|index| {
             let name = fields.get(index).map_or("", |field| field.name());
             let message = format!(
                 "the marker of `{name}` stands in the answer more than once, and never begins a line"
@@ -115,7 +116,7 @@ impl Adapter for ChatAdapter {
             if slot.is_some() && !*empty {
                 continue;
             }
-            let (value, is_exact) = marker::without_edges(section);
+            let (value, is_exact) = marker::without_edges(&section);
             if value.is_empty() && slot.is_some() {
                 continue;
             }

@@ -51,6 +51,7 @@ fn markers_are_read_in_the_forms_that_models_write() {
         "`[[ ## reasoning ## ]]` foo\n`[[ ## short_answer ## ]]`: bar",
         "### [[ ## reasoning ## ]]\nfoo\n\n### [[ ## short_answer ## ]]\nbar\n### [[ ## completed ## ]]",
         "- [[ ## reasoning ## ]]: foo\n- [[ ## short_answer ## ]]: bar",
+        "> [[ ## reasoning ## ]]\n> foo\n>\n> [[ ## short_answer ## ]]\n> bar\n",
         "1. [[ ## reasoning ## ]]: foo\n2. [[ ## short_answer ## ]]: bar",
         "```\n[[ ## reasoning ## ]]\nfoo\n\n[[ ## short_answer ## ]]\nbar\n```",
         "```markdown\n[[ ## reasoning ## ]]\nfoo\n\n[[ ## short_answer ## ]]\nbar\n\n[[ ## completed ## ]]\n```\nBye",
@@ -377,6 +378,19 @@ fn what_an_input_begins_another_does_not_end() {
     ] {
         assert_eq!(one(XmlAdapter, lines, reply), None, "{reply}");
     }
+}
+
+#[test]
+fn where_no_field_is_lacking_a_marker_elsewhere_is_text() {
+    let read = |text: &str| {
+        let output = Predict::<Capital>::new().parse(&CapitalInput { question: "?".into() }, text).unwrap();
+        (output.reasoning, output.answer)
+    };
+    for text in ["a\n- [[ ## reasoning ## ]]: b", "a [[ ## reasoning ## ]] b", "a [[ ## reasoning ## ]]\nb"] {
+        assert_eq!(read(&format!("[[ ## answer ## ]]\n{text}")), (None, text.into()));
+    }
+    let line = "[[ ## answer ## ]] a [[ ## reasoning ## ]] b [[ ## completed ## ]]";
+    assert_eq!(read(line), (Some("b".into()), "a".into()));
 }
 
 #[test]
