@@ -1,6 +1,6 @@
 //! Many texts looked for at once, in time linear in all of them: the automaton of Aho and Corasick (1975).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 /// How many kinds of texts are told apart.
 const KINDS: usize = 3;
@@ -9,6 +9,8 @@ const KINDS: usize = 3;
 struct Node {
     /// The first byte that goes on from here, with where to; the others are in [`Automaton::more`].
     next: Option<(u8, u32)>,
+    /// True if other bytes go on too.
+    has_more: bool,
     /// Where to go on if no byte does.
     fallback: u32,
     /// The length of the longest text of each kind that ends here.
@@ -49,9 +51,11 @@ impl Automaton {
     }
 
     fn next(&self, at: u32, byte: u8) -> Option<u32> {
-        match self.node(at)?.next? {
+        let node = self.node(at)?;
+        match node.next? {
             (own, next) if own == byte => Some(next),
-            _ => self.more.get(&(at, byte)).copied(),
+            _ if node.has_more => self.more.get(&(at, byte)).copied(),
+            _ => None,
         }
     }
 
@@ -59,11 +63,13 @@ impl Automaton {
     fn add(&mut self, at: u32, byte: u8) -> u32 {
         let Ok(new) = u32::try_from(self.nodes.len()) else { return 0 };
         self.nodes.push(Node::default());
-        match self.node_mut(at).map(|node| &mut node.next) {
-            Some(next @ None) => *next = Some((byte, new)),
-            _ => {
+        match self.node_mut(at) {
+            Some(Node { next: next @ None, .. }) => *next = Some((byte, new)),
+            Some(node) => {
+                node.has_more = true;
                 self.more.insert((at, byte), new);
             }
+            None => {}
         }
         new
     }
@@ -74,28 +80,24 @@ impl Automaton {
         for ((at, byte), next) in &self.more {
             children.entry(*at).or_default().push((*byte, *next));
         }
-        let mut level = vec![0];
-        while !level.is_empty() {
-            let mut below = Vec::new();
-            for at in level {
-                let first = self.node(at).and_then(|node| node.next);
-                let others = children.get(&at).into_iter().flatten().copied();
-                for (byte, child) in first.into_iter().chain(others) {
-                    let fallback = match at {
-                        0 => 0,
-                        _ => self.step(self.node(at).map_or(0, |node| node.fallback), byte),
-                    };
-                    let inherited = self.node(fallback).map(|node| node.longest).unwrap_or_default();
-                    if let Some(node) = self.node_mut(child) {
-                        node.fallback = fallback;
-                        for (own, inherited) in node.longest.iter_mut().zip(inherited) {
-                            *own = if *own == 0 { inherited } else { *own };
-                        }
+        let mut queue = VecDeque::from([0]);
+        while let Some(at) = queue.pop_front() {
+            let (first, has_more) = self.node(at).map(|node| (node.next, node.has_more)).unwrap_or_default();
+            let others = has_more.then(|| children.remove(&at)).flatten().unwrap_or_default();
+            for (byte, child) in first.into_iter().chain(others) {
+                let fallback = match at {
+                    0 => 0,
+                    _ => self.step(self.node(at).map_or(0, |node| node.fallback), byte),
+                };
+                let inherited = self.node(fallback).map(|node| node.longest).unwrap_or_default();
+                if let Some(node) = self.node_mut(child) {
+                    node.fallback = fallback;
+                    for (own, inherited) in node.longest.iter_mut().zip(inherited) {
+                        *own = if *own == 0 { inherited } else { *own };
                     }
-                    below.push(child);
                 }
+                queue.push_back(child);
             }
-            level = below;
         }
     }
 
