@@ -64,7 +64,7 @@ pub trait Adapter: Debug + Send + Sync + 'static {
 
     /// The values of the output fields, in the order of [`Task::outputs`].
     ///
-    /// What the inputs hold must never become an output, even if the model repeats it.
+    /// What the inputs hold must never become an output, even if the model repeats it; [`ChatAdapter`] says what that means.
     ///
     /// # Errors
     /// [`is_parse`](Error::is_parse): a field that is not optional is missing, or the text has another form.
