@@ -35,7 +35,10 @@ pub use self::{
     field::{Field, FieldRole, FieldType, FieldValue, Reader, Writer},
     history::History,
     json::{Repair, Repairs},
-    lm::{BoxFuture, CallHistory, HistoryEntry, LanguageModel, Lm, Reply, ScriptedLm, Usage, configure},
+    lm::{
+        BoxFuture, CallHistory, HistoryEntry, LanguageModel, Lm, Reply, Retry, ScriptedLm, Timeouts, Usage,
+        configure,
+    },
     module::{
         BoxModule, Frozen, Module, Node, Param, Parameter, Site, SubModule, SubModules, Traverse, Walker,
         WalkerMut,

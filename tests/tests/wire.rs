@@ -17,7 +17,7 @@ mod stream;
 use std::error::Error as _;
 
 use karat::{
-    Error, Lm, Result,
+    Error, Lm, Result, Retry,
     lm::{Completion, Message, Request, Response, ResponseFormat, Usage},
 };
 use serde_json::{Value, json};
@@ -26,8 +26,9 @@ use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 /// A key that must never show up anywhere but in the `Authorization` header.
 const KEY: &str = "sk-canary/7f3a";
 
+/// Fails at the first failure; `retry.rs` has those that try again.
 fn lm(uri: &str) -> Lm {
-    Lm::new("openai/gpt-x").unwrap().base_url(uri).api_key(KEY)
+    Lm::new("openai/gpt-x").unwrap().base_url(uri).api_key(KEY).retry(Retry::none())
 }
 
 fn hi() -> Request {

@@ -7,7 +7,10 @@ mod layer;
 mod message;
 mod provider;
 mod request;
+mod retry;
 mod scripted;
+mod timeouts;
+mod waiting;
 
 use std::{
     fmt,
@@ -26,6 +29,7 @@ use self::{
     history::{Call, Log},
     layer::{Layers, Place},
     provider::Provider,
+    retry::Policy,
 };
 pub use self::{
     delta::{Delta, DeltaPart, Tell},
@@ -33,7 +37,9 @@ pub use self::{
     layer::Layer,
     message::{Message, Prompt, Role},
     request::{Completion, Config, Finish, Request, Response, ResponseFormat, Usage},
+    retry::Retry,
     scripted::{Reply, ScriptedLm},
+    timeouts::Timeouts,
 };
 use crate::error::{Error, Result};
 
@@ -121,6 +127,8 @@ struct Inner {
     /// The same model as a concrete client, while its address and key may still be set.
     client: Option<ChatCompletions>,
     layers: Layers,
+    /// What the layer at [`Place::Retry`] does; there is none where it does nothing.
+    policy: Policy,
     config: Config,
     /// What a state file of DSPy says of the LM that karat has no use for; kept for the next file.
     foreign_state: Arc<Map<String, Value>>,
@@ -136,8 +144,8 @@ impl Lm {
     /// `openrouter`, `groq`, `deepseek`, `together`.
     ///
     /// The API key is read from the provider's usual environment variable (`OPENAI_API_KEY`, ...) when none is set with
-    /// [`api_key`](Lm::api_key). Nothing is sent before the first call. A request that takes longer than 600 s fails; for less,
-    /// use a wrapper's `deadline` or tokio's `timeout`.
+    /// [`api_key`](Lm::api_key). Nothing is sent before the first call. What fails for now is [tried again](Lm::retry), for up to
+    /// 600 s in all ([`deadline`](Lm::deadline)).
     ///
     /// # Errors
     /// [`is_config`](Error::is_config): the name has no provider, or an unknown one.
@@ -148,19 +156,22 @@ impl Lm {
 
     /// A model of your own.
     pub fn custom(model: impl LanguageModel) -> Self {
-        Self::from_parts(Arc::new(model), None)
+        Self::from_parts(Arc::new(model), None, Policy::none())
     }
 
     fn from_client(client: ChatCompletions) -> Self {
-        Self::from_parts(Arc::new(client.clone()), Some(client))
+        let lm = Self::from_parts(Arc::new(client.clone()), Some(client), Policy::usual());
+        let policy = lm.inner.policy.clone();
+        lm.with_layer(Place::Retry, policy)
     }
 
-    fn from_parts(model: Arc<dyn LanguageModel>, client: Option<ChatCompletions>) -> Self {
+    fn from_parts(model: Arc<dyn LanguageModel>, client: Option<ChatCompletions>, policy: Policy) -> Self {
         let log = Some(Arc::new(Log::usual(model.name())));
         let inner = Inner {
             model,
             client,
             layers: Layers::default(),
+            policy,
             config: Config::default(),
             foreign_state: Arc::default(),
             mistake: None,
@@ -384,14 +395,16 @@ impl fmt::Debug for Lm {
 }
 
 /// Equal if they are the same model generating in the same way: the same address and key, or the same object of your own, in
-/// the same layers; whatever their histories.
+/// the same layers, with the same limits and retries; whatever their histories.
 impl PartialEq for Lm {
     fn eq(&self, other: &Self) -> bool {
         let same_model = match (&self.inner.client, &other.inner.client) {
             (Some(client), Some(other)) => client == other,
             _ => Arc::ptr_eq(&self.inner.model, &other.inner.model),
         };
-        same_model && self.inner.layers.are(&other.inner.layers) && self.config() == other.config()
+        let same_layers =
+            self.inner.layers.are(&other.inner.layers) && self.inner.policy == other.inner.policy;
+        same_model && same_layers && self.config() == other.config()
     }
 }
 
