@@ -9,6 +9,8 @@ mod environment;
 #[path = "wire/faults.rs"]
 mod faults;
 mod log;
+#[path = "wire/retry.rs"]
+mod retry;
 #[path = "wire/secrets.rs"]
 mod secrets;
 #[path = "wire/stream.rs"]

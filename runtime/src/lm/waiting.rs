@@ -1,8 +1,8 @@
-//! Limits of time that count only while something is waited for.
+//! Limits of time that do not count when nobody looks.
 //!
 //! A future is polled when it is woken, or late where its owner has other things to do: whoever takes a stream's events slowly
-//! leaves the answer's bytes waiting in the connection. Such time is nobody's fault but the owner's, and counts towards no limit: what
-//! counts is the time from a poll that found nothing to do until the first wake after it.
+//! leaves the answer's bytes waiting in the connection. Such time is nobody's fault but the owner's, and counts towards no limit: of
+//! the time between two polls only the part before the first wake counts, unless the rest is so short that it is the scheduler's.
 
 use std::{
     future::poll_fn,
@@ -15,11 +15,11 @@ use std::{
 use futures_util::task::AtomicWaker;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How much later than its limit a future may be polled and still be taken to have waited all the time. Beyond it, the thread was
-/// held up, and what has come meanwhile gets as long again to be seen.
+/// How much later than it is woken a future is usually polled. Beyond it, its owner was busy with something else; and where it is
+/// polled so much later than its limit, the thread was held up, and what has come meanwhile gets as long again to be seen.
 const SLACK: Duration = Duration::from_millis(20);
 
-/// Runs a future for as long as it waits no longer than the limit; its output, if it came to an end, and how long it waited.
+/// Runs a future for no longer than the limit; its output, if it came to an end, and how long it took.
 ///
 /// Dropping it drops the future. Outside of a Tokio runtime with a clock it panics as soon as it has to wait and has a limit.
 pub(super) async fn watch<T>(
@@ -30,43 +30,50 @@ pub(super) async fn watch<T>(
     let alarm = Arc::new(Alarm::default());
     let waker = Waker::from(alarm.clone());
     let mut timer = None;
-    let mut waited = Duration::ZERO;
+    let mut took = Duration::ZERO;
     let mut waits_since: Option<Instant> = None;
+    let mut is_extended = false;
     let output = poll_fn(|context| {
         let woken = alarm.arm(context.waker());
+        let start = Instant::now();
         if let Some(since) = waits_since.take() {
-            let until = woken.unwrap_or_else(Instant::now);
-            waited = waited.saturating_add(until.saturating_duration_since(since));
+            let woken = woken.map_or(start, |woken| woken.max(since));
+            let is_late = start.saturating_duration_since(woken) > SLACK;
+            let until = if is_late { woken } else { start };
+            took = took.saturating_add(until.saturating_duration_since(since));
         }
         let mut context = Context::from_waker(&waker);
         // What has come wins over a limit that has passed.
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+        let poll = future.as_mut().poll(&mut context);
+        let end = Instant::now();
+        took = took.saturating_add(end.saturating_duration_since(start));
+        if let Poll::Ready(output) = poll {
             return Poll::Ready(Some(output));
         }
         if let Some(limit) = limit {
-            if waited > limit.saturating_add(SLACK) {
-                waited = limit.saturating_sub(SLACK);
+            if took > limit.saturating_add(SLACK) && !std::mem::replace(&mut is_extended, true) {
+                took = limit.saturating_sub(SLACK);
             }
-            if !has_time(limit, waited, &mut timer, &mut context) {
+            if !has_time(limit, took, &mut timer, &mut context) {
                 return Poll::Ready(None);
             }
         }
-        waits_since = Some(Instant::now());
+        waits_since = Some(end);
         Poll::Pending
     });
     let output = output.await;
-    (output, waited)
+    (output, took)
 }
 
 /// Whether something of the limit is left, with the timer set to its end or to a time before.
 fn has_time(
     limit: Duration,
-    waited: Duration,
+    took: Duration,
     timer: &mut Option<std::pin::Pin<Box<Sleep>>>,
     context: &mut Context<'_>,
 ) -> bool {
     loop {
-        let left = limit.saturating_sub(waited);
+        let left = limit.saturating_sub(took);
         if left.is_zero() {
             return false;
         }
@@ -180,6 +187,18 @@ mod tests {
                 Poll::Pending => sleep(SECOND * 10).await,
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_future_that_is_never_done_with_its_work_ends_at_its_limit_too() {
+        let busy = async {
+            loop {
+                std::thread::sleep(Duration::from_millis(2));
+                tokio::task::yield_now().await;
+            }
+        };
+        let (outcome, took) = watch::<()>(Some(SECOND / 20), busy).await;
+        assert!(outcome.is_none() && took >= SECOND / 20, "{took:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,7 +14,10 @@ use reqwest::{
     redirect, retry,
 };
 use secrecy::ExposeSecret;
-use tokio::runtime::{Handle, Id};
+use tokio::{
+    runtime::{Handle, Id},
+    task::coop::consume_budget,
+};
 
 use super::Call;
 use crate::{
@@ -137,6 +140,8 @@ async fn chunk(
     call: &Call<'_>,
     response: &mut reqwest::Response,
 ) -> Result<Option<impl AsRef<[u8]> + use<>>> {
+    // Lets others have their turn, limits of time among them, where a server sends faster than anybody can read.
+    consume_budget().await;
     let limit = call.client.timeouts.idle;
     let (chunk, _) = watch(Some(limit), response.chunk()).await;
     let late =
