@@ -74,6 +74,8 @@ pub enum ErrorKind {
     Auth,
     /// The quota or credit is used up.
     Quota,
+    /// The call's own [`Budget`](crate::Budget) is used up.
+    Budget,
     /// Too many requests for now.
     RateLimited,
     /// The provider does not know the model.
@@ -326,6 +328,8 @@ predicates! {
     is_auth: Auth | MissingKey;
     /// The quota or credit is used up.
     is_quota: Quota;
+    /// The call's own [`Budget`](crate::Budget) is used up.
+    is_budget: Budget;
     /// The provider does not know the model.
     is_unknown_model: UnknownModel;
     /// The provider calls the request wrong, the length of its prompt included.

@@ -6,6 +6,7 @@ extern crate self as karat;
 mod adapter;
 mod batch;
 pub mod blocking;
+mod budget;
 mod error;
 mod field;
 mod history;
@@ -31,6 +32,7 @@ pub use self::{
         TerseAdapter, XmlAdapter,
     },
     batch::{Batch, BatchItem, BatchStop, Batched, Parallel},
+    budget::Budget,
     error::{Error, ErrorKind, Result},
     field::{Field, FieldRole, FieldType, FieldValue, Reader, Writer},
     history::History,
@@ -44,8 +46,8 @@ pub use self::{
         WalkerMut,
     },
     modules::{
-        BestOfN, ChainOfThought, Comparison, Critic, MultiChainComparison, Reasoned, Refine, majority,
-        normalize,
+        BestOfN, Budgeted, ChainOfThought, Comparison, Critic, MultiChainComparison, Reasoned, Refine,
+        majority, normalize,
     },
     predict::{OnParseError, Predict, Predictor},
     prediction::{Added, Prediction, Stop},

@@ -144,8 +144,46 @@ impl fmt::Debug for Listener {
 
 /// The run of a module, told while it goes on; what [`Module::stream`](crate::Module::stream) returns.
 ///
-/// It runs only while it is asked for the next event, and whoever asks late is told late: the model's answer waits in the
-/// connection. Dropping it cancels the run.
+/// Of every output field it tells that it starts, its text word by word, and its value when that is whole; of a predictor that
+/// runs in a [`BestOfN`](crate::BestOfN) or a [`Refine`](crate::Refine), also the rollout. The last event is the prediction,
+/// which is what [`Module::call`](crate::Module::call) would have given. The order and the words do not depend on how the
+/// provider cuts its answer.
+///
+/// What an input holds is never told as an output. Where an input holds something that would read as one, where an answer
+/// needs mending, and in adapters that cannot [follow](crate::Adapter::follow) an answer, fields are told at its end; an LM
+/// that cannot [stream](crate::LanguageModel::stream) tells its answer when it is there. An answer that cannot be read and is
+/// asked for again is [discarded](Update::Discarded) first. Of several completions the first is told.
+///
+/// It runs only while it is asked for the next event; for those who ask late, the answer waits in the connection. Dropping it
+/// cancels the run. It is a [`Stream`] too, for `StreamExt`'s methods.
+///
+/// ```
+/// use karat::{ChainOfThought, Module, Reply, ScriptedLm, StreamEvent, signature};
+///
+/// #[signature]
+/// struct Qa {
+///     #[input]
+///     question: String,
+///     #[output]
+///     answer: String,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> karat::Result<()> {
+/// # let lm = ScriptedLm::new([Reply::fields([("reasoning", "known"), ("answer", "Paris, France")])]).lm();
+/// let qa = ChainOfThought::<Qa>::new().lm(&lm);
+/// let mut stream = qa.stream(QaInput { question: "Capital of France?".into() });
+/// let mut shown = String::new();
+/// while let Some(event) = stream.next().await {
+///     match event? {
+///         StreamEvent::Progress(progress) => shown += progress.delta_of("answer").unwrap_or_default(),
+///         StreamEvent::Done(answer) => assert_eq!(answer.answer, "Paris, France"),
+///     }
+/// }
+/// assert_eq!(shown, "Paris, France");
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a stream does nothing unless it is asked for its events"]
 pub struct ModuleStream<O> {
     run: Option<BoxFuture<'static, Result<Prediction<O>>>>,

@@ -1,11 +1,22 @@
 //! Field markers in chat messages, as DSPy's programs and demos use them.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, ops::Range};
 
 use serde_json::Value;
 
-use super::{Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField, complete, marker, text_of};
-use crate::{error::Result, field::FieldValue, lm::Message};
+use super::{
+    Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField, complete,
+    follow::{Follow, MarkerFollow},
+    marker,
+    names::Names,
+    repeats::{self, Marks, Repeats},
+    sections, text_of,
+};
+use crate::{
+    error::{Error, Result},
+    field::FieldValue,
+    lm::Message,
+};
 
 /// Each field under a line `[[ ## name ## ]]`; the default adapter.
 ///
@@ -46,34 +57,51 @@ impl Adapter for ChatAdapter {
 
     fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>> {
         let fields: Vec<_> = task.outputs().collect();
+        let names = Names::of(task);
+        let repeats = Repeats::find(inputs, text, &names);
+        let sections = sections::find(text, &names, &repeats).map_err(|index| {
+            let name = fields.get(index).map_or("", |field| field.name());
+            let message = format!(
+                "the marker of `{name}` stands in the answer more than once, and never begins a line"
+            );
+            Error::parse(message).with_field(name).with_completion(text)
+        })?;
         let mut found: Vec<Option<FieldValue>> = vec![None; fields.len()];
-        let mut open: Option<(usize, usize)> = None;
-        let repeated = inputs.repeated_in(text, |input| gives_output(task, input));
-        let mut close = |open: &mut Option<(usize, usize)>, end: usize| {
-            if let Some((index, start)) = open.take() {
-                let value = marker::unescape(marker::without_end(text[start..end].trim()), |name| {
-                    is_reserved(task, name)
-                });
-                if let (Some(slot @ None), Some(field)) = (found.get_mut(index), fields.get(index)) {
-                    // Nothing below its marker is how a model leaves out what is no text.
-                    let left_out = value.is_empty() && field.is_optional() && !field.takes_any_text();
-                    *slot = (!left_out).then(|| field.value_of_text(&value));
-                }
-            }
-        };
-        for marker in marker::find(text) {
-            if repeated.covers(marker.span.start) {
+        let mut is_empty = vec![false; fields.len()];
+        for (index, section) in sections {
+            let (Some(slot), Some(field), Some(empty)) =
+                (found.get_mut(index), fields.get(index), is_empty.get_mut(index))
+            else {
+                continue;
+            };
+            // The first of two wins, unless nothing stands below it.
+            if slot.is_some() && !*empty {
                 continue;
             }
-            if marker.name == marker::COMPLETED {
-                close(&mut open, marker.span.start);
-            } else if let Some(index) = fields.iter().position(|field| field.answers_to(marker.name)) {
-                close(&mut open, marker.span.start);
-                open = Some((index, marker.span.end));
+            let (value, is_exact) = marker::without_edges(section);
+            if value.is_empty() && slot.is_some() {
+                continue;
+            }
+            *empty = value.is_empty();
+            let value = marker::unescape(value, |name| names.has(name));
+            *slot = Some(match is_exact && field.takes_any_text() {
+                true => Value::String(value).into(),
+                false => field.value_of_text(&value),
+            });
+        }
+        for ((slot, field), is_empty) in found.iter_mut().zip(&fields).zip(is_empty) {
+            // Nothing below its marker is how a model leaves out what is no text.
+            if is_empty && field.is_optional() && !field.takes_any_text() {
+                *slot = None;
             }
         }
-        close(&mut open, text.len());
         complete(&fields, found, text)
+    }
+
+    fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
+        let names = Names::of(task);
+        let is_certain = !repeats::could_mark(inputs, &names);
+        is_certain.then(|| Box::new(MarkerFollow::new(task.outputs().collect(), names)) as _)
     }
 }
 
@@ -121,10 +149,11 @@ fn end_with_description(text: &mut String, field: TaskField<'_>) {
 
 /// The input fields, each below its marker.
 pub(super) fn inputs_text(task: &Task<'_>, values: &[Option<Value>]) -> String {
+    let names = Names::of(task);
     let mut text = String::new();
     for (field, value) in task.inputs().zip(values) {
         if let Some(value) = field.given(value.as_ref()) {
-            write_field(&mut text, task, field.name(), Some(&input_text(value)));
+            write_field(&mut text, field.name(), &escaped(&names, &input_text(value)));
         }
     }
     text
@@ -132,34 +161,40 @@ pub(super) fn inputs_text(task: &Task<'_>, values: &[Option<Value>]) -> String {
 
 /// Inputs of this run alone, with their descriptions, since the system text does not have them.
 pub(super) fn write_extra(text: &mut String, task: &Task<'_>, inputs: &Inputs<'_>) {
+    let names = Names::of(task);
     for (field, value) in inputs.extra {
         if !field.description().is_empty() {
             let _ = writeln!(text, "({})", field.description());
         }
-        write_field(text, task, field.name(), Some(&input_text(value)));
+        write_field(text, field.name(), &escaped(&names, &input_text(value)));
     }
 }
 
 fn outputs_text(task: &Task<'_>, demo: &Demo) -> String {
+    let names = Names::of(task);
     let mut text = String::new();
     for (field, value) in task.outputs().zip(&demo.outputs) {
-        write_field(&mut text, task, field.name(), field.given(value.as_ref()).map(text_of).as_deref());
+        let value = field.given(value.as_ref());
+        // A text that would read as nothing.
+        let is_null = !field.is_text()
+            && field.takes_any_text()
+            && value.and_then(Value::as_str).is_some_and(|text| matches!(text.trim(), "null" | "None"));
+        let value = value.map(|value| marker::with_edges(escaped(&names, &text_of(value)), is_null));
+        write_field(&mut text, field.name(), value.as_deref().unwrap_or(NOT_GIVEN));
     }
     marker::write(&mut text, marker::COMPLETED);
     text
 }
 
-fn write_field(text: &mut String, task: &Task<'_>, name: &str, value: Option<&str>) {
+fn write_field(text: &mut String, name: &str, value: &str) {
     marker::write(text, name);
     text.push('\n');
-    match value {
-        Some(value) if value.contains("[[") => {
-            text.push_str(&marker::escape(value, |name| is_reserved(task, name)))
-        }
-        Some(value) => text.push_str(value),
-        None => text.push_str(NOT_GIVEN),
-    }
+    text.push_str(value);
     text.push_str("\n\n");
+}
+
+fn escaped(names: &Names, value: &str) -> String {
+    marker::escape(value, |name| names.has(name))
 }
 
 /// An input's text; a list of texts is numbered, which small models read better than JSON.
@@ -172,18 +207,18 @@ pub(super) fn input_text(value: &Value) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The names whose markers mean something in a reply to this task.
-fn is_reserved(task: &Task<'_>, name: &str) -> bool {
-    name == marker::COMPLETED
-        || task.outputs().any(|field| field.answers_to(name))
-        || task.inputs().any(|field| field.name() == name)
+/// Marks in a reply to a task are markers with its names.
+impl Marks for Names {
+    fn find(&self, text: &str) -> Vec<Range<usize>> {
+        let like = marker::find_like(text).into_iter();
+        like.filter(|(name, _)| self.has(name)).map(|(_, span)| span).collect()
+    }
+
+    fn is_piece(&self, text: &str) -> bool {
+        marker::is_piece(text)
+    }
 }
 
-/// True if the input has an output's marker with something below it, which would read as an answer if it were repeated.
-fn gives_output(task: &Task<'_>, input: &str) -> bool {
-    let names_output = |name: &str| task.outputs().any(|field| field.answers_to(name));
-    input.contains("[[")
-        && marker::find(input)
-            .into_iter()
-            .any(|marker| names_output(marker.name) && !input[marker.span.end..].trim().is_empty())
-}
+#[cfg(test)]
+#[path = "chat_tests.rs"]
+mod tests;

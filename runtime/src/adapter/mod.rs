@@ -1,5 +1,6 @@
 //! Between typed fields and a model's text. An adapter writes a predictor's prompt and reads the reply; it knows no HTTP.
 
+mod automaton;
 mod chat;
 mod correction;
 mod demo;
@@ -7,11 +8,16 @@ mod elements;
 mod follow;
 mod json;
 mod marker;
+mod names;
+mod repeats;
+mod sections;
 mod tag;
 mod terse;
+#[cfg(test)]
+mod tests;
 mod xml;
 
-use std::{borrow::Cow, collections::BTreeSet, fmt::Debug, sync::Arc};
+use std::{borrow::Cow, fmt::Debug, sync::Arc};
 
 use schemars::SchemaGenerator;
 use serde_json::Value;
@@ -295,18 +301,6 @@ impl<'a> Inputs<'a> {
         self.extra
     }
 
-    /// Where a reply repeats an input of which `matters` is true: nothing in there is the model's own.
-    fn repeated_in(&self, reply: &str, matters: impl Fn(&str) -> bool) -> Repeated {
-        // Models leave out the blanks around what they repeat, and see a text within a list or an object as JSON has it. Equal
-        // texts are looked for once.
-        let texts = self.texts().into_iter().map(str::trim).filter(|text| matters(text));
-        let forms: BTreeSet<_> = texts.flat_map(|text| [Cow::Borrowed(text), in_json(text)]).collect();
-        let ranges = forms
-            .iter()
-            .flat_map(|text| reply.match_indices(&**text).map(|(at, part)| (at, at + part.len())));
-        Repeated::new(ranges.collect())
-    }
-
     /// Every text among the values, however deep, that a model could repeat.
     fn texts(&self) -> Vec<&'a str> {
         let mut texts = Vec::new();
@@ -326,28 +320,6 @@ impl<'a> Inputs<'a> {
             }
         }
         texts
-    }
-}
-
-/// The parts of a reply that repeat inputs, as sorted ranges that do not overlap.
-struct Repeated(Vec<(usize, usize)>);
-
-impl Repeated {
-    fn new(mut ranges: Vec<(usize, usize)>) -> Self {
-        ranges.sort_unstable();
-        let mut merged: Vec<(usize, usize)> = Vec::with_capacity(ranges.len());
-        for (start, end) in ranges {
-            match merged.last_mut() {
-                Some((_, last)) if start <= *last => *last = end.max(*last),
-                _ => merged.push((start, end)),
-            }
-        }
-        Self(merged)
-    }
-
-    fn covers(&self, at: usize) -> bool {
-        let next = self.0.partition_point(|(start, _)| *start <= at);
-        self.0[..next].last().is_some_and(|(_, end)| at < *end)
     }
 }
 

@@ -1,12 +1,13 @@
 //! Plain `Question: ..` / `Answer: ..` lines, for small models.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, ops::Range};
 
 use serde_json::Value;
 
 use super::{
     Adapter, Demo, Inputs, Mode, Prepared, Task, TaskField, complete,
     follow::{Follow, LineFollow},
+    repeats::{self, Marks, Repeats},
     text_of,
 };
 use crate::{error::Result, field::FieldValue, lm::Message};
@@ -57,24 +58,25 @@ impl Adapter for TerseAdapter {
         // Whether a field's text is more than blanks, kept beside it: looking again at every label would be quadratic.
         let mut filled = vec![false; fields.len()];
         let (wanted, given) = (Labels::of(task.outputs()), Labels::of(task.inputs()));
-        let gives_output = |input: &str| {
-            let mut values = input.lines().filter_map(|line| wanted.find(line));
-            values.any(|(_, value)| !is_blank(value))
-        };
-        let repeated = inputs.repeated_in(text, gives_output);
+        let repeats = Repeats::find(inputs, text, &wanted);
         let mut open = Some(0);
         let mut start = 0;
         for line in text.split_inclusive('\n') {
-            let is_repeated = repeated.covers(start);
-            start += line.len();
-            if is_repeated {
+            let this = start..start + line.len();
+            start = this.end;
+            if repeats.begins_in(&this) {
                 continue;
             }
-            if given.find(line).is_some() {
+            if given.field(line).is_some() {
                 break;
             }
             let mut rest = line;
-            if let Some((index, behind)) = wanted.find(line) {
+            if let Some((index, behind)) = wanted.field(line) {
+                let label = this.start..this.end - behind.len();
+                if repeats.has_bare(&label) && repeats.is_doubtful(&below(text, label.end, &wanted)) {
+                    open = None;
+                    continue;
+                }
                 // The first of two wins.
                 open = filled.get(index).is_some_and(|filled| !filled).then_some(index);
                 rest = behind;
@@ -93,16 +95,22 @@ impl Adapter for TerseAdapter {
 
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
         let (wanted, given) = (Labels::of(task.outputs()), Labels::of(task.inputs()));
-        let is_hostile = |input: &str| input.lines().any(|line| wanted.find(line).is_some());
-        if inputs.texts().into_iter().any(is_hostile) {
-            return None;
-        }
-        Some(Box::new(LineFollow::new(task.outputs().collect(), wanted, given)))
+        let is_certain = !repeats::could_mark(inputs, &wanted);
+        is_certain.then(|| Box::new(LineFollow::new(task.outputs().collect(), wanted, given)) as _)
     }
 }
 
 fn is_blank(text: &str) -> bool {
     text.trim().is_empty()
+}
+
+/// What stands behind a label, up to the next.
+fn below(text: &str, start: usize, labels: &Labels) -> Range<usize> {
+    let rest = text.get(start..).unwrap_or_default();
+    let mut lines = rest.split_inclusive('\n').enumerate();
+    let own = |(index, line): &(usize, &str)| *index == 0 || labels.field(line).is_none();
+    let length: usize = lines.by_ref().take_while(own).map(|(_, line)| line.len()).sum();
+    start..start + length
 }
 
 /// A field's name as people write it: `search_query` is `Search query`.
@@ -129,11 +137,28 @@ impl Labels {
     }
 
     /// The field whose label begins the line, and what stands behind the colon.
-    pub(super) fn find<'l>(&self, line: &'l str) -> Option<(usize, &'l str)> {
+    pub(super) fn field<'l>(&self, line: &'l str) -> Option<(usize, &'l str)> {
         let (start, behind) = line.split_once(':')?;
         let start = start.trim();
         let (index, _) = self.0.iter().find(|(_, label)| label.eq_ignore_ascii_case(start))?;
         Some((*index, behind.trim_start_matches(' ')))
+    }
+}
+
+/// Marks in a reply are the labels at the start of its lines.
+impl Marks for Labels {
+    fn find(&self, text: &str) -> Vec<Range<usize>> {
+        let mut start = 0;
+        let spans = text.split_inclusive('\n').filter_map(|line| {
+            let at = start;
+            start += line.len();
+            self.field(line).map(|(_, behind)| at..at + line.len() - behind.len())
+        });
+        spans.collect()
+    }
+
+    fn is_piece(&self, _: &str) -> bool {
+        false
     }
 }
 

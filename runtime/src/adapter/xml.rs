@@ -1,6 +1,6 @@
 //! Each field as an element.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, ops::Range};
 
 use serde_json::Value;
 
@@ -9,6 +9,7 @@ use super::{
     chat::{input_text, list_inputs, list_outputs},
     complete, elements,
     follow::{Follow, TagFollow},
+    repeats::{self, Marks, Repeats},
     tag::{self, Kind, Tag},
     text_of,
 };
@@ -104,8 +105,8 @@ impl Adapter for XmlAdapter {
     fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>> {
         let fields: Vec<_> = task.outputs().collect();
         let names = Names::of(fields.iter().copied());
-        let repeated = inputs.repeated_in(text, |input| gives_output(&names, input));
-        let tags: Vec<_> = names.find_all(text).filter(|(_, tag)| !repeated.covers(tag.span.start)).collect();
+        let repeats = Repeats::find(inputs, text, &names);
+        let tags: Vec<_> = names.find_all(text).filter(|(_, tag)| !repeats.has(&tag.span)).collect();
         let ends = tag::ends(tags.iter().map(|(index, tag)| (*index, tag)));
         let mut found: Vec<Option<FieldValue>> = vec![None; fields.len()];
         let mut at = 0;
@@ -113,24 +114,29 @@ impl Adapter for XmlAdapter {
             let end = ends.get(at).copied().flatten();
             at += 1;
             let (Some(slot), Some(field)) = (found.get_mut(*index), fields.get(*index)) else { continue };
-            let content = match (tag.kind, end.and_then(|end| tags.get(end)).zip(end)) {
+            let begin = tag.span.end;
+            let inside = match (tag.kind, end.and_then(|end| tags.get(end)).zip(end)) {
                 (Kind::Close, _) => continue,
-                (Kind::Empty, _) => "",
+                (Kind::Empty, _) => begin..begin,
                 (Kind::Open, Some(((_, closing), end))) => {
                     at = end + 1;
-                    text.get(tag.span.end..closing.span.start).unwrap_or_default()
+                    begin..closing.span.start
                 }
                 (Kind::Open, None) if slot.is_some() => continue,
                 (Kind::Open, None) if *index + 1 == fields.len() && at == tags.len() => {
-                    without_cut_end(text.get(tag.span.end..).unwrap_or_default(), tag.name)
+                    let rest = text.get(begin..).unwrap_or_default();
+                    begin..begin + without_cut_end(rest, tag.name).len()
                 }
                 (Kind::Open, None) => {
                     let message = format!("the element `<{}>` has no end of its own", tag.name);
                     return Err(Error::parse(message).with_field(field.name()).with_completion(text));
                 }
             };
+            if repeats.has_bare(&tag.span) && repeats.is_doubtful(&inside) {
+                continue;
+            }
             if slot.is_none() {
-                let value = value_of(field, content.trim());
+                let value = value_of(field, text.get(inside).unwrap_or_default().trim());
                 *slot = Some(value.map_err(|error| error.with_field(field.name()).with_completion(text))?);
             }
         }
@@ -138,16 +144,13 @@ impl Adapter for XmlAdapter {
     }
 
     fn owns_tag(&self, task: &Task<'_>, name: &str) -> bool {
-        Names::of(task.outputs()).find(name).is_some()
+        Names::of(task.outputs()).field(name).is_some()
     }
 
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
         let names = Names::of(task.outputs());
-        let is_hostile = |input: &str| names.find_all(input).next().is_some();
-        if inputs.texts().into_iter().any(is_hostile) {
-            return None;
-        }
-        Some(Box::new(TagFollow::new(task.outputs().collect(), names)))
+        let is_certain = !repeats::could_mark(inputs, &names);
+        is_certain.then(|| Box::new(TagFollow::new(task.outputs().collect(), names)) as _)
     }
 }
 
@@ -181,7 +184,7 @@ fn inputs_text(task: &Task<'_>, reserved: &Names, values: &[Option<Value>]) -> S
 /// An element; a value of several lines stands on lines of its own.
 fn write_element(text: &mut String, reserved: &Names, name: &str, value: &str) {
     let tag = tag::of_name(name);
-    let value = tag::escape(value, |name| reserved.find(name).is_some());
+    let value = tag::escape(value, |name| reserved.field(name).is_some());
     let line_end = if value.contains('\n') { "\n" } else { "" };
     let _ = writeln!(text, "<{tag}>{line_end}{value}{line_end}</{tag}>");
 }
@@ -228,11 +231,6 @@ pub(super) fn without_cut_end<'t>(text: &'t str, name: &str) -> &'t str {
     }
 }
 
-/// True if the input has an output's tag and not that alone: repeated, it would begin, end or be an answer.
-fn gives_output(names: &Names, input: &str) -> bool {
-    names.find_all(input).any(|(_, tag)| tag.kind == Kind::Empty || tag.span != (0..input.len()))
-}
-
 /// The tags by which fields are known, each with the field's index.
 pub(super) struct Names(Vec<(usize, String)>);
 
@@ -250,7 +248,7 @@ impl Names {
     }
 
     /// The field of a tag: of two whose names differ in case alone, the one that is written so.
-    pub(super) fn find(&self, tag: &str) -> Option<usize> {
+    pub(super) fn field(&self, tag: &str) -> Option<usize> {
         let lower = |name: &str| {
             name.chars().flat_map(char::to_lowercase).eq(tag.chars().flat_map(char::to_lowercase))
         };
@@ -267,7 +265,26 @@ impl Names {
 
     /// The fields' tags in a text.
     fn find_all<'t>(&self, text: &'t str) -> impl Iterator<Item = (usize, Tag<'t>)> {
-        tag::find(text).filter_map(|tag| Some((self.find(tag.name)?, tag)))
+        tag::find(text).filter_map(|tag| Some((self.field(tag.name)?, tag)))
+    }
+}
+
+/// Marks in a reply are tags with these names.
+impl Marks for Names {
+    fn find(&self, text: &str) -> Vec<Range<usize>> {
+        self.find_all(text).map(|(_, tag)| tag.span).collect()
+    }
+
+    fn is_piece(&self, text: &str) -> bool {
+        let is_cut_behind = match (text.rfind('<'), text.rfind('>')) {
+            (Some(open), Some(close)) => open > close,
+            (open, _) => open.is_some(),
+        };
+        is_cut_behind || text.find('>').is_some_and(|close| text.find('<').is_none_or(|open| close < open))
+    }
+
+    fn other_form(&self, text: &str) -> Option<String> {
+        tag::has_entity(text).then(|| tag::unescape(text))
     }
 }
 

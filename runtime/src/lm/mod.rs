@@ -5,10 +5,13 @@ mod delta;
 mod history;
 mod layer;
 mod message;
+mod prices;
 mod provider;
 mod request;
 mod retry;
+mod schema;
 mod scripted;
+mod structured;
 mod timeouts;
 mod waiting;
 
@@ -36,8 +39,10 @@ pub use self::{
     history::{CallHistory, Caller, CallerId, HistoryEntry},
     layer::Layer,
     message::{Message, Prompt, Role},
-    request::{Completion, Config, Finish, Request, Response, ResponseFormat, Usage},
+    prices::{Cost, Price, Prices},
+    request::{Completion, Config, Finish, Request, Response, ResponseFormat, Takes, Usage},
     retry::Retry,
+    schema::AnswerSchema,
     scripted::{Reply, ScriptedLm},
     timeouts::Timeouts,
 };
@@ -101,6 +106,18 @@ pub trait LanguageModel: Send + Sync + 'static {
         let _ = tell;
         self.complete(request)
     }
+
+    /// What becomes of a form of answer, known without asking, so that a predictor asks for the best form that there is and
+    /// wastes no call. A layer around another model hands the question on; a model that is asked for what it does not take
+    /// answers with [`ErrorKind::BadRequest`](crate::ErrorKind::BadRequest).
+    ///
+    /// By default all is taken, and strictly where the format says so.
+    fn takes(&self, format: &ResponseFormat) -> Takes {
+        match format {
+            ResponseFormat::JsonSchema { strict: false, .. } => Takes::Loosely,
+            _ => Takes::Strictly,
+        }
+    }
 }
 
 /// A language model and how to generate with it: a handle that is cheap to clone.
@@ -129,6 +146,7 @@ struct Inner {
     layers: Layers,
     /// What the layer at [`Place::Retry`] does; there is none where it does nothing.
     policy: Policy,
+    price: Option<Price>,
     config: Config,
     /// What a state file of DSPy says of the LM that karat has no use for; kept for the next file.
     foreign_state: Arc<Map<String, Value>>,
@@ -140,8 +158,8 @@ struct Inner {
 }
 
 impl Lm {
-    /// A model by its provider and name, e.g. `openai/gpt-4o-mini`. Providers: `openai`, `ollama`, `vllm`, `llamacpp`,
-    /// `openrouter`, `groq`, `deepseek`, `together`.
+    /// A model by its provider and name, e.g. `openai/gpt-4o-mini`. Providers: `openai`, `ollama`, `vllm`, `sglang`,
+    /// `llamacpp`, `openrouter`, `groq`, `deepseek`, `together`.
     ///
     /// The API key is read from the provider's usual environment variable (`OPENAI_API_KEY`, ...) when none is set with
     /// [`api_key`](Lm::api_key). Nothing is sent before the first call. What fails for now is [tried again](Lm::retry), for up to
@@ -156,22 +174,22 @@ impl Lm {
 
     /// A model of your own.
     pub fn custom(model: impl LanguageModel) -> Self {
-        Self::from_parts(Arc::new(model), None, Policy::none())
+        Self::from_parts(Arc::new(model), None)
     }
 
     fn from_client(client: ChatCompletions) -> Self {
-        let lm = Self::from_parts(Arc::new(client.clone()), Some(client), Policy::usual());
-        let policy = lm.inner.policy.clone();
-        lm.with_layer(Place::Retry, policy)
+        let lm = Self::from_parts(Arc::new(client.clone()), Some(client));
+        lm.with_policy(|policy| *policy = Policy::usual())
     }
 
-    fn from_parts(model: Arc<dyn LanguageModel>, client: Option<ChatCompletions>, policy: Policy) -> Self {
+    fn from_parts(model: Arc<dyn LanguageModel>, client: Option<ChatCompletions>) -> Self {
         let log = Some(Arc::new(Log::usual(model.name())));
         let inner = Inner {
             model,
             client,
             layers: Layers::default(),
-            policy,
+            policy: Policy::none(),
+            price: None,
             config: Config::default(),
             foreign_state: Arc::default(),
             mistake: None,
@@ -286,6 +304,11 @@ impl Lm {
         &self.inner.config
     }
 
+    /// What becomes of a form of answer, known without asking.
+    pub fn takes(&self, format: &ResponseFormat) -> Takes {
+        self.inner.model.takes(format)
+    }
+
     /// Sends one request, with `request.config` over this handle's own.
     ///
     /// # Errors
@@ -362,10 +385,13 @@ impl Lm {
             Some(tell) => model.stream(call.request(), tell).await,
             None => model.complete(call.request()).await,
         };
-        let outcome = answer.and_then(|response| {
+        let outcome = answer.and_then(|mut response| {
             if response.completions.is_empty() {
                 let message = format!("the model `{}` returned no completion", self.name());
                 return Err(Error::new(crate::ErrorKind::BadResponse, message));
+            }
+            if let Some(price) = &self.inner.price {
+                response.usage.cost = price.of(&response.usage);
             }
             Ok(Arc::new(response))
         });

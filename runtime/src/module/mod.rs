@@ -5,6 +5,7 @@ mod containers;
 mod frozen;
 mod lm;
 mod parameter;
+mod run;
 mod sub_modules;
 mod traverse;
 
@@ -21,8 +22,10 @@ pub use self::{
 use crate::{
     adapter::Adapter,
     batch::Batch,
+    budget::Budget,
     error::{Error, Result},
-    lm::{CallHistory, Lm, Usage},
+    lm::{CallHistory, Lm},
+    modules::Budgeted,
     predict::Predictor,
     prediction::Prediction,
     state::{Program, State, load_program, save_program},
@@ -107,69 +110,21 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
                 return self.forward(input).await;
             }
             let tracer = Tracer::new();
-            run_traced(&self.traced(&tracer), &tracer, input).await
+            run::traced(&self.traced(&tracer), &tracer, input).await
         }
     }
 
     /// Runs the module as [`call`](Module::call) does, and tells what its predictors write while they write it: the output
-    /// fields one after another, each started, written word by word, and finished with its value; then the prediction.
+    /// fields one after another, word by word; then the prediction. See [`ModuleStream`].
     ///
-    /// Each event knows the predictor's path and, inside of a [`BestOfN`](crate::BestOfN) or [`Refine`](crate::Refine), the
-    /// rollout. The events do not depend on how the provider cuts its answer, but for when they come. An LM that cannot
-    /// stream tells its answer when it is there. What an input holds is never told as an output: where one holds something that
-    /// would read as one, and in adapters that cannot [follow](Adapter::follow) an answer, its fields are told at its end.
-    /// An answer that cannot be read and is asked for again is [discarded](crate::Update::Discarded) first.
-    ///
-    /// The stream owns a copy of the module as it is now. It runs only while it is asked for events.
+    /// The stream owns a copy of the module as it is now, and runs only while it is asked for events.
     ///
     /// Cancel safe: dropping the stream drops every LM request on its way.
-    ///
-    /// ```
-    /// use karat::{ChainOfThought, Module, Reply, ScriptedLm, StreamEvent, signature};
-    ///
-    /// #[signature]
-    /// struct Qa {
-    ///     #[input]
-    ///     question: String,
-    ///     #[output]
-    ///     answer: String,
-    /// }
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> karat::Result<()> {
-    /// # let lm = ScriptedLm::new([Reply::fields([("reasoning", "known"), ("answer", "Paris, France")])]).lm();
-    /// let qa = ChainOfThought::<Qa>::new().lm(&lm);
-    /// let mut stream = qa.stream(QaInput { question: "Capital of France?".into() });
-    /// let mut shown = String::new();
-    /// while let Some(event) = stream.next().await {
-    ///     match event? {
-    ///         StreamEvent::Progress(progress) => shown += progress.delta_of("answer").unwrap_or_default(),
-    ///         StreamEvent::Done(answer) => assert_eq!(answer.answer, "Paris, France"),
-    ///     }
-    /// }
-    /// assert_eq!(shown, "Paris, France");
-    /// # Ok(())
-    /// # }
-    /// ```
     ///
     /// # Errors
     /// As [`call`](Module::call)'s, as the last event. What was complete by then is in [`Error::outputs`].
     fn stream(&self, input: Self::Input) -> ModuleStream<Self::Output> {
-        let outer = self.tracer().is_some();
-        let tracer = Tracer::new();
-        // Inside of another module's `forward` it is a part of that one's trace.
-        let mut copy = if outer { self.clone() } else { self.traced(&tracer) };
-        ModuleStream::new(|listener| {
-            for (_, predictor) in copy.all_predictors_mut() {
-                predictor.set_listener(&listener);
-            }
-            async move {
-                match outer {
-                    true => copy.forward(input).await,
-                    false => run_traced(&copy, &tracer, input).await,
-                }
-            }
-        })
+        run::streamed(self, input)
     }
 
     /// Calls the module on each of these inputs, [8 at a time](Batch::concurrency) unless told otherwise. Awaited, it gives the
@@ -218,6 +173,11 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// ```
     fn batch(&self, inputs: impl IntoIterator<Item = Self::Input>) -> Batch<Self> {
         Batch::new(self.clone(), inputs)
+    }
+
+    /// The module with a bound on what each call of it may spend; see [`Budgeted`].
+    fn budget(self, budget: Budget) -> Budgeted<Self> {
+        Budgeted::new(self, budget)
     }
 
     /// Where the run writes of which this copy is a part; `None` outside of any run.
@@ -510,13 +470,4 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     fn boxed(self) -> BoxModule<Self::Input, Self::Output> {
         BoxModule::new(self)
     }
-}
-
-/// Runs a copy of a module that writes to this tracer, and adds what it wrote to the outcome.
-async fn run_traced<M: Module>(copy: &M, tracer: &Tracer, input: M::Input) -> Result<Prediction<M::Output>> {
-    let outcome = copy.forward(input).await;
-    let prediction = outcome.map_err(|error| error.with_run(tracer.trace(), tracer.usage()))?;
-    // A module without predictors may have told its own costs.
-    let usage = if tracer.usage() == Usage::default() { prediction.usage() } else { tracer.usage() };
-    Ok(prediction.with_usage(usage).with_trace(tracer.trace()))
 }

@@ -19,11 +19,20 @@ pub(super) struct Teller<'a> {
     rollout: Option<u64>,
     slots: &'a [Slot],
     told: Vec<Told>,
-    /// The field whose value is being written, and what waits for its next word.
-    open: Option<(usize, Pieces)>,
+    /// The field whose value is being written.
+    open: Option<Open>,
     thoughts: Pieces,
     /// Whether the listener has heard anything that would have to be taken back.
     has_spoken: bool,
+}
+
+/// A value that is being written.
+struct Open {
+    index: usize,
+    /// All of it so far.
+    text: String,
+    /// What waits for its next word.
+    pieces: Pieces,
 }
 
 /// What was told of a field.
@@ -78,16 +87,28 @@ impl<'a> Teller<'a> {
 
     /// True if nothing was told that these values, in the order of the fields, do not bear out.
     pub(super) fn agrees_with(&self, values: &[Option<Value>]) -> bool {
-        self.told.iter().zip(values).all(|(told, value)| match told {
-            Told::Nothing => true,
-            Told::Started => value.is_none(),
-            Told::Finished(told) => value.as_ref() == Some(told),
+        let goes_on = |index: usize, value: &Value| {
+            let open = self.open.as_ref().filter(|open| open.index == index);
+            open.is_some_and(|open| value.as_str().is_some_and(|text| text.starts_with(&open.text)))
+        };
+        self.told.iter().zip(values).enumerate().all(|(index, (told, value))| match (told, value) {
+            (Told::Nothing, _) | (Told::Started, None) => true,
+            // The rest of a text that was not followed to its end.
+            (Told::Started, Some(value)) => goes_on(index, value),
+            (Told::Finished(told), value) => value.as_ref() == Some(told),
         })
     }
 
-    /// Tells the values of which nothing was told.
+    /// Tells the rest of the open value, and the values of which nothing was told.
     pub(super) fn tell_rest(&mut self, values: &[Option<Value>]) {
         self.end_thoughts();
+        let open = self.open.as_ref().map(|open| (open.index, open.text.len()));
+        let open = open.and_then(|(index, told)| Some((index, told, values.get(index)?.as_ref()?)));
+        if let Some((index, told, value)) = open {
+            self.write(text_of(value).get(told..).unwrap_or_default());
+            self.close();
+            self.finish(index, value.clone());
+        }
         for (index, value) in values.iter().enumerate() {
             if let (Some(Told::Nothing), Some(value)) = (self.told.get(index), value) {
                 self.start(index);
@@ -122,22 +143,23 @@ impl<'a> Teller<'a> {
         self.end_thoughts();
         if let (Some(told @ Told::Nothing), Some(slot)) = (self.told.get_mut(index), self.slots.get(index)) {
             *told = Told::Started;
-            self.open = Some((index, Pieces::default()));
+            self.open = Some(Open { index, text: String::new(), pieces: Pieces::default() });
             self.tell(Update::Started { field: slot.name() });
         }
     }
 
     fn write(&mut self, text: &str) {
-        let Some((index, mut pieces)) = self.open.take() else { return };
-        if let Some(slot) = self.slots.get(index) {
-            pieces.push(text, |text| self.tell(Update::Delta { field: slot.name(), text }));
+        let Some(mut open) = self.open.take() else { return };
+        open.text.push_str(text);
+        if let Some(slot) = self.slots.get(open.index) {
+            open.pieces.push(text, |text| self.tell(Update::Delta { field: slot.name(), text }));
         }
-        self.open = Some((index, pieces));
+        self.open = Some(open);
     }
 
     /// Tells the last word of the open value; which one that was.
     fn close(&mut self) -> Option<usize> {
-        let (index, mut pieces) = self.open.take()?;
+        let Open { index, mut pieces, .. } = self.open.take()?;
         let slot = self.slots.get(index)?;
         pieces.end(|text| self.tell(Update::Delta { field: slot.name(), text }));
         Some(index)

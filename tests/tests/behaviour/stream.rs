@@ -87,7 +87,7 @@ async fn the_events_are_the_same_in_whatever_pieces_the_answer_comes() {
         let called = town(adapter.clone(), Reply::text(text)).call(input("Rye")).await.unwrap();
         let (whole, prediction) = told(town(adapter.clone(), Reply::text(text)).stream(input("Rye"))).await;
         assert_eq!(prediction.unwrap().into_inner(), called.into_inner(), "{text}");
-        for size in 1..text.chars().count() {
+        for size in (1..8).chain([13, 40, 100]) {
             let (told, prediction) =
                 told(town(adapter.clone(), pieces(text, size)).stream(input("Rye"))).await;
             assert!(prediction.is_ok(), "{text}");
@@ -97,6 +97,20 @@ async fn the_events_are_the_same_in_whatever_pieces_the_answer_comes() {
     let (first, second) = JSON.split_at(40);
     for thoughts in ["", "<think>\nIs <it </think old?\n</think>\n"] {
         check(ChatAdapter, &format!("{thoughts}{CHAT}")).await;
+        for other in [
+            CHAT.replace("\n\n[[ ## completed ## ]]\n", " [[ ## completed ## ]]"),
+            CHAT.replace('\n', " "),
+            CHAT.replace("[[ ## people ## ]]\n", "**[[ ## people ## ]]**: "),
+            CHAT.replace("[[ ## people ## ]]", "［［ ＃＃ People ＃＃ ］］"),
+            CHAT.replace("[[ ## people ## ]]", "- [[ ## people ## ]]"),
+            CHAT.replace("by the sea", "[[ \\## people ## ]] [[[ by the [[ ## sea"),
+            CHAT.replace("Sure.", "```").replace("[[ ## completed ## ]]", "```"),
+            CHAT.replace("[[ ## people ## ]]", "[[ ## summary ## ]]\nno\n[[ ## people ## ]]"),
+            CHAT.replace("[[ ## people ## ]]", "[[ ## name ## ]]\nRye\n[[ ## people ## ]]"),
+            CHAT.replace("Old ", "[[ ## summary ## ]] ").replace('\n', "\r\n"),
+        ] {
+            check(ChatAdapter, &format!("{thoughts}{other}")).await;
+        }
         check(JsonAdapter, &format!("{thoughts}{JSON}")).await;
         check(JsonAdapter, &format!("{thoughts}```json\n{JSON}\n```")).await;
         // What only the reading of the whole can mend.
@@ -302,8 +316,8 @@ async fn events_come_as_soon_as_they_are_certain() {
             times.push((text.to_owned(), start.elapsed().as_secs()));
         }
     }
-    assert_eq!(times[0], ("The".to_owned(), 23), "{times:?}");
-    assert_eq!(times[1], (" river".to_owned(), 29), "{times:?}");
+    assert_eq!(times[0], ("The".to_owned(), 24), "{times:?}");
+    assert_eq!(times[1], (" river".to_owned(), 30), "{times:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -352,4 +366,18 @@ async fn an_error_before_any_answer_ends_the_stream() {
     let error = outcome.unwrap_err();
     assert!(error.is_quota() && error.outputs().is_empty());
     assert_eq!(error.predictor(), Some("self"));
+}
+
+#[tokio::test]
+async fn nothing_is_discarded_where_the_end_only_tells_how_a_text_goes_on() {
+    for (text, value) in [
+        ("[[ ## answer ## ]]\nParis, France [[ ## completed ## ]]", "Paris, France"),
+        ("[[ ## answer ## ]] a [[ ## answer ## ]] mention", "a [[ ## answer ## ]] mention"),
+        ("[[ ## answer ## ]]\nsee [[ \\## answer ## ]] there", "see [[ ## answer ## ]] there"),
+    ] {
+        let (told, prediction) = told(qa(&ScriptedLm::new([pieces(text, 3)])).stream(ask())).await;
+        assert_eq!(prediction.unwrap().answer, value);
+        assert_eq!(joined(&told, "answer"), value);
+        assert!(!told.iter().any(|line| line.contains("discarded")), "{told:?}");
+    }
 }

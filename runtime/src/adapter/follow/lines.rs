@@ -67,10 +67,10 @@ impl<'a> LineFollow<'a> {
     fn begin_line(&mut self, tell: &mut dyn FnMut(Followed<'_>)) {
         let held = std::mem::take(&mut self.held);
         self.in_line = true;
-        if self.given.find(&held).is_some() {
+        if self.given.field(&held).is_some() {
             self.is_over = true;
             self.close(tell);
-        } else if let Some((index, _)) = self.wanted.find(&held) {
+        } else if let Some((index, _)) = self.wanted.field(&held) {
             self.close(tell);
             // The first of two wins.
             self.open = self.texts.get(index).is_some_and(|text| !text.is_told).then_some(index);

@@ -2,9 +2,10 @@
 
 mod json;
 mod lines;
+mod markers;
 mod tags;
 
-pub(super) use self::{json::JsonFollow, lines::LineFollow, tags::TagFollow};
+pub(super) use self::{json::JsonFollow, lines::LineFollow, markers::MarkerFollow, tags::TagFollow};
 use crate::field::FieldValue;
 
 /// Reads one completion while it is written; what [`Adapter::follow`](super::Adapter::follow) makes.

@@ -47,7 +47,7 @@ impl<'a> TagFollow<'a> {
         self.held.len() <= LONGEST_TAG
             && match behind.is_empty() {
                 true => self.names.has_beginning(name),
-                false => self.names.find(name).is_some(),
+                false => self.names.field(name).is_some(),
             }
     }
 
@@ -64,7 +64,7 @@ impl<'a> TagFollow<'a> {
 
     /// Takes the tag that is held.
     fn tag(&mut self, name: &str, kind: Kind, tell: &mut dyn FnMut(Followed<'_>)) {
-        let Some(index) = self.names.find(name) else { return };
+        let Some(index) = self.names.field(name) else { return };
         match (&self.open, kind) {
             (None, Kind::Close) => {}
             (None, kind) => {

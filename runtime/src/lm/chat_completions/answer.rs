@@ -228,6 +228,7 @@ fn usage(usage: &Value) -> Usage {
         // The second is DeepSeek's.
         cached_tokens: count(&["/prompt_tokens_details/cached_tokens", "/prompt_cache_hit_tokens"]),
         reasoning_tokens: count(&["/completion_tokens_details/reasoning_tokens"]),
+        ..Usage::default()
     }
 }
 

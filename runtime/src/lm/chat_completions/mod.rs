@@ -16,7 +16,9 @@ use std::{fmt, sync::Arc};
 use secrecy::{ExposeSecret, SecretString};
 
 use self::endpoint::Endpoint;
-use super::{BoxFuture, LanguageModel, Request, Response, Tell, Timeouts, provider::Provider};
+use super::{
+    BoxFuture, LanguageModel, Request, Response, ResponseFormat, Takes, Tell, Timeouts, provider::Provider,
+};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A model behind a server that speaks the Chat Completions API. Cheap to clone.
@@ -104,6 +106,10 @@ impl LanguageModel for ChatCompletions {
 
     fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
         Box::pin(self.send(request, Some(tell)))
+    }
+
+    fn takes(&self, format: &ResponseFormat) -> Takes {
+        self.provider.structured.takes(self.model(), format)
     }
 }
 

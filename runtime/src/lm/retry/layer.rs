@@ -11,7 +11,8 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     lm::{
-        BoxFuture, Delta, DeltaPart, LanguageModel, Layer, Request, Response, Tell, Timeouts, waiting::watch,
+        BoxFuture, Delta, DeltaPart, LanguageModel, Layer, Request, Response, ResponseFormat, Takes, Tell,
+        Timeouts, waiting::watch,
     },
 };
 
@@ -65,6 +66,10 @@ impl LanguageModel for Retried {
 
     fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
         Box::pin(self.call(request, Some(tell)))
+    }
+
+    fn takes(&self, format: &ResponseFormat) -> Takes {
+        self.inner.takes(format)
     }
 }
 
@@ -121,10 +126,7 @@ impl Retried {
             );
             so_far.last = Some(error);
             so_far.waits = so_far.waits.saturating_add(wait);
-            let ((), took) = match watch(None, sleep(wait)).await {
-                (Some(()), took) => ((), took),
-                (None, took) => ((), took),
-            };
+            let (_, took) = watch(None, sleep(wait)).await;
             so_far.spent = so_far.spent.saturating_add(took);
             token.spend();
         }

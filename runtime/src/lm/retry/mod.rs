@@ -177,7 +177,7 @@ impl Lm {
         lm.with_policy(|policy| policy.attempt = Some(timeouts.attempt))
     }
 
-    fn with_policy(mut self, set: impl FnOnce(&mut Policy)) -> Self {
+    pub(super) fn with_policy(mut self, set: impl FnOnce(&mut Policy)) -> Self {
         let inner = Arc::make_mut(&mut self.inner);
         set(&mut inner.policy);
         inner.layers.set(Place::Retry, Arc::new(inner.policy.clone()));

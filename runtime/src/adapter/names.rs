@@ -1,0 +1,70 @@
+//! Which field of the task a marker's name means.
+
+use std::cell::OnceCell;
+
+use super::{Task, marker::COMPLETED};
+
+/// What a name in a marker stands for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Own {
+    /// The output of this index.
+    Output(usize),
+    /// An input, whose marker ends an output's value.
+    Input(usize),
+    /// The end of the answer.
+    Completed,
+}
+
+/// The names that markers may have in a reply to a task.
+pub(super) struct Names {
+    exact: Vec<(&'static str, Own)>,
+    /// The names in their loose form, made when one is first needed.
+    loose: OnceCell<Vec<(String, Own)>>,
+}
+
+impl Names {
+    pub(super) fn of(task: &Task<'_>) -> Self {
+        let outputs = task.outputs().enumerate();
+        let outputs =
+            outputs.flat_map(|(index, field)| field.names().map(move |name| (name, Own::Output(index))));
+        let inputs = task.inputs().enumerate().map(|(index, field)| (field.name(), Own::Input(index)));
+        let exact = outputs.chain(inputs).chain([(COMPLETED, Own::Completed)]).collect();
+        Self { exact, loose: OnceCell::new() }
+    }
+
+    /// What the name stands for: as it is written; else in any case, with blanks or hyphens for underscores, if that means one
+    /// thing only.
+    pub(super) fn find(&self, name: &str) -> Option<Own> {
+        if let Some((_, own)) = self.exact.iter().find(|(known, _)| *known == name) {
+            return Some(*own);
+        }
+        let name = loose(name);
+        let known =
+            self.loose.get_or_init(|| self.exact.iter().map(|(known, own)| (loose(known), *own)).collect());
+        let mut all = known.iter().filter(|(known, _)| *known == name).map(|(_, own)| *own);
+        let own = all.next()?;
+        all.all(|other| other == own).then_some(own)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+}
+
+/// The name without regard to case, width, and what its words are joined with.
+fn loose(name: &str) -> String {
+    let is_join = |c: char| c.is_whitespace() || c == '_' || c == '-';
+    let words = name.split(is_join).filter(|word| !word.is_empty());
+    let words = words.map(|word| word.chars().map(narrow).flat_map(char::to_lowercase).collect::<String>());
+    words.collect::<Vec<_>>().join("_")
+}
+
+/// A full-width character's usual form.
+pub(super) fn narrow(c: char) -> char {
+    match c {
+        '【' => '[',
+        '】' => ']',
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        _ => c,
+    }
+}

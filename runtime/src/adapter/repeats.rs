@@ -1,0 +1,241 @@
+//! Where a reply repeats what it was given, so that no input can answer in the model's place.
+//!
+//! A reply repeats an input where it has all of the input's text in order. It does not matter how blanks, line ends, upper and
+//! lower case, full-width characters, backslashes, emphasis, hyphens and the `>` of quotations differ, and whether the text
+//! stands as it is or as JSON has it. Of an input with marks of fields in it, an excerpt is a repeat too: a mark with the
+//! [`BEFORE`] characters before it (or all of them) and the line below it.
+
+use std::{borrow::Cow, collections::BTreeMap, ops::Range};
+
+use serde_json::Value;
+
+use super::{Inputs, automaton::Automaton, in_json, names::narrow};
+
+/// How much of the text before a mark tells an excerpt, in bytes of plain text.
+const BEFORE: usize = 48;
+
+/// How much of the line below a mark tells an excerpt.
+const BEHIND: usize = 64;
+
+/// An excerpt's text before the mark has at least so many letters and digits.
+const TELLING: usize = 8;
+
+/// What an adapter's marks look like in a text.
+pub(super) trait Marks {
+    /// Where the text has marks of the task's fields, even if escaped.
+    fn find(&self, text: &str) -> Vec<Range<usize>>;
+
+    /// True if the text could be a mark's beginning or end.
+    fn is_piece(&self, text: &str) -> bool;
+
+    /// Another form in which the text may be repeated.
+    fn other_form(&self, text: &str) -> Option<String> {
+        let _ = text;
+        None
+    }
+}
+
+/// What the texts that are looked for are.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// It has marks in it, or pieces of some, and other text.
+    Marked,
+    /// It is nothing but a mark.
+    Bare,
+    /// Any other.
+    Plain,
+}
+
+/// The parts of a reply that repeat inputs; none at all if no input has marks.
+pub(super) struct Repeats {
+    /// Where each byte of the reply's plain text comes from.
+    places: Vec<usize>,
+    marked: Vec<(usize, usize)>,
+    marked_or_bare: Vec<(usize, usize)>,
+    others: Vec<(usize, usize)>,
+}
+
+impl Repeats {
+    pub(super) fn find(inputs: &Inputs<'_>, reply: &str, marks: &impl Marks) -> Self {
+        let mut this =
+            Self { places: Vec::new(), marked: Vec::new(), marked_or_bare: Vec::new(), others: Vec::new() };
+        let texts = texts(inputs);
+        let mut wanted = BTreeMap::new();
+        for text in texts.iter().filter(|text| has_marks(text, marks)) {
+            for form in forms(text, marks) {
+                add_marked(&mut wanted, &form, marks);
+            }
+        }
+        if wanted.is_empty() {
+            return this;
+        }
+        for text in &texts {
+            for form in forms(text, marks) {
+                wanted.entry(Plain::of(&form).bytes).or_insert(Kind::Plain);
+            }
+        }
+        let plain = Plain::of(reply);
+        wanted.retain(|text, _| !text.is_empty() && text.len() <= plain.bytes.len());
+        let automaton = Automaton::new(wanted.iter().map(|(text, kind)| (*kind as usize, text.as_slice())));
+        let [marked, bare, others] = automaton.cover(&plain.bytes);
+        this.others = merged(marked.iter().chain(&others).copied().collect());
+        this.marked_or_bare = merged(marked.iter().chain(&bare).copied().collect());
+        this.marked = marked;
+        this.places = plain.places;
+        this
+    }
+
+    /// True if this part of the reply, a mark, is repeated together with other text of its input: it is not the model's.
+    pub(super) fn has(&self, part: &Range<usize>) -> bool {
+        covers(&self.marked, self.plain(part))
+    }
+
+    /// True if the part begins with a repeat of an input with marks.
+    pub(super) fn begins_in(&self, part: &Range<usize>) -> bool {
+        let (start, end) = self.plain(part);
+        covers(&self.marked, (start, end.min(start + 1)))
+    }
+
+    /// True if an input is nothing but this mark. Every answer has it too, so what is below it must tell.
+    pub(super) fn has_bare(&self, part: &Range<usize>) -> bool {
+        covers(&self.marked_or_bare, self.plain(part))
+    }
+
+    /// True if a value has nothing of its own, or an input in it: below a mark that could be an input's, it is not the model's
+    /// for sure.
+    pub(super) fn is_doubtful(&self, value: &Range<usize>) -> bool {
+        let (start, end) = self.plain(value);
+        let next = self.others.partition_point(|(_, last)| *last <= start);
+        start == end || self.others.get(next).is_some_and(|(first, _)| *first < end)
+    }
+
+    fn plain(&self, part: &Range<usize>) -> (usize, usize) {
+        let index = |at: usize| self.places.partition_point(|place| *place < at);
+        (index(part.start), index(part.end))
+    }
+}
+
+/// True if a reply that repeats the inputs could repeat marks: nothing in it is the model's for sure before its end.
+pub(super) fn could_mark(inputs: &Inputs<'_>, marks: &impl Marks) -> bool {
+    texts(inputs).iter().any(|text| has_marks(text, marks))
+}
+
+/// True if the text has marks or pieces of some. JSON's form has them only where the text has some.
+fn has_marks(text: &str, marks: &impl Marks) -> bool {
+    let is_marked = |text: &str| marks.is_piece(text) || !marks.find(text).is_empty();
+    is_marked(text) || marks.other_form(text).is_some_and(|other| is_marked(&other))
+}
+
+fn covers(ranges: &[(usize, usize)], (start, end): (usize, usize)) -> bool {
+    let next = ranges.partition_point(|(_, last)| *last <= start);
+    start < end && ranges.get(next).is_some_and(|(first, last)| *first <= start && end <= *last)
+}
+
+fn merged(mut ranges: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
+    ranges.sort_unstable();
+    let mut merged: Vec<(usize, usize)> = Vec::with_capacity(ranges.len());
+    for (start, end) in ranges {
+        match merged.last_mut() {
+            Some((_, last)) if start <= *last => *last = end.max(*last),
+            _ => merged.push((start, end)),
+        }
+    }
+    merged
+}
+
+/// Every text and number among the values, however deep, that a model could repeat.
+fn texts<'a>(inputs: &Inputs<'a>) -> Vec<Cow<'a, str>> {
+    let extra = inputs.extra.iter().map(|(_, value)| value);
+    let mut open: Vec<&Value> = inputs.values.iter().flatten().chain(inputs.history).chain(extra).collect();
+    let mut texts = Vec::new();
+    while let Some(value) = open.pop() {
+        match value {
+            Value::String(text) => texts.push(Cow::Borrowed(text.trim())),
+            Value::Number(number) => texts.push(Cow::Owned(number.to_string())),
+            Value::Array(items) => open.extend(items),
+            Value::Object(map) => {
+                texts.extend(map.keys().map(|key| Cow::Borrowed(key.trim())));
+                open.extend(map.values());
+            }
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+    texts
+}
+
+/// The forms in which a text may be repeated.
+fn forms<'t>(text: &'t str, marks: &impl Marks) -> Vec<Cow<'t, str>> {
+    let json = Some(in_json(text)).filter(|json| json != text);
+    let other = marks.other_form(text).filter(|other| other != text).map(Cow::Owned);
+    [Some(Cow::Borrowed(text)), json, other].into_iter().flatten().collect()
+}
+
+/// Adds the text and its excerpts if it has marks.
+fn add_marked(wanted: &mut BTreeMap<Vec<u8>, Kind>, text: &str, marks: &impl Marks) {
+    let found = marks.find(text);
+    if found.is_empty() && !marks.is_piece(text) {
+        return;
+    }
+    let mut between = String::new();
+    let mut at = 0;
+    for mark in &found {
+        between.push_str(text.get(at..mark.start).unwrap_or_default());
+        at = mark.end;
+    }
+    between.push_str(text.get(at..).unwrap_or_default());
+    let plain = Plain::of(text);
+    // Several marks one after another are no part of every answer.
+    if found.len() == 1 && Plain::of(&between).bytes.is_empty() {
+        wanted.insert(plain.bytes, Kind::Bare);
+        return;
+    }
+    for mark in &found {
+        wanted.extend(plain.excerpt(text, mark).map(|excerpt| (excerpt, Kind::Marked)));
+    }
+    wanted.insert(plain.bytes, Kind::Marked);
+}
+
+/// A text without all that may differ where it is repeated.
+struct Plain {
+    bytes: Vec<u8>,
+    /// Where in the text each byte comes from.
+    places: Vec<usize>,
+}
+
+impl Plain {
+    fn of(text: &str) -> Self {
+        let mut this = Self { bytes: Vec::with_capacity(text.len()), places: Vec::with_capacity(text.len()) };
+        for (at, c) in text.char_indices() {
+            let c = narrow(c);
+            let is_left_out =
+                c.is_whitespace() || c.is_control() || "\\>*_`-•\u{200b}\u{2060}\u{feff}".contains(c);
+            if is_left_out {
+                continue;
+            }
+            for c in c.to_lowercase() {
+                let mut buffer = [0; 4];
+                let bytes = c.encode_utf8(&mut buffer).as_bytes();
+                this.bytes.extend_from_slice(bytes);
+                this.places.extend(bytes.iter().map(|_| at));
+            }
+        }
+        this
+    }
+
+    /// The mark with some of the text around it, if that tells it from the model's own.
+    fn excerpt(&self, text: &str, mark: &Range<usize>) -> Option<Vec<u8>> {
+        let index = |at: usize| self.places.partition_point(|place| *place < at);
+        let (start, end) = (index(mark.start), index(mark.end));
+        let before = start.saturating_sub(BEFORE);
+        let telling =
+            self.bytes.get(before..start)?.iter().filter(|byte| byte.is_ascii_alphanumeric() || **byte > 127);
+        if telling.count() < TELLING {
+            return None;
+        }
+        let below = text.get(mark.end..)?;
+        let blank = below.len() - below.trim_start().len();
+        let line = below.get(blank..)?.find('\n').map_or(text.len(), |line| mark.end + blank + line);
+        let behind = index(line).min(end + BEHIND);
+        self.bytes.get(before..behind).map(<[u8]>::to_vec)
+    }
+}
