@@ -7,7 +7,10 @@ use syn::{
     parse::{ParseStream, Parser},
 };
 
-use crate::diagnostics::{Diagnostics, nearest};
+use crate::{
+    diagnostics::{Diagnostics, nearest},
+    rules::{self, Rule},
+};
 
 /// What stands behind a word.
 #[derive(Clone, Copy, PartialEq)]
@@ -20,6 +23,8 @@ pub(crate) enum Takes {
     Path,
     /// The word alone, or `= expression`.
     Default,
+    /// What the rule takes.
+    Rule(rules::Word),
     /// The word alone.
     Nothing,
 }
@@ -43,6 +48,19 @@ const DEFAULT: Word = Word { name: "default", takes: Takes::Default };
 const CRATE: Word = Word { name: "crate", takes: Takes::Path };
 const SKIP: Word = Word { name: "skip", takes: Takes::Nothing };
 
+const RANGE: Word = Word { name: "range", takes: Takes::Rule(rules::Word::Range) };
+const LENGTH: Word = Word { name: "length", takes: Takes::Rule(rules::Word::Length) };
+const PATTERN: Word = Word { name: "pattern", takes: Takes::Rule(rules::Word::Pattern) };
+const ONE_OF: Word = Word { name: "one_of", takes: Takes::Rule(rules::Word::OneOf) };
+const INNER_RULES: Word = Word { name: "inner", takes: Takes::Rule(rules::Word::Inner) };
+const CHECK: Word = Word { name: "check", takes: Takes::Rule(rules::Word::Check) };
+
+const RULE_HINT: &str = "only an `#[output]` has rules: they are for what the model gives";
+const RANGE_HINT: &str =
+    "bounds of a number are written `range(min = 0, max = 10)`, of a length `length(min = 1, max = 40)`";
+const INNER_HINT: &str = "rules for the items of a list are written `inner(length(max = 40))`";
+const PATTERN_HINT: &str = "a regular expression is written `pattern = \"^[a-z]+$\"`";
+const FORMAT_HINT: &str = "write the form down as `pattern = \"..\"`, or test it with `check = path::to::fn`";
 const NAME_HINT: &str = "a field's name in prompts is set with `#[serde(rename = \"..\")]`";
 const OPTIONAL_HINT: &str = "make its type an `Option`, or say what stands for it: `#[output(default)]`";
 const PLAIN_ROLE_HINT: &str = "give the type alone; `Option` and serde tell the rest";
@@ -57,14 +75,39 @@ pub(crate) const INPUT: Grammar = Grammar {
         ("rename", NAME_HINT),
         ("optional", PLAIN_ROLE_HINT),
         ("default", "only an `#[output]` has a default: it stands for what the model leaves out"),
+        ("range", RULE_HINT),
+        ("length", RULE_HINT),
+        ("pattern", RULE_HINT),
+        ("one_of", RULE_HINT),
+        ("inner", RULE_HINT),
+        ("check", RULE_HINT),
     ],
 };
 
 /// `#[output(..)]` on a field.
 pub(crate) const OUTPUT: Grammar = Grammar {
     name: "output",
-    words: &[DESC, ALIAS, DEFAULT],
-    hints: &[("name", NAME_HINT), ("rename", NAME_HINT), ("optional", OPTIONAL_HINT)],
+    words: &[DESC, ALIAS, DEFAULT, RANGE, LENGTH, PATTERN, ONE_OF, INNER_RULES, CHECK],
+    hints: &[
+        ("name", NAME_HINT),
+        ("rename", NAME_HINT),
+        ("optional", OPTIONAL_HINT),
+        ("min", RANGE_HINT),
+        ("max", RANGE_HINT),
+        ("items", INNER_HINT),
+        ("each", INNER_HINT),
+        ("regex", PATTERN_HINT),
+        ("email", FORMAT_HINT),
+        ("url", FORMAT_HINT),
+        ("format", FORMAT_HINT),
+    ],
+};
+
+/// `inner(..)` among the words of an `#[output(..)]`.
+pub(crate) const INNER: Grammar = Grammar {
+    name: "output(inner",
+    words: &[RANGE, LENGTH, PATTERN, ONE_OF, INNER_RULES],
+    hints: &[("check", "a check takes the whole list: write it beside `inner`")],
 };
 
 /// `#[signature(..)]` on a struct.
@@ -105,6 +148,8 @@ pub(crate) enum Value {
     Path(Path),
     /// What stands for a value that is left out; `None`: the type's own default.
     Default(Option<Expr>),
+    /// What an output's values have to keep.
+    Rule(Rule),
     /// The word stood alone.
     Nothing,
 }
@@ -173,6 +218,9 @@ impl Grammar {
             return Ok(None);
         };
         let name = known.name;
+        if let Takes::Rule(rule) = known.takes {
+            return Ok(rule.read(word, input, diagnostics)?.map(Value::Rule));
+        }
         if known.takes == Takes::Nothing {
             if !input.is_empty() && !input.peek(Token![,]) {
                 diagnostics.at(word, format!("`{name}` stands alone: write `#[{}({name})]`", self.name));
@@ -200,13 +248,13 @@ impl Grammar {
             Takes::Texts => texts(&value),
             Takes::Path => path(&value),
             Takes::Default => Some(Value::Default(Some(value.clone()))),
-            Takes::Nothing => None,
+            Takes::Rule(_) | Takes::Nothing => None,
         };
         if read.is_none() {
             let wanted = match known.takes {
                 Takes::Texts => "a text in quotes, or a list of them",
                 Takes::Path => "a path in quotes",
-                Takes::Text | Takes::Default | Takes::Nothing => "a text in quotes",
+                Takes::Text | Takes::Default | Takes::Rule(_) | Takes::Nothing => "a text in quotes",
             };
             diagnostics.at(&value, format!("`{name}` takes {wanted}: write `{}`", form(known)));
         }
@@ -215,7 +263,8 @@ impl Grammar {
 
     /// The message about an unknown word: what is probably meant, or all that there is.
     fn unknown(&self, unknown: &str) -> String {
-        let start = format!("`#[{}(..)]` knows no `{unknown}`", self.name);
+        let end = if self.name.contains('(') { ")" } else { "" };
+        let start = format!("`#[{}(..){end}]` knows no `{unknown}`", self.name);
         if let Some((_, hint)) = self.hints.iter().find(|(word, _)| *word == unknown) {
             return format!("{start}: {hint}");
         }
@@ -246,6 +295,7 @@ fn form(word: &Word) -> String {
         Takes::Text | Takes::Texts => format!("{name} = \"..\""),
         Takes::Path => format!("{name} = \"path::to::karat\""),
         Takes::Default => format!("{name} = value"),
+        Takes::Rule(rule) => rule.form().to_owned(),
         Takes::Nothing => name.to_owned(),
     }
 }
@@ -296,6 +346,6 @@ fn path(value: &Expr) -> Option<Value> {
 pub(crate) fn crate_path(settings: &[Setting]) -> Option<&Path> {
     settings.iter().find_map(|setting| match &setting.value {
         Value::Path(path) => Some(path),
-        Value::Text(_) | Value::Texts(_) | Value::Default(_) | Value::Nothing => None,
+        Value::Text(_) | Value::Texts(_) | Value::Default(_) | Value::Rule(_) | Value::Nothing => None,
     })
 }

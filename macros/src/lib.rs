@@ -16,7 +16,9 @@ mod docs;
 mod items;
 mod module;
 mod naming;
+mod number;
 mod reward;
+mod rules;
 mod runtime;
 mod signature;
 mod source;
@@ -75,8 +77,25 @@ mod types;
 /// | a field's description | its doc comment, or `desc = ".."`, which wins; both take `include_str!` and other macros |
 /// | other names that a model may use for an output | `#[output(alias = "reply")]`, `alias = ["reply", "response"]` |
 /// | what stands for an output that the model leaves out | `#[output(default)]`, `#[output(default = 3)]`; an `Option` needs none |
+/// | rules that an output's values have to keep | `#[output(range(0..=10))]` and the words below |
 /// | a field's name in prompts | its identifier without `r#`, or `#[serde(rename = "..")]`, `#[serde(rename_all = "..")]` on the struct |
 /// | karat's path, if it is not a dependency by itself | `#[signature(crate = "facade::karat")]`; a name changed in Cargo.toml is found |
+///
+/// # Rules
+///
+/// A rule is shown to the model and enforced: an answer that breaks it is an error that names field, rule and value, and is asked
+/// for again as one that cannot be read. No value is changed to keep a rule. On an `Option` they hold for what is there.
+///
+/// | word | values |
+/// |---|---|
+/// | `range(0..=10)`, `range(0.0..1.0)`, `range(min = 0, max = 10)`, also `exclusive_min`, `exclusive_max` | numbers |
+/// | `length(1..=40)`, `length(min = 1, max = 40)`, `length(equal = 5)` | characters of a text, items of a list, entries of a map |
+/// | `pattern = "^[a-z]+$"` | texts in which the regular expression finds something |
+/// | `one_of("a", "b")` | these alone |
+/// | `inner(range(..), length(..), pattern = "..", one_of(..))` | the items of a list |
+/// | `check = path::to::fn`, `check(path::to::fn, "an even number")` | those for which the fn, given a reference, returns `true` or `Ok(())`; the words are for the model |
+///
+/// What schemars' attributes declare within a field's type is shown and enforced likewise. A default and demos are not checked.
 ///
 /// `Clone` and `Debug` are always derived; every derive under the attribute goes to all three structs, and so do other attributes. A
 /// derive *above* the attribute is seen by the first struct alone.

@@ -87,6 +87,47 @@ pub(crate) fn argument(ty: &Type) -> Option<&Type> {
     }
 }
 
+/// What a type's values are, as far as the names of std's types say.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Kind<'a> {
+    Text,
+    Number,
+    Truth,
+    /// With the type of its items.
+    List(Option<&'a Type>),
+    Map,
+}
+
+const NUMBERS: [&str; 14] =
+    ["u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32", "f64"];
+
+/// The kind of a type and the type without what may stand around it; `None` for a type of the user's.
+pub(crate) fn kind(ty: &Type) -> Option<(Kind<'_>, &Type)> {
+    let ty = without_option(ty);
+    if let Type::Array(array) = ty {
+        return Some((Kind::List(Some(&array.elem)), ty));
+    }
+    let name = last(ty)?.to_string();
+    let kind = match name.as_str() {
+        "Box" | "Arc" | "Rc" => return kind(argument(ty)?),
+        "String" | "str" | "char" => Kind::Text,
+        "bool" => Kind::Truth,
+        "Vec" | "VecDeque" | "BTreeSet" | "HashSet" => Kind::List(argument(ty)),
+        "BTreeMap" | "HashMap" => Kind::Map,
+        name if NUMBERS.contains(&name) => Kind::Number,
+        _ => return None,
+    };
+    Some((kind, ty))
+}
+
+/// The type within an `Option`, else the type.
+pub(crate) fn without_option(ty: &Type) -> &Type {
+    match last(ty) {
+        Some(name) if name == "Option" => argument(ty).unwrap_or(ty),
+        _ => ty,
+    }
+}
+
 /// True if these words follow one another in the tokens, with at most `::` between them.
 pub(crate) fn mentions(tokens: &TokenStream, words: &[&str]) -> bool {
     let mut flat = Vec::new();

@@ -104,6 +104,8 @@ pub enum ErrorKind {
     Filtered,
     /// The model's text could not be read as the signature's output fields.
     Parse,
+    /// The model's answer was read, and a value of it breaks a rule that the signature declares.
+    Violation,
     /// No rollout succeeded, or more of them failed than were tolerated.
     Exhausted,
     /// User code (a module or a reward) panicked; the panic was caught.
@@ -350,8 +352,10 @@ predicates! {
     is_refused: Refused | Filtered;
     /// The provider's content filter held the answer back.
     is_filtered: Filtered;
-    /// The model's text could not be read as the signature's output fields.
-    is_parse: Parse;
+    /// The model's text could not be read as the signature's output fields, or a value breaks a rule of its field.
+    is_parse: Parse | Violation;
+    /// The model's answer was read, and a value of it breaks a rule that the signature declares.
+    is_violation: Violation;
     /// No rollout succeeded, or more of them failed than were tolerated.
     is_exhausted: Exhausted;
     /// User code panicked; the panic was caught.

@@ -34,7 +34,7 @@ pub use self::{
     batch::{Batch, BatchItem, BatchStop, Batched, Parallel},
     budget::Budget,
     error::{Error, ErrorKind, Result},
-    field::{Field, FieldRole, FieldType, FieldValue, Reader, Writer},
+    field::{Bound, CheckOutcome, Field, FieldRole, FieldType, FieldValue, Reader, Rules, Writer},
     history::History,
     json::{Repair, Repairs},
     lm::{
@@ -65,10 +65,14 @@ pub mod __private {
     pub use std::{clone::Clone, fmt::Debug, future::Future, option::Option, result::Result as StdResult};
 
     pub use karat_macros::{DeriveModule, DeriveSignature, Inert};
+    pub use serde_json::Value;
 
     pub use crate::{
         error::Result,
-        field::{Field as FieldSpec, OwnDefault, Reader, SignatureField as FieldType, Writer, to_value},
+        field::{
+            CheckOutcome, Field as FieldSpec, OwnDefault, Reader, SignatureField as FieldType, Writer,
+            to_value,
+        },
         module::{Module, Traverse, Walker, WalkerMut},
         prediction::{ForwardOutput, Prediction},
         reward::{IntoScore, Sourced},

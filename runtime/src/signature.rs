@@ -263,6 +263,23 @@ impl Layout {
         Ok(index)
     }
 
+    /// Whether the rules of its fields can be kept at all.
+    ///
+    /// # Errors
+    /// [`is_config`](Error::is_config): those of a field cannot; a pattern is none, or a rule does not suit the type.
+    pub(crate) fn check_rules(&self) -> Result<()> {
+        let mut mistakes =
+            self.outputs.iter().filter_map(|slot| Some((slot, slot.compiled.mistake.as_ref()?)));
+        match mistakes.next() {
+            None => Ok(()),
+            Some((slot, why)) => {
+                let message =
+                    format!("the rules of the field `{}` of `{}`: {why}", slot.name(), self.signature);
+                Err(Error::config(message).with_field(slot.name()))
+            }
+        }
+    }
+
     /// The value of the field of earlier turns, among those of the typed struct.
     pub(crate) fn history_of(&self, own: &[Value]) -> Option<Value> {
         own.get(self.history.as_ref()?.1.own?).cloned()

@@ -13,7 +13,7 @@ use std::{
 
 use karat::{
     BoxFuture, JsonAdapter, LanguageModel, Lm, Module, Predict, Reply, Result, ScriptedLm,
-    lm::{Completion, Request, Response},
+    lm::{Completion, Request, Response, ResponseFormat, Takes},
     signature,
 };
 
@@ -43,6 +43,11 @@ impl LanguageModel for Logged {
             }
             outcome
         })
+    }
+
+    /// A layer hands it on, so that an adapter asks for the best form that the model takes.
+    fn takes(&self, format: &ResponseFormat) -> Takes {
+        self.inner.takes(format)
     }
 }
 

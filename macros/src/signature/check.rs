@@ -133,6 +133,7 @@ fn check_fields(raw: Vec<RawField>, case: Case, diagnostics: &mut Diagnostics) -
 
         let mut description = Text::of_docs(&field.attrs);
         let mut default = None;
+        let mut rules = Vec::new();
         for Setting { word, value } in marks.into_iter().flat_map(|mark| mark.settings) {
             match value {
                 Value::Text(text) => description = Text::of_value(&text),
@@ -143,6 +144,7 @@ fn check_fields(raw: Vec<RawField>, case: Case, diagnostics: &mut Diagnostics) -
                     let own = quote_spanned!(naming::place(ty)=> <#ty as __k::OwnDefault>::own_default);
                     default = Some(Expr::Verbatim(quote_spanned!(word.span()=> #own())));
                 }
+                Value::Rule(rule) => rules.extend(rule.suits(&word, &field.ty, diagnostics).then_some(rule)),
                 Value::Path(_) | Value::Nothing => {}
             }
         }
@@ -157,6 +159,7 @@ fn check_fields(raw: Vec<RawField>, case: Case, diagnostics: &mut Diagnostics) -
             description,
             aliases: Vec::new(),
             default,
+            rules,
         });
     }
     // Only now are all names known, that of a field below its alias too.

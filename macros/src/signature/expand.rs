@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     derives::{self, CLONE, DEBUG},
-    naming,
+    naming, rules,
     runtime::Runtime,
 };
 
@@ -100,7 +100,7 @@ fn expand_signature(signature: &Signature) -> TokenStream {
 
 /// The static facts of a field.
 fn expand_facts(field: &Field) -> TokenStream {
-    let Field { ty, name, description, aliases, default, .. } = field;
+    let Field { ty, name, description, aliases, default, rules, .. } = field;
     let aliases = (!aliases.is_empty()).then(|| quote!(.alias(&[#(#aliases),*])));
     let role = match field.role {
         Role::Input => quote!(INPUT),
@@ -114,7 +114,11 @@ fn expand_facts(field: &Field) -> TokenStream {
             __k::to_value(&__d)
         }))
     });
-    quote!(#base.named(#name, #description) #aliases #default)
+    let rules = (!rules.is_empty()).then(|| {
+        let rules = rules::expand(rules.iter(), ty);
+        quote!(.rules(#rules))
+    });
+    quote!(#base.named(#name, #description) #aliases #default #rules)
 }
 
 /// The shims that hand a half's values to the engine and take them from it.

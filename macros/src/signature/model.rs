@@ -4,7 +4,7 @@ use quote::format_ident;
 use syn::{Attribute, Expr, Ident, Item, LitStr, Path, Type, Visibility};
 
 use super::role::Role;
-use crate::docs::Text;
+use crate::{docs::Text, rules::Rule};
 
 /// A checked signature.
 pub(crate) struct Signature {
@@ -38,6 +38,8 @@ pub(crate) struct Field {
     pub(crate) aliases: Vec<LitStr>,
     /// What stands for a value that the model leaves out.
     pub(crate) default: Option<Expr>,
+    /// What its values have to keep.
+    pub(crate) rules: Vec<Rule>,
 }
 
 impl Signature {

@@ -1,6 +1,6 @@
 //! Many texts looked for at once, in time linear in all of them: the automaton of Aho and Corasick (1975).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 /// How many kinds of texts are told apart.
 const KINDS: usize = 3;
@@ -8,17 +8,19 @@ const KINDS: usize = 3;
 #[derive(Default)]
 struct Node {
     /// The first byte that goes on from here, with where to; the others are in [`Automaton::more`].
-    next: Option<(u8, usize)>,
+    next: Option<(u8, u32)>,
+    /// True if other bytes go on too.
+    has_more: bool,
     /// Where to go on if no byte does.
-    fallback: usize,
+    fallback: u32,
     /// The length of the longest text of each kind that ends here.
-    longest: [usize; KINDS],
+    longest: [u32; KINDS],
 }
 
 /// The texts to look for.
 pub(super) struct Automaton {
     nodes: Vec<Node>,
-    more: HashMap<(usize, u8), usize>,
+    more: HashMap<(u32, u8), u32>,
 }
 
 impl Automaton {
@@ -32,70 +34,79 @@ impl Automaton {
                     None => this.add(at, *byte),
                 };
             }
-            if let Some(longest) = this.nodes.get_mut(at).and_then(|node| node.longest.get_mut(kind)) {
-                *longest = text.len();
+            if let Some(longest) = this.node_mut(at).and_then(|node| node.longest.get_mut(kind)) {
+                *longest = u32::try_from(text.len()).unwrap_or_default();
             }
         }
         this.link();
         this
     }
 
-    fn next(&self, at: usize, byte: u8) -> Option<usize> {
-        match self.nodes.get(at)?.next? {
+    fn node(&self, at: u32) -> Option<&Node> {
+        self.nodes.get(at as usize)
+    }
+
+    fn node_mut(&mut self, at: u32) -> Option<&mut Node> {
+        self.nodes.get_mut(at as usize)
+    }
+
+    fn next(&self, at: u32, byte: u8) -> Option<u32> {
+        let node = self.node(at)?;
+        match node.next? {
             (own, next) if own == byte => Some(next),
-            _ => self.more.get(&(at, byte)).copied(),
+            _ if node.has_more => self.more.get(&(at, byte)).copied(),
+            _ => None,
         }
     }
 
-    fn add(&mut self, at: usize, byte: u8) -> usize {
-        let new = self.nodes.len();
+    /// A new node; the root again, which ends the text, where there are more than 32 bits can count.
+    fn add(&mut self, at: u32, byte: u8) -> u32 {
+        let Ok(new) = u32::try_from(self.nodes.len()) else { return 0 };
         self.nodes.push(Node::default());
-        match self.nodes.get_mut(at).map(|node| &mut node.next) {
-            Some(next @ None) => *next = Some((byte, new)),
-            _ => {
+        match self.node_mut(at) {
+            Some(Node { next: next @ None, .. }) => *next = Some((byte, new)),
+            Some(node) => {
+                node.has_more = true;
                 self.more.insert((at, byte), new);
             }
+            None => {}
         }
         new
     }
 
     /// Sets where each node falls back to, nearest to the root first.
     fn link(&mut self) {
-        let mut children: HashMap<usize, Vec<(u8, usize)>> = HashMap::new();
+        let mut children: HashMap<u32, Vec<(u8, u32)>> = HashMap::new();
         for ((at, byte), next) in &self.more {
             children.entry(*at).or_default().push((*byte, *next));
         }
-        let mut level = vec![0];
-        while !level.is_empty() {
-            let mut below = Vec::new();
-            for at in level {
-                let first = self.nodes.get(at).and_then(|node| node.next);
-                let others = children.get(&at).into_iter().flatten().copied();
-                for (byte, child) in first.into_iter().chain(others) {
-                    let fallback = match at {
-                        0 => 0,
-                        _ => self.step(self.nodes.get(at).map_or(0, |node| node.fallback), byte),
-                    };
-                    let inherited = self.nodes.get(fallback).map(|node| node.longest).unwrap_or_default();
-                    if let Some(node) = self.nodes.get_mut(child) {
-                        node.fallback = fallback;
-                        for (own, inherited) in node.longest.iter_mut().zip(inherited) {
-                            *own = if *own == 0 { inherited } else { *own };
-                        }
+        let mut queue = VecDeque::from([0]);
+        while let Some(at) = queue.pop_front() {
+            let (first, has_more) = self.node(at).map(|node| (node.next, node.has_more)).unwrap_or_default();
+            let others = has_more.then(|| children.remove(&at)).flatten().unwrap_or_default();
+            for (byte, child) in first.into_iter().chain(others) {
+                let fallback = match at {
+                    0 => 0,
+                    _ => self.step(self.node(at).map_or(0, |node| node.fallback), byte),
+                };
+                let inherited = self.node(fallback).map(|node| node.longest).unwrap_or_default();
+                if let Some(node) = self.node_mut(child) {
+                    node.fallback = fallback;
+                    for (own, inherited) in node.longest.iter_mut().zip(inherited) {
+                        *own = if *own == 0 { inherited } else { *own };
                     }
-                    below.push(child);
                 }
+                queue.push_back(child);
             }
-            level = below;
         }
     }
 
-    fn step(&self, mut at: usize, byte: u8) -> usize {
+    fn step(&self, mut at: u32, byte: u8) -> u32 {
         loop {
             match self.next(at, byte) {
                 Some(next) => return next,
                 None if at == 0 => return 0,
-                None => at = self.nodes.get(at).map_or(0, |node| node.fallback),
+                None => at = self.node(at).map_or(0, |node| node.fallback),
             }
         }
     }
@@ -106,10 +117,10 @@ impl Automaton {
         let mut at = 0;
         for (index, byte) in text.iter().enumerate() {
             at = self.step(at, *byte);
-            let longest = self.nodes.get(at).map(|node| node.longest).unwrap_or_default();
+            let longest = self.node(at).map(|node| node.longest).unwrap_or_default();
             let end = index + 1;
             for (cover, length) in covers.iter_mut().zip(longest).filter(|(_, length)| *length > 0) {
-                let mut start = end - length;
+                let mut start = end - length as usize;
                 while let Some((last, _)) = cover.last().copied().filter(|(_, last_end)| *last_end >= start) {
                     start = start.min(last);
                     cover.pop();

@@ -1,6 +1,6 @@
 //! Outputs as one JSON object.
 
-use std::{cell::OnceCell, fmt::Write as _, sync::Arc};
+use std::{cell::OnceCell, fmt::Write as _, ops::Range, sync::Arc};
 
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json as object};
@@ -10,6 +10,7 @@ use super::{
     chat::{inputs_text, list_inputs, list_outputs, write_extra},
     complete,
     follow::{Follow, JsonFollow},
+    repeats::{Marks, Repeats},
 };
 use crate::{
     error::{Error, Result},
@@ -83,7 +84,8 @@ impl Adapter for JsonAdapter {
             return Err(refused("the answer is not a JSON object".into()));
         }
         let repeated = Repeatable::of(inputs);
-        objects.retain(|found| !repeated.has(text, found));
+        let put_together = Repeats::find(inputs, text, &Braces);
+        objects.retain(|found| !repeated.has(text, found) && !put_together.covers(&(found.start..found.end)));
         let fields: Vec<_> = task.outputs().collect();
         // Where there are several, an answer is one that has a field of the task.
         let has_field = |found: &Found| {
@@ -139,7 +141,13 @@ impl<'a> Repeatable<'a> {
     fn has(&self, text: &str, object: &Found) -> bool {
         let source = &text[object.start..object.end];
         if source == text.trim() {
-            return self.texts.iter().any(|input| input.trim() == source);
+            // The same in another notation is the same.
+            let is_it = |input: &&str| {
+                let found = json::find(input).unwrap_or_default();
+                matches!(&found[..], [one] if one.value == object.value && input.get(one.start..one.end) == Some(input.trim()))
+            };
+            let mut objects = self.texts.iter().filter(|input| input.trim_start().starts_with('{'));
+            return objects.any(is_it) || self.texts.iter().any(|input| input.trim() == source);
         }
         self.texts.iter().any(|input| input.contains(source))
             || self.values.get_or_init(|| self.values()).contains(&object.value)
@@ -151,6 +159,19 @@ impl<'a> Repeatable<'a> {
             .flat_map(|input| json::find(input).unwrap_or_default())
             .map(|found| found.value)
             .collect()
+    }
+}
+
+/// Marks in a reply are the braces of an object: one may begin in one input and end in another.
+struct Braces;
+
+impl Marks for Braces {
+    fn find(&self, _: &str) -> Vec<Range<usize>> {
+        Vec::new()
+    }
+
+    fn is_piece(&self, text: &str) -> bool {
+        text.rfind('{').is_some_and(|open| text.rfind('}').is_none_or(|close| close < open))
     }
 }
 

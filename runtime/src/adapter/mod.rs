@@ -64,7 +64,7 @@ pub trait Adapter: Debug + Send + Sync + 'static {
 
     /// The values of the output fields, in the order of [`Task::outputs`].
     ///
-    /// What the inputs hold must never become an output, even if the model repeats it.
+    /// What the inputs hold must never become an output, even if the model repeats it; [`ChatAdapter`] says what that means.
     ///
     /// # Errors
     /// [`is_parse`](Error::is_parse): a field that is not optional is missing, or the text has another form.
@@ -219,9 +219,14 @@ impl<'a> TaskField<'a> {
         self.description
     }
 
-    /// Its type in words, e.g. `text` or `one of: Low, High`.
+    /// Its type and rules in words, e.g. `text` or `one of: Low, High` or `whole number, from 0 to 10`.
     pub fn type_text(&self) -> &'a str {
         &self.compiled.type_text
+    }
+
+    /// What its values have to keep beside their type, in words, e.g. `from 0 to 10`; may be empty.
+    pub fn rules_text(&self) -> &'a str {
+        &self.compiled.rules_text
     }
 
     /// True if its values are text as it stands.

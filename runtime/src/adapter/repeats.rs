@@ -96,6 +96,11 @@ impl Repeats {
         covers(&self.marked, (start, end.min(start + 1)))
     }
 
+    /// True if the part consists of repeated inputs, whatever they are.
+    pub(super) fn covers(&self, part: &Range<usize>) -> bool {
+        covers(&self.others, self.plain(part))
+    }
+
     /// True if an input is nothing but this mark. Every answer has it too, so what is below it must tell.
     pub(super) fn has_bare(&self, part: &Range<usize>) -> bool {
         covers(&self.marked_or_bare, self.plain(part))
@@ -232,10 +237,12 @@ impl Plain {
         if telling.count() < TELLING {
             return None;
         }
-        let below = text.get(mark.end..)?;
+        // Only so far is looked for the line's end: many marks may stand on one line.
+        let limit = self.places.get(end + BEHIND).copied().unwrap_or(text.len());
+        let below = text.get(mark.end..limit).unwrap_or_default();
         let blank = below.len() - below.trim_start().len();
-        let line = below.get(blank..)?.find('\n').map_or(text.len(), |line| mark.end + blank + line);
-        let behind = index(line).min(end + BEHIND);
+        let line = below.get(blank..).and_then(|below| below.find('\n'));
+        let behind = index(line.map_or(limit, |line| mark.end + blank + line));
         self.bytes.get(before..behind).map(<[u8]>::to_vec)
     }
 }

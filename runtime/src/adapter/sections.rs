@@ -1,6 +1,6 @@
 //! Which markers of a reply count, and what stands below each.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use super::{
     marker::{self, Marker, Place},
@@ -8,7 +8,8 @@ use super::{
     repeats::Repeats,
 };
 
-/// The parts of a reply that stand below the markers of outputs, each with the output's index, in order.
+/// The parts of a reply that stand below the markers of outputs, each with the output's index, in order. `required` tells of each
+/// output whether it must be there.
 ///
 /// # Errors
 /// The index of an output whose markers all stand within lines, and there are several.
@@ -16,10 +17,11 @@ pub(super) fn find<'t>(
     text: &'t str,
     names: &Names,
     repeats: &Repeats,
-) -> Result<Vec<(usize, &'t str)>, usize> {
+    required: &[bool],
+) -> Result<Vec<(usize, Cow<'t, str>)>, usize> {
     let own = marker::find(text).into_iter().filter_map(|marker| Some((names.find(marker.name)?, marker)));
     let own: Vec<_> = own.filter(|(_, marker)| !repeats.has(&marker.core)).collect();
-    let counting = without_borrowed(counting(&own)?, text.len(), repeats);
+    let counting = without_borrowed(counting(&own, required)?, text.len(), repeats);
     let first = counting.first().map_or(text.len(), |(_, marker)| marker.span.start);
     let mut in_block = text.get(..first).is_some_and(|before| fences(before).count() % 2 == 1);
     let mut sections = Vec::new();
@@ -40,6 +42,8 @@ pub(super) fn find<'t>(
             (value, in_block) = within_block(value);
         }
         if let Own::Output(index) = own {
+            let is_quoted = marker.place == Place::Item && part(marker.line..marker.core.start).contains('>');
+            let value = if is_quoted { unquoted(value) } else { Cow::Borrowed(value) };
             sections.push((*index, value));
         }
     }
@@ -47,7 +51,18 @@ pub(super) fn find<'t>(
 }
 
 /// The markers that count: for each field those in the best place.
-fn counting<'m, 't>(own: &'m [(Own, Marker<'t>)]) -> Result<Vec<&'m (Own, Marker<'t>)>, usize> {
+fn counting<'m, 't>(
+    own: &'m [(Own, Marker<'t>)],
+    required: &[bool],
+) -> Result<Vec<&'m (Own, Marker<'t>)>, usize> {
+    // Where all that must be there begins lines of its own, the form is plain, and what stands elsewhere is text.
+    let mut lacks = required.to_vec();
+    for (own, _) in own.iter().filter(|(_, marker)| marker.place == Place::Start) {
+        if let Own::Output(index) = own {
+            lacks.get_mut(*index).into_iter().for_each(|lacks| *lacks = false);
+        }
+    }
+    let is_plain = !lacks.contains(&true);
     // Lines that begin with a marker, and those that end with the end marker, may have more of them within.
     let mut open_line = None;
     let mut closed_line = None;
@@ -70,7 +85,10 @@ fn counting<'m, 't>(own: &'m [(Own, Marker<'t>)]) -> Result<Vec<&'m (Own, Marker
             match (own, marker.place) {
                 (Own::Input(_), place) => place == Place::Start,
                 (Own::Completed, Place::Within) => marker.ends_line,
-                (_, Place::Within) => is_in_line,
+                (Own::Output(_), Place::Within) => {
+                    is_in_line && !is_plain || open_line == Some(marker.line) && *is_closed
+                }
+                (Own::Output(_), Place::Item) => !is_plain,
                 _ => true,
             }
         })
@@ -123,6 +141,19 @@ fn without_borrowed<'m, 't>(
     }
     kept.reverse();
     kept
+}
+
+/// A value without the `>` of a quotation in which its marker stands too, if all of its lines have one.
+fn unquoted(value: &str) -> Cow<'_, str> {
+    let (first, rest) = value.split_once('\n').unwrap_or((value, ""));
+    let lines = rest.lines().map(|line| match line.trim_start().strip_prefix('>') {
+        Some(quoted) => Some(quoted.strip_prefix(' ').unwrap_or(quoted)),
+        None => line.trim().is_empty().then_some(""),
+    });
+    match lines.collect::<Option<Vec<_>>>() {
+        Some(lines) => Cow::Owned(format!("{first}\n{}", lines.join("\n"))),
+        None => Cow::Borrowed(value),
+    }
 }
 
 /// Where each line begins that opens or closes a block of code, with where it ends.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{error::Result, field::FieldValue, lm::Message};
 
-/// Each field on a line behind its label, with the instructions as the only system text and demos as earlier turns. Small
+/// Each field on a line behind its label, with the instructions (and rules that values have to keep) as the only system text and demos as earlier turns. Small
 /// models, which copy a longer form instead of filling it in, answer best like this, with two or three demos; it is meant
 /// for short values, since a blank line ends the answer.
 ///
@@ -28,7 +28,7 @@ impl Adapter for TerseAdapter {
     }
 
     fn prepare(&self, task: &Task<'_>) -> Prepared {
-        let mut prefix = vec![Message::system(task.instructions())];
+        let mut prefix = vec![Message::system(system(task))];
         // Without a word about what is not given: a small model would take it for a part of the task.
         for (demo, _) in task.shown_demos() {
             let [asked, answered] = self.turn(task, demo);
@@ -98,6 +98,13 @@ impl Adapter for TerseAdapter {
         let is_certain = !repeats::could_mark(inputs, &wanted);
         is_certain.then(|| Box::new(LineFollow::new(task.outputs().collect(), wanted, given)) as _)
     }
+}
+
+/// The instructions, and the rules of fields that have any, a line for each.
+fn system(task: &Task<'_>) -> String {
+    let rules = task.outputs().filter(|field| !field.rules_text().is_empty());
+    let lines = rules.map(|field| format!("\n{}: {}.", label(field.name()), field.rules_text()));
+    task.instructions().to_owned() + &lines.collect::<String>()
 }
 
 fn is_blank(text: &str) -> bool {

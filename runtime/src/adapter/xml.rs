@@ -23,7 +23,7 @@ use crate::{
 ///
 /// Rules of reading: only elements with the name (or alias) of one of the signature's output fields count, in any case, with
 /// any attributes; the first of two wins; all other tags stay in the value as they are, and text around the elements is
-/// passed over; tags that come from a repeated input are never read. Blanks around a value are left out; `&lt;`, `&gt;`,
+/// passed over; tags that come from a repeated input, as [`ChatAdapter`](crate::ChatAdapter) tells it, are never read. Blanks around a value are left out; `&lt;`, `&gt;`,
 /// `&amp;`, `&quot;`, `&apos;`, `&#10;` and `&#x41;` stand for their characters. An element without an end is an error, but for
 /// the task's last field, which then reads to the end of the text. `<items />` is an empty list, map or text.
 ///

@@ -8,6 +8,10 @@ use serde_json::{Map, Value};
 use super::{
     Field, FieldValue,
     coerce::{Fit, Misfit, Target},
+    constraints::{Constraints, Violation},
+    merge::merge,
+    rules::{Kinds, Rules},
+    words,
 };
 use crate::json;
 
@@ -28,12 +32,21 @@ pub(crate) struct CompiledField {
     pub(crate) field: Field,
     pub(crate) shape: Shape,
     pub(crate) optional: bool,
-    /// The type in words, for prompts and errors.
+    /// The type and its rules in words, for prompts and errors.
     pub(crate) type_text: String,
+    /// The rules alone; may be empty.
+    pub(crate) rules_text: String,
     /// A narrower schema than the type's own, known only at run time.
     narrowed: Option<Value>,
     /// The schema with its definitions.
     target: Arc<Value>,
+    /// The field's own rules as a schema.
+    own_rules: Arc<Map<String, Value>>,
+    /// The schema with its definitions and the field's own rules.
+    whole: Arc<Value>,
+    constraints: Option<Arc<Constraints>>,
+    /// Why no answer could be right; told at the first call.
+    pub(crate) mistake: Option<String>,
 }
 
 impl CompiledField {
@@ -56,6 +69,17 @@ impl CompiledField {
         narrowed: Option<Value>,
     ) -> Self {
         inline_top(&mut schema, definitions);
+        let mut mistake = None;
+        let rules = field.own_rules();
+        let own_rules = compile(&field, &rules, &schema, definitions).unwrap_or_else(|why| {
+            mistake = Some(why);
+            Map::new()
+        });
+        let (type_text, rules_text) = texts(&schema, &rules, &own_rules, definitions);
+        let mut whole = schema.clone();
+        merge(&mut whole, &own_rules, definitions);
+        // Names are read in another case too, whether the type or a rule lists them.
+        merge(&mut schema, &words::names(&own_rules), definitions);
         let shape = match schema.get("type") {
             Some(Value::String(kind)) if kind == "string" && is_free_text(&schema) => Shape::Text,
             Some(Value::Array(kinds)) if *kinds == ["string", "null"] && is_free_text(&schema) => {
@@ -63,16 +87,65 @@ impl CompiledField {
             }
             _ => Shape::Json,
         };
-        let type_text = describe(&schema, definitions);
-        if let (Some(object), false) = (schema.as_object_mut(), definitions.is_empty()) {
-            object.insert("$defs".into(), Value::Object(definitions.clone()));
+        for schema in [&mut schema, &mut whole] {
+            if let (Some(object), false) = (schema.as_object_mut(), definitions.is_empty()) {
+                object.insert("$defs".into(), Value::Object(definitions.clone()));
+            }
         }
-        Self { field, shape, optional: field.is_optional(), type_text, narrowed, target: Arc::new(schema) }
+        let constraints = Constraints::new(&whole, rules.checks()).map_err(|why| mistake = Some(why)).ok();
+        Self {
+            field,
+            shape,
+            optional: field.is_optional(),
+            type_text,
+            rules_text,
+            narrowed,
+            target: Arc::new(schema),
+            own_rules: Arc::new(own_rules),
+            whole: Arc::new(whole),
+            constraints: constraints.filter(|constraints| !constraints.is_empty()).map(Arc::new),
+            mistake,
+        }
     }
 
-    /// The JSON schema, as part of the generator's schema.
+    /// The JSON schema with the field's own rules, as part of the generator's schema.
     pub(crate) fn schema(&self, generator: &mut SchemaGenerator) -> Value {
-        self.narrowed.clone().unwrap_or_else(|| self.field.schema(generator).to_value())
+        self.with_rules(self.narrowed.clone(), generator)
+    }
+
+    /// The same of the field's type, also where it was narrowed.
+    pub(crate) fn declared_schema(&self, generator: &mut SchemaGenerator) -> Value {
+        self.with_rules(None, generator)
+    }
+
+    fn with_rules(&self, narrowed: Option<Value>, generator: &mut SchemaGenerator) -> Value {
+        let mut schema = narrowed.unwrap_or_else(|| self.field.schema(generator).to_value());
+        if !self.own_rules.is_empty() {
+            merge(&mut schema, &self.own_rules, generator.definitions());
+        }
+        schema
+    }
+
+    /// The rules that a value breaks. One in a form of which the schema does not tell, such as an alias, is looked at as the type
+    /// writes it; what is not of the type at all breaks none, and the typed read tells of it.
+    pub(crate) fn broken(&self, value: &Value) -> Vec<Violation> {
+        let Some(constraints) = &self.constraints else { return Vec::new() };
+        if value.is_null() && self.field.takes_null() {
+            return Vec::new();
+        }
+        let (mut broken, mut is_known) = (Vec::new(), false);
+        if Target::new(&self.target).is_kept_by(value) {
+            let (found, has_other_keys) = constraints.broken(self.name(), &self.whole, value);
+            is_known = !has_other_keys || !found.is_empty();
+            broken = found;
+        }
+        if !is_known {
+            let Some(written) = self.field.reread(value) else { return Vec::new() };
+            (broken, _) = constraints.broken(self.name(), &self.whole, &written);
+            // Another word for one of the values is right, however the type writes it.
+            broken.retain(|violation| violation.is_kept_as_it_was(value, &written));
+        }
+        if broken.is_empty() { constraints.failed(self.name(), value) } else { broken }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -134,8 +207,55 @@ impl CompiledField {
     }
 }
 
+/// The field's own rules as a schema.
+///
+/// # Errors
+/// Why they do not suit its type.
+fn compile(
+    field: &Field,
+    rules: &Rules,
+    schema: &Value,
+    definitions: &Map<String, Value>,
+) -> Result<Map<String, Value>, String> {
+    let root = serde_json::json!({ "$defs": definitions });
+    let own = rules.schema(&Kinds::of(schema, &root))?;
+    match rules.choices().unwrap_or_default().iter().find(|value| field.reread(value).is_none()) {
+        Some(other) => Err(format!("`one_of` names {other}, which is no value of its type")),
+        None => Ok(own),
+    }
+}
+
+/// Type and rules in words, and the rules alone.
+fn texts(
+    schema: &Value,
+    rules: &Rules,
+    own: &Map<String, Value>,
+    definitions: &Map<String, Value>,
+) -> (String, String) {
+    let mut whole = schema.clone();
+    merge(&mut whole, own, definitions);
+    let mut parts = words::rules(&whole);
+    let choices = rules.choices().and_then(words::list);
+    parts.extend(choices);
+    if let Some(items) = whole.get("items") {
+        let choices = own.get("items").and_then(words::choices);
+        let items = words::rules(items).into_iter().chain(choices);
+        parts.extend(items.map(|rule| format!("each item {rule}")));
+    }
+    let checks: Vec<_> = rules.checks().iter().filter_map(|check| check.words.as_deref()).collect();
+    let mut type_text = words::describe(&whole, definitions);
+    if type_text.starts_with(words::OF_SCHEMA) && !own.is_empty() {
+        // The words say more to a model than keywords in the midst of a schema.
+        type_text = words::describe(schema, definitions);
+        parts.iter().for_each(|rule| type_text += &format!(", {rule}"));
+    }
+    checks.iter().for_each(|check| type_text += &format!(", {check}"));
+    parts.extend(checks.into_iter().map(str::to_owned));
+    (type_text, parts.join(", "))
+}
+
 /// A reference at the top hides the type: put the definition in its place.
-fn inline_top(schema: &mut Value, definitions: &Map<String, Value>) {
+pub(super) fn inline_top(schema: &mut Value, definitions: &Map<String, Value>) {
     let definition = schema
         .get("$ref")
         .and_then(Value::as_str)
@@ -149,69 +269,6 @@ fn inline_top(schema: &mut Value, definitions: &Map<String, Value>) {
 
 fn is_free_text(schema: &Value) -> bool {
     ["enum", "const", "format"].iter().all(|keyword| schema.get(keyword).is_none())
-}
-
-/// The names of a schema's values, where it is a plain list of them.
-fn choices(schema: &Value) -> Option<Vec<&str>> {
-    if let Some(names) = schema.get("enum").and_then(Value::as_array) {
-        return names.iter().map(Value::as_str).collect();
-    }
-    let variants = schema.get("oneOf")?.as_array()?;
-    variants.iter().map(|variant| variant.get("const").and_then(Value::as_str)).collect()
-}
-
-/// The schema in a few words, or itself where words do not do.
-fn describe(schema: &Value, definitions: &Map<String, Value>) -> String {
-    if let Some(names) = choices(schema) {
-        return format!("one of: {}", names.join(", "));
-    }
-    match schema.get("type").and_then(Value::as_str) {
-        Some("string") if is_free_text(schema) => return "text".into(),
-        Some("integer") => return "whole number".into(),
-        Some("number") => return "number".into(),
-        Some("boolean") => return "true or false".into(),
-        Some("array") => {
-            if let Some(items) = schema.get("items").filter(|items| items.is_object()) {
-                let mut items = items.clone();
-                inline_top(&mut items, definitions);
-                let items = describe(&items, definitions);
-                if !items.starts_with("JSON") {
-                    return format!("JSON list, each item: {items}");
-                }
-            }
-        }
-        Some("string") => {
-            if let Some(format) = schema.get("format").and_then(Value::as_str) {
-                return format!("text, {format}");
-            }
-        }
-        _ => {}
-    }
-    if let Some([kind, Value::String(null)]) = schema.get("type").and_then(Value::as_array).map(Vec::as_slice)
-    {
-        if null == "null" {
-            let plain = describe(&serde_json::json!({ "type": kind }), definitions);
-            return format!("{plain}, or null");
-        }
-    }
-    let mut whole = schema.clone();
-    if let Value::Object(map) = &mut whole {
-        // `remove` would put the last key in their place.
-        map.shift_remove("title");
-        map.shift_remove("description");
-        if whole_refers(schema) && !definitions.is_empty() {
-            map.insert("$defs".into(), Value::Object(definitions.clone()));
-        }
-    }
-    format!("JSON of the schema {whole}")
-}
-
-fn whole_refers(schema: &Value) -> bool {
-    match schema {
-        Value::Object(map) => map.contains_key("$ref") || map.values().any(whole_refers),
-        Value::Array(items) => items.iter().any(whole_refers),
-        _ => false,
-    }
 }
 
 /// The inside of a text that is one whole Markdown code block, else the text.

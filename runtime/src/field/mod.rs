@@ -2,7 +2,11 @@
 
 mod coerce;
 mod compiled;
+mod constraints;
+mod merge;
+mod rules;
 mod slots;
+mod words;
 
 use std::{any::TypeId, fmt::Debug};
 
@@ -10,11 +14,16 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-pub use self::slots::{Reader, Writer};
+use self::compiled::inline_top;
 pub(crate) use self::{
     coerce::plain,
     compiled::{CompiledField, Shape},
+    constraints::Violation,
     slots::read_value,
+};
+pub use self::{
+    rules::{Bound, CheckOutcome, Rules},
+    slots::{Reader, Writer},
 };
 use crate::{error::Result, history::History, json::Repairs};
 
@@ -49,7 +58,10 @@ pub trait SignatureField: Sized {
     const OUTPUT: Field;
     fn put(&self, writer: &mut Writer);
     fn take(reader: &mut Reader<'_>) -> Result<Self>;
+    fn check(rules: Rules, name: &str, words: &str, test: Test<Self>) -> Rules;
 }
+
+type Test<T> = fn(&T) -> std::result::Result<(), String>;
 
 #[diagnostic::do_not_recommend]
 impl<T: FieldType> SignatureField for T {
@@ -62,6 +74,10 @@ impl<T: FieldType> SignatureField for T {
 
     fn take(reader: &mut Reader<'_>) -> Result<Self> {
         reader.take()
+    }
+
+    fn check(rules: Rules, name: &str, words: &str, test: Test<Self>) -> Rules {
+        rules.check(name, words, test)
     }
 }
 
@@ -128,6 +144,8 @@ pub struct Field {
     takes_null: fn() -> bool,
     is_history: fn() -> bool,
     default: Option<fn() -> Option<Value>>,
+    reread: fn(&Value) -> Option<Value>,
+    rules: Option<fn(Rules) -> Rules>,
 }
 
 impl Field {
@@ -151,6 +169,8 @@ impl Field {
             takes_null: takes_null::<T>,
             is_history: is_history::<T>,
             default: None,
+            reread: reread::<T>,
+            rules: None,
         }
     }
 
@@ -164,6 +184,12 @@ impl Field {
     /// Other names under which a model's answer may give the field.
     pub const fn alias(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
+        self
+    }
+
+    /// What the values of an output field have to keep; see [`Rules`]. Rules on an input are not looked at.
+    pub const fn rules(mut self, rules: fn(Rules) -> Rules) -> Self {
+        self.rules = Some(rules);
         self
     }
 
@@ -214,6 +240,17 @@ impl Field {
         self.role == FieldRole::Input && (self.is_history)()
     }
 
+    /// The field's own rules.
+    fn own_rules(&self) -> Rules {
+        let rules = self.rules.filter(|_| self.role == FieldRole::Output);
+        rules.map(|rules| rules(Rules::default())).unwrap_or_default()
+    }
+
+    /// The value as the type writes it; `None` if it is none of the type.
+    fn reread(&self, value: &Value) -> Option<Value> {
+        (self.reread)(value)
+    }
+
     /// The value that stands for an absent one.
     pub(crate) fn default_value(&self) -> Option<Value> {
         self.default.and_then(|make| make())
@@ -224,6 +261,10 @@ impl Field {
 #[doc(hidden)]
 pub fn to_value<T: Serialize>(value: &T) -> Option<Value> {
     serde_json::to_value(value).ok()
+}
+
+fn reread<T: FieldType>(value: &Value) -> Option<Value> {
+    to_value(&T::deserialize(value).ok()?)
 }
 
 fn subschema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {

@@ -44,7 +44,7 @@ pub(crate) enum Form {
     Vllm,
 }
 
-/// <https://platform.openai.com/docs/guides/structured-outputs>: strict mode and JSON mode.
+/// <https://developers.openai.com/api/docs/guides/structured-outputs>: strict mode and JSON mode.
 pub(super) static OPENAI_API: Structured = Structured {
     schema: Some(Schema {
         form: Form::OpenAi,
@@ -67,12 +67,12 @@ pub(super) static GROQ: Structured = Structured {
     }),
 };
 
-/// <https://openrouter.ai/docs/features/structured-outputs>: the schema goes on to whatever provider has the model.
+/// <https://openrouter.ai/docs/structured-outputs>: the schema goes on to whatever provider has the model.
 pub(super) static OPENROUTER: Structured = Structured {
     schema: Some(Schema { form: Form::OpenAi, strict: &PLAIN, loose: Some(&PLAIN_LOOSE), ..USUAL }),
 };
 
-/// <https://docs.together.ai/docs/json-mode>: "any schema you supply", by engines that it does not name.
+/// <https://docs.together.ai/docs/inference/chat/structured-outputs>: "any schema you supply", by engines that it does not name.
 pub(super) static TOGETHER: Structured =
     Structured { schema: Some(Schema { strict: &PLAIN_LOOSE, ..USUAL }) };
 
@@ -86,11 +86,11 @@ pub(super) static SGLANG: Structured = Structured { schema: Some(Schema { strict
 /// <https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md>, and its `grammars/README.md`.
 pub(super) static LLAMACPP: Structured = Structured { schema: Some(Schema { strict: &LLAMA_CPP, ..USUAL }) };
 
-/// <https://docs.ollama.com/capabilities/structured-outputs>: its compatible API (`openai/openai.go`) hands the schema on as its own
+/// <https://ollama.com/blog/structured-outputs>: its compatible API (`openai/openai.go`) hands the schema on as its own
 /// `format`, which llama.cpp's converter reads.
 pub(super) static OLLAMA: Structured = Structured { schema: Some(Schema { strict: &LLAMA_CPP, ..USUAL }) };
 
-/// <https://api-docs.deepseek.com/guides/json_mode>: `json_object` alone.
+/// <https://platform.deepseek.com/api-docs/guides/json_mode/>: `json_object` alone.
 pub(super) static DEEPSEEK: Structured = Structured { schema: None };
 
 impl Schema {

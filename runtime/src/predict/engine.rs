@@ -11,12 +11,12 @@ use serde_json::Value;
 use super::{
     live::Live,
     predictor::{OnParseError, Predictor, Ready},
-    reasoning,
+    reasoning, violation,
 };
 use crate::{
     adapter::{Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared},
     error::{Error, ErrorKind, Result},
-    field::{FieldRole, FieldValue},
+    field::{FieldRole, FieldValue, Violation},
     json::Repairs,
     lm::{Completion, Config, Finish, Lm, Message, Prompt, Request, Response, ResponseFormat, Takes, Usage},
     prediction::Reading,
@@ -96,6 +96,7 @@ pub(super) fn first_prompt(predictor: &Predictor, given: &Given) -> Prompt {
 pub(super) fn read(predictor: &Predictor, given: &Given, text: &str) -> Result<Vec<Option<Value>>> {
     let (task, adapter) = (predictor.task(), &predictor.state.adapter);
     let (_, text) = reasoning::split(text, |name| adapter.owns_tag(&task, name));
+    predictor.state.layout.check_rules()?;
     let values = adapter.read(&task, &given.inputs(predictor), text)?;
     Ok(all_settled(&predictor.state.layout, values)?.0)
 }
@@ -106,34 +107,47 @@ type Fields = (Vec<Option<Value>>, Vec<(&'static str, Repairs)>);
 /// The values as the fields' types want them.
 ///
 /// # Errors
-/// As [`settled`]'s.
+/// As [`settled`]'s; [`is_violation`](Error::is_violation): values break rules of their fields.
 fn all_settled(layout: &Layout, found: Vec<Option<FieldValue>>) -> Result<Fields> {
     let mut values = Vec::with_capacity(found.len());
     let mut repairs = Vec::new();
+    let mut broken = Vec::new();
     for (slot, found) in layout.outputs.iter().zip(found) {
-        let (value, mended) = settled(slot, found)?;
+        let Settled { value, repairs: mended, violations } = settled(slot, found)?;
         values.push(value);
         if !mended.is_empty() {
             repairs.push((slot.name(), mended));
         }
+        broken.push((slot.name(), violations));
     }
+    violation::all_kept(broken)?;
     Ok((values, repairs))
 }
 
-/// The value as the field's type wants it, and what was mended; the field's default if it has one and was left out.
+/// What a field's value comes to.
+#[derive(Default)]
+pub(super) struct Settled {
+    /// The value as the field's type wants it; the field's default if it has one and was left out.
+    pub(super) value: Option<Value>,
+    pub(super) repairs: Repairs,
+    pub(super) violations: Vec<Violation>,
+}
+
+/// Brings a field's value to its type.
 ///
 /// # Errors
 /// [`is_parse`](Error::is_parse): the type would take the value and change it.
-pub(super) fn settled(slot: &Slot, found: Option<FieldValue>) -> Result<(Option<Value>, Repairs)> {
+pub(super) fn settled(slot: &Slot, found: Option<FieldValue>) -> Result<Settled> {
     let field = &slot.compiled.field;
     let found = found.filter(|found| !found.value.is_null() || field.takes_null() || !field.is_optional());
     let Some(found) = found else {
-        return Ok((field.default_value(), Repairs::default()));
+        return Ok(Settled { value: field.default_value(), ..Settled::default() });
     };
     let FieldValue { value, repairs } = slot.compiled.settle(found).map_err(|misfit| {
         Error::parse(format!("the field `{}`: {}", slot.name(), misfit.message)).with_field(slot.name())
     })?;
-    Ok((Some(value), repairs))
+    let violations = slot.compiled.broken(&value);
+    Ok(Settled { value: Some(value), repairs, violations })
 }
 
 fn prompt(predictor: &Predictor, adapter: &Arc<dyn Adapter>, prepared: &Prepared, given: &Given) -> Prompt {
@@ -164,6 +178,7 @@ async fn attempt(
     if let Some(mistake) = &state.mistake {
         return Err(mistake.clone());
     }
+    state.layout.check_rules()?;
     let lm = predictor.resolve_lm()?;
     let task = predictor.task();
     let inputs = given.inputs(predictor);

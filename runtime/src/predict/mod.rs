@@ -6,6 +6,7 @@ mod pieces;
 mod predictor;
 mod reasoning;
 mod teller;
+mod violation;
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
@@ -252,7 +253,8 @@ impl<S: Signature> Predict<S> {
     /// Reads a model's text as a call with this input would; for tests of prompts and adapters.
     ///
     /// # Errors
-    /// [`is_parse`](Error::is_parse): the text cannot be read as the output fields.
+    /// [`is_parse`](Error::is_parse): the text cannot be read as the output fields, or a value breaks a rule of its field;
+    /// [`is_config`](Error::is_config): the rules of a field cannot be kept.
     pub fn parse(&self, input: &S::Input, text: &str) -> Result<S::Output> {
         let values = engine::read(&self.predictor, &self.given(input, &[])?, text)?;
         self.predictor

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{engine::settled, pieces::Pieces, predictor::Predictor};
+use super::{
+    engine::{Settled, settled},
+    pieces::Pieces,
+    predictor::Predictor,
+};
 use crate::{
     adapter::{Followed, text_of},
     error::Error,
@@ -78,8 +82,11 @@ impl<'a> Teller<'a> {
                 let Some(index) = self.close() else { return };
                 let Some(slot) = self.slots.get(index) else { return };
                 // A value that does not fit ends the run as an error, once the answer is whole.
-                if let Ok((Some(value), _)) = settled(slot, Some(value)) {
-                    self.finish(index, value);
+                match settled(slot, Some(value)) {
+                    Ok(Settled { value: Some(value), violations, .. }) if violations.is_empty() => {
+                        self.finish(index, value);
+                    }
+                    _ => {}
                 }
             }
         }

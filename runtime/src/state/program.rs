@@ -200,7 +200,7 @@ impl ProgramField {
             settings.inline_subschemas = false;
         });
         let mut generator = SchemaGenerator::new(settings);
-        let mut schema = slot.compiled.field.schema(&mut generator).to_value();
+        let mut schema = slot.compiled.declared_schema(&mut generator);
         let definitions = generator.take_definitions(true);
         if let (Some(object), false) = (schema.as_object_mut(), definitions.is_empty()) {
             object.insert("$defs".into(), Value::Object(definitions));

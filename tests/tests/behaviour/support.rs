@@ -310,3 +310,10 @@ impl tracing::Subscriber for Warnings {
     fn enter(&self, _: &tracing::span::Id) {}
     fn exit(&self, _: &tracing::span::Id) {}
 }
+
+/// The error of an answer that breaks a rule.
+pub fn violation<T: std::fmt::Debug>(outcome: Result<T, Error>) -> Error {
+    let error = outcome.unwrap_err();
+    assert!(error.is_violation() && error.is_parse(), "{error:?}");
+    error
+}

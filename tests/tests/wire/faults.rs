@@ -60,6 +60,12 @@ async fn a_used_up_quota_is_no_rate_limit() {
 }
 
 #[tokio::test]
+async fn an_answer_that_fails_the_providers_own_check_is_a_parse_error_and_no_bad_request() {
+    let error = error(refusal(400, json!("json_validate_failed"), "invalid_request_error")).await;
+    assert!(error.is_parse() && error.status() == Some(400), "{error}");
+}
+
+#[tokio::test]
 async fn an_unknown_model_is_named() {
     let error = error(refusal(404, json!("model_not_found"), "invalid_request_error")).await;
     assert!(error.is_unknown_model() && error.to_string().contains("the model `gpt-x`"), "{error}");

@@ -144,7 +144,10 @@ fn plain() -> Value {
     schema(
         json!({
             "count": { "description": "at least 1; at most 5", "type": "integer" },
-            "why": { "description": "default: \"\"; at most 40 characters", "type": ["string", "null"] },
+            "why": {
+                "description": "default: \"\"; at most 40 characters",
+                "anyOf": [{ "type": "string" }, { "type": "null" }],
+            },
         }),
         json!({
             "description": "the items, in this order: integer, string",

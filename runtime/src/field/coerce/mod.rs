@@ -68,7 +68,7 @@ impl From<&str> for Misfit {
 }
 
 /// The deepest schema that is followed: one may refer to itself.
-const DEPTH: usize = 128;
+pub(super) const DEPTH: usize = 128;
 
 /// A schema with its definitions.
 #[derive(Clone, Copy)]
@@ -76,12 +76,24 @@ pub(crate) struct Target<'a> {
     schema: &'a Value,
     root: &'a Value,
     depth: usize,
+    /// False if any value of the type will do where names are listed.
+    with_names: bool,
 }
 
 impl<'a> Target<'a> {
     /// A schema that holds its own definitions.
     pub(crate) fn new(root: &'a Value) -> Self {
-        Self { schema: root, root, depth: 0 }
+        Self { schema: root, root, depth: 0, with_names: true }
+    }
+
+    /// The types alone of a part of a schema that holds the definitions, without the names that it lists.
+    pub(super) fn types_of(root: &'a Value, schema: &'a Value) -> Self {
+        Self { schema, root, depth: 0, with_names: false }
+    }
+
+    /// True if the value is as the schema wants it, whatever the schema demands beside types.
+    pub(super) fn is_kept_by(self, value: &Value) -> bool {
+        self.coerce(value).is_ok_and(|fit| fit.cost == 0)
     }
 
     /// A part of it.
@@ -99,7 +111,11 @@ impl<'a> Target<'a> {
     /// It does not fit.
     pub(crate) fn coerce(self, value: &Value) -> Result<Fit, Misfit> {
         if self.depth > DEPTH {
-            return Err("the value is nested too deeply".into());
+            return match self.with_names {
+                true => Err("the value is nested too deeply".into()),
+                // Which type it is of was seen before.
+                false => Ok(Fit::exact(value.clone())),
+            };
         }
         // serde writes a flattened type, and the tag of an enum, into one object with what stands beside them.
         let is_part = ["$ref", "anyOf", "oneOf"].iter().any(|keyword| self.key(keyword).is_some());
@@ -125,7 +141,8 @@ impl<'a> Target<'a> {
         if let Some(only) = self.key("const") {
             return choose(std::slice::from_ref(only), value);
         }
-        if let Some(choices) = self.key("enum").and_then(Value::as_array) {
+        let names = self.key("enum").filter(|_| self.with_names);
+        if let Some(choices) = names.and_then(Value::as_array) {
             return choose(choices, value);
         }
         match self.key("type") {
@@ -145,7 +162,7 @@ impl<'a> Target<'a> {
         for keyword in ["$ref", "anyOf", "oneOf"] {
             let Some(beside) = self.key(keyword) else { continue };
             let part = Value::from_iter([(keyword, beside.clone())]);
-            let next = Target { schema: &part, root: self.root, depth: self.depth + 1 }.coerce(&fit.value)?;
+            let next = Target { schema: &part, depth: self.depth + 1, ..self }.coerce(&fit.value)?;
             fit.repairs.extend(next.repairs);
             fit = Fit { value: next.value, cost: fit.cost + next.cost, ..fit };
         }
@@ -333,7 +350,8 @@ pub(crate) fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-fn same(a: &Value, b: &Value) -> bool {
+/// Equal, numbers by value.
+pub(super) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
         _ => a == b,

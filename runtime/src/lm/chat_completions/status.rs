@@ -88,6 +88,8 @@ fn kind_of_code(code: &str) -> Option<ErrorKind> {
         "model_not_found" | "model_decommissioned" => ErrorKind::UnknownModel,
         "invalid_api_key" | "authentication_error" => ErrorKind::Auth,
         "content_filter" | "content_policy_violation" => ErrorKind::Filtered,
+        // Groq's, for an answer that does not fit the schema: the form of the request is not at fault.
+        "json_validate_failed" => ErrorKind::Parse,
         _ => return None,
     })
 }

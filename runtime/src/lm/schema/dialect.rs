@@ -20,6 +20,8 @@ pub(crate) struct Dialect {
     pub(super) grammar: bool,
     /// The largest count that it takes in rules about lengths, where it has such a bound.
     pub(super) max_count: Option<u64>,
+    /// Whether it takes a list of types for a value or null; else that is a union.
+    pub(super) type_lists: bool,
     /// Whether it takes `prefixItems`, and with it lists whose items have types of their own.
     pub(super) tuples: bool,
     /// Whether it takes objects with keys that the schema does not name, and how it says that any value will do.
@@ -128,12 +130,13 @@ pub(super) static STANDARD: Dialect = Dialect {
     patterns: Patterns::All,
     grammar: false,
     max_count: None,
+    type_lists: true,
     tuples: true,
     open: Some(AnyValue::NoKeyword),
     limits: None,
 };
 
-/// OpenAI's strict mode: <https://platform.openai.com/docs/guides/structured-outputs#supported-schemas>.
+/// OpenAI's strict mode: <https://developers.openai.com/api/docs/guides/structured-outputs#supported-schemas>.
 const OPENAI_STRICT: Dialect = Dialect {
     name: "OpenAI's strict mode",
     rules: &[
@@ -161,6 +164,7 @@ const OPENAI_STRICT: Dialect = Dialect {
     patterns: Patterns::All,
     grammar: false,
     max_count: None,
+    type_lists: true,
     tuples: false,
     open: None,
     limits: Some(&Limits {
@@ -173,11 +177,13 @@ const OPENAI_STRICT: Dialect = Dialect {
     }),
 };
 
-/// Types, names and unions alone, which every provider behind a router takes; Anthropic's, for one, refuses bounds.
+/// Types, names and unions alone, which every provider behind a router takes; Anthropic, for one, refuses bounds and lists of
+/// types.
 const PLAIN_STRICT: Dialect = Dialect {
     name: "a strict mode",
     rules: &[],
     formats: Formats::These(&[]),
+    type_lists: false,
     limits: None,
     ..OPENAI_STRICT
 };
@@ -217,6 +223,7 @@ const GRAMMAR: Dialect = Dialect {
     patterns: Patterns::All,
     grammar: true,
     max_count: None,
+    type_lists: true,
     tuples: true,
     open: Some(AnyValue::NoKeyword),
     limits: None,

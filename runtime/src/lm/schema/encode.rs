@@ -12,7 +12,7 @@ use super::{
 };
 
 /// How many parts a schema may have. More are a type made of itself, which would grow without end.
-const PARTS: usize = 50_000;
+const PARTS: usize = 20_000;
 
 /// How deep parts may stand in each other, definitions apart.
 const DEPTH: usize = 64;
@@ -92,11 +92,11 @@ impl Encoded {
     }
 
     /// The same or null.
-    fn or_null(self) -> Self {
+    fn or_null(self, type_lists: bool) -> Self {
         let Self { mut map, note } = self;
         let kind = map.get("type").and_then(Value::as_str).map(str::to_owned);
         match kind.as_deref() {
-            Some("string" | "integer" | "number" | "boolean") if !map.contains_key("enum") => {
+            Some("string" | "integer" | "number" | "boolean") if type_lists && !map.contains_key("enum") => {
                 map.insert("type".into(), json!([kind, "null"]));
                 return Self { map, note };
             }
@@ -245,7 +245,7 @@ impl Encoder<'_> {
         let encoded = self.schema(schema, place)?;
         Ok(match is_required || self.takes_null(&encoded.map, 0) {
             true => encoded,
-            false => encoded.or_null(),
+            false => encoded.or_null(self.dialect.type_lists),
         })
     }
 

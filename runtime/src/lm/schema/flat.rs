@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Refusal,
-    words::{add, is_annotation},
+    words::{RULES, add, is_annotation, rule},
 };
 
 /// How deep definitions are followed into each other.
@@ -141,6 +141,7 @@ impl Flat {
 
 /// Adds the keywords of another schema that has to hold too.
 fn merge(map: &mut Map<String, Value>, other: Map<String, Value>, place: &str) -> Result<(), Refusal> {
+    let mut remarks = Vec::new();
     for (keyword, value) in other {
         let Some(own) = map.get_mut(&keyword) else {
             map.insert(keyword, value);
@@ -190,9 +191,16 @@ fn merge(map: &mut Map<String, Value>, other: Map<String, Value>, place: &str) -
                 }
             }
             (keyword, _, _) if is_annotation(keyword) => {}
+            // A schema has one of each; the other is told.
+            (keyword, _, value) if RULES.contains(&keyword) => remarks.extend(rule(keyword, &value)),
             (keyword, _, _) => {
                 return Err(Refusal::cannot(place, format!("has two rules `{keyword}` that differ")));
             }
+        }
+    }
+    for remark in remarks {
+        if let Value::String(told) = map.entry("description").or_insert_with(|| "".into()) {
+            add(told, &remark);
         }
     }
     Ok(())

@@ -228,6 +228,25 @@ fn a_reference_to_the_root_becomes_one_to_a_definition() {
 }
 
 #[test]
+fn definitions_of_odd_names_get_plain_ones() {
+    let names = ["a/b", "a~b", "a b", "", "Ünïcode", "$ref", "properties"];
+    let point =
+        |name: &str| json!({ "$ref": format!("#/$defs/{}", name.replace('~', "~0").replace('/', "~1")) });
+    let properties: Map<_, _> = names.iter().map(|name| ((*name).to_owned(), point(name))).collect();
+    let definitions: Map<_, _> =
+        names.iter().map(|name| ((*name).to_owned(), json!({ "enum": [name] }))).collect();
+    let schema =
+        json!({ "type": "object", "properties": properties, "required": names, "$defs": definitions });
+    let value: Map<_, _> = names.iter().map(|name| ((*name).to_owned(), json!(name))).collect();
+    for dialect in ALL {
+        let written = encode(&schema, dialect).unwrap();
+        well_formed(&written, dialect);
+        assert_eq!(written["$defs"].as_object().unwrap().len(), names.len());
+        jsonschema::draft202012::new(&written).unwrap().validate(&json!(value)).unwrap();
+    }
+}
+
+#[test]
 fn rules_for_grammars_are_those_that_their_readers_know() {
     let field = |dialect, rule: Value| {
         let schema = json!({ "type": "object", "properties": { "a": rule }, "required": ["a"] });
@@ -343,4 +362,73 @@ fn a_schema_is_written_once_for_each_dialect() {
     let first = schema.clone().written(&OPENAI).unwrap();
     assert!(std::sync::Arc::ptr_eq(&first, &schema.written(&OPENAI).unwrap()));
     assert_ne!(*first, *schema.written(&LLAMA_CPP).unwrap());
+}
+
+/// Numbers that look random, the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+
+    /// A schema, or something else in the place of one.
+    fn schema(&mut self, depth: u64) -> Value {
+        let mut map = Map::new();
+        for _ in 0..self.roll(5) {
+            let inner = |dice: &mut Self| if depth == 0 { json!(true) } else { dice.schema(depth - 1) };
+            let list = |dice: &mut Self| (0..dice.roll(4)).map(|_| inner(dice)).collect::<Vec<_>>();
+            let kinds = ["string", "integer", "number", "boolean", "null", "array", "object"];
+            let kind = kinds[self.roll(7) as usize];
+            let (keyword, value) = match self.roll(20) {
+                0 => ("type", json!(kind)),
+                1 => ("type", json!([kind, "null"])),
+                2 => ("type", json!([kind, "string", "array"])),
+                3 => ("$ref", json!(["#/$defs/A", "#/$defs/B", "#", "#/nowhere"].get(self.roll(4) as usize))),
+                4 => ("anyOf", json!(list(self))),
+                5 => ("oneOf", json!(list(self))),
+                6 => ("allOf", json!(list(self))),
+                7 => ("enum", json!([kind, 1, null, [1]])),
+                8 => {
+                    ("const", [json!(null), json!(1.5), json!("x"), json!({})][self.roll(4) as usize].clone())
+                }
+                9 | 10 => ("properties", json!({ "a": inner(self), "type": inner(self) })),
+                11 => ("required", json!(["a", "absent"])),
+                12 => ("additionalProperties", inner(self)),
+                13 => ("items", inner(self)),
+                14 => ("prefixItems", json!(list(self))),
+                15 => ("minItems", json!(self.roll(3))),
+                16 => ("pattern", json!("^[a")),
+                17 => ("minimum", json!(-0.5)),
+                18 => ("description", json!("words")),
+                _ => ("default", json!(5)),
+            };
+            map.insert(keyword.into(), value);
+        }
+        match self.roll(12) {
+            0 => Value::Bool(self.roll(2) == 0),
+            _ => Value::Object(map),
+        }
+    }
+}
+
+#[test]
+fn whatever_the_schema_what_is_written_obeys_the_dialect() {
+    let mut dice = Dice(7);
+    let mut count = 0;
+    for _ in 0..800 {
+        let schema = json!({
+            "type": "object",
+            "properties": { "a": dice.schema(3), "b": dice.schema(3) },
+            "$defs": { "A": dice.schema(2), "B": dice.schema(2) },
+        });
+        for dialect in ALL {
+            if let Ok(written) = encode(&schema, dialect) {
+                well_formed(&written, dialect);
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 800, "{count}");
 }

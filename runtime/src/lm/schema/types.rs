@@ -26,7 +26,7 @@ pub(super) fn plain(
     match kinds.as_slice() {
         [] => encoder.any(place),
         [one] => of_type(encoder, one, map, told, place),
-        [one, null] | [null, one] if null == "null" && nullable(one) => {
+        [one, null] | [null, one] if null == "null" && nullable(one) && encoder.dialect.type_lists => {
             let mut schema = of_type(encoder, one, map, told, place)?;
             schema.insert("type".into(), json!([one, "null"]));
             Ok(schema)

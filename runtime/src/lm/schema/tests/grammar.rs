@@ -37,16 +37,25 @@ fn part(schema: &Value, definitions: &Map<String, Value>, dialect: &Dialect) {
         Some(Value::String(kind)) => vec![kind.as_str()],
         Some(Value::Array(kinds)) if kinds.len() == 6 => return assert!(dialect.open.is_some()),
         Some(Value::Array(kinds)) => {
-            assert!(kinds.len() == 2 && kinds[1] == "null" && kinds[0] != "object" && kinds[0] != "array");
+            assert!(
+                dialect.type_lists
+                    && kinds.len() == 2
+                    && kinds[1] == "null"
+                    && kinds[0] != "object"
+                    && kinds[0] != "array"
+            );
             vec![kinds[0].as_str().unwrap()]
         }
         None => return assert!(dialect.open.is_some() && keys.is_empty(), "{schema}"),
         other => panic!("{other:?}"),
     };
+    if map.contains_key("enum") {
+        return assert!(keys.iter().all(|key| *key == "type" || *key == "enum"), "{schema}");
+    }
     let structure: &[&str] = match kinds[0] {
         "object" => &["properties", "required", "additionalProperties"],
         "array" => &["items", "prefixItems"],
-        _ => &["enum"],
+        _ => &[],
     };
     for key in keys.iter().filter(|key| **key != "type") {
         assert!(
