@@ -1,5 +1,7 @@
 //! The one error type: opaque, with predicates, and with everything that is known about the failure.
 
+mod retry;
+
 use std::{any::Any, fmt, ops::Deref, sync::Arc, time::Duration};
 
 use serde_json::Value;
@@ -37,6 +39,8 @@ struct Inner {
     outputs: Vec<(&'static str, Value)>,
     status: Option<u16>,
     retry_after: Option<Duration>,
+    should_retry: Option<bool>,
+    attempts: u32,
     rollouts: Arc<[Rollout]>,
     run: Option<Arc<(Trace, Usage)>>,
     source: Option<Cause>,
@@ -130,6 +134,8 @@ impl Error {
             outputs: Vec::new(),
             status: None,
             retry_after: None,
+            should_retry: None,
+            attempts: 1,
             rollouts: Arc::new([]),
             run: None,
             source: None,
@@ -215,12 +221,6 @@ impl Error {
         self
     }
 
-    /// Adds the time that the server asked to wait.
-    pub fn with_retry_after(mut self, wait: Duration) -> Self {
-        self.0.retry_after = Some(wait);
-        self
-    }
-
     /// Adds the report of the rollouts that came before the failure.
     pub fn with_rollouts(mut self, rollouts: impl Into<Arc<[Rollout]>>) -> Self {
         self.0.rollouts = rollouts.into();
@@ -282,11 +282,6 @@ impl Error {
     /// The HTTP status, where there was one.
     pub fn status(&self) -> Option<u16> {
         self.0.status
-    }
-
-    /// How long the server asked to wait before the next request.
-    pub fn retry_after(&self) -> Option<Duration> {
-        self.0.retry_after
     }
 
     /// Every rollout that was run before the failure; empty outside of [`BestOfN`](crate::BestOfN) and

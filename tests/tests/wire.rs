@@ -9,6 +9,8 @@ mod environment;
 #[path = "wire/faults.rs"]
 mod faults;
 mod log;
+#[path = "wire/retry.rs"]
+mod retry;
 #[path = "wire/secrets.rs"]
 mod secrets;
 #[path = "wire/stream.rs"]
@@ -19,7 +21,7 @@ mod structured;
 use std::error::Error as _;
 
 use karat::{
-    Error, Lm, Result,
+    Error, Lm, Result, Retry,
     lm::{Completion, Message, Request, Response, ResponseFormat, Usage},
 };
 use serde_json::{Value, json};
@@ -28,8 +30,9 @@ use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 /// A key that must never show up anywhere but in the `Authorization` header.
 const KEY: &str = "sk-canary/7f3a";
 
+/// Fails at the first failure; `retry.rs` has those that try again.
 fn lm(uri: &str) -> Lm {
-    Lm::new("openai/gpt-x").unwrap().base_url(uri).api_key(KEY)
+    Lm::new("openai/gpt-x").unwrap().base_url(uri).api_key(KEY).retry(Retry::none())
 }
 
 fn hi() -> Request {

@@ -59,6 +59,8 @@ pub trait Layer: Send + Sync + 'static {
 /// the order in which they were added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
+    /// Retries and the deadline.
+    Retry,
     /// The user's own.
     Own,
 }
@@ -93,10 +95,14 @@ impl Layers {
             .get_or_init(|| self.layers.iter().fold(model.clone(), |inner, (_, layer)| layer.layer(inner)))
     }
 
-    /// True if both are the same layers.
+    /// True if both are the same layers; those that are told apart by their settings are not looked at.
     pub(super) fn are(&self, other: &Layers) -> bool {
-        self.layers.len() == other.layers.len()
-            && self.layers.iter().zip(&other.layers).all(|((_, one), (_, other))| Arc::ptr_eq(one, other))
+        fn by_identity(layers: &Layers) -> impl Iterator<Item = &Arc<dyn Layer>> {
+            layers.layers.iter().filter(|(place, _)| *place != Place::Retry).map(|(_, layer)| layer)
+        }
+        let mut others = by_identity(other);
+        by_identity(self).all(|one| others.next().is_some_and(|other| Arc::ptr_eq(one, other)))
+            && others.next().is_none()
     }
 }
 

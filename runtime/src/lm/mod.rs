@@ -8,9 +8,12 @@ mod message;
 mod prices;
 mod provider;
 mod request;
+mod retry;
 mod schema;
 mod scripted;
 mod structured;
+mod timeouts;
+mod waiting;
 
 use std::{
     fmt,
@@ -29,6 +32,7 @@ use self::{
     history::{Call, Log},
     layer::{Layers, Place},
     provider::Provider,
+    retry::Policy,
 };
 pub use self::{
     delta::{Delta, DeltaPart, Tell},
@@ -37,8 +41,10 @@ pub use self::{
     message::{Message, Prompt, Role},
     prices::{Cost, Price, Prices},
     request::{Completion, Config, Finish, Request, Response, ResponseFormat, Takes, Usage},
+    retry::Retry,
     schema::AnswerSchema,
     scripted::{Reply, ScriptedLm},
+    timeouts::Timeouts,
 };
 use crate::error::{Error, Result};
 
@@ -138,6 +144,8 @@ struct Inner {
     /// The same model as a concrete client, while its address and key may still be set.
     client: Option<ChatCompletions>,
     layers: Layers,
+    /// What the layer at [`Place::Retry`] does; there is none where it does nothing.
+    policy: Policy,
     price: Option<Price>,
     config: Config,
     /// What a state file of DSPy says of the LM that karat has no use for; kept for the next file.
@@ -154,8 +162,8 @@ impl Lm {
     /// `llamacpp`, `openrouter`, `groq`, `deepseek`, `together`.
     ///
     /// The API key is read from the provider's usual environment variable (`OPENAI_API_KEY`, ...) when none is set with
-    /// [`api_key`](Lm::api_key). Nothing is sent before the first call. A request that takes longer than 600 s fails; for less,
-    /// use a wrapper's `deadline` or tokio's `timeout`.
+    /// [`api_key`](Lm::api_key). Nothing is sent before the first call. What fails for now is [tried again](Lm::retry), for up to
+    /// 600 s in all ([`deadline`](Lm::deadline)).
     ///
     /// # Errors
     /// [`is_config`](Error::is_config): the name has no provider, or an unknown one.
@@ -170,7 +178,8 @@ impl Lm {
     }
 
     fn from_client(client: ChatCompletions) -> Self {
-        Self::from_parts(Arc::new(client.clone()), Some(client))
+        let lm = Self::from_parts(Arc::new(client.clone()), Some(client));
+        lm.with_policy(|policy| *policy = Policy::usual())
     }
 
     fn from_parts(model: Arc<dyn LanguageModel>, client: Option<ChatCompletions>) -> Self {
@@ -179,6 +188,7 @@ impl Lm {
             model,
             client,
             layers: Layers::default(),
+            policy: Policy::none(),
             price: None,
             config: Config::default(),
             foreign_state: Arc::default(),
@@ -411,14 +421,16 @@ impl fmt::Debug for Lm {
 }
 
 /// Equal if they are the same model generating in the same way: the same address and key, or the same object of your own, in
-/// the same layers; whatever their histories.
+/// the same layers, with the same limits and retries; whatever their histories.
 impl PartialEq for Lm {
     fn eq(&self, other: &Self) -> bool {
         let same_model = match (&self.inner.client, &other.inner.client) {
             (Some(client), Some(other)) => client == other,
             _ => Arc::ptr_eq(&self.inner.model, &other.inner.model),
         };
-        same_model && self.inner.layers.are(&other.inner.layers) && self.config() == other.config()
+        let same_layers =
+            self.inner.layers.are(&other.inner.layers) && self.inner.policy == other.inner.policy;
+        same_model && same_layers && self.config() == other.config()
     }
 }
 

@@ -359,7 +359,7 @@ impl Call<'_> {
             let elapsed = start.elapsed();
             let usage = match &outcome {
                 Ok(response) => Usage { calls: response.usage.calls.max(1), ..response.usage },
-                Err(_) => Usage { calls: 1, ..Usage::default() },
+                Err(error) => Usage { calls: error.attempts().max(1).into(), ..Usage::default() },
             };
             self.spend(Usage { calls: usage.calls - 1, ..usage });
             let record =

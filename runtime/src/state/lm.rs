@@ -32,14 +32,17 @@ const SECRET: [&str; 13] = [
 /// The class of DSPy's own LM, whose layout this is.
 const CLASS: (&str, &str) = ("_dspy_lm_class", "dspy.clients.lm.LM");
 
-/// What DSPy's LM has beside the model and its generation settings, with DSPy's defaults. karat has no use for it and keeps it
-/// for the next file.
+/// How often a failed call is made again: one less than karat's attempts.
+const RETRIES: &str = "num_retries";
+
+/// What DSPy's LM has beside the model and its generation settings, with DSPy's defaults. karat has no use for it, the retries
+/// apart, and keeps it for the next file.
 fn beside() -> [(&'static str, Value); 7] {
     [
         (CLASS.0, CLASS.1.into()),
         ("model_type", "chat".into()),
         ("cache", true.into()),
-        ("num_retries", 3.into()),
+        (RETRIES, 3.into()),
         ("finetuning_model", Value::Null),
         ("launch_kwargs", json!({})),
         ("train_kwargs", json!({})),
@@ -58,6 +61,7 @@ pub(super) fn dump(lm: &Lm) -> Value {
     let mut entry: Map<String, Value> =
         beside().map(|(key, value)| (key.to_owned(), value)).into_iter().collect();
     entry.insert("model".into(), model.into());
+    entry.insert(RETRIES.into(), lm.attempts().saturating_sub(1).into());
     let Config { temperature, max_tokens, n, seed, stop, rollout_id, params } = lm.config();
     entry.insert("temperature".into(), json!(temperature));
     entry.insert("max_tokens".into(), json!(max_tokens));
@@ -122,6 +126,10 @@ fn configured(mut lm: Lm, model: String, mut entry: Map<String, Value>) -> Resul
     let mut foreign = Map::new();
     if lm.litellm_name().as_deref() != Some(&model) {
         foreign.insert("model".into(), model.into());
+    }
+    if let Some(retries) = entry.get(RETRIES).and_then(whole) {
+        entry.shift_remove(RETRIES);
+        lm = lm.with_attempts(u32::try_from(retries).unwrap_or(u32::MAX).saturating_add(1));
     }
     for (key, default) in beside() {
         if let Some(value) = entry.shift_remove(key).filter(|value| *value != default) {

@@ -2,7 +2,7 @@
 
 use karat::{
     BestOfN, BoxFuture, CallHistory, Error, ErrorKind, JsonAdapter, LanguageModel, Lm, Module, OnParseError,
-    Predict, Refine, Reply, Result, ScriptedLm,
+    Predict, Refine, Reply, Result, Retry, ScriptedLm,
     lm::{Request, Response},
 };
 use tokio::time::timeout;
@@ -229,7 +229,11 @@ async fn no_secret_is_in_it() {
     let qa = Predict::<Qa>::new().lm(&lm).param("extra_body", secret);
     qa.call(ask()).await.unwrap();
     // A client with a key, whose server cannot be reached.
-    let client = Lm::new("openai/gpt-x").unwrap().base_url("http://127.0.0.1:1/v1").api_key(CANARY);
+    let client = Lm::new("openai/gpt-x")
+        .unwrap()
+        .base_url("http://127.0.0.1:1/v1")
+        .api_key(CANARY)
+        .retry(Retry::none());
     client.complete(hi("x")).await.unwrap_err();
     for history in [qa.history(), client.history()] {
         assert_eq!(history.len(), 1);

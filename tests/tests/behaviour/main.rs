@@ -27,6 +27,7 @@ mod predict_in_full;
 mod programs;
 mod prompts;
 mod refine;
+mod retry;
 mod reward;
 mod several;
 mod state;

@@ -1,6 +1,6 @@
 //! What a state says of LMs: settings come back, addresses on demand, keys never.
 
-use karat::{Lm, Module};
+use karat::{Lm, Module, Retry};
 use serde_json::{Value, json};
 
 use super::state::{json, program, state, tuned};
@@ -159,4 +159,28 @@ async fn an_lm_of_the_programs_own_stays_the_very_same_at_a_load() {
     twins.load_state(&Twins::new().dump_state()).unwrap();
     twins.call(ask()).await.unwrap();
     assert_eq!(twins.history().len(), 1, "one of the two is to keep no history");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dspys_retries_are_karats_attempts_less_one() {
+    // Nobody listens there.
+    let lm = |retries: &str| {
+        let lm = format!(
+            r#"{{"model": "llamacpp/x", "num_retries": {retries}, "api_base": "http://127.0.0.1:1/v1"}}"#
+        );
+        let mut fresh = program();
+        fresh.load_state(&state(&with_lm(&lm)).allow_unsafe_lm_state(true)).unwrap();
+        fresh
+    };
+    for (retries, attempts) in [("0", 1), ("2", 3), ("3", 4)] {
+        let loaded = lm(retries);
+        let error = loaded.query.predictor().lm().unwrap().complete(hi("hi")).await.unwrap_err();
+        assert_eq!(error.attempts(), attempts, "{error}");
+        assert_eq!(json(&loaded)["query"]["lm"]["num_retries"].to_string(), retries);
+    }
+    // What is no count is kept for DSPy.
+    assert_eq!(json(&lm("null"))["query"]["lm"]["num_retries"], Value::Null);
+    let mut fresh = program();
+    fresh.set_lm(&Lm::new("openai/x").unwrap().retry(Retry::new().attempts(6)));
+    assert_eq!(json(&fresh)["query"]["lm"]["num_retries"], 5);
 }

@@ -244,7 +244,7 @@ async fn an_error_inside_a_success_is_an_error() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_twice() {
+async fn without_retries_nothing_is_sent_twice() {
     let server = MockServer::start().await;
     for status in [429, 500, 503] {
         Mock::given(matchers::any())

@@ -100,14 +100,25 @@ fn parse(call: &Call<'_>, reply: &Reply) -> Result<Answer> {
     if reply.body.trim_ascii().is_empty() {
         return Err(bad("has an empty body"));
     }
-    let encoding = header(reply, &CONTENT_ENCODING);
-    if !matches!(&*encoding, "" | "identity") {
-        return Err(bad(&format!("is compressed ({encoding}), which was not asked for")));
-    }
+    refuse_compressed(call, reply)?;
     if !is_json(&header(reply, &CONTENT_TYPE)) {
         return Err(bad("is not JSON by its content type"));
     }
     json(call, reply, &reply.body)
+}
+
+/// Nothing is ever unpacked, so that no small answer can become a large one.
+///
+/// # Errors
+/// [`ErrorKind::BadResponse`].
+pub(super) fn refuse_compressed(call: &Call<'_>, reply: &Reply) -> Result<()> {
+    match &*header(reply, &CONTENT_ENCODING) {
+        "" | "identity" => Ok(()),
+        other => {
+            let what = format!("is compressed ({other}), which was not asked for");
+            Err(bad_response(call, reply, &what))
+        }
+    }
 }
 
 /// The JSON that a reply, or an event of it, holds.

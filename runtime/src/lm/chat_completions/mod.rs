@@ -1,9 +1,10 @@
-//! The client of the Chat Completions API: one request, one answer, no retries.
+//! The client of the Chat Completions API: one request, one answer; retries are made around it.
 
 mod answer;
 mod body;
 mod endpoint;
 mod excerpt;
+mod retry_after;
 mod sse;
 mod status;
 mod stream;
@@ -15,7 +16,9 @@ use std::{fmt, sync::Arc};
 use secrecy::{ExposeSecret, SecretString};
 
 use self::endpoint::Endpoint;
-use super::{BoxFuture, LanguageModel, Request, Response, ResponseFormat, Takes, Tell, provider::Provider};
+use super::{
+    BoxFuture, LanguageModel, Request, Response, ResponseFormat, Takes, Tell, Timeouts, provider::Provider,
+};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A model behind a server that speaks the Chat Completions API. Cheap to clone.
@@ -27,11 +30,13 @@ pub(crate) struct ChatCompletions {
     name: Arc<str>,
     base_url: Option<Arc<str>>,
     api_key: Option<SecretString>,
+    timeouts: Timeouts,
 }
 
 impl ChatCompletions {
     pub(crate) fn new(provider: &'static Provider, model: &str) -> Self {
-        Self { provider, name: format!("{}/{model}", provider.name).into(), base_url: None, api_key: None }
+        let name = format!("{}/{model}", provider.name).into();
+        Self { provider, name, base_url: None, api_key: None, timeouts: Timeouts::new() }
     }
 
     pub(crate) fn base_url(mut self, url: impl Into<String>) -> Self {
@@ -41,6 +46,11 @@ impl ChatCompletions {
 
     pub(crate) fn api_key(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(SecretString::from(key.into()));
+        self
+    }
+
+    pub(crate) fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
         self
     }
 
@@ -103,13 +113,14 @@ impl LanguageModel for ChatCompletions {
     }
 }
 
-/// The same server, model and key.
+/// The same server, model, key and limits.
 impl PartialEq for ChatCompletions {
     fn eq(&self, other: &Self) -> bool {
         fn key(client: &ChatCompletions) -> Option<&str> {
             client.api_key.as_ref().map(ExposeSecret::expose_secret)
         }
-        self.name == other.name && self.base_url == other.base_url && key(self) == key(other)
+        let same_server = self.name == other.name && self.base_url == other.base_url;
+        same_server && key(self) == key(other) && self.timeouts == other.timeouts
     }
 }
 

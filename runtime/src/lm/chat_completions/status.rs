@@ -1,14 +1,9 @@
 //! Errors that the server tells: by its status and by the typed codes in its body, never by the words of its message.
 
-use std::time::Duration;
-
-use reqwest::{
-    Url,
-    header::{HeaderMap, LOCATION, RETRY_AFTER},
-};
+use reqwest::{Url, header::LOCATION};
 use serde_json::Value;
 
-use super::{Call, endpoint, transport::Reply};
+use super::{Call, endpoint, retry_after, transport::Reply};
 use crate::error::{Error, ErrorKind};
 
 /// The error of a reply whose status is not a success.
@@ -25,10 +20,8 @@ pub(super) fn refused(call: &Call<'_>, reply: &Reply) -> Error {
         };
     }
     let error = said.error(call, reply.status);
-    match retry_after(&reply.headers) {
-        Some(wait) => error.with_retry_after(wait),
-        None => error,
-    }
+    let error = retry_after::wait(&reply.headers).into_iter().fold(error, Error::with_retry_after);
+    retry_after::should_retry(&reply.headers).into_iter().fold(error, Error::with_should_retry)
 }
 
 /// The error of a reply that calls itself a success and holds an error: OpenRouter answers so when a model fails after the
@@ -161,20 +154,10 @@ fn place(url: &Url) -> String {
     format!("{}://{}{}", url.scheme(), endpoint::host(url), url.path())
 }
 
-/// How long the server asks to wait: `retry-after-ms`, else `retry-after` in seconds; fractions count, and of a header given
-/// twice the first that can be read. Dates are not read: there the caller's own back-off counts.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = |name: &str, unit: f64| {
-        let values = headers.get_all(name).into_iter();
-        let mut numbers = values.filter_map(|value| value.to_str().ok()?.trim().parse::<f64>().ok());
-        // Refuses what is negative, too large or not a number.
-        numbers.find_map(|number| Duration::try_from_secs_f64(number * unit).ok())
-    };
-    seconds("retry-after-ms", 0.001).or_else(|| seconds(RETRY_AFTER.as_str(), 1.0))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
 
     use super::{super::with_call, *};
@@ -269,21 +252,12 @@ mod tests {
     }
 
     #[test]
-    fn the_time_to_wait_is_read_from_numbers_and_never_fails() {
-        let wait = |headers: &[(&'static str, &str)]| {
-            with_call(|call| refused(call, &reply(429, headers, "")).retry_after())
-        };
-        assert_eq!(wait(&[("retry-after", "2")]), Some(Duration::from_secs(2)));
-        assert_eq!(wait(&[("retry-after", " 0.5 ")]), Some(Duration::from_millis(500)));
-        assert_eq!(
-            wait(&[("retry-after", "9"), ("retry-after-ms", "250")]),
-            Some(Duration::from_millis(250))
-        );
-        assert_eq!(wait(&[("retry-after", "soon"), ("retry-after", "3")]), Some(Duration::from_secs(3)));
-        assert_eq!(wait(&[("retry-after-ms", "x"), ("retry-after", "3")]), Some(Duration::from_secs(3)));
-        for garbage in ["", "-1", "NaN", "inf", "1e300", "soon", "Wed, 21 Oct 2015 07:28:00 GMT"] {
-            assert_eq!(wait(&[("retry-after", garbage)]), None, "{garbage}");
-        }
+    fn what_the_headers_say_of_another_attempt_is_kept() {
+        let headers = [("retry-after", "2"), ("x-should-retry", "false")];
+        let error = with_call(|call| refused(call, &reply(429, &headers, "")));
+        assert_eq!((error.retry_after(), error.is_transient()), (Some(Duration::from_secs(2)), false));
+        let plain = with_call(|call| refused(call, &reply(503, &[], "")));
+        assert_eq!((plain.retry_after(), plain.is_transient()), (None, true));
     }
 
     #[test]

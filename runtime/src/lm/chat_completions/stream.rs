@@ -62,6 +62,7 @@ pub(super) async fn read(
     tell: &mut Tell<'_>,
 ) -> Result<Response> {
     let mut building = Building { asked, reply: opened.head(), ..Building::default() };
+    answer::refuse_compressed(call, &building.reply)?;
     let mut events = Events::default();
     while !building.done {
         let chunk = opened.chunk(call).await;

@@ -14,10 +14,16 @@ use reqwest::{
     redirect, retry,
 };
 use secrecy::ExposeSecret;
-use tokio::runtime::{Handle, Id};
+use tokio::{
+    runtime::{Handle, Id},
+    task::coop::consume_budget,
+};
 
 use super::Call;
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    lm::waiting::watch,
+};
 
 /// The most bytes of an answer that are read.
 const BODY_CAP: usize = 16 << 20;
@@ -25,14 +31,12 @@ const BODY_CAP: usize = 16 << 20;
 /// The most bytes of an error's body that are read; the rest is not needed.
 const ERROR_BODY_CAP: usize = 64 << 10;
 
-/// How long a request may take in all; models that think take minutes.
-const TIMEOUT: Duration = Duration::from_secs(600);
+/// How long the body of an error may take; the status alone says enough.
+const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
 
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a connection may be silent before the system asks the other side whether it is still there.
-const KEEPALIVE: Duration = Duration::from_secs(30);
+/// How long a connection may be silent before the system asks the other side whether it is still there, and how long it waits
+/// for each of three answers. One that is gone is known to be after a minute.
+const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// A server's reply, whatever its status.
 #[derive(Default)]
@@ -59,7 +63,7 @@ impl Opened {
         let body = match response.status().is_success() {
             true => whole_body(call, response).await?,
             // The status counts, whatever becomes of the body.
-            false => start_of_body(response).await,
+            false => start_of_body(call, response).await,
         };
         Ok(Reply { status, headers, body })
     }
@@ -74,7 +78,7 @@ impl Opened {
     /// # Errors
     /// [`ErrorKind::Connect`], [`ErrorKind::Timeout`].
     pub(super) async fn chunk(&mut self, call: &Call<'_>) -> Result<Option<impl AsRef<[u8]> + use<>>> {
-        self.response.chunk().await.map_err(|error| failed(call, error, "in the middle of the answer"))
+        chunk(call, &mut self.response).await
     }
 
     /// Takes in what is left of the body if it is there already, so that the connection can be used again.
@@ -91,7 +95,6 @@ pub(super) async fn post(call: &Call<'_>, body: Vec<u8>) -> Result<Opened> {
     let client = client(call)?;
     let mut request = client
         .post(call.endpoint.url.clone())
-        .timeout(TIMEOUT)
         .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
         .body(body);
     if let Some(key) = &call.endpoint.key {
@@ -101,7 +104,11 @@ pub(super) async fn post(call: &Call<'_>, body: Vec<u8>) -> Result<Opened> {
         value.set_sensitive(true);
         request = request.header(AUTHORIZATION, value);
     }
-    let mut response = request.send().await.map_err(|error| failed(call, error, "before the answer"))?;
+    let limit = call.client.timeouts.first_byte;
+    let (response, _) = watch(Some(limit), request.send()).await;
+    let late = || too_late(call, format_args!("no beginning of an answer within the limit of {limit:?}"));
+    let response = response.ok_or_else(late)?;
+    let mut response = response.map_err(|error| failed(call, error, "before the answer"))?;
     let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
     Ok(Opened { status, headers, response })
 }
@@ -118,32 +125,52 @@ async fn whole_body(call: &Call<'_>, mut response: reqwest::Response) -> Result<
         return Err(too_large());
     }
     let mut body = Vec::with_capacity(announced);
-    while let Some(chunk) =
-        response.chunk().await.map_err(|error| failed(call, error, "in the middle of the answer"))?
-    {
+    while let Some(chunk) = chunk(call, &mut response).await? {
+        let chunk = chunk.as_ref();
         if body.len() + chunk.len() > BODY_CAP {
             return Err(too_large());
         }
-        body.extend_from_slice(&chunk);
+        body.extend_from_slice(chunk);
     }
     Ok(body)
 }
 
-async fn start_of_body(mut response: reqwest::Response) -> Vec<u8> {
+/// The next bytes of a body, within the limit of their silence.
+async fn chunk(
+    call: &Call<'_>,
+    response: &mut reqwest::Response,
+) -> Result<Option<impl AsRef<[u8]> + use<>>> {
+    // Lets others have their turn, limits of time among them, where a server sends faster than anybody can read.
+    consume_budget().await;
+    let limit = call.client.timeouts.idle;
+    let (chunk, _) = watch(Some(limit), response.chunk()).await;
+    let late =
+        || too_late(call, format_args!("the answer was silent for longer than the limit of {limit:?}"));
+    chunk.ok_or_else(late)?.map_err(|error| failed(call, error, "in the middle of the answer"))
+}
+
+async fn start_of_body(call: &Call<'_>, mut response: reqwest::Response) -> Vec<u8> {
     let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        body.extend_from_slice(&chunk);
-        if body.len() >= ERROR_BODY_CAP {
-            body.truncate(ERROR_BODY_CAP);
-            break;
+    let read = async {
+        while let Ok(Some(chunk)) = chunk(call, &mut response).await {
+            body.extend_from_slice(chunk.as_ref());
+            if body.len() >= ERROR_BODY_CAP {
+                body.truncate(ERROR_BODY_CAP);
+                break;
+            }
         }
-    }
+    };
+    let _ = watch(Some(ERROR_BODY_TIME), read).await;
     body
 }
 
-/// The clients of this process, one for each async runtime, the newest last: a pooled connection is driven by the runtime in
-/// which it was opened, and one whose runtime stands still would hang.
-static CLIENTS: Mutex<Vec<(Id, Client)>> = Mutex::new(Vec::new());
+fn too_late(call: &Call<'_>, what: impl std::fmt::Display) -> Error {
+    call.error(ErrorKind::Timeout, format_args!("{what}: raise it with `.timeouts(..)`, or try again later"))
+}
+
+/// The clients of this process, one for each async runtime and limit of connecting, the newest last: a pooled connection is
+/// driven by the runtime in which it was opened, and one whose runtime stands still would hang.
+static CLIENTS: Mutex<Vec<((Id, Duration), Client)>> = Mutex::new(Vec::new());
 
 /// How many of them are kept. Runtimes come and go in tests; a program has one or two.
 const KEPT: usize = 8;
@@ -154,16 +181,18 @@ fn client(call: &Call<'_>) -> Result<Client> {
             call.error(ErrorKind::Config, "called outside of a Tokio runtime: run it under `#[tokio::main]`")
         })?
         .id();
+    let connect = call.client.timeouts.connect;
+    let key = (runtime, connect);
     let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, client)) = clients.iter().find(|(id, _)| *id == runtime) {
+    if let Some((_, client)) = clients.iter().find(|(other, _)| *other == key) {
         return Ok(client.clone());
     }
     let https = call.endpoint.url.scheme() == "https";
-    let client = match builder().build() {
+    let client = match builder(connect).build() {
         Ok(client) => client,
         // A machine without any trusted certificate, e.g. a bare container, can still use a server over plain HTTP. Such a
         // client is not kept: the certificates may yet come.
-        Err(error) => match builder().tls_certs_only([]).build() {
+        Err(error) => match builder(connect).tls_certs_only([]).build() {
             Ok(client) if !https => return Ok(client),
             _ => return Err(unbuilt(call, error)),
         },
@@ -171,15 +200,17 @@ fn client(call: &Call<'_>) -> Result<Client> {
     if clients.len() >= KEPT {
         clients.remove(0);
     }
-    clients.push((runtime, client.clone()));
+    clients.push((key, client.clone()));
     Ok(client)
 }
 
-fn builder() -> reqwest::ClientBuilder {
+fn builder(connect: Duration) -> reqwest::ClientBuilder {
     Client::builder()
         .user_agent(concat!("karat/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT_TIMEOUT)
+        .connect_timeout(connect)
         .tcp_keepalive(KEEPALIVE)
+        .tcp_keepalive_interval(KEEPALIVE)
+        .tcp_keepalive_retries(3)
         .redirect(redirect::Policy::none())
         // Nothing is sent again down here: whoever asks decides that, and counts it.
         .retry(retry::never())
@@ -209,11 +240,6 @@ fn failed(call: &Call<'_>, error: reqwest::Error, when: &str) -> Error {
         (ErrorKind::Tls, what)
     } else if error.is_connect() {
         (ErrorKind::Connect, format!("no connection: {cause}. Check that the server runs, and {address}"))
-    } else if error.is_timeout() {
-        let seconds = TIMEOUT.as_secs();
-        let what =
-            format!("no whole answer in time, which is at most {seconds} s: {cause}. Ask for fewer tokens");
-        (ErrorKind::Timeout, what)
     } else if error.is_builder() {
         (ErrorKind::Config, format!("the request cannot be sent: {cause}"))
     } else {
@@ -258,7 +284,7 @@ mod tests {
             let _entered = runtime.enter();
             with_call(|call| client(call).map(|_| ())).unwrap();
             let clients = CLIENTS.lock().unwrap();
-            let own = clients.iter().filter(|(id, _)| *id == runtime.handle().id()).count();
+            let own = clients.iter().filter(|((id, _), _)| *id == runtime.handle().id()).count();
             assert!(own == 1 && clients.len() <= KEPT, "{own} of {}", clients.len());
         }
     }

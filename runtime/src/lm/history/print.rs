@@ -152,7 +152,7 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// To the second, in UTC, as RFC 3339 writes it.
+/// To the second, in UTC, as HTTP writes it.
 struct Time(SystemTime);
 
 impl fmt::Display for Time {
@@ -160,7 +160,7 @@ impl fmt::Display for Time {
         const END_OF_9999: Duration = Duration::from_secs(253_402_300_800);
         // Outside of these years the library panics.
         match self.0.duration_since(SystemTime::UNIX_EPOCH) {
-            Ok(since) if since < END_OF_9999 => humantime::format_rfc3339_seconds(self.0).fmt(f),
+            Ok(since) if since < END_OF_9999 => httpdate::HttpDate::from(self.0).fmt(f),
             _ => f.write_str("(no time: the clock is set wrongly)"),
         }
     }
@@ -230,8 +230,8 @@ mod tests {
 
     #[test]
     fn no_time_panics() {
-        assert_eq!(time(1_000_000_000), "2001-09-09T01:46:40Z");
-        assert_eq!(time(253_402_300_799), "9999-12-31T23:59:59Z");
+        assert_eq!(time(1_000_000_000), "Sun, 09 Sep 2001 01:46:40 GMT");
+        assert_eq!(time(253_402_300_799), "Fri, 31 Dec 9999 23:59:59 GMT");
         assert!(time(253_402_300_800).contains("no time"));
         let before = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
         assert!(Time(before).to_string().contains("no time"));

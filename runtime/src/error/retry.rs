@@ -1,0 +1,110 @@
+//! What an error says of another attempt: whether it is worth while, when, and how many there were.
+
+use std::time::Duration;
+
+use super::{Error, ErrorKind};
+
+/// Another attempt at the same call.
+impl Error {
+    /// Adds the time that the server asked to wait.
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
+    /// Adds the server's own word on whether the same request may be sent again (its header `x-should-retry`); see
+    /// [`is_transient`](Error::is_transient).
+    pub fn with_should_retry(mut self, should: bool) -> Self {
+        self.0.should_retry = Some(should);
+        self
+    }
+
+    /// Adds how many attempts the LM call took.
+    pub fn with_attempts(mut self, attempts: u32) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
+    /// Adds a remark to the end of the message.
+    pub(crate) fn with_remark(mut self, remark: &str) -> Self {
+        self.0.message = format!("{} ({remark})", self.0.message);
+        self
+    }
+
+    /// How long the server asked to wait before the next request.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// How many attempts the failed LM call took: 1 unless it was [tried again](crate::Lm::retry), 0 where its deadline passed
+    /// before anything was sent.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// True if the same LM call may succeed when it is made again: no connection, or one that broke; a rate limit; a server that
+    /// failed or gave up (408, 409, 425, 498, 5xx); a limit of time that passed.
+    ///
+    /// It is what [`Lm::retry`](crate::Lm::retry) goes by, and looks at nothing but the kind and the server's own word: `false` always
+    /// counts; `true` has tried again what would not be, but never what its kind says will fail again: a refused key, a used-up
+    /// quota, a bad request, a prompt that is too long, a refusal, a filtered answer.
+    ///
+    /// ```
+    /// use karat::{Error, ErrorKind};
+    ///
+    /// assert!(Error::new(ErrorKind::Server, "busy").is_transient());
+    /// assert!(!Error::new(ErrorKind::Server, "busy").with_should_retry(false).is_transient());
+    /// assert!(Error::new(ErrorKind::UnknownModel, "still loading").with_should_retry(true).is_transient());
+    /// assert!(!Error::new(ErrorKind::Quota, "used up").with_should_retry(true).is_transient());
+    /// ```
+    pub fn is_transient(&self) -> bool {
+        use ErrorKind::*;
+        match self.0.should_retry {
+            Some(false) => false,
+            Some(true) if matches!(self.0.kind, UnknownModel | BadResponse) => true,
+            _ => matches!(self.0.kind, Connect | RateLimited | Server | Timeout),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_for_good_is_never_transient_whatever_the_server_says() {
+        use ErrorKind::*;
+        for kind in [
+            Config,
+            BadInput,
+            NoLm,
+            MissingKey,
+            Auth,
+            Quota,
+            BadRequest,
+            ContextLength,
+            Tls,
+            TooLarge,
+            Truncated,
+            Refused,
+            Filtered,
+            Parse,
+            Panic,
+            Cancelled,
+            State,
+            Io,
+            Other,
+        ] {
+            let error = Error::new(kind, "");
+            assert!(!error.is_transient() && !error.with_should_retry(true).is_transient(), "{kind:?}");
+        }
+        for kind in [Connect, RateLimited, Server, Timeout] {
+            let error = Error::new(kind, "");
+            assert!(error.is_transient() && !error.with_should_retry(false).is_transient(), "{kind:?}");
+        }
+        for kind in [UnknownModel, BadResponse] {
+            let error = Error::new(kind, "");
+            assert!(!error.is_transient() && error.with_should_retry(true).is_transient(), "{kind:?}");
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The loop: an attempt, a look at its error, a wait, and again, within the deadline.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{runtime::Handle, time::sleep};
+
+use super::{
+    Retry,
+    bucket::{Bucket, Token},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    lm::{
+        BoxFuture, Delta, DeltaPart, LanguageModel, Layer, Request, Response, ResponseFormat, Takes, Tell,
+        Timeouts, waiting::watch,
+    },
+};
+
+/// How long a call may take, and how often it is made again.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::lm) struct Policy {
+    pub(super) retry: Retry,
+    pub(super) deadline: Option<Duration>,
+    /// The limit of one attempt.
+    pub(super) attempt: Option<Duration>,
+}
+
+impl Policy {
+    /// What is usual over a network.
+    pub(in crate::lm) fn usual() -> Self {
+        let attempt = Some(Timeouts::new().attempt);
+        Self { retry: Retry::new(), deadline: Some(Duration::from_secs(600)), attempt }
+    }
+
+    /// One attempt without limits.
+    pub(in crate::lm) fn none() -> Self {
+        Self { retry: Retry::none(), deadline: None, attempt: None }
+    }
+}
+
+impl Layer for Policy {
+    fn layer(&self, inner: Arc<dyn LanguageModel>) -> Arc<dyn LanguageModel> {
+        let bucket = self.retry.bucket(inner.identity());
+        Arc::new(Retried { inner, policy: self.clone(), bucket })
+    }
+}
+
+struct Retried {
+    inner: Arc<dyn LanguageModel>,
+    policy: Policy,
+    bucket: Arc<Bucket>,
+}
+
+impl LanguageModel for Retried {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn identity(&self) -> String {
+        self.inner.identity()
+    }
+
+    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(self.call(request, None))
+    }
+
+    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(self.call(request, Some(tell)))
+    }
+
+    fn takes(&self, format: &ResponseFormat) -> Takes {
+        self.inner.takes(format)
+    }
+}
+
+impl Retried {
+    async fn call(&self, request: &Request, mut tell: Option<&mut Tell<'_>>) -> Result<Response> {
+        let mut so_far = SoFar::default();
+        self.check_runtime()?;
+        loop {
+            let left = self.left(&so_far);
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(self.past_deadline(so_far));
+            }
+            let (limit, is_deadline) = match (self.policy.attempt, left) {
+                (Some(attempt), Some(left)) if attempt >= left => (Some(left), true),
+                (Some(attempt), _) => (Some(attempt), false),
+                (None, left) => (left, true),
+            };
+            so_far.tries = so_far.tries.saturating_add(1);
+            let (outcome, took) = match &mut tell {
+                None => watch(limit, self.inner.complete(request)).await,
+                Some(tell) => {
+                    let mut tell = |delta: Delta<'_>| {
+                        so_far.note(delta);
+                        tell(delta);
+                    };
+                    watch(limit, self.inner.stream(request, &mut tell)).await
+                }
+            };
+            so_far.spent = so_far.spent.saturating_add(took);
+            let error = match outcome {
+                Some(Ok(response)) => {
+                    self.bucket.refill();
+                    return Ok(so_far.counted(response));
+                }
+                Some(Err(error)) => error,
+                None if is_deadline => {
+                    so_far.requests = so_far.requests.saturating_add(1);
+                    return Err(self.past_deadline(so_far));
+                }
+                None => self.past_attempt(&so_far),
+            };
+            so_far.requests = so_far.requests.saturating_add(error.attempts());
+            let (wait, token) = match self.next(&error, &so_far) {
+                Next::Retry(wait, token) => (wait, token),
+                Next::Stop(why) => return Err(so_far.ended(error, why)),
+            };
+            tracing::debug!(
+                model = self.name(),
+                attempt = so_far.tries,
+                error = ?error.kind(),
+                status = error.status(),
+                ?wait,
+                "tries again"
+            );
+            so_far.last = Some(error);
+            so_far.waits = so_far.waits.saturating_add(wait);
+            let (_, took) = watch(None, sleep(wait)).await;
+            so_far.spent = so_far.spent.saturating_add(took);
+            token.spend();
+        }
+    }
+
+    /// # Errors
+    /// [`ErrorKind::Config`]: there is no clock.
+    fn check_runtime(&self) -> Result<()> {
+        if Handle::try_current().is_ok() {
+            return Ok(());
+        }
+        let message = format!(
+            "`{}` is called outside of a Tokio runtime, which its deadline and retries need: run it under `#[tokio::main]`",
+            self.name()
+        );
+        Err(Error::config(message))
+    }
+
+    /// What is left of the deadline.
+    fn left(&self, so_far: &SoFar) -> Option<Duration> {
+        self.policy.deadline.map(|deadline| deadline.saturating_sub(so_far.spent))
+    }
+
+    /// What to do about an error.
+    fn next(&self, error: &Error, so_far: &SoFar) -> Next {
+        let retry = &self.policy.retry;
+        if !error.is_transient() || so_far.tries >= retry.attempts {
+            return Next::Stop(None);
+        }
+        if so_far.told {
+            return Next::Stop(Some("not tried again, for a part of the answer has been told".into()));
+        }
+        let asked = error.retry_after();
+        let wait = match asked {
+            Some(asked) => asked.min(retry.longest_wait),
+            None => retry.backoff.wait(so_far.tries.saturating_sub(1)),
+        };
+        if let (Some(left), Some(deadline)) = (self.left(so_far), self.policy.deadline) {
+            let (deadline, remaining) = (shown(deadline), shown(left));
+            if let Some(asked) = asked.filter(|asked| *asked >= left) {
+                let asked = shown(asked);
+                return Next::Stop(Some(format!(
+                    "not tried again: the server asks to wait {asked}, and of the deadline of {deadline} there are {remaining} left"
+                )));
+            }
+            if wait >= left {
+                let wait = shown(wait);
+                return Next::Stop(Some(format!(
+                    "not tried again: a wait of {wait} would pass the deadline of {deadline}, of which {remaining} are left"
+                )));
+            }
+        }
+        match self.bucket.take() {
+            Some(token) => Next::Retry(wait, token),
+            None => Next::Stop(Some(
+                "not tried again: so many calls of this endpoint fail that its budget of retries is used up"
+                    .into(),
+            )),
+        }
+    }
+
+    fn past_attempt(&self, so_far: &SoFar) -> Error {
+        let limit = self.policy.attempt.map(shown).unwrap_or_default();
+        let message = format!(
+            "`{}`: the attempt took longer than its limit of {limit}, {}: raise `Timeouts::attempt`, or ask for fewer tokens",
+            self.name(),
+            so_far.doing(),
+        );
+        so_far.with_text(Error::new(ErrorKind::Timeout, message))
+    }
+
+    fn past_deadline(&self, mut so_far: SoFar) -> Error {
+        let deadline = self.policy.deadline.map(shown).unwrap_or_default();
+        let message = format!(
+            "`{}`: the deadline of {deadline} passed {}: raise it with `.deadline(..)`, or ask for fewer tokens",
+            self.name(),
+            so_far.doing(),
+        );
+        let error = so_far.with_text(Error::new(ErrorKind::Timeout, message));
+        let last = so_far.last.take();
+        let error = so_far.ended(error, None);
+        last.into_iter().fold(error, Error::with_source)
+    }
+}
+
+enum Next {
+    Retry(Duration, Token),
+    /// With what to say about it.
+    Stop(Option<String>),
+}
+
+/// What came of a call so far.
+#[derive(Default)]
+struct SoFar {
+    tries: u32,
+    /// The requests that failed; more than the tries where a layer inside tries again.
+    requests: u32,
+    /// How much of the deadline is used up.
+    spent: Duration,
+    waits: Duration,
+    /// Something was told.
+    told: bool,
+    /// The first completion's text, as far as told.
+    text: String,
+    last: Option<Error>,
+}
+
+impl SoFar {
+    fn note(&mut self, delta: Delta<'_>) {
+        self.told = true;
+        if delta.completion == 0 && delta.part == DeltaPart::Text {
+            self.text.push_str(delta.text);
+        }
+    }
+
+    fn doing(&self) -> &'static str {
+        if self.told { "in the middle of the answer" } else { "before the answer came" }
+    }
+
+    fn with_text(&self, error: Error) -> Error {
+        match self.text.as_str() {
+            "" => error,
+            text => error.with_completion(text),
+        }
+    }
+
+    /// The answer, with the requests that failed before it.
+    fn counted(&self, mut response: Response) -> Response {
+        if self.requests > 0 {
+            response.usage.calls = response.usage.calls.max(1).saturating_add(self.requests.into());
+        }
+        response
+    }
+
+    /// The last error, with what was tried before it.
+    fn ended(&self, error: Error, why: Option<String>) -> Error {
+        let error = error.with_attempts(self.requests);
+        let mut remark = match self.tries {
+            0 | 1 if why.is_none() => return error,
+            0 | 1 => "after 1 attempt".to_owned(),
+            tries => format!("after {tries} attempts with waits of {} in all", shown(self.waits)),
+        };
+        if let Some(why) = why {
+            remark = format!("{remark}; {why}");
+        }
+        error.with_remark(&remark)
+    }
+}
+
+/// A time for people.
+fn shown(time: Duration) -> String {
+    match time {
+        short if short < Duration::from_secs(1) => format!("{} ms", short.as_millis()),
+        long if long.subsec_millis() == 0 || long.as_secs() >= 100 => format!("{} s", long.as_secs()),
+        long => format!("{:.1} s", long.as_secs_f64()),
+    }
+}
