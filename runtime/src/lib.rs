@@ -35,7 +35,10 @@ pub use self::{
     field::{Field, FieldRole, FieldType, FieldValue, Reader, Writer},
     history::History,
     json::{Repair, Repairs},
-    lm::{BoxFuture, CallHistory, HistoryEntry, LanguageModel, Lm, Reply, ScriptedLm, Usage, configure},
+    lm::{
+        BoxFuture, Cache, CallHistory, HistoryEntry, LanguageModel, Lm, Replay, Reply, ScriptedLm, Usage,
+        configure,
+    },
     module::{
         BoxModule, Frozen, Module, Node, Param, Parameter, Site, SubModule, SubModules, Traverse, Walker,
         WalkerMut,

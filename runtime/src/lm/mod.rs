@@ -1,13 +1,17 @@
 //! Language models: the trait, the handle [`Lm`], and the clients. Knows nothing of signatures.
 
+mod cache;
 mod chat_completions;
 mod delta;
 mod history;
 mod layer;
 mod message;
 mod provider;
+mod record;
 mod request;
 mod scripted;
+mod secret;
+mod written;
 
 use std::{
     fmt,
@@ -21,19 +25,22 @@ use std::{
 
 use serde_json::{Map, Value};
 
+pub(crate) use self::secret::is_secret;
+pub use self::{
+    cache::{Cache, CacheStats, CacheUse},
+    delta::{Delta, DeltaPart, Tell},
+    history::{CallHistory, Caller, CallerId, HistoryEntry},
+    layer::Layer,
+    message::{Message, Prompt, Role},
+    record::Replay,
+    request::{Completion, Config, Finish, Request, Response, ResponseFormat, Usage},
+    scripted::{Reply, ScriptedLm},
+};
 use self::{
     chat_completions::ChatCompletions,
     history::{Call, Log},
     layer::{Layers, Place},
     provider::Provider,
-};
-pub use self::{
-    delta::{Delta, DeltaPart, Tell},
-    history::{CallHistory, Caller, CallerId, HistoryEntry},
-    layer::Layer,
-    message::{Message, Prompt, Role},
-    request::{Completion, Config, Finish, Request, Response, ResponseFormat, Usage},
-    scripted::{Reply, ScriptedLm},
 };
 use crate::error::{Error, Result};
 
