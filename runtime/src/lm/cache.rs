@@ -8,6 +8,8 @@ mod layer;
 mod memory;
 mod sweep;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,
@@ -18,10 +20,13 @@ use std::{
     },
 };
 
+pub(super) use self::{
+    key::{Key, key},
+    layer::tell_all,
+};
 use self::{
     disk::{Disk, Found},
     flight::Flights,
-    key::Key,
     memory::{Entry, Memory},
 };
 use super::{Finish, Lm, Request, Response, layer::Place};

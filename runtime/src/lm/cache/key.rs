@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::lm::{Config, Request, ResponseFormat, Role};
 
 /// A SHA-256 of a request and of the model that it goes to.
-pub(super) type Key = [u8; 32];
+pub(in crate::lm) type Key = [u8; 32];
 
 /// SHA-256.
 pub(super) fn sha256(bytes: &[u8]) -> Key {
@@ -19,7 +19,7 @@ pub(super) fn sha256(bytes: &[u8]) -> Key {
 /// The key of a request to this model: of every value in an unambiguous order, each text with its length in front.
 ///
 /// How the cache is to be used is no part of it.
-pub(super) fn key(identity: &str, request: &Request) -> Key {
+pub(in crate::lm) fn key(identity: &str, request: &Request) -> Key {
     let Request { prompt, config, response_format } = request;
     let Config { temperature, max_tokens, n, seed, stop, rollout_id, cache: _, params } = config;
     let texts: usize = prompt.iter().map(|message| message.content.len() + 9).sum();
