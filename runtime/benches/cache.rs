@@ -20,7 +20,7 @@ impl LanguageModel for AtOnce {
 
     fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
         let text = "[[ ## answer ## ]]\nParis\n\n[[ ## completed ## ]]";
-        Box::pin(async { Ok(Response { completions: vec![Completion::new(text)], ..Response::default() }) })
+        Box::pin(async move { Ok(Response { completions: vec![Completion::new(text)], ..Response::default() }) })
     }
 }
 

@@ -103,10 +103,7 @@ impl Model {
 }
 
 /// Callers with these fates at once, in many orders; then what came of them, and how many were sent.
-fn in_many_orders(
-    fates: &'static [Fate],
-    check: fn(Vec<Option<Result<u64, &'static str>>>, usize) -> (),
-) {
+fn in_many_orders(fates: &'static [Fate], check: fn(Vec<Option<Result<u64, &'static str>>>, usize) -> ()) {
     let run = move || {
         let model = Model::new();
         let threads: Vec<_> = fates

@@ -20,14 +20,14 @@ use std::{
     },
 };
 
-pub(super) use self::{
-    key::{Key, key},
-    layer::tell_all,
-};
 use self::{
     disk::{Disk, Found},
     flight::Flights,
     memory::{Entry, Memory},
+};
+pub(super) use self::{
+    key::{Key, key},
+    layer::tell_all,
 };
 use super::{Finish, Lm, Request, Response, layer::Place};
 use crate::error::{Error, ErrorKind, Result};

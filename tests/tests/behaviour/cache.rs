@@ -11,9 +11,11 @@ use std::{
 };
 
 use karat::{
-    BestOfN, BoxFuture, Cache, Error, ErrorKind, LanguageModel, Lm, Module, Predict, Reply, Result, ScriptedLm,
+    BestOfN, BoxFuture, Cache, Error, ErrorKind, LanguageModel, Lm, Module, Predict, Reply, Result,
+    ScriptedLm,
     lm::{
-        CacheUse, Caller, CallerId, Completion, Config, Finish, Message, Request, Response, ResponseFormat, Usage,
+        CacheUse, Caller, CallerId, Completion, Config, Finish, Message, Request, Response, ResponseFormat,
+        Usage,
     },
 };
 use serde_json::json;
@@ -165,18 +167,20 @@ async fn rollouts_of_one_prompt_are_different_entries_and_a_second_run_finds_the
 
 #[tokio::test]
 async fn only_whole_and_good_answers_are_stored() {
-    let odd = || vec![
-        Reply::text("cut").finish(Finish::Length),
-        Reply::text("held back").finish(Finish::ContentFilter),
-        Reply::text("").finish(Finish::Other("tool_calls".into())),
-        Reply::text("half").finish(Finish::Other("aborted".into())),
-        Reply::refusal("no"),
-        Reply::text(""),
-        Reply::text(" \n"),
-        Reply::text("good").and(Reply::text("")),
-        server_error(),
-        failure(ErrorKind::BadRequest),
-    ];
+    let odd = || {
+        vec![
+            Reply::text("cut").finish(Finish::Length),
+            Reply::text("held back").finish(Finish::ContentFilter),
+            Reply::text("").finish(Finish::Other("tool_calls".into())),
+            Reply::text("half").finish(Finish::Other("aborted".into())),
+            Reply::refusal("no"),
+            Reply::text(""),
+            Reply::text(" \n"),
+            Reply::text("good").and(Reply::text("")),
+            server_error(),
+            failure(ErrorKind::BadRequest),
+        ]
+    };
     for index in 0..odd().len() {
         let cache = Cache::memory();
         let model = ScriptedLm::new([odd().swap_remove(index), Reply::text("good")]);

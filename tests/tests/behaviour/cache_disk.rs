@@ -7,7 +7,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use karat::{Cache, Lm, Reply, ScriptedLm, lm::{CacheStats, Request}};
+use karat::{
+    Cache, Lm, Reply, ScriptedLm,
+    lm::{CacheStats, Request},
+};
 use serde_json::json;
 
 use crate::support::*;
@@ -22,7 +25,10 @@ pub fn numbered(cache: &Cache) -> (ScriptedLm, Lm) {
 }
 
 /// What an LM that numbers its answers says to these after a restart, and what the cache did.
-async fn after_restart(cache: Cache, requests: impl IntoIterator<Item = Request>) -> (Vec<String>, CacheStats) {
+async fn after_restart(
+    cache: Cache,
+    requests: impl IntoIterator<Item = Request>,
+) -> (Vec<String>, CacheStats) {
     let (_, lm) = numbered(&cache);
     let mut said = Vec::new();
     for request in requests {

@@ -105,7 +105,9 @@ fn a_read_only_folder_is_warned_of_once_and_what_is_there_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().display();
     let shell = format!("mount --bind {at} {at} && mount -o remount,bind,ro {at}");
-    let Some(outcome) = outcome_of(child_after(&shell, "once", folder.path()), "read-only folder") else { return };
+    let Some(outcome) = outcome_of(child_after(&shell, "once", folder.path()), "read-only folder") else {
+        return;
+    };
     assert!(outcome.starts_with("20 calls, 20 hits, ["), "{outcome}");
     assert_eq!(outcome.matches("memory alone").count(), 1, "{outcome}");
     let outcome = outcome_of(child_after("true", "once", folder.path()), "writable").unwrap();

@@ -108,7 +108,8 @@ async fn secrets_are_not_recorded_and_are_not_asked_for_in_a_replay() {
     };
     with(ScriptedLm::new(["hello"]).lm().record(&path), "sk-canary").complete(hi("hi")).await.unwrap();
     // A server that is not there, whose key would be in its error if anywhere.
-    let real = Lm::new("openai/x").unwrap().api_key("sk-canary-2").base_url("http://127.0.0.1:9/v1?key=sk-canary-3");
+    let real =
+        Lm::new("openai/x").unwrap().api_key("sk-canary-2").base_url("http://127.0.0.1:9/v1?key=sk-canary-3");
     real.record(&path).complete(hi("ho")).await.unwrap_err();
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains("extra_headers") && text.contains("http://127.0.0.1:9/v1"), "{text}");
@@ -204,12 +205,18 @@ async fn a_line_that_is_none_of_a_recording_is_named() {
         fs::write(&path, format!("{good}\n{bad}")).unwrap();
         let error = Replay::from_file(&path).unwrap_err();
         assert!(error.is_state(), "{error}");
-        assert!(error.to_string().contains("line 3") && error.to_string().contains(words), "{words}: {error}");
+        assert!(
+            error.to_string().contains("line 3") && error.to_string().contains(words),
+            "{words}: {error}"
+        );
     }
     // A line that was cut, with the next recording behind it: the lines stay apart.
     fs::write(&path, &good[..100]).unwrap();
     ScriptedLm::new(["hello"]).lm().record(&path).complete(hi("hi")).await.unwrap();
     let text = fs::read_to_string(&path).unwrap();
     let lines: Vec<_> = text.lines().collect();
-    assert!(lines.len() == 2 && lines[0] == &good[..100] && lines[1].starts_with("{\"karat_recording\""), "{text}");
+    assert!(
+        lines.len() == 2 && lines[0] == &good[..100] && lines[1].starts_with("{\"karat_recording\""),
+        "{text}"
+    );
 }

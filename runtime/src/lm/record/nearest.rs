@@ -55,7 +55,10 @@ fn compare(place: &str, recorded: Option<&Value>, asked: Option<&Value>, found: 
         (Some(Value::String(one)), Some(Value::String(other))) => found.push(of_texts(place, one, other)),
         _ => {
             let shown = |value: Option<&Value>| {
-                value.map_or_else(|| "nothing".into(), |value| format!("`{}`", shortened(&value.to_string(), 80)))
+                value.map_or_else(
+                    || "nothing".into(),
+                    |value| format!("`{}`", shortened(&value.to_string(), 80)),
+                )
             };
             let (recorded, asked) = (shown(recorded), shown(asked));
             found.push(Difference { place: place.into(), recorded, asked, distance: 1.0 });
