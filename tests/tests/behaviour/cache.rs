@@ -472,7 +472,7 @@ async fn a_stream_tells_a_miss_as_it_comes_and_a_hit_in_one_piece() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_takes_over_tells_its_own_answer() {
-    let piece = || Reply::pieces(["a", "b"]).pace(millis(100));
+    let piece = || Reply::pieces(["a", "b"]).delay(millis(100));
     let model = ScriptedLm::new([piece(), piece()]);
     let lm = model.lm().cache(Cache::memory());
     let mut leader = Box::pin(lm.complete(hi("hi")));
