@@ -20,12 +20,19 @@ impl LanguageModel for AtOnce {
 
     fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
         let text = "[[ ## answer ## ]]\nParis\n\n[[ ## completed ## ]]";
-        Box::pin(async move { Ok(Response { completions: vec![Completion::new(text)], ..Response::default() }) })
+        Box::pin(
+            async move { Ok(Response { completions: vec![Completion::new(text)], ..Response::default() }) },
+        )
     }
 }
 
-/// A request of 2 KB, as a predictor writes it: a shared prefix and the call's own message.
+/// A request of 2 KB by hand, of which all is read for the digest.
 fn prompt() -> Prompt {
+    vec![Message::system("s".repeat(1_500)), Message::user("u".repeat(548))].into()
+}
+
+/// The same as a predictor writes it: a shared prefix, whose digest is known, and the call's own message.
+fn of_predictor() -> Prompt {
     let mut prompt = Prompt::new([Message::system("s".repeat(1_500))].into());
     prompt.push(Message::user("u".repeat(548)));
     prompt
@@ -41,15 +48,19 @@ fn cache(c: &mut Criterion) {
     group.bench_function("floor_sha256_of_2_kb", |b| {
         b.iter(|| aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, black_box(&bytes)));
     });
-    let prompt = prompt();
-    let ask = |lm: Lm| {
-        let prompt = prompt.clone();
+    let ask_with = |lm: &Lm, prompt: &Prompt| {
+        let (lm, prompt) = (lm.clone(), prompt.clone());
         async move { lm.complete(Request::new(prompt)).await.expect("an answer") }
     };
+    let (prompt, of_predictor) = (prompt(), of_predictor());
+    let ask = |lm: Lm| ask_with(&lm, &prompt);
     let bare = Lm::custom(AtOnce).without_history();
     group.bench_function("no_cache", |b| b.to_async(runtime()).iter(|| ask(bare.clone())));
     let cached = bare.clone().cache(Cache::memory());
     group.bench_function("memory_hit", |b| b.to_async(runtime()).iter(|| ask(cached.clone())));
+    group.bench_function("memory_hit_of_a_predictor", |b| {
+        b.to_async(runtime()).iter(|| ask_with(&cached, &of_predictor));
+    });
     let folder = std::env::temp_dir().join(format!("karat-bench-{}", std::process::id()));
     // Nothing is kept in memory, so that every hit is one of the disk's.
     let disk = Cache::disk(&folder).entries(0);

@@ -26,7 +26,7 @@ use self::{
     memory::{Entry, Memory},
 };
 pub(super) use self::{
-    key::{Key, key},
+    key::{Key, Prefixes, key},
     layer::tell_all,
 };
 use super::{Finish, Lm, Request, Response, layer::Place};
@@ -156,7 +156,8 @@ struct Shared {
     flights: Flights<Key, (Arc<str>, Request), Outcome>,
     counts: Counts,
     /// Another one in tests, for requests with one key.
-    key: fn(&str, &Request) -> Key,
+    key: fn(&Prefixes, &str, &Request) -> Key,
+    prefixes: Prefixes,
 }
 
 #[derive(Default)]
@@ -202,10 +203,18 @@ impl Cache {
         Self::with(BOUNDS, Some(folder.as_ref()), key::key)
     }
 
-    fn with(bounds: Bounds, folder: Option<&Path>, key: fn(&str, &Request) -> Key) -> Self {
+    fn with(bounds: Bounds, folder: Option<&Path>, key: fn(&Prefixes, &str, &Request) -> Key) -> Self {
         let disk = folder.map(|folder| Disk::new(folder, bounds.disk_entries, bounds.disk_bytes));
         let memory = Mutex::new(Memory::new(bounds.entries, bounds.bytes));
-        let shared = Shared { bounds, memory, disk, flights: Flights::new(), counts: Counts::default(), key };
+        let shared = Shared {
+            bounds,
+            memory,
+            disk,
+            flights: Flights::new(),
+            counts: Counts::default(),
+            key,
+            prefixes: Prefixes::default(),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -293,6 +302,10 @@ impl Lm {
 }
 
 impl Shared {
+    fn key(&self, identity: &str, request: &Request) -> Key {
+        (self.key)(&self.prefixes, identity, request)
+    }
+
     // No code of users runs under the lock.
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)

@@ -74,7 +74,7 @@ impl Cached {
             return None;
         }
         let identity = self.identity()?;
-        let key = (self.shared.key)(&identity, request);
+        let key = self.shared.key(&identity, request);
         self.shared.in_memory(&key, &identity, request)
     }
 
@@ -90,7 +90,7 @@ impl Cached {
                 return self.ask(request, tell).await;
             }
             let identity = self.identity_now();
-            let key = (self.shared.key)(&identity, request);
+            let key = self.shared.key(&identity, request);
             if cache_use == CacheUse::Refresh {
                 let response = self.ask(request, tell).await?;
                 self.shared.store(key, &identity, request, &response);

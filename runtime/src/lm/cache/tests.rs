@@ -15,7 +15,7 @@ async fn text(lm: &Lm, text: &str) -> String {
 /// A model that repeats what it is asked, with a cache in which everything has one key.
 fn colliding(cache: Cache) -> (ScriptedLm, Lm, Cache) {
     let bounds = cache.shared.bounds;
-    let cache = Cache::with(bounds, cache.shared.disk.as_ref().map(Disk::folder), |_, _| [7; 32]);
+    let cache = Cache::with(bounds, cache.shared.disk.as_ref().map(Disk::folder), |_, _, _| [7; 32]);
     let model = ScriptedLm::computed(|request| request.prompt.last().to_owned());
     let lm = model.lm().cache(cache.clone());
     (model, lm, cache)
@@ -69,5 +69,30 @@ fn a_key_does_not_change_from_one_version_of_karat_to_the_next_by_chance() {
     request.config.temperature = Some(0.5);
     request.config.params.insert("top_k".into(), 5.into());
     // If it is to change, so is the version in `key` and in `file`.
-    assert_eq!(disk::hex(&key("openai/x", &request)), "");
+    let expected = "3b86cb4956703bed28c45400b0a8bbc2e148193e4110d77aea85cf4d9184aee9";
+    assert_eq!(disk::hex(&key(&Prefixes::default(), "openai/x", &request)), expected);
+}
+
+#[test]
+fn a_prompt_has_one_key_however_it_is_made_up_and_whether_its_prefix_is_known() {
+    let messages =
+        || vec![Message::system("s".repeat(600)), Message::user("u".repeat(600)), Message::user("hi")];
+    let prefixes = Prefixes::default();
+    let flat = key(&prefixes, "m", &Request::new(messages()));
+    for length in 0..=3 {
+        let mut tail = messages();
+        let prefix: Arc<[Message]> = tail.drain(..length).collect();
+        for _ in 0..20 {
+            let mut prompt = crate::lm::Prompt::new(prefix.clone());
+            tail.iter().for_each(|message| prompt.push(message.clone()));
+            assert_eq!(key(&prefixes, "m", &Request::new(prompt)), flat, "{length}");
+        }
+    }
+    // More than are remembered, each gone before the next, which may lie where it lay.
+    for number in 0..100 {
+        let text = format!("{number}").repeat(600);
+        let request = || Request::new(crate::lm::Prompt::new([Message::system(text.as_str())].into()));
+        let alone = key(&Prefixes::default(), "m", &request());
+        assert_eq!(key(&prefixes, "m", &request()), alone);
+    }
 }

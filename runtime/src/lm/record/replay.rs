@@ -12,7 +12,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     lm::{
         BoxFuture, LanguageModel, Lm, Request, Response, Tell,
-        cache::{Key, key, tell_all},
+        cache::{Key, Prefixes, key, tell_all},
         written::Written,
     },
 };
@@ -96,7 +96,7 @@ impl Replay {
         }
         let mut left: HashMap<_, VecDeque<_>> = HashMap::new();
         for (index, take) in takes.iter().enumerate() {
-            left.entry(key("", &take.request)).or_default().push_back(index);
+            left.entry(key(&Prefixes::default(), "", &take.request)).or_default().push_back(index);
         }
         let name = name.unwrap_or_else(|| "replay".into());
         let (path, left) = (path.display().to_string(), Mutex::new(left));
@@ -123,7 +123,7 @@ impl Replay {
 
     fn next(&self, request: &Request) -> Result<Response> {
         let asked = Written::new(request).request();
-        let key = key("", &asked);
+        let key = key(&Prefixes::default(), "", &asked);
         let next = self.left(|left| left.get_mut(&key).map(VecDeque::pop_front));
         let Shared { path, takes, .. } = &*self.shared;
         let why = match next {
