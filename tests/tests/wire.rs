@@ -178,8 +178,14 @@ async fn a_whole_answer_is_read() {
     let response = answer(ResponseTemplate::new(200).set_body_json(body)).await.unwrap();
     assert_eq!(response.completions, [Completion::new("hello")]);
     assert_eq!(response.model.as_deref(), Some("gpt-x-2026"));
-    let usage =
-        Usage { calls: 1, prompt_tokens: 3, completion_tokens: 2, cached_tokens: 1, reasoning_tokens: 0 };
+    let usage = Usage {
+        calls: 1,
+        cached_calls: 0,
+        prompt_tokens: 3,
+        completion_tokens: 2,
+        cached_tokens: 1,
+        reasoning_tokens: 0,
+    };
     assert_eq!(response.usage, usage);
 }
 
