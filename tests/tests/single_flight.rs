@@ -24,7 +24,8 @@ use shuttle::{
     thread,
 };
 
-type Flown = Flights<u8, (), Result<u64, &'static str>>;
+type Outcome = Result<u64, &'static str>;
+type Flown = Flights<u8, (), Outcome>;
 
 /// A cache of one entry as the layer has it: memory, flights, and the count of what was sent.
 struct Model {
@@ -51,7 +52,7 @@ impl Model {
     }
 
     /// `None` for one that was dropped.
-    fn call(&self, fate: Fate) -> Option<Result<u64, &'static str>> {
+    fn call(&self, fate: Fate) -> Option<Outcome> {
         if let Some(there) = *self.memory.lock().unwrap() {
             return Some(Ok(there));
         }
@@ -73,11 +74,7 @@ impl Model {
         }
     }
 
-    fn lead(
-        &self,
-        leader: Leader<'_, u8, (), Result<u64, &'static str>>,
-        fate: Fate,
-    ) -> Option<Result<u64, &'static str>> {
+    fn lead(&self, leader: Leader<'_, u8, (), Outcome>, fate: Fate) -> Option<Outcome> {
         if let Some(there) = *self.memory.lock().unwrap() {
             leader.land(Ok(there));
             return Some(Ok(there));
@@ -103,7 +100,7 @@ impl Model {
 }
 
 /// Callers with these fates at once, in many orders; then what came of them, and how many were sent.
-fn in_many_orders(fates: &'static [Fate], check: fn(Vec<Option<Result<u64, &'static str>>>, usize) -> ()) {
+fn in_many_orders(fates: &'static [Fate], check: fn(Vec<Option<Outcome>>, usize)) {
     let run = move || {
         let model = Model::new();
         let threads: Vec<_> = fates

@@ -8,6 +8,7 @@ mod blocking;
 mod cache;
 mod cache_disk;
 mod cache_faults;
+mod cache_flight;
 mod concurrency;
 mod critic;
 mod history;
