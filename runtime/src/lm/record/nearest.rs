@@ -66,14 +66,14 @@ fn compare(place: &str, recorded: Option<&Value>, asked: Option<&Value>, found: 
     }
 }
 
-/// Texts are shown from a little before they part.
+/// Texts are shown from a little before they part, on one line.
 fn of_texts(place: &str, one: &str, other: &str) -> Difference {
     const BEFORE: usize = 20;
     let same = one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
     let shown = |text: &str| {
         let dots = if same > BEFORE { "..." } else { "" };
         let rest: String = text.chars().skip(same.saturating_sub(BEFORE)).collect();
-        format!("`{dots}{}`", shortened(&rest, 80))
+        format!("`{dots}{}`", shortened(&rest, 80).replace('\n', "\\n"))
     };
     let longest = one.chars().count().max(other.chars().count()).max(1);
     // Below a difference of another kind, however little is the same.

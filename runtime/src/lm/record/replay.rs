@@ -27,12 +27,12 @@ use crate::{
 /// It is a handle: clones play from one recording.
 ///
 /// ```
-/// # let path = std::env::temp_dir().join(format!("karat-replay-{}.jsonl", std::process::id()));
-/// # std::fs::write(&path, "").unwrap();
 /// use karat::{Replay, lm::{Message, Request}};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> karat::Result<()> {
+/// # let path = std::env::temp_dir().join(format!("karat-replay-{}.jsonl", std::process::id()));
+/// # std::fs::write(&path, "").unwrap();
 /// let replay = Replay::from_file(&path)?;
 /// let request = Request::new(vec![Message::user("never recorded")]);
 /// let error = replay.lm().complete(request).await.unwrap_err();
