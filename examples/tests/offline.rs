@@ -41,6 +41,7 @@ examples! {
     custom_lm: "spam? rules: true, LM: false", "spam? rules: false, LM: true", "the layer counted 3 calls";
     judge_reward: "Rain? Let it.", "reward 0.100 (Poor)", "reward 1.000 (Excellent)", "4 LM calls, the judge's included";
     streaming: "identify: animal = Spider\n", "describe: sentence = It waits", "until a thread trembles.\" after 2 LM calls";
+    record_replay: "3 calls, 1 of them from the cache", "the same: true, unused: 0", "not recorded: ", "Buenos";
 }
 
 #[test]

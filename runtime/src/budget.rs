@@ -52,11 +52,11 @@ impl Budget {
 
     /// The error that refuses a further LM call after this usage, if something is used up.
     pub(crate) fn refusal(&self, used: Usage) -> Option<Error> {
-        let is_used_up = self.calls.is_some_and(|calls| used.calls >= calls)
+        let is_used_up = self.calls.is_some_and(|calls| used.sent_calls() >= calls)
             || self.tokens.is_some_and(|tokens| used.total_tokens() >= tokens)
             || self.cost.is_some_and(|cost| used.cost >= cost);
         is_used_up.then(|| {
-            let (calls, tokens, cost) = (used.calls, used.total_tokens(), used.cost);
+            let (calls, tokens, cost) = (used.sent_calls(), used.total_tokens(), used.cost);
             let message = format!(
                 "the budget of {self} is used up: {calls} LM calls, {tokens} tokens, {cost} in money so far; give it more, or ask for less"
             );

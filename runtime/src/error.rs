@@ -4,6 +4,7 @@ mod retry;
 
 use std::{any::Any, fmt, ops::Deref, sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{lm::Usage, rollout::Rollout, trace::Trace};
@@ -59,7 +60,8 @@ impl Deref for Cause {
 }
 
 /// The class of an [`Error`]; for those who make errors, e.g. in a [`LanguageModel`](crate::LanguageModel) of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The program is set up wrongly: a bad argument, an unknown provider, a name used twice.

@@ -112,6 +112,11 @@ impl CallRecord {
         self.usage
     }
 
+    /// True if a [cache](crate::Cache) answered.
+    pub fn is_cached(&self) -> bool {
+        self.usage.is_cached()
+    }
+
     /// How long it took.
     pub fn elapsed(&self) -> Duration {
         self.elapsed

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-pub(super) use self::log::{Call, Log};
+pub(super) use self::log::{Call, Log, messages, response_bytes};
 use super::{Config, Lm, Prompt, Response};
 use crate::error::Error;
 
@@ -153,6 +153,11 @@ impl HistoryEntry {
             Outcome::Answered(response) => Some(response),
             Outcome::Failed(_) | Outcome::Cancelled => None,
         }
+    }
+
+    /// True if a [cache](crate::Cache) answered.
+    pub fn is_cached(&self) -> bool {
+        self.response().is_some_and(|response| response.usage.is_cached())
     }
 
     /// Why the LM gave no answer.

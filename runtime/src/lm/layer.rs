@@ -59,8 +59,12 @@ pub trait Layer: Send + Sync + 'static {
 /// the order in which they were added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
+    /// Writes down what is sent and what comes back.
+    Record,
     /// Retries and the deadline.
     Retry,
+    /// Answers from what was answered before.
+    Cache,
     /// The user's own.
     Own,
 }

@@ -57,7 +57,7 @@ impl Prompt {
         Self { prefix, tail: Vec::new() }
     }
 
-    pub(super) fn prefix(&self) -> &[Message] {
+    pub(super) fn prefix(&self) -> &Arc<[Message]> {
         &self.prefix
     }
 

@@ -1,5 +1,6 @@
 //! Language models: the trait, the handle [`Lm`], and the clients. Knows nothing of signatures.
 
+mod cache;
 mod chat_completions;
 mod delta;
 mod history;
@@ -7,13 +8,16 @@ mod layer;
 mod message;
 mod prices;
 mod provider;
+mod record;
 mod request;
 mod retry;
 mod schema;
 mod scripted;
+mod secret;
 mod structured;
 mod timeouts;
 mod waiting;
+mod written;
 
 use std::{
     fmt,
@@ -27,24 +31,27 @@ use std::{
 
 use serde_json::{Map, Value};
 
+pub(crate) use self::secret::is_secret;
+pub use self::{
+    cache::{Cache, CacheStats, CacheUse},
+    delta::{Delta, DeltaPart, Tell},
+    history::{CallHistory, Caller, CallerId, HistoryEntry},
+    layer::Layer,
+    message::{Message, Prompt, Role},
+    prices::{Cost, Price, Prices},
+    record::Replay,
+    request::{Completion, Config, Finish, Request, Response, ResponseFormat, Takes, Usage},
+    retry::Retry,
+    schema::AnswerSchema,
+    scripted::{Reply, ScriptedLm},
+    timeouts::Timeouts,
+};
 use self::{
     chat_completions::ChatCompletions,
     history::{Call, Log},
     layer::{Layers, Place},
     provider::Provider,
     retry::Policy,
-};
-pub use self::{
-    delta::{Delta, DeltaPart, Tell},
-    history::{CallHistory, Caller, CallerId, HistoryEntry},
-    layer::Layer,
-    message::{Message, Prompt, Role},
-    prices::{Cost, Price, Prices},
-    request::{Completion, Config, Finish, Request, Response, ResponseFormat, Takes, Usage},
-    retry::Retry,
-    schema::AnswerSchema,
-    scripted::{Reply, ScriptedLm},
-    timeouts::Timeouts,
 };
 use crate::error::{Error, Result};
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, ops::AddAssign};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Cost, message::Prompt, schema::AnswerSchema};
+use super::{Cost, cache::CacheUse, message::Prompt, schema::AnswerSchema};
 
 /// How to generate. Every value is optional; what is absent is left to the provider.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,10 @@ pub struct Config {
     /// Tells equal requests apart: part of a cache's key, never sent to the provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollout_id: Option<u64>,
+    /// How a [cache](crate::Cache) is used for the request; [`CacheUse::Use`] if it is not set. Never sent to the provider, no
+    /// part of a cache's key, and not serialized.
+    #[serde(skip)]
+    pub cache: Option<CacheUse>,
     /// Any further parameter of the provider, sent as it is.
     #[serde(flatten)]
     pub params: BTreeMap<String, Value>,
@@ -43,6 +47,7 @@ impl Config {
         config.n = over.n.or(config.n);
         config.seed = over.seed.or(config.seed);
         config.rollout_id = over.rollout_id.or(config.rollout_id);
+        config.cache = over.cache.or(config.cache);
         if !over.stop.is_empty() {
             config.stop.clone_from(&over.stop);
         }
@@ -56,7 +61,7 @@ impl Config {
 /// Of further parameters only the names: a value may be a secret, such as a header's.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Config { temperature, max_tokens, n, seed, stop, rollout_id, params } = self;
+        let Config { temperature, max_tokens, n, seed, stop, rollout_id, cache, params } = self;
         f.debug_struct("Config")
             .field("temperature", temperature)
             .field("max_tokens", max_tokens)
@@ -64,6 +69,7 @@ impl fmt::Debug for Config {
             .field("seed", seed)
             .field("stop", stop)
             .field("rollout_id", rollout_id)
+            .field("cache", cache)
             .field("params", &params.keys())
             .finish()
     }
@@ -185,8 +191,11 @@ pub struct Response {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Usage {
-    /// LM calls.
+    /// LM calls, those that a cache answered included.
     pub calls: u64,
+    /// Those of the calls that a [cache](crate::Cache) answered: they cost no tokens.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cached_calls: u64,
     /// Tokens read.
     pub prompt_tokens: u64,
     /// Tokens written, reasoning included.
@@ -200,10 +209,24 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Calls that went to the provider.
+    pub fn sent_calls(&self) -> u64 {
+        self.calls.saturating_sub(self.cached_calls)
+    }
+
+    /// True if a [cache](crate::Cache) answered every call.
+    pub fn is_cached(&self) -> bool {
+        self.cached_calls > 0 && self.sent_calls() == 0
+    }
+
     /// Tokens read and written.
     pub fn total_tokens(&self) -> u64 {
         self.prompt_tokens.saturating_add(self.completion_tokens)
     }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl AddAssign for Usage {
@@ -211,6 +234,7 @@ impl AddAssign for Usage {
         self.cost += other.cost;
         for (sum, more) in [
             (&mut self.calls, other.calls),
+            (&mut self.cached_calls, other.cached_calls),
             (&mut self.prompt_tokens, other.prompt_tokens),
             (&mut self.completion_tokens, other.completion_tokens),
             (&mut self.cached_tokens, other.cached_tokens),

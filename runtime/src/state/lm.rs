@@ -5,29 +5,12 @@ use serde_json::{Map, Value, json};
 use super::{StateOptions, error, json::kind};
 use crate::{
     error::{Error, ErrorKind, Result},
-    lm::{BoxFuture, Config, LanguageModel, Lm, Request, Response},
+    lm::{BoxFuture, Config, LanguageModel, Lm, Request, Response, is_secret},
     text::shortened,
 };
 
 /// Keys that say where requests go.
 const UNSAFE: [&str; 3] = ["api_base", "base_url", "model_list"];
-
-/// The last words of keys whose values may be secrets.
-const SECRET: [&str; 13] = [
-    "key",
-    "apikey",
-    "token",
-    "secret",
-    "password",
-    "passwd",
-    "passphrase",
-    "bearer",
-    "auth",
-    "authorization",
-    "credentials",
-    "headers",
-    "cookie",
-];
 
 /// The class of DSPy's own LM, whose layout this is.
 const CLASS: (&str, &str) = ("_dspy_lm_class", "dspy.clients.lm.LM");
@@ -62,7 +45,7 @@ pub(super) fn dump(lm: &Lm) -> Value {
         beside().map(|(key, value)| (key.to_owned(), value)).into_iter().collect();
     entry.insert("model".into(), model.into());
     entry.insert(RETRIES.into(), lm.attempts().saturating_sub(1).into());
-    let Config { temperature, max_tokens, n, seed, stop, rollout_id, params } = lm.config();
+    let Config { temperature, max_tokens, n, seed, stop, rollout_id, cache: _, params } = lm.config();
     entry.insert("temperature".into(), json!(temperature));
     entry.insert("max_tokens".into(), json!(max_tokens));
     let settings = [
@@ -239,20 +222,6 @@ fn drop_secrets_in(object: &mut Map<String, Value>, dropped: &mut Vec<String>) {
     }
 }
 
-fn is_secret(key: &str) -> bool {
-    let mut name = String::new();
-    let mut before = None;
-    for letter in key.chars() {
-        // `apiKey` is `api_key`.
-        if letter.is_ascii_uppercase() && before.is_some_and(|before: char| before.is_ascii_lowercase()) {
-            name.push('_');
-        }
-        name.push(if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '_' });
-        before = Some(letter);
-    }
-    SECRET.iter().any(|word| name == *word || name.strip_suffix(word).is_some_and(|rest| rest.ends_with('_')))
-}
-
 fn unexpected(key: &str, expected: &str, found: Option<&Value>) -> crate::Error {
     // Only the kind: an LM's values may be secrets.
     error(format!(
@@ -260,30 +229,4 @@ fn unexpected(key: &str, expected: &str, found: Option<&Value>) -> crate::Error 
         shortened(key, 100),
         found.map_or("nothing", kind)
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_known_by_their_names() {
-        for key in [
-            "api_key",
-            "API-Key",
-            "apiKey",
-            "x.apikey",
-            "accessToken",
-            "basic_auth",
-            "aws_secret_access_key",
-            "extra_headers",
-            "azure_ad_token",
-            "Authorization",
-        ] {
-            assert!(is_secret(key), "{key}");
-        }
-        for key in ["max_tokens", "top_k", "keyword", "tokenizer", "logit_bias", "monkey"] {
-            assert!(!is_secret(key), "{key}");
-        }
-    }
 }

@@ -223,6 +223,7 @@ fn usage(usage: &Value) -> Usage {
     };
     Usage {
         calls: 1,
+        cached_calls: 0,
         prompt_tokens: count(&["/prompt_tokens"]),
         completion_tokens: count(&["/completion_tokens"]),
         // The second is DeepSeek's.

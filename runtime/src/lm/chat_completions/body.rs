@@ -62,7 +62,8 @@ struct Body<'a> {
 
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Config { temperature, max_tokens, n, seed, stop, rollout_id: _, params } = &self.request.config;
+        let Config { temperature, max_tokens, n, seed, stop, rollout_id: _, cache: _, params } =
+            &self.request.config;
         if temperature.is_some_and(|temperature| !temperature.is_finite()) {
             return Err(S::Error::custom("its temperature is not a finite number"));
         }

@@ -137,7 +137,7 @@ impl Kept {
 }
 
 /// The memory that a list of messages takes. A text that several lists share is counted in each: never too little.
-fn messages(messages: &[Message]) -> usize {
+pub(in crate::lm) fn messages(messages: &[Message]) -> usize {
     messages.iter().map(|message| size_of::<Message>() + ARC + message.content.len()).sum()
 }
 
@@ -169,7 +169,7 @@ fn bytes(entry: &HistoryEntry) -> usize {
     fixed + caller + messages(tail) + spare + names.chain(stop).sum::<usize>() + outcome
 }
 
-fn response_bytes(response: &Response) -> usize {
+pub(in crate::lm) fn response_bytes(response: &Response) -> usize {
     let optional = |text: &Option<String>| text.as_ref().map_or(0, String::capacity);
     let completion = |completion: &Completion| {
         let finish = match &completion.finish {

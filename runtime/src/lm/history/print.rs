@@ -171,7 +171,8 @@ struct About<'a>(&'a HistoryEntry);
 
 impl fmt::Display for About<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Config { temperature, max_tokens, n, seed, stop, rollout_id, params: _ } = self.0.config();
+        let Config { temperature, max_tokens, n, seed, stop, rollout_id, cache: _, params: _ } =
+            self.0.config();
         let mut separator = "  ";
         let mut say = |name: &str, value: Option<&dyn fmt::Display>| {
             let Some(value) = value else { return Ok(()) };
@@ -201,7 +202,18 @@ struct Cost(Usage);
 
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Usage { calls, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost } = self.0;
+        let Usage {
+            calls,
+            cached_calls: _,
+            prompt_tokens,
+            completion_tokens,
+            cached_tokens,
+            reasoning_tokens,
+            cost,
+        } = self.0;
+        if self.0.is_cached() {
+            return f.write_str("none, from a cache");
+        }
         if calls > 1 {
             write!(f, "{calls} calls, ")?;
         }

@@ -1,0 +1,200 @@
+//! The entries on disk: a file for each, which any number of processes may read and replace at a time.
+//!
+//! A file is written under another name and renamed, so it is whole or not there. It is read and written on the calling thread:
+//! for a few KB that takes less time than handing it to another one.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
+
+use super::{
+    file,
+    key::Key,
+    memory::Entry,
+    sweep::{self, Totals},
+};
+use crate::lm::{Request, Response};
+
+/// Larger files are neither written nor read.
+const MOST: u64 = 16 << 20;
+
+/// How many names are tried for a new file.
+const ATTEMPTS: usize = 1_000;
+
+/// What lies under a key.
+pub(super) enum Found {
+    /// The answer to the request.
+    Answer(Response),
+    /// Nothing, or the answer to another request.
+    Nothing,
+    /// A file that is no entry: cut, changed, of another version, not ours.
+    Corrupt,
+}
+
+/// A folder of entries.
+pub(super) struct Disk {
+    folder: PathBuf,
+    most_entries: u64,
+    most_bytes: u64,
+    totals: Mutex<Totals>,
+    warned: AtomicBool,
+}
+
+impl Disk {
+    /// Nothing is looked at and nothing is made before the first entry.
+    pub(super) fn new(folder: &Path, most_entries: u64, most_bytes: u64) -> Self {
+        // Where the program is later, in another folder, the cache stays where it is.
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        let (totals, warned) = (Mutex::default(), AtomicBool::new(false));
+        Self { folder, most_entries, most_bytes, totals, warned }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn totals(&self) -> MutexGuard<'_, Totals> {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What lies under the key, if it answers this request of this model.
+    pub(super) fn read(&self, key: &Key, identity: &str, request: &Request) -> Found {
+        let path = self.path(key);
+        match read(&path) {
+            Ok(Some(bytes)) => file::decode(&bytes, identity, request),
+            Ok(None) => Found::Corrupt,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
+            Err(error) => {
+                self.warn_once("read", &error);
+                Found::Nothing
+            }
+        }
+    }
+
+    /// Puts the entry under the key, in place of what is there. Says how many others had to go; `None` if it was not written.
+    pub(super) fn write(&self, key: &Key, entry: &Entry) -> Option<u64> {
+        // What has no JSON form was not sent either.
+        let bytes = file::encode(entry)?;
+        let size = bytes.len() as u64;
+        if size > MOST.min(self.most_bytes) || self.most_entries == 0 {
+            return None;
+        }
+        let path = self.path(key);
+        if let Err(error) = write(&path, &bytes) {
+            self.warn_once("written", &error);
+            return None;
+        }
+        if !self.totals().add(size, self.most_entries, self.most_bytes) {
+            return Some(0);
+        }
+        // Without the lock: it takes time where there are many entries.
+        let (totals, evicted) = sweep::sweep(&self.folder, self.most_entries, self.most_bytes, &path);
+        *self.totals() = totals;
+        Some(evicted)
+    }
+
+    /// Takes every entry away. What is not the cache's stays.
+    pub(super) fn clear(&self) -> io::Result<()> {
+        let outcome = sweep::clear(&self.folder);
+        *self.totals() = Totals::default();
+        outcome
+    }
+
+    fn path(&self, key: &Key) -> PathBuf {
+        let name = hex(key);
+        let (start, rest) = name.split_at(2);
+        self.folder.join(start).join(format!("{rest}{}", sweep::ENDING))
+    }
+
+    fn warn_once(&self, what: &str, error: &io::Error) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            let folder = self.folder.display();
+            tracing::warn!(%folder, %error, "the cache's files cannot be {what}: it goes on in memory alone where they fail");
+        }
+    }
+}
+
+pub(super) fn hex(key: &Key) -> String {
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let digit = |number: u8| DIGITS.get(usize::from(number)).copied().unwrap_or_default();
+    key.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// What is in the file; `None` if it is something else than a file, or too large. No link is followed and no pipe is opened.
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let there = match fs::symlink_metadata(path) {
+        // A file where the folder should be.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
+        there => there?,
+    };
+    if !there.is_file() || there.len() > MOST {
+        return Ok(None);
+    }
+    let file = File::open(path)?;
+    if !is_same_file(&there, &file.metadata()?) {
+        return Ok(None);
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(there.len()).unwrap_or_default() + 1);
+    (&file).take(MOST + 1).read_to_end(&mut bytes)?;
+    // So that what is of use goes last. Where it cannot be, the entry is as old as it was written.
+    let _ = file.set_modified(SystemTime::now());
+    Ok(Some(bytes))
+}
+
+/// Between two looks, another one may have come in its place.
+fn is_same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        (one.dev(), one.ino()) == (other.dev(), other.ino())
+    }
+    #[cfg(not(unix))]
+    {
+        one.is_file() && other.is_file()
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let (mut file, temporary) = create_beside(path)?;
+    let written = file.write_all(bytes).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// A new file in the folder of the path, for its owner alone.
+fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    for _ in 0..ATTEMPTS {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let temporary = path.with_file_name(format!("{}{}-{count}", sweep::TEMPORARY, std::process::id()));
+        match options.open(&temporary) {
+            Ok(file) => return Ok((file, temporary)),
+            // Left behind by a process of this number that was killed, or of one in another container.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let folder = path.parent().unwrap_or(path);
+                let mut builder = DirBuilder::new();
+                builder.recursive(true);
+                #[cfg(unix)]
+                std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+                builder.create(folder)?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("no new file can be made there"))
+}

@@ -1,0 +1,216 @@
+//! Single flight: of equal requests at one time one is sent, and the others wait for what comes of it.
+//!
+//! Who comes first leads. A leader that is dropped leaves its seat to one of those who wait. There is no lock across an await,
+//! nothing is spawned, and no clock is read, so any runtime will do. `tests/tests/single_flight.rs` runs this very file under
+//! `shuttle`, which tries the orders in which threads may come.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    hash::Hash,
+    pin::Pin,
+    sync::PoisonError,
+    task::{Context, Poll, Waker},
+};
+
+use super::sync::{Arc, Mutex, MutexGuard};
+
+/// After so many leaders that failed, all who wait are told of the failure.
+const FAILURES: u32 = 2;
+
+/// What is in flight: by key `K`, requests `R` whose outcome is a `T`.
+pub(super) struct Flights<K, R, T> {
+    open: Mutex<HashMap<K, Flight<R, T>>>,
+}
+
+/// It is there as long as someone leads or waits.
+struct Flight<R, T> {
+    request: R,
+    landing: Landing<T>,
+    is_led: bool,
+    failures: u32,
+    /// Those who wait. The waker is taken when it is woken.
+    waiting: HashMap<u64, Option<Waker>>,
+    next: u64,
+}
+
+/// Where the outcome is left for those who wait. Locked only while the flights are.
+type Landing<T> = Arc<Mutex<Option<T>>>;
+
+/// A part in a flight.
+pub(super) enum Part<'f, K: Hash + Eq + Clone, R, T: Clone> {
+    /// The request is to be sent, and the others told.
+    Lead(Leader<'f, K, R, T>),
+    /// An equal request is on its way.
+    Follow(Follower<'f, K, R, T>),
+    /// Another request is on its way under the same key.
+    Apart,
+}
+
+/// How it ends for one who waited.
+pub(super) enum Turn<'f, K: Hash + Eq + Clone, R, T: Clone> {
+    /// The leader's outcome.
+    Landed(T),
+    /// The leader is gone: the request is to be sent by this one.
+    Lead(Leader<'f, K, R, T>),
+}
+
+impl<K: Hash + Eq + Clone, R, T: Clone> Flights<K, R, T> {
+    pub(super) fn new() -> Self {
+        Self { open: Mutex::new(HashMap::new()) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Flight<R, T>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many are in flight.
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Takes part in the flight of this key, if its request is the `same`.
+    pub(super) fn join(
+        &self,
+        key: &K,
+        same: impl FnOnce(&R) -> bool,
+        request: impl FnOnce() -> R,
+    ) -> Part<'_, K, R, T> {
+        let mut open = self.lock();
+        if let Some(flight) = open.get_mut(key) {
+            if !same(&flight.request) {
+                return Part::Apart;
+            }
+            let landing = flight.landing.clone();
+            // Vacant, while those who wait are on their way to the seat.
+            if !flight.is_led {
+                flight.is_led = true;
+                return Part::Lead(Leader { flights: self, key: key.clone(), landing, is_done: false });
+            }
+            let id = flight.next;
+            flight.next += 1;
+            flight.waiting.insert(id, None);
+            return Part::Follow(Follower { flights: self, key: key.clone(), landing, id, is_done: false });
+        }
+        let landing = Landing::new(Mutex::new(None));
+        let flight = Flight {
+            request: request(),
+            landing: landing.clone(),
+            is_led: true,
+            failures: 0,
+            waiting: HashMap::new(),
+            next: 0,
+        };
+        open.insert(key.clone(), flight);
+        Part::Lead(Leader { flights: self, key: key.clone(), landing, is_done: false })
+    }
+}
+
+/// Who sends the request. Dropped before it [landed](Leader::land), it leaves its seat.
+pub(super) struct Leader<'f, K: Hash + Eq + Clone, R, T: Clone> {
+    flights: &'f Flights<K, R, T>,
+    key: K,
+    landing: Landing<T>,
+    is_done: bool,
+}
+
+impl<K: Hash + Eq + Clone, R, T: Clone> Leader<'_, K, R, T> {
+    /// Gives the outcome to all who wait. Who comes later begins anew.
+    pub(super) fn land(mut self, outcome: T) {
+        self.is_done = true;
+        let mut open = self.flights.lock();
+        let flight = open.remove(&self.key);
+        *self.landing.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        drop(open);
+        wake(flight.into_iter().flat_map(|flight| flight.waiting.into_values()));
+    }
+
+    /// Leaves the seat to one who waits, who may have better luck; from the second failure on, the outcome goes to all.
+    pub(super) fn fail(self, outcome: T) {
+        let failures = self.flights.lock().get_mut(&self.key).map(|flight| {
+            flight.failures += 1;
+            flight.failures
+        });
+        if failures.is_some_and(|failures| failures >= FAILURES) {
+            self.land(outcome);
+        }
+    }
+}
+
+impl<K: Hash + Eq + Clone, R, T: Clone> Drop for Leader<'_, K, R, T> {
+    fn drop(&mut self) {
+        if self.is_done {
+            return;
+        }
+        let mut open = self.flights.lock();
+        let Some(flight) = open.get_mut(&self.key) else { return };
+        flight.is_led = false;
+        // All are woken, not one: that one may be dropped before it runs.
+        let wakers: Vec<_> = flight.waiting.values_mut().map(Option::take).collect();
+        let gone = if flight.waiting.is_empty() { open.remove(&self.key) } else { None };
+        drop(open);
+        drop(gone);
+        wake(wakers);
+    }
+}
+
+/// Wakes without the lock: what is woken may run at once.
+fn wake(wakers: impl IntoIterator<Item = Option<Waker>>) {
+    wakers.into_iter().flatten().for_each(Waker::wake);
+}
+
+/// Who waits for an equal request. Dropped, it leaves nothing behind.
+pub(super) struct Follower<'f, K: Hash + Eq + Clone, R, T: Clone> {
+    flights: &'f Flights<K, R, T>,
+    key: K,
+    landing: Landing<T>,
+    id: u64,
+    is_done: bool,
+}
+
+impl<'f, K: Hash + Eq + Clone + Unpin, R, T: Clone> Future for Follower<'f, K, R, T> {
+    type Output = Turn<'f, K, R, T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let waker = context.waker().clone();
+        let mut open = this.flights.lock();
+        let landed = this.landing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(outcome) = landed {
+            this.is_done = true;
+            return Poll::Ready(Turn::Landed(outcome));
+        }
+        // Not landed, and this one waits: so it is there.
+        let Some(flight) = open.get_mut(&this.key) else { return Poll::Pending };
+        if flight.is_led {
+            let former = flight.waiting.insert(this.id, Some(waker));
+            drop(open);
+            drop(former);
+            return Poll::Pending;
+        }
+        flight.is_led = true;
+        let former = flight.waiting.remove(&this.id);
+        this.is_done = true;
+        drop(open);
+        drop(former);
+        let (key, landing) = (this.key.clone(), this.landing.clone());
+        Poll::Ready(Turn::Lead(Leader { flights: this.flights, key, landing, is_done: false }))
+    }
+}
+
+impl<K: Hash + Eq + Clone, R, T: Clone> Drop for Follower<'_, K, R, T> {
+    fn drop(&mut self) {
+        if self.is_done {
+            return;
+        }
+        let mut open = self.flights.lock();
+        // Once it landed, a later flight may have the key.
+        let is_mine = |flight: &&mut Flight<R, T>| Arc::ptr_eq(&flight.landing, &self.landing);
+        let Some(flight) = open.get_mut(&self.key).filter(is_mine) else { return };
+        let former = flight.waiting.remove(&self.id);
+        let is_empty = !flight.is_led && flight.waiting.is_empty();
+        let gone = if is_empty { open.remove(&self.key) } else { None };
+        drop(open);
+        drop((former, gone));
+    }
+}

@@ -1,0 +1,190 @@
+//! The cache around a model: looked up, waited for, or asked.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{
+    Cache, CacheUse, Outcome, Shared, count,
+    flight::{Leader, Part, Turn},
+    key::{self, Key},
+};
+use crate::{
+    error::Result,
+    lm::{BoxFuture, Delta, LanguageModel, Layer, Request, Response, Tell, Usage},
+};
+
+impl Layer for Cache {
+    fn layer(&self, inner: Arc<dyn LanguageModel>) -> Arc<dyn LanguageModel> {
+        Arc::new(Cached { inner, shared: self.shared.clone(), identity: Mutex::default() })
+    }
+}
+
+struct Cached {
+    inner: Arc<dyn LanguageModel>,
+    shared: Arc<Shared>,
+    /// The model's as of the last miss: to make it takes as long as all the rest of a hit.
+    identity: Mutex<Option<Arc<str>>>,
+}
+
+impl LanguageModel for Cached {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn identity(&self) -> String {
+        self.inner.identity()
+    }
+
+    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async move {
+            match self.hit(request) {
+                Some(response) => Ok(response),
+                None => self.miss(request, None).await,
+            }
+        })
+    }
+
+    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async move {
+            match self.hit(request) {
+                Some(response) => {
+                    tell_all(&response, tell);
+                    Ok(response)
+                }
+                None => self.miss(request, Some(tell)).await,
+            }
+        })
+    }
+}
+
+impl Cached {
+    fn identity(&self) -> Option<Arc<str>> {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The model's identity as of now. Its address may be the environment's, and be set late.
+    fn identity_now(&self) -> Arc<str> {
+        let now: Arc<str> = self.inner.identity().into();
+        *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = Some(now.clone());
+        now
+    }
+
+    /// What is in memory.
+    fn hit(&self, request: &Request) -> Option<Response> {
+        if request.config.cache.unwrap_or_default() != CacheUse::Use {
+            return None;
+        }
+        let identity = self.identity()?;
+        let key = self.shared.key(&identity, request);
+        self.shared.in_memory(&key, &identity, request)
+    }
+
+    /// In a box of its own, so that a hit has no need of the room.
+    fn miss<'a>(
+        &'a self,
+        request: &'a Request,
+        tell: Option<&'a mut Tell<'a>>,
+    ) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async move {
+            let cache_use = request.config.cache.unwrap_or_default();
+            if cache_use == CacheUse::Bypass {
+                return self.ask(request, tell).await;
+            }
+            let identity = self.identity_now();
+            let key = self.shared.key(&identity, request);
+            if cache_use == CacheUse::Refresh {
+                let response = self.ask(request, tell).await?;
+                self.shared.store(key, &identity, request, &response);
+                return Ok(response);
+            }
+            let is_same =
+                |(other, asked): &(Arc<str>, Request)| *other == identity && key::is_same(asked, request);
+            let asked = || (identity.clone(), request.clone());
+            let leader = match self.shared.flights.join(&key, is_same, asked) {
+                Part::Lead(leader) => leader,
+                Part::Apart => {
+                    count(&self.shared.counts.misses, 1);
+                    return self.ask(request, tell).await;
+                }
+                Part::Follow(follower) => match follower.await {
+                    Turn::Lead(leader) => leader,
+                    Turn::Landed(outcome) => {
+                        count(&self.shared.counts.joined, 1);
+                        return outcome.map(|response| given(&response, tell));
+                    }
+                },
+            };
+            self.lead(leader, key, identity, request, tell).await
+        })
+    }
+
+    async fn lead<'a>(
+        &'a self,
+        leader: Leader<'a, Key, (Arc<str>, Request), Outcome>,
+        key: Key,
+        identity: Arc<str>,
+        request: &'a Request,
+        tell: Option<&'a mut Tell<'a>>,
+    ) -> Result<Response> {
+        // An answer may have come between the look into memory and the lead.
+        let there = self.shared.in_memory(&key, &identity, request);
+        if let Some(response) = there.or_else(|| self.shared.on_disk(&key, &identity, request)) {
+            let response = Arc::new(response);
+            leader.land(Ok(response.clone()));
+            return Ok(given(&response, tell));
+        }
+        count(&self.shared.counts.misses, 1);
+        match self.ask(request, tell).await {
+            Ok(response) => {
+                // Stored first: who comes after the landing finds it.
+                self.shared.store(key, &identity, request, &response);
+                leader.land(Ok(Arc::new(response.clone())));
+                Ok(response)
+            }
+            Err(error) => {
+                let alone = Err(error.alone());
+                if error.is_permanent() {
+                    leader.land(alone)
+                } else {
+                    leader.fail(alone)
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn ask<'a>(&'a self, request: &'a Request, tell: Option<&'a mut Tell<'a>>) -> Result<Response> {
+        match tell {
+            Some(tell) => self.inner.stream(request, tell).await,
+            None => self.inner.complete(request).await,
+        }
+    }
+}
+
+/// Another call's answer, told at once where it is to be told.
+fn given(response: &Response, tell: Option<&mut Tell<'_>>) -> Response {
+    let response = cached(response);
+    if let Some(tell) = tell {
+        tell_all(&response, tell);
+    }
+    response
+}
+
+/// The answer as one that cost nothing.
+pub(super) fn cached(response: &Response) -> Response {
+    Response {
+        completions: response.completions.clone(),
+        usage: Usage { calls: 1, cached_calls: 1, ..Usage::default() },
+        model: response.model.clone(),
+    }
+}
+
+pub(in crate::lm) fn tell_all(response: &Response, tell: &mut Tell<'_>) {
+    for (index, completion) in response.completions.iter().enumerate() {
+        if let Some(reasoning) = completion.reasoning.as_deref().filter(|reasoning| !reasoning.is_empty()) {
+            tell(Delta::reasoning(index, reasoning));
+        }
+        if !completion.text.is_empty() {
+            tell(Delta::text(index, &completion.text));
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What goes from a full folder: the entries that were not asked for longest.
+//!
+//! A process counts what it writes. When that is more than the bounds leave, and now and then because of what others write, it
+//! looks through the folder and takes the oldest away, until a tenth of the bounds is free.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+/// How the names of entries end.
+pub(super) const ENDING: &str = ".entry";
+
+/// How the names of files begin that are being written.
+pub(super) const TEMPORARY: &str = ".writing-";
+
+/// What is still being written after so long is not.
+const STALE: Duration = Duration::from_secs(3600);
+
+/// What is in the folder as far as this process knows.
+#[derive(Default)]
+pub(super) struct Totals {
+    /// As of the last look; `None` before the first one.
+    seen: Option<(u64, u64)>,
+    /// Written since.
+    entries: u64,
+    bytes: u64,
+}
+
+impl Totals {
+    /// Counts a new entry; true if it is time to look.
+    pub(super) fn add(&mut self, bytes: u64, most_entries: u64, most_bytes: u64) -> bool {
+        self.entries += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+        let Some((entries, bytes)) = self.seen else {
+            // The others that write meanwhile need not look as well.
+            self.seen = Some((0, 0));
+            return true;
+        };
+        let is_full = entries.saturating_add(self.entries) > most_entries
+            || bytes.saturating_add(self.bytes) > most_bytes;
+        let is_time = self.entries > most_entries / 8 || self.bytes > most_bytes / 8;
+        if is_full || is_time {
+            *self = Self { seen: Some((0, 0)), ..Self::default() };
+        }
+        is_full || is_time
+    }
+}
+
+struct Old {
+    time: SystemTime,
+    path: PathBuf,
+    bytes: u64,
+}
+
+/// Takes the oldest entries away if there are more than that; all but this one, which is new. Says what is left and how many went.
+pub(super) fn sweep(folder: &Path, most_entries: u64, most_bytes: u64, new: &Path) -> (Totals, u64) {
+    let mut entries = Vec::new();
+    // What cannot be read is not counted: the next look may see it.
+    let _ = each(folder, |path, kind| {
+        let Ok(there) = fs::symlink_metadata(&path) else { return };
+        let time = there.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        match kind {
+            Kind::Entry => entries.push(Old { time, path, bytes: there.len() }),
+            Kind::Temporary if time.elapsed().is_ok_and(|age| age > STALE) => drop(fs::remove_file(path)),
+            Kind::Temporary => {}
+        }
+    });
+    let mut count = entries.len() as u64;
+    let mut bytes: u64 = entries.iter().map(|entry| entry.bytes).sum();
+    let mut evicted = 0;
+    if count > most_entries || bytes > most_bytes {
+        let (few, small) = (most_entries - most_entries / 10, most_bytes - most_bytes / 10);
+        entries.sort_unstable_by(|one, other| (one.time, &one.path).cmp(&(other.time, &other.path)));
+        for entry in entries.iter().filter(|entry| entry.path != new) {
+            if count <= few && bytes <= small {
+                break;
+            }
+            if fs::remove_file(&entry.path).is_ok() {
+                evicted += 1;
+            }
+            count -= 1;
+            bytes -= entry.bytes;
+        }
+    }
+    (Totals { seen: Some((count, bytes)), ..Totals::default() }, evicted)
+}
+
+/// Takes every entry away.
+pub(super) fn clear(folder: &Path) -> io::Result<()> {
+    let mut outcome = Ok(());
+    let all = each(folder, |path, _| match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => outcome = Err(error),
+        _ => {}
+    });
+    match all {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        all => all.and(outcome),
+    }
+}
+
+enum Kind {
+    Entry,
+    Temporary,
+}
+
+/// Visits every file that a cache wrote, known by its name, and no other.
+fn each(folder: &Path, mut visit: impl FnMut(PathBuf, Kind)) -> io::Result<()> {
+    for part in fs::read_dir(folder)? {
+        let part = part?;
+        // No link is followed.
+        if !part.file_type()?.is_dir() || !part.file_name().to_str().is_some_and(|name| is_hex(name, 2)) {
+            continue;
+        }
+        let Ok(files) = fs::read_dir(part.path()) else { continue };
+        for file in files.flatten() {
+            let name = file.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if name.strip_suffix(ENDING).is_some_and(|digits| is_hex(digits, 62)) {
+                visit(file.path(), Kind::Entry);
+            } else if name.starts_with(TEMPORARY) {
+                visit(file.path(), Kind::Temporary);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_hex(name: &str, length: usize) -> bool {
+    name.len() == length && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}

@@ -1,0 +1,226 @@
+//! Many equal calls at once: one is sent, whoever is dropped, fails or panics; and what a stream tells of it.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use karat::{
+    BoxFuture, Cache, Error, ErrorKind, LanguageModel, Lm, Reply, Result, ScriptedLm,
+    lm::{Caller, CallerId, Completion, Finish, Request, Response, Usage},
+};
+
+use crate::support::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_equal_calls_at_once_are_sent_once() {
+    let cache = Cache::memory();
+    let model = ScriptedLm::new([Reply::text("Paris").delay(millis(500))]);
+    let lm = model.lm().cache(cache.clone());
+    let tasks: Vec<_> = (0..1_000)
+        .map(|_| {
+            let lm = lm.clone();
+            tokio::spawn(async move { lm.complete(hi("hi")).await.unwrap() })
+        })
+        .collect();
+    let mut usage = Usage::default();
+    for task in tasks {
+        let response = task.await.unwrap();
+        assert_eq!(response.completions[0].text, "Paris");
+        usage += response.usage;
+    }
+    assert_eq!((usage.calls, usage.sent_calls(), model.calls()), (1_000, 1, 1));
+    let stats = cache.stats();
+    assert_eq!((stats.misses, stats.joined + stats.hits, stats.in_flight), (1, 999, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn equal_calls_on_many_threads_are_sent_once() {
+    for _ in 0..50 {
+        let model = ScriptedLm::new(["Paris"]);
+        let lm = model.lm().cache(Cache::memory());
+        let tasks: Vec<_> = (0..100)
+            .map(|_| {
+                let lm = lm.clone();
+                tokio::spawn(async move { lm.complete(hi("hi")).await })
+            })
+            .collect();
+        for task in tasks {
+            assert_eq!(task.await.unwrap().unwrap().completions[0].text, "Paris");
+        }
+        assert_eq!(model.calls(), 1);
+    }
+}
+
+/// An LM that is ready after so many polls.
+struct Slow {
+    polls: usize,
+    calls: Arc<AtomicUsize>,
+}
+
+impl LanguageModel for Slow {
+    fn name(&self) -> &str {
+        "slow"
+    }
+
+    fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async {
+            self.calls.fetch_add(1, Ordering::SeqCst);
+            for _ in 0..self.polls {
+                tokio::task::yield_now().await;
+            }
+            Ok(Response { completions: vec![Completion::new("done")], ..Response::default() })
+        })
+    }
+}
+
+fn poll<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[tokio::test]
+async fn a_leader_that_is_dropped_at_any_poll_is_taken_over() {
+    const POLLS: usize = 5;
+    for dropped_after in 0..=POLLS {
+        for followers in [1, 3] {
+            let calls = Arc::new(AtomicUsize::new(0));
+            let cache = Cache::memory();
+            let lm = Lm::custom(Slow { polls: POLLS, calls: calls.clone() }).cache(cache.clone());
+            let mut leader = Box::pin(lm.complete(hi("hi")));
+            for _ in 0..dropped_after {
+                assert!(poll(leader.as_mut()).is_pending());
+            }
+            let mut waiting: Vec<_> = (0..followers).map(|_| Box::pin(lm.complete(hi("hi")))).collect();
+            // Some look before, some only after the leader is gone.
+            for follower in waiting.iter_mut().take(followers - followers / 2) {
+                let _ = poll(follower.as_mut());
+            }
+            drop(leader);
+            for follower in waiting {
+                assert_eq!(follower.await.unwrap().completions[0].text, "done");
+            }
+            let sent = 1 + usize::from(dropped_after > 0);
+            assert_eq!(calls.load(Ordering::SeqCst), sent, "dropped after {dropped_after} polls");
+            assert_eq!(cache.stats().in_flight, 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_dropped_at_whatever_poll_leaves_nothing_behind() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let cache = Cache::memory();
+    let lm = Lm::custom(Slow { polls: 3, calls }).cache(cache.clone());
+    for polls in 0..4 {
+        for others in 0..4 {
+            let mut first = Box::pin(lm.complete(hi("hi")));
+            let mut second = Box::pin(lm.complete(hi("hi")));
+            (0..polls.min(3)).for_each(|_| assert!(poll(first.as_mut()).is_pending()));
+            (0..others.min(3)).for_each(|_| assert!(poll(second.as_mut()).is_pending()));
+            if (polls + others) % 2 == 0 {
+                drop(first);
+                drop(second);
+            } else {
+                drop(second);
+                drop(first);
+            }
+            assert_eq!((cache.stats().in_flight, cache.stats().entries), (0, 0), "{polls} {others}");
+        }
+    }
+    assert_eq!(lm.complete(hi("hi")).await.unwrap().completions[0].text, "done");
+}
+
+/// So many equal calls at once of an LM with these replies: what each said, and how many were sent.
+async fn at_once(calls: usize, replies: Vec<Reply>) -> (Vec<Result<String>>, usize) {
+    let model = ScriptedLm::new(replies.into_iter().map(|reply| reply.delay(millis(10))));
+    let cache = Cache::memory();
+    let lm = model.lm().cache(cache.clone());
+    let tasks: Vec<_> = (0..calls)
+        .map(|_| {
+            let lm = lm.clone();
+            tokio::spawn(async move { lm.complete(hi("hi")).await })
+        })
+        .collect();
+    let mut said = Vec::new();
+    for task in tasks {
+        said.push(task.await.unwrap().map(|mut response| response.completions.remove(0).text));
+    }
+    assert_eq!(cache.stats().in_flight, 0);
+    (said, model.calls())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_fails_is_taken_over_once_and_then_it_fails_for_all() {
+    let (said, sent) = at_once(100, vec![server_error(), Reply::text("up again")]).await;
+    assert_eq!((said.iter().filter(|said| said.is_ok()).count(), sent), (99, 2));
+    let (said, sent) = at_once(100, vec![server_error(), server_error(), Reply::text("late")]).await;
+    assert_eq!((said.iter().filter(|said| said.is_err()).count(), sent), (100, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_no_retry_mends_and_an_answer_that_is_not_stored_are_told_to_all() {
+    let (said, sent) = at_once(100, vec![failure(ErrorKind::Auth)]).await;
+    assert!(sent == 1 && said.iter().all(|said| said.as_ref().is_err_and(Error::is_auth)));
+    let (said, sent) = at_once(100, vec![Reply::text("cut").finish(Finish::Length)]).await;
+    assert!(sent == 1 && said.iter().all(|said| said.as_ref().is_ok_and(|text| text == "cut")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_whose_model_panics_is_taken_over() {
+    let first = AtomicUsize::new(0);
+    let model = ScriptedLm::computed(move |_| {
+        assert!(first.fetch_add(1, Ordering::SeqCst) > 0, "a bug in the model");
+        Reply::text("done")
+    });
+    let cache = Cache::memory();
+    let lm = model.lm().cache(cache.clone());
+    let tasks: Vec<_> = (0..10)
+        .map(|_| {
+            let lm = lm.clone();
+            tokio::spawn(async move { lm.complete(hi("hi")).await.unwrap() })
+        })
+        .collect();
+    let mut panics = 0;
+    for task in tasks {
+        panics += usize::from(task.await.is_err());
+    }
+    assert_eq!((panics, cache.stats().in_flight), (1, 0));
+}
+
+async fn told(lm: &Lm) -> Vec<String> {
+    let told = Mutex::new(Vec::new());
+    let caller = Caller::new("me", CallerId::unique());
+    let response =
+        lm.stream_for(caller, hi("hi"), &mut |delta| told.lock().unwrap().push(delta.text.to_owned())).await;
+    let told = told.into_inner().unwrap();
+    assert_eq!(told.concat(), response.unwrap().completions[0].text);
+    told
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_tells_a_miss_as_it_comes_and_a_hit_in_one_piece() {
+    let model = ScriptedLm::new([Reply::pieces(["he", "l", "lo"]).pace(millis(100))]);
+    let lm = model.lm().cache(Cache::memory());
+    let (first, joined) = tokio::join!(told(&lm), told(&lm));
+    assert_eq!((first, joined), (vec!["he".into(), "l".into(), "lo".into()], vec!["hello".to_owned()]));
+    assert_eq!(told(&lm).await, ["hello"]);
+    assert_eq!(model.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_takes_over_tells_its_own_answer() {
+    let piece = || Reply::pieces(["a", "b"]).delay(millis(100));
+    let model = ScriptedLm::new([piece(), piece()]);
+    let lm = model.lm().cache(Cache::memory());
+    let mut leader = Box::pin(lm.complete(hi("hi")));
+    assert!(poll(leader.as_mut()).is_pending());
+    let mut follower = pin!(told(&lm));
+    assert!(poll(follower.as_mut()).is_pending());
+    drop(leader);
+    assert_eq!(follower.await, ["a", "b"]);
+}
