@@ -62,6 +62,7 @@ pub mod __private {
     pub use crate::{
         error::Result,
         field::{Field as FieldSpec, OwnDefault, Reader, SignatureField as FieldType, Writer, to_value},
+        lm::read_body,
         module::{Module, Traverse, Walker, WalkerMut},
         prediction::{ForwardOutput, Prediction},
         reward::{IntoScore, Sourced},

@@ -68,9 +68,11 @@ impl Adapter for JsonAdapter {
         if objects.is_empty() {
             return Err(refused("the answer is not a JSON object".into()));
         }
-        let repeated = Repeatable::of(inputs);
-        objects.retain(|found| !repeated.has(text, found));
         let fields: Vec<_> = task.outputs().collect();
+        let repeated = Repeatable::of(inputs);
+        // Half an object of an input that is repeated would go on into whatever follows it.
+        let begun = inputs.repeated_in(text, |input| begins_answer(&fields, input));
+        objects.retain(|found| !begun.covers(found.start) && !repeated.has(text, found));
         // Where there are several, an answer is one that has a field of the task.
         let has_field = |found: &Found| {
             fields.iter().any(|field| field.names().any(|name| found.value.get(name).is_some()))
@@ -97,6 +99,17 @@ impl Adapter for JsonAdapter {
         let found = fields.iter().map(|field| field.names().find_map(&mut take)).collect();
         complete(&fields, found, text)
     }
+}
+
+/// True if the input has an object, or the beginning of one, with a field of the task.
+fn begins_answer(fields: &[TaskField<'_>], input: &str) -> bool {
+    let has_field = |inside: &str| {
+        fields.iter().flat_map(TaskField::names).any(|name| {
+            let behind = inside.split_once(name).and_then(|(_, behind)| behind.split_once(':'));
+            behind.is_some_and(|(_, value)| !value.trim().is_empty())
+        })
+    };
+    input.split_once('{').is_some_and(|(_, inside)| has_field(inside))
 }
 
 /// What a model could repeat of the inputs: their texts, and the values in them, which are read once and only if needed.

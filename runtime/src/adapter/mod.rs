@@ -6,6 +6,7 @@ mod demo;
 mod elements;
 mod json;
 mod marker;
+pub(crate) mod reasoning;
 mod tag;
 mod terse;
 mod xml;
@@ -301,7 +302,10 @@ impl<'a> Inputs<'a> {
             .collect();
         while let Some(value) = open.pop() {
             match value {
-                Value::String(text) => texts.push(text.as_str()),
+                Value::String(text) => {
+                    texts.push(text.as_str());
+                    texts.extend(reasoning::behind_ends(text));
+                }
                 Value::Array(items) => open.extend(items),
                 Value::Object(map) => open.extend(map.values()),
                 _ => {}

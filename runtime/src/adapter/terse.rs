@@ -53,15 +53,17 @@ impl Adapter for TerseAdapter {
         // Whether a field's text is more than blanks, kept beside it: looking again at every label would be quadratic.
         let mut filled = vec![false; fields.len()];
         let (wanted, given) = (Labels::of(task.outputs()), Labels::of(task.inputs()));
+        // A label with something behind it, be it on another line.
         let gives_output = |input: &str| {
-            let mut values = input.lines().filter_map(|line| wanted.find(line));
-            values.any(|(_, value)| !is_blank(value))
+            let mut lines = input.lines();
+            let label = lines.find_map(|line| wanted.find(line));
+            label.is_some_and(|(_, value)| !is_blank(value) || lines.any(|line| !is_blank(line)))
         };
         let repeated = inputs.repeated_in(text, gives_output);
         let mut open = Some(0);
         let mut start = 0;
         for line in text.split_inclusive('\n') {
-            let is_repeated = repeated.covers(start);
+            let is_repeated = repeated.covers(start + line.len() - line.trim_start().len());
             start += line.len();
             if is_repeated {
                 continue;

@@ -1,5 +1,7 @@
 //! Language models: the trait, the handle [`Lm`], and the clients. Knows nothing of signatures.
 
+#[doc(hidden)]
+pub use self::chat_completions::read_body;
 mod chat_completions;
 mod history;
 mod message;

@@ -124,3 +124,13 @@ fn with_call<T>(test: impl FnOnce(&Call<'_>) -> T) -> T {
     let endpoint = client.endpoint(|_| None).unwrap();
     test(&Call { client: &client, endpoint })
 }
+
+/// Reads a body as the answer to a request for two completions: what fuzzing cannot reach without a server.
+pub fn read_body(body: &[u8]) -> Result<Response> {
+    let (provider, model) = Provider::parse("openai/x")?;
+    let client = ChatCompletions::new(provider, model).base_url("http://127.0.0.1:1/v1");
+    let call = Call { client: &client, endpoint: client.endpoint(|_| None)? };
+    let json = reqwest::header::HeaderValue::from_static("application/json");
+    let headers = [(reqwest::header::CONTENT_TYPE, json)].into_iter().collect();
+    answer::read(&call, &transport::Reply { status: 200, headers, body: body.to_vec() }, 2)
+}
