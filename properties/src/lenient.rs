@@ -118,7 +118,7 @@ pub fn check(bytes: &[u8]) {
     }
     if found.repairs.is_empty() {
         // Nothing was found: the text itself.
-        assert!(found.value.is_string(), "{text}: {} with nothing mended", found.value);
+        assert!(found.value.is_string(), "{text:?}: {} with nothing mended", found.value);
         return;
     }
     assert!(!found.repairs.contains(Repair::Truncated), "{text}: {} of half a value", found.value);

@@ -23,7 +23,6 @@ pub(super) fn bare(cursor: &mut Cursor<'_>, within: Within) -> Result<Value, Fla
     if within == Within::List && text.contains('"') {
         return Err(cursor.flaw("a quote inside of a text without quotes"));
     }
-    let end = cursor.at() + length;
     let value = match literal(text, cursor) {
         Some(value) => value,
         None => {
@@ -31,7 +30,8 @@ pub(super) fn bare(cursor: &mut Cursor<'_>, within: Within) -> Result<Value, Fla
             Value::String(text.to_owned())
         }
     };
-    cursor.advance(end - cursor.at());
+    cursor.advance(text.len());
+    cursor.skip()?;
     if cursor.is_at_end() {
         cursor.add(Repair::Truncated);
     }
