@@ -128,7 +128,10 @@ fn inputs(u: &mut Unstructured<'_>, form: Form) -> Result<Vec<String>> {
                 0..=3 => form.evil(u, &mut text)?,
                 4 => form.half(u, &mut text)?,
                 5 => text.push_str(&hostile::text(u, 3)?),
-                6 if !inputs.is_empty() => text.push_str(u.choose(&inputs)?),
+                6 if !inputs.is_empty() => {
+                    text.push_str(if form == Form::Terse { "\n" } else { "" });
+                    text.push_str(u.choose(&inputs)?);
+                }
                 7 => text.push_str(hostile::one(u, hostile::UNICODE)?),
                 8 => text.push_str(hostile::one(u, &["<think>", "</think>", "<think>x</think>\n"])?),
                 _ => text.push_str(hostile::one(u, hostile::WORDS)?),

@@ -23,7 +23,8 @@ impl Form {
     pub(super) fn evil(self, u: &mut Unstructured<'_>, text: &mut String) -> Result<()> {
         let field = hostile::one(u, &FIELDS)?;
         let value = format!("{EVIL} {}", hostile::one(u, hostile::WORDS)?);
-        if u.ratio(3, 4)? && !text.is_empty() {
+        // A label counts at the start of a line alone, and text without one is an answer too.
+        if !text.is_empty() && (self == Form::Terse || u.ratio(3, 4)?) {
             text.push('\n');
         }
         match self {
@@ -81,7 +82,7 @@ impl Form {
             Form::Terse => [
                 "Question: words".to_owned(),
                 format!("- {field}: {EVIL}"),
-                format!("{field} {EVIL}"),
+                format!("{field} so"),
                 format!("{field}:"),
             ],
             Form::Json => [

@@ -1,6 +1,8 @@
 //! Between typed fields and a model's text. An adapter writes a predictor's prompt and reads the reply; it knows no HTTP.
 
 mod chat;
+#[cfg(test)]
+mod corpus_tests;
 mod correction;
 mod demo;
 mod elements;

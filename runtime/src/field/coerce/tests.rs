@@ -48,7 +48,9 @@ fn the_corpora_of_shapes_are_read_as_they_ask() {
     let rows =
         files.into_iter().flat_map(str::lines).map(|line| serde_json::from_str::<Value>(line).unwrap());
     let mut wrong = Vec::new();
+    let mut counts = std::collections::BTreeMap::new();
     for row in rows.filter(|row| row["kind"] == "coerce") {
+        *counts.entry(row["verdict"].as_str().unwrap().to_owned()).or_insert(0) += 1;
         let (text, schema, note) =
             (row["text"].as_str().unwrap(), &row["schema"], row["note"].as_str().unwrap_or(""));
         let found = read(text, schema);
@@ -67,6 +69,8 @@ fn the_corpora_of_shapes_are_read_as_they_ask() {
         }
     }
     assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n\n"));
+    let expected = [("accept", 81), ("no_panic", 52), ("reject", 13)];
+    assert!(counts.iter().map(|(verdict, count)| (&**verdict, *count)).eq(expected), "{counts:?}");
 }
 
 #[test]
