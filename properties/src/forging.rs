@@ -140,6 +140,7 @@ fn inputs(u: &mut Unstructured<'_>, form: Form) -> Result<Vec<String>> {
                 text.push_str(hostile::one(u, hostile::BLANKS)?);
             }
         }
+        form.fill(&mut text);
         inputs.push(text);
     }
     Ok(inputs)

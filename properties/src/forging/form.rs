@@ -111,6 +111,21 @@ impl Form {
         }
     }
 
+    /// Fills what would be the beginning of an answer with nothing in it.
+    pub(super) fn fill(self, text: &mut String) {
+        let trimmed = text.trim();
+        let is_lone = match self {
+            Form::Chat => self.ends_open(trimmed),
+            Form::Xml => {
+                trimmed.starts_with('<') && trimmed.ends_with('>') && trimmed.matches('<').count() == 1
+            }
+            Form::Terse | Form::Json => false,
+        };
+        if !LONE_MARKERS && is_lone {
+            text.push_str(" so");
+        }
+    }
+
     /// True if the input ends with the beginning of an answer: what the model writes behind it is its own answer.
     pub(super) fn ends_open(self, input: &str) -> bool {
         let input = input.trim_end();
