@@ -325,6 +325,10 @@ mod tests {
         let rows = page.lines().filter_map(|line| {
             let mut cells = line.strip_prefix("| ")?.split(" | ");
             let (kind, text, value) = (cells.next()?, cells.next()?, cells.next()?);
+            // Those are read by the tests of JSON.
+            if kind == "JSON" {
+                return None;
+            }
             Some((kind, text.strip_prefix('`')?.strip_suffix('`')?, value.trim_end_matches(" |")))
         });
         let mut count = 0;

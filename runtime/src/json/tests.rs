@@ -108,6 +108,29 @@ fn the_json_test_suite_is_read_as_serde_json_reads_it() {
 }
 
 #[test]
+fn the_rows_of_the_page_on_answers_are_true() {
+    let page = include_str!("../../../docs/answers.md");
+    let mut count = 0;
+    for row in page.lines().filter_map(|line| line.strip_prefix("| JSON | `")) {
+        let (text, row) = row.split_once("` | ").unwrap();
+        let (expected, mended) = row.trim_end_matches('|').split_once(" |").unwrap();
+        match parse(text) {
+            Ok((value, repairs)) => {
+                assert_eq!(value.to_string(), expected, "{text}");
+                let words: Vec<_> = repairs.iter().map(|repair| repair.to_string()).collect();
+                for word in mended.trim().split(", ").filter(|word| !word.is_empty()) {
+                    assert!(words.iter().any(|mended| mended == word), "{text}: {words:?}");
+                }
+                assert_eq!(words.is_empty(), mended.trim().is_empty(), "{text}: {words:?}");
+            }
+            Err(flaw) => assert_eq!(expected, "..", "{text}: {flaw}"),
+        }
+        count += 1;
+    }
+    assert_eq!(count, 35);
+}
+
+#[test]
 fn nesting_without_end_is_an_error_at_once() {
     for unit in ["[", "{\"a\":", "[{\"a\":", "```[", "{[", "\"["] {
         let text = unit.repeat(1_000_000 / unit.len());
