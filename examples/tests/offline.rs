@@ -40,6 +40,7 @@ examples! {
         "2 predictors draft; all have one LM: false", "You get the second charge back", "4 LM calls";
     custom_lm: "spam? rules: true, LM: false", "spam? rules: false, LM: true", "the layer counted 3 calls";
     judge_reward: "Rain? Let it.", "reward 0.100 (Poor)", "reward 1.000 (Excellent)", "4 LM calls, the judge's included";
+    streaming: "identify: animal = Spider\n", "describe: sentence = It waits", "until a thread trembles.\" after 2 LM calls";
 }
 
 #[test]

@@ -60,7 +60,8 @@ pub fn batch<M: Module>(batch: Batch<M>) -> Result<Batched<M::Input, M::Output>>
     run(batch)
 }
 
-/// Runs anything that can be awaited, e.g. a [`Parallel`](crate::Parallel), on the calling thread, and waits for it.
+/// Runs anything that can be awaited on the calling thread, and waits for it: a [`Parallel`](crate::Parallel), or the next event
+/// of a stream, `blocking::run(stream.next())`.
 ///
 /// ```
 /// let sum = karat::blocking::run(async { 2 + 2 })?;

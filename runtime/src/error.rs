@@ -2,6 +2,8 @@
 
 use std::{any::Any, fmt, ops::Deref, sync::Arc, time::Duration};
 
+use serde_json::Value;
+
 use crate::{lm::Usage, rollout::Rollout, trace::Trace};
 
 /// The result of everything in karat that can fail.
@@ -32,6 +34,7 @@ struct Inner {
     predictor: Option<Arc<str>>,
     field: Option<String>,
     completion: Option<String>,
+    outputs: Vec<(&'static str, Value)>,
     status: Option<u16>,
     retry_after: Option<Duration>,
     rollouts: Arc<[Rollout]>,
@@ -67,6 +70,8 @@ pub enum ErrorKind {
     Auth,
     /// The quota or credit is used up.
     Quota,
+    /// The call's own [`Budget`](crate::Budget) is used up.
+    Budget,
     /// Too many requests for now.
     RateLimited,
     /// The provider does not know the model.
@@ -120,6 +125,7 @@ impl Error {
             predictor: None,
             field: None,
             completion: None,
+            outputs: Vec::new(),
             status: None,
             retry_after: None,
             rollouts: Arc::new([]),
@@ -195,6 +201,12 @@ impl Error {
         self
     }
 
+    /// Adds the output fields that were whole when the answer broke off.
+    pub(crate) fn with_outputs(mut self, outputs: Vec<(&'static str, Value)>) -> Self {
+        self.0.outputs = outputs;
+        self
+    }
+
     /// Adds the HTTP status.
     pub fn with_status(mut self, status: u16) -> Self {
         self.0.status = Some(status);
@@ -260,6 +272,11 @@ impl Error {
         self.0.completion.as_deref()
     }
 
+    /// The output fields that were whole when a [stream](crate::Module::stream) broke off, in the order of the signature.
+    pub fn outputs(&self) -> &[(&'static str, Value)] {
+        &self.0.outputs
+    }
+
     /// The HTTP status, where there was one.
     pub fn status(&self) -> Option<u16> {
         self.0.status
@@ -316,6 +333,8 @@ predicates! {
     is_auth: Auth | MissingKey;
     /// The quota or credit is used up.
     is_quota: Quota;
+    /// The call's own [`Budget`](crate::Budget) is used up.
+    is_budget: Budget;
     /// The provider does not know the model.
     is_unknown_model: UnknownModel;
     /// The provider calls the request wrong, the length of its prompt included.

@@ -6,6 +6,7 @@ extern crate self as karat;
 mod adapter;
 mod batch;
 pub mod blocking;
+mod budget;
 mod error;
 mod field;
 mod history;
@@ -19,6 +20,7 @@ mod reward;
 mod rollout;
 mod signature;
 mod state;
+mod stream;
 mod text;
 mod trace;
 
@@ -26,10 +28,11 @@ pub use karat_macros::{module, reward, signature};
 
 pub use self::{
     adapter::{
-        Adapter, ChatAdapter, Demo, Inputs, JsonAdapter, Mode, Prepared, Task, TaskField, TerseAdapter,
-        XmlAdapter,
+        Adapter, ChatAdapter, Demo, Follow, Followed, Inputs, JsonAdapter, Mode, Prepared, Task, TaskField,
+        TerseAdapter, XmlAdapter,
     },
     batch::{Batch, BatchItem, BatchStop, Batched, Parallel},
+    budget::Budget,
     error::{Error, ErrorKind, Result},
     field::{Field, FieldRole, FieldType, FieldValue, Reader, Writer},
     history::History,
@@ -40,8 +43,8 @@ pub use self::{
         WalkerMut,
     },
     modules::{
-        BestOfN, ChainOfThought, Comparison, Critic, MultiChainComparison, Reasoned, Refine, majority,
-        normalize,
+        BestOfN, Budgeted, ChainOfThought, Comparison, Critic, MultiChainComparison, Reasoned, Refine,
+        majority, normalize,
     },
     predict::{OnParseError, Predict, Predictor},
     prediction::{Added, Prediction, Stop},
@@ -49,6 +52,7 @@ pub use self::{
     rollout::{Advice, Rollout},
     signature::{Fields, Place, Signature, Spec},
     state::{Program, ProgramField, ProgramModule, ProgramParameter, ProgramPredictor, State, StateOptions},
+    stream::{Listener, ModuleStream, Progress, StreamEvent, Update},
     trace::{CallRecord, Step, Trace, Tracer},
 };
 

@@ -73,6 +73,8 @@ pub enum Stop {
     Completed,
     /// The deadline passed; the prediction is the best until then.
     Deadline,
+    /// A [`Budget`](crate::Budget) was used up; the prediction is the best until then.
+    Budget,
 }
 
 /// The added fields' values of one completion, as [`Prediction::try_map`] shows them.

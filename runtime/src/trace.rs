@@ -7,7 +7,11 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{error::Error, lm::Usage};
+use crate::{
+    budget::Budget,
+    error::{Error, Result},
+    lm::Usage,
+};
 
 /// What the predictors of one run did, in the order in which they finished.
 #[derive(Clone, Debug, Default)]
@@ -126,6 +130,7 @@ struct Shared {
     record: Mutex<Record>,
     /// The run of which this one is a part: it bears the costs, call by call, so that even a dropped run is counted.
     parent: Option<Tracer>,
+    budget: Option<Budget>,
 }
 
 #[derive(Debug, Default)]
@@ -143,8 +148,47 @@ impl Tracer {
     /// An empty one for a part of the run, such as a rollout. What the part spends counts here at once; its steps only come
     /// here with [`append`](Tracer::append).
     pub fn child(&self) -> Self {
-        let shared = Shared { record: Mutex::default(), parent: Some(self.clone()) };
+        self.part(None)
+    }
+
+    /// A [`child`](Tracer::child) that may spend so much: further LM calls are refused then.
+    pub fn child_within(&self, budget: Budget) -> Self {
+        self.part(Some(budget))
+    }
+
+    fn part(&self, budget: Option<Budget>) -> Self {
+        let shared = Shared { record: Mutex::default(), parent: Some(self.clone()), budget };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Whether another LM call is within the budgets of the run and of the runs of which it is a part.
+    ///
+    /// # Errors
+    /// [`is_budget`](Error::is_budget): one of them is used up.
+    pub fn check_budget(&self) -> Result<()> {
+        let refusal = self.shared.budget.as_ref().and_then(|budget| budget.refusal(self.usage()));
+        match (refusal, &self.shared.parent) {
+            (Some(refusal), _) => Err(refusal),
+            (None, Some(parent)) => parent.check_budget(),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Counts an LM call that is about to be sent, here and in the runs of which this one is a part.
+    ///
+    /// # Errors
+    /// As [`check_budget`](Tracer::check_budget)'s; nothing is counted then.
+    pub(crate) fn begin_call(&self) -> Result<()> {
+        let mut record = self.lock();
+        // Under the lock, or calls that are sent at once would all be the last one. A parent's is taken inside of its child's.
+        if let Some(refusal) = self.shared.budget.as_ref().and_then(|budget| budget.refusal(record.usage)) {
+            return Err(refusal);
+        }
+        if let Some(parent) = &self.shared.parent {
+            parent.begin_call()?;
+        }
+        record.usage += Usage { calls: 1, ..Usage::default() };
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Record> {

@@ -12,7 +12,7 @@ use std::{
 
 use karat::{
     ChainOfThought, Critic, JsonAdapter, Lm, Module, Predict, Prediction, Refine, Reply, Result, ScriptedLm,
-    module, signature,
+    StreamEvent, module, signature,
 };
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 const NO_REGISTRY: i32 = 75;
 
 /// The examples that have to end well on the local model, as small as it is.
-const EXAMPLES: [&str; 8] = [
+const EXAMPLES: [&str; 9] = [
     "batch",
     "best_of_n",
     "custom_lm",
@@ -29,6 +29,7 @@ const EXAMPLES: [&str; 8] = [
     "nested_modules",
     "refine",
     "save_load",
+    "streaming",
 ];
 
 /// The argument with which this program runs itself beside the model.
@@ -53,7 +54,7 @@ fn main() -> ExitCode {
     let beside = script("local-lm", &["run", "--", this, BESIDE_THE_MODEL], &[]);
     print!("{}", String::from_utf8_lossy(&beside.stdout));
     succeeded("the tests beside the model", &beside);
-    println!("test result: ok. live: 6 passed; 0 failed");
+    println!("test result: ok. live: 7 passed; 0 failed");
     ExitCode::SUCCESS
 }
 
@@ -119,6 +120,8 @@ fn beside_the_model() -> ExitCode {
     runtime.block_on(async {
         structured_output_is_typed().await.expect("a typed answer");
         println!("test structured_output_is_typed ... ok");
+        a_streamed_answer_is_the_called_one_word_by_word().await.expect("a streamed answer");
+        println!("test a_streamed_answer_is_the_called_one_word_by_word ... ok");
         several_completions_come_at_once().await.expect("three answers");
         println!("test several_completions_come_at_once ... ok");
         the_critics_prompt_takes_at_most_700_tokens_beside_the_users_data().await.expect("a count");
@@ -174,6 +177,31 @@ async fn structured_output_is_typed() -> Result<()> {
     let answer = qa.call(spider()).await?;
     assert_eq!(answer.trace().steps()[0].calls()[0].mode(), "json_schema");
     assert!(answer.usage().prompt_tokens > 0 && answer.usage().completion_tokens > 0);
+    Ok(())
+}
+
+async fn a_streamed_answer_is_the_called_one_word_by_word() -> Result<()> {
+    let qa = Predict::<Qa>::new().adapter(JsonAdapter).demos(demos()).seed(1).lm(&lm()?);
+    let called = qa.call(spider()).await?;
+    let mut stream = qa.stream(spider());
+    let mut shown = String::new();
+    let mut chunks = 0;
+    while let Some(event) = stream.next().await {
+        match event? {
+            StreamEvent::Progress(progress) => {
+                shown += progress.delta_of("answer").unwrap_or_default();
+                chunks += 1;
+            }
+            StreamEvent::Done(streamed) => {
+                assert_eq!(
+                    (&shown, &streamed.answer, streamed.legs),
+                    (&called.answer, &called.answer, called.legs)
+                );
+                assert_eq!(streamed.usage().total_tokens(), called.usage().total_tokens());
+            }
+        }
+    }
+    assert!(chunks > 4, "{chunks}");
     Ok(())
 }
 

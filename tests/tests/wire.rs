@@ -11,6 +11,8 @@ mod faults;
 mod log;
 #[path = "wire/secrets.rs"]
 mod secrets;
+#[path = "wire/stream.rs"]
+mod stream;
 
 use std::error::Error as _;
 

@@ -9,6 +9,7 @@ use super::{
     Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField,
     chat::{inputs_text, list_inputs, list_outputs, write_extra},
     complete,
+    follow::{Follow, JsonFollow},
 };
 use crate::{
     error::{Error, Result},
@@ -98,6 +99,16 @@ impl Adapter for JsonAdapter {
         let mut take = |name| object.remove(name).map(|value| FieldValue { value, repairs });
         let found = fields.iter().map(|field| field.names().find_map(&mut take)).collect();
         complete(&fields, found, text)
+    }
+
+    fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
+        let fields: Vec<_> = task.outputs().collect();
+        let names_field =
+            |input: &str| fields.iter().flat_map(TaskField::names).any(|name| input.contains(name));
+        if inputs.texts().into_iter().any(|input| input.contains('{') && names_field(input)) {
+            return None;
+        }
+        Some(Box::new(JsonFollow::new(fields)))
     }
 }
 

@@ -6,6 +6,7 @@ mod corpus_tests;
 mod correction;
 mod demo;
 mod elements;
+mod follow;
 mod json;
 mod marker;
 pub(crate) mod reasoning;
@@ -18,7 +19,15 @@ use std::{borrow::Cow, collections::BTreeSet, fmt::Debug, sync::Arc};
 use schemars::SchemaGenerator;
 use serde_json::Value;
 
-pub use self::{chat::ChatAdapter, demo::Demo, json::JsonAdapter, terse::TerseAdapter, xml::XmlAdapter};
+pub(crate) use self::follow::Trimmed;
+pub use self::{
+    chat::ChatAdapter,
+    demo::Demo,
+    follow::{Follow, Followed},
+    json::JsonAdapter,
+    terse::TerseAdapter,
+    xml::XmlAdapter,
+};
 use crate::{
     error::{Error, Result},
     field::{CompiledField, Field, FieldRole, FieldValue, Shape},
@@ -57,6 +66,15 @@ pub trait Adapter: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`is_parse`](Error::is_parse): a field that is not optional is missing, or the text has another form.
     fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>>;
+
+    /// What reads an answer while it is written; `None` if nothing of it is certain before its end, as in adapters that do not
+    /// implement this, or where an input holds something that would read as an output.
+    ///
+    /// Whatever it tells, the whole answer is read by [`read`](Adapter::read), and that decides.
+    fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
+        let _ = (task, inputs);
+        None
+    }
 
     /// The user message that follows an answer which could not be read.
     fn correct(&self, task: &Task<'_>, error: &Error) -> String {
@@ -247,7 +265,7 @@ impl<'a> TaskField<'a> {
 }
 
 /// A value as text: strings as they are, all else as JSON.
-fn text_of(value: &Value) -> Cow<'_, str> {
+pub(crate) fn text_of(value: &Value) -> Cow<'_, str> {
     match value {
         Value::String(text) => Cow::Borrowed(text),
         other => Cow::Owned(other.to_string()),

@@ -115,7 +115,7 @@ fn attribute(text: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// The name with which the text begins, which may be empty, and what stands behind it.
-fn split_name(text: &str) -> (&str, &str) {
+pub(super) fn split_name(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c| !is_of_name(c)).unwrap_or(text.len()))
 }
 
@@ -168,10 +168,13 @@ pub(super) fn has_entity(text: &str) -> bool {
     text.match_indices('&').any(|(at, _)| text.get(at..).and_then(entity).is_some())
 }
 
+/// The most bytes of an entity.
+pub(super) const LONGEST_ENTITY: usize = 13;
+
 /// The entity with which the text begins: its character and its length.
 fn entity(text: &str) -> Option<(char, usize)> {
     let inside = text.strip_prefix('&')?;
-    let end = inside.bytes().take(12).position(|byte| byte == b';')?;
+    let end = inside.bytes().take(LONGEST_ENTITY - 1).position(|byte| byte == b';')?;
     let name = inside.get(..end)?;
     let number = |digits: &str, radix| {
         // A sign, which the parser takes, is none of an entity.

@@ -4,7 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Adapter, Demo, Inputs, Mode, Prepared, Task, TaskField, complete, text_of};
+use super::{
+    Adapter, Demo, Inputs, Mode, Prepared, Task, TaskField, complete,
+    follow::{Follow, LineFollow},
+    text_of,
+};
 use crate::{error::Result, field::FieldValue, lm::Message};
 
 /// Each field on a line behind its label, with the instructions as the only system text and demos as earlier turns. Small
@@ -88,6 +92,15 @@ impl Adapter for TerseAdapter {
             values.map(|((field, text), filled)| filled.then(|| field.value_of_text(text.trim()))).collect();
         complete(&fields, found, text)
     }
+
+    fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
+        let (wanted, given) = (Labels::of(task.outputs()), Labels::of(task.inputs()));
+        let is_hostile = |input: &str| input.lines().any(|line| wanted.find(line).is_some());
+        if inputs.texts().into_iter().any(is_hostile) {
+            return None;
+        }
+        Some(Box::new(LineFollow::new(task.outputs().collect(), wanted, given)))
+    }
 }
 
 fn is_blank(text: &str) -> bool {
@@ -102,7 +115,7 @@ fn label(name: &str) -> String {
 }
 
 /// The labels by which fields are known, each with the field's index.
-struct Labels(Vec<(usize, String)>);
+pub(super) struct Labels(Vec<(usize, String)>);
 
 impl Labels {
     fn of<'a>(fields: impl Iterator<Item = TaskField<'a>>) -> Self {
@@ -112,8 +125,13 @@ impl Labels {
         Self(fields.enumerate().flat_map(names).collect())
     }
 
+    /// The most bytes that a label has.
+    pub(super) fn longest(&self) -> usize {
+        self.0.iter().map(|(_, label)| label.len()).max().unwrap_or(0)
+    }
+
     /// The field whose label begins the line, and what stands behind the colon.
-    fn find<'l>(&self, line: &'l str) -> Option<(usize, &'l str)> {
+    pub(super) fn find<'l>(&self, line: &'l str) -> Option<(usize, &'l str)> {
         let (start, behind) = line.split_once(':')?;
         let start = start.trim();
         let (index, _) = self.0.iter().find(|(_, label)| label.eq_ignore_ascii_case(start))?;

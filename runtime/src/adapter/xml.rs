@@ -8,6 +8,7 @@ use super::{
     Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField,
     chat::{input_text, list_inputs, list_outputs},
     complete, elements,
+    follow::{Follow, TagFollow},
     tag::{self, Kind, Tag},
     text_of,
 };
@@ -139,6 +140,15 @@ impl Adapter for XmlAdapter {
     fn owns_tag(&self, task: &Task<'_>, name: &str) -> bool {
         Names::of(task.outputs()).find(name).is_some()
     }
+
+    fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
+        let names = Names::of(task.outputs());
+        let is_hostile = |input: &str| names.find_all(input).next().is_some();
+        if inputs.texts().into_iter().any(is_hostile) {
+            return None;
+        }
+        Some(Box::new(TagFollow::new(task.outputs().collect(), names)))
+    }
 }
 
 fn system(task: &Task<'_>) -> String {
@@ -177,7 +187,7 @@ fn write_element(text: &mut String, reserved: &Names, name: &str, value: &str) {
 }
 
 /// The value that an element's inside stands for.
-fn value_of(field: &TaskField<'_>, content: &str) -> Result<FieldValue> {
+pub(super) fn value_of(field: &TaskField<'_>, content: &str) -> Result<FieldValue> {
     if field.takes_any_text() {
         return Ok(field.value_of_text(&tag::unescape(content)));
     }
@@ -210,7 +220,7 @@ fn unescaped(value: Value) -> Value {
 }
 
 /// The text without the beginning of its closing tag, where it was cut in it.
-fn without_cut_end<'t>(text: &'t str, name: &str) -> &'t str {
+pub(super) fn without_cut_end<'t>(text: &'t str, name: &str) -> &'t str {
     let is_cut = |end: &str| name.get(..end.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(end));
     match text.trim_end().rsplit_once("</") {
         Some((before, end)) if is_cut(end) => before,
@@ -224,7 +234,7 @@ fn gives_output(names: &Names, input: &str) -> bool {
 }
 
 /// The tags by which fields are known, each with the field's index.
-struct Names(Vec<(usize, String)>);
+pub(super) struct Names(Vec<(usize, String)>);
 
 impl Names {
     fn of<'a>(fields: impl Iterator<Item = TaskField<'a>>) -> Self {
@@ -240,12 +250,19 @@ impl Names {
     }
 
     /// The field of a tag: of two whose names differ in case alone, the one that is written so.
-    fn find(&self, tag: &str) -> Option<usize> {
+    pub(super) fn find(&self, tag: &str) -> Option<usize> {
         let lower = |name: &str| {
             name.chars().flat_map(char::to_lowercase).eq(tag.chars().flat_map(char::to_lowercase))
         };
         let exact = self.0.iter().find(|(_, name)| name == tag);
         exact.or_else(|| self.0.iter().find(|(_, name)| lower(name))).map(|(index, _)| *index)
+    }
+
+    /// True if the text may go on to be a field's tag.
+    pub(super) fn has_beginning(&self, text: &str) -> bool {
+        let lower = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<Vec<_>>();
+        let text = lower(text);
+        self.0.iter().any(|(_, name)| lower(name).starts_with(&text))
     }
 
     /// The fields' tags in a text.

@@ -3,8 +3,11 @@
 #[doc(hidden)]
 pub use self::chat_completions::read_body;
 mod chat_completions;
+mod delta;
 mod history;
+mod layer;
 mod message;
+mod prices;
 mod provider;
 mod request;
 mod scripted;
@@ -24,11 +27,15 @@ use serde_json::{Map, Value};
 use self::{
     chat_completions::ChatCompletions,
     history::{Call, Log},
+    layer::{Layers, Place},
     provider::Provider,
 };
 pub use self::{
+    delta::{Delta, DeltaPart, Tell},
     history::{CallHistory, Caller, CallerId, HistoryEntry},
+    layer::Layer,
     message::{Message, Prompt, Role},
+    prices::{Cost, Price, Prices},
     request::{Completion, Config, Finish, Request, Response, ResponseFormat, Usage},
     scripted::{Reply, ScriptedLm},
 };
@@ -67,11 +74,31 @@ pub trait LanguageModel: Send + Sync + 'static {
     /// The model's name, e.g. `openai/gpt-4o-mini`. It appears in errors and reports.
     fn name(&self) -> &str;
 
+    /// What tells its answers from those of another model to the same request: the name, and the address of its server where
+    /// it has one. It is a part of the keys of caches and may be written to disk, so no secret may be in it.
+    fn identity(&self) -> String {
+        self.name().to_owned()
+    }
+
     /// Answers a request with at least one completion.
     ///
     /// # Errors
     /// Of any [`ErrorKind`](crate::ErrorKind); callers decide by the kind what to do.
     fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>>;
+
+    /// [`complete`](LanguageModel::complete), telling the answer piece by piece while it is written.
+    ///
+    /// What is told of a completion is the beginning of its text, whatever becomes of the rest; the whole answer is in the
+    /// response. `tell` returns at once. A model that does not implement this tells nothing, and its answers are
+    /// [streamed](crate::Module::stream) when they are there.
+    ///
+    /// # Errors
+    /// As [`complete`](LanguageModel::complete)'s. One that breaks an answer off in the middle has what came of it as its
+    /// [`completion`](Error::completion).
+    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
+        let _ = tell;
+        self.complete(request)
+    }
 }
 
 /// A language model and how to generate with it: a handle that is cheap to clone.
@@ -97,6 +124,8 @@ struct Inner {
     model: Arc<dyn LanguageModel>,
     /// The same model as a concrete client, while its address and key may still be set.
     client: Option<ChatCompletions>,
+    layers: Layers,
+    price: Option<Price>,
     config: Config,
     /// What a state file of DSPy says of the LM that karat has no use for; kept for the next file.
     foreign_state: Arc<Map<String, Value>>,
@@ -136,6 +165,8 @@ impl Lm {
         let inner = Inner {
             model,
             client,
+            layers: Layers::default(),
+            price: None,
             config: Config::default(),
             foreign_state: Arc::default(),
             mistake: None,
@@ -162,6 +193,7 @@ impl Lm {
                 let client = set(client);
                 inner.model = Arc::new(client.clone());
                 inner.client = Some(client);
+                inner.layers.change();
             }
             None => {
                 let name = inner.model.name();
@@ -171,6 +203,16 @@ impl Lm {
                 inner.mistake.get_or_insert(Error::config(message));
             }
         }
+        self
+    }
+
+    /// Puts a layer of your own around the model, and around the layers that it has.
+    pub fn layer(self, layer: impl Layer) -> Self {
+        self.with_layer(Place::Own, layer)
+    }
+
+    fn with_layer(mut self, place: Place, layer: impl Layer) -> Self {
+        Arc::make_mut(&mut self.inner).layers.set(place, Arc::new(layer));
         self
     }
 
@@ -244,7 +286,7 @@ impl Lm {
     /// # Errors
     /// The model's.
     pub async fn complete(&self, request: Request) -> Result<Response> {
-        self.send(None, request).await.map(Arc::unwrap_or_clone)
+        self.send(None, request, None).await.map(Arc::unwrap_or_clone)
     }
 
     /// [`complete`](Lm::complete) for a known caller: its name goes to the [history](Lm::history), which shares the response.
@@ -265,20 +307,63 @@ impl Lm {
     /// # }
     /// ```
     pub async fn complete_for(&self, caller: Caller, request: Request) -> Result<Arc<Response>> {
-        self.send(Some(caller), request).await
+        self.send(Some(caller), request, None).await
     }
 
-    async fn send(&self, caller: Option<Caller>, mut request: Request) -> Result<Arc<Response>> {
+    /// [`complete_for`](Lm::complete_for), telling the answer piece by piece while it is written; see
+    /// [`LanguageModel::stream`].
+    ///
+    /// # Errors
+    /// The model's.
+    ///
+    /// ```
+    /// use karat::{Reply, ScriptedLm, lm::{Caller, CallerId, Message, Request}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> karat::Result<()> {
+    /// let lm = ScriptedLm::new([Reply::pieces(["he", "llo"])]).lm();
+    /// let me = Caller::new("greeter", CallerId::unique());
+    /// let mut told = Vec::new();
+    /// let request = Request::new(vec![Message::user("hi")]);
+    /// let response = lm.stream_for(me, request, &mut |delta| told.push(delta.text.to_owned())).await?;
+    /// assert_eq!(told, ["he", "llo"]);
+    /// assert_eq!(response.completions[0].text, "hello");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn stream_for(
+        &self,
+        caller: Caller,
+        request: Request,
+        tell: &mut Tell<'_>,
+    ) -> Result<Arc<Response>> {
+        self.send(Some(caller), request, Some(tell)).await
+    }
+
+    async fn send(
+        &self,
+        caller: Option<Caller>,
+        mut request: Request,
+        tell: Option<&mut Tell<'_>>,
+    ) -> Result<Arc<Response>> {
         if let Some(mistake) = &self.inner.mistake {
             return Err(mistake.clone());
         }
         request.config = self.inner.config.overridden_by(&request.config);
         self.warn_once_of_equal_rollouts(&request.config);
         let call = Call::new(self.inner.log.as_deref(), caller, request);
-        let outcome = self.inner.model.complete(call.request()).await.and_then(|response| {
+        let model = self.inner.layers.around(&self.inner.model);
+        let answer = match tell {
+            Some(tell) => model.stream(call.request(), tell).await,
+            None => model.complete(call.request()).await,
+        };
+        let outcome = answer.and_then(|mut response| {
             if response.completions.is_empty() {
                 let message = format!("the model `{}` returned no completion", self.name());
                 return Err(Error::new(crate::ErrorKind::BadResponse, message));
+            }
+            if let Some(price) = &self.inner.price {
+                response.usage.cost = price.of(&response.usage);
             }
             Ok(Arc::new(response))
         });
@@ -307,15 +392,15 @@ impl fmt::Debug for Lm {
     }
 }
 
-/// Equal if they are the same model generating in the same way: the same address and key, or the same object of your own;
-/// whatever their histories.
+/// Equal if they are the same model generating in the same way: the same address and key, or the same object of your own, in
+/// the same layers; whatever their histories.
 impl PartialEq for Lm {
     fn eq(&self, other: &Self) -> bool {
         let same_model = match (&self.inner.client, &other.inner.client) {
             (Some(client), Some(other)) => client == other,
             _ => Arc::ptr_eq(&self.inner.model, &other.inner.model),
         };
-        same_model && self.config() == other.config()
+        same_model && self.inner.layers.are(&other.inner.layers) && self.config() == other.config()
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, ops::AddAssign};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::message::Prompt;
+use super::{Cost, message::Prompt};
 
 /// How to generate. Every value is optional; what is absent is left to the provider.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -172,6 +172,8 @@ pub struct Usage {
     pub cached_tokens: u64,
     /// Those tokens written that were reasoning.
     pub reasoning_tokens: u64,
+    /// What it cost by the LM's [`Prices`](super::Prices); nothing where none are set.
+    pub cost: Cost,
 }
 
 impl Usage {
@@ -183,6 +185,7 @@ impl Usage {
 
 impl AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
+        self.cost += other.cost;
         for (sum, more) in [
             (&mut self.calls, other.calls),
             (&mut self.prompt_tokens, other.prompt_tokens),

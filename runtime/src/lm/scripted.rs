@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{BoxFuture, Completion, Finish, LanguageModel, Lm, Request, Response, Usage};
+use super::{BoxFuture, Completion, Delta, Finish, LanguageModel, Lm, Request, Response, Tell, Usage};
 use crate::error::{Error, ErrorKind, Result};
 
 /// An LM that plays replies from a queue, or computes them, and records every request; for tests with no network.
@@ -57,11 +57,14 @@ pub struct Reply {
     finish: Finish,
     usage: Option<Usage>,
     delay: Duration,
+    pace: Duration,
+    cut: Option<Error>,
 }
 
 #[derive(Clone, Debug)]
 enum Body {
-    Text(String),
+    /// Told in these pieces where the answer is streamed.
+    Text(Vec<String>),
     Refusal(String),
     /// Written as the request asks for: as a JSON object or under field markers.
     Fields(Vec<(String, Value)>),
@@ -69,12 +72,24 @@ enum Body {
 
 impl Reply {
     fn of(outcome: Result<Vec<Body>>) -> Self {
-        Self { outcome, finish: Finish::Stop, usage: None, delay: Duration::ZERO }
+        Self {
+            outcome,
+            finish: Finish::Stop,
+            usage: None,
+            delay: Duration::ZERO,
+            pace: Duration::ZERO,
+            cut: None,
+        }
     }
 
     /// This text, exactly.
     pub fn text(text: impl Into<String>) -> Self {
-        Self::of(Ok(vec![Body::Text(text.into())]))
+        Self::pieces([text])
+    }
+
+    /// The text that these pieces make; a [stream](crate::LanguageModel::stream) tells them one by one.
+    pub fn pieces<T: Into<String>>(pieces: impl IntoIterator<Item = T>) -> Self {
+        Self::of(Ok(vec![Body::Text(pieces.into_iter().map(Into::into).collect())]))
     }
 
     /// These output fields, as a model would write them: a JSON object where the request asks for JSON, else each under its
@@ -110,6 +125,18 @@ impl Reply {
         self
     }
 
+    /// How long a stream waits before each piece, on tokio's clock.
+    pub fn pace(mut self, pause: Duration) -> Self {
+        self.pace = pause;
+        self
+    }
+
+    /// Breaks off with this error once everything is told.
+    pub fn cut(mut self, error: Error) -> Self {
+        self.cut = Some(error);
+        self
+    }
+
     /// Why the completion ended; [`Finish::Stop`] if not set.
     pub fn finish(mut self, finish: Finish) -> Self {
         self.finish = finish;
@@ -122,13 +149,25 @@ impl Reply {
         self
     }
 
-    async fn play(self, request: &Request) -> Result<Response> {
-        if !self.delay.is_zero() {
-            tokio::time::sleep(self.delay).await;
-        }
+    async fn play(self, request: &Request, mut tell: Option<&mut Tell<'_>>) -> Result<Response> {
+        pause(self.delay).await;
         let as_json = request.response_format.is_some();
-        let completions: Vec<_> =
-            self.outcome?.into_iter().map(|body| body.write(as_json, &self.finish)).collect();
+        let bodies = self.outcome?;
+        if let Some(tell) = &mut tell {
+            for (index, body) in bodies.iter().enumerate() {
+                for piece in body.told(as_json) {
+                    pause(self.pace).await;
+                    if !piece.is_empty() {
+                        tell(Delta::text(index, &piece));
+                    }
+                }
+            }
+        }
+        let completions: Vec<_> = bodies.into_iter().map(|body| body.write(as_json, &self.finish)).collect();
+        if let Some(cut) = self.cut {
+            let text = completions.into_iter().next().map(|completion| completion.text).unwrap_or_default();
+            return Err(if text.is_empty() { cut } else { cut.with_completion(text) });
+        }
         let usage = self.usage.unwrap_or_else(|| Usage {
             calls: 1,
             prompt_tokens: request.prompt.iter().map(|message| words(&message.content)).sum(),
@@ -136,6 +175,12 @@ impl Reply {
             ..Usage::default()
         });
         Ok(Response { completions, usage, model: None })
+    }
+}
+
+async fn pause(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
     }
 }
 
@@ -158,10 +203,18 @@ impl From<Error> for Reply {
 }
 
 impl Body {
+    /// The pieces in which a stream tells it.
+    fn told(&self, as_json: bool) -> Vec<String> {
+        match self {
+            Body::Text(pieces) => pieces.clone(),
+            other => vec![other.clone().write(as_json, &Finish::Stop).text],
+        }
+    }
+
     fn write(self, as_json: bool, finish: &Finish) -> Completion {
         let mut completion = Completion { finish: finish.clone(), ..Completion::default() };
         match self {
-            Body::Text(text) => completion.text = text,
+            Body::Text(pieces) => completion.text = pieces.concat(),
             Body::Refusal(text) => completion.refusal = Some(text),
             Body::Fields(fields) if as_json => {
                 completion.text = Value::Object(fields.into_iter().collect()).to_string();
@@ -222,6 +275,17 @@ impl ScriptedLm {
         lock(&self.requests).len()
     }
 
+    fn answer<'a>(
+        &'a self,
+        request: &'a Request,
+        tell: Option<&'a mut Tell<'a>>,
+    ) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async move {
+            lock(&self.requests).push(request.clone());
+            self.next(request).play(request, tell).await
+        })
+    }
+
     fn next(&self, request: &Request) -> Reply {
         match &self.script {
             Script::Computed(reply) => reply(request),
@@ -244,10 +308,11 @@ impl LanguageModel for ScriptedLm {
     }
 
     fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(async move {
-            lock(&self.requests).push(request.clone());
-            self.next(request).play(request).await
-        })
+        self.answer(request, None)
+    }
+
+    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
+        self.answer(request, Some(tell))
     }
 }
 

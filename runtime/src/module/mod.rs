@@ -5,6 +5,7 @@ mod containers;
 mod frozen;
 mod lm;
 mod parameter;
+mod run;
 mod sub_modules;
 mod traverse;
 
@@ -21,11 +22,14 @@ pub use self::{
 use crate::{
     adapter::Adapter,
     batch::Batch,
+    budget::Budget,
     error::{Error, Result},
-    lm::{CallHistory, Lm, Usage},
+    lm::{CallHistory, Lm},
+    modules::Budgeted,
     predict::Predictor,
     prediction::Prediction,
     state::{Program, State, load_program, save_program},
+    stream::ModuleStream,
     trace::Tracer,
 };
 
@@ -106,13 +110,21 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
                 return self.forward(input).await;
             }
             let tracer = Tracer::new();
-            let copy = self.traced(&tracer);
-            let outcome = copy.forward(input).await;
-            let prediction = outcome.map_err(|error| error.with_run(tracer.trace(), tracer.usage()))?;
-            // A module without predictors may have told its own costs.
-            let usage = if tracer.usage() == Usage::default() { prediction.usage() } else { tracer.usage() };
-            Ok(prediction.with_usage(usage).with_trace(tracer.trace()))
+            run::traced(&self.traced(&tracer), &tracer, input).await
         }
+    }
+
+    /// Runs the module as [`call`](Module::call) does, and tells what its predictors write while they write it: the output
+    /// fields one after another, word by word; then the prediction. See [`ModuleStream`].
+    ///
+    /// The stream owns a copy of the module as it is now, and runs only while it is asked for events.
+    ///
+    /// Cancel safe: dropping the stream drops every LM request on its way.
+    ///
+    /// # Errors
+    /// As [`call`](Module::call)'s, as the last event. What was complete by then is in [`Error::outputs`].
+    fn stream(&self, input: Self::Input) -> ModuleStream<Self::Output> {
+        run::streamed(self, input)
     }
 
     /// Calls the module on each of these inputs, [8 at a time](Batch::concurrency) unless told otherwise. Awaited, it gives the
@@ -161,6 +173,11 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// ```
     fn batch(&self, inputs: impl IntoIterator<Item = Self::Input>) -> Batch<Self> {
         Batch::new(self.clone(), inputs)
+    }
+
+    /// The module with a bound on what each call of it may spend; see [`Budgeted`].
+    fn budget(self, budget: Budget) -> Budgeted<Self> {
+        Budgeted::new(self, budget)
     }
 
     /// Where the run writes of which this copy is a part; `None` outside of any run.

@@ -79,6 +79,7 @@ impl<M: Module> Module for BestOfN<M> {
         let rollouts = Rollouts::new(&self.judged, &input);
         let mut tally = Tally::new(&self.judged.settings);
         let mut waiting = 0..self.judged.settings.n;
+        let mut at_the_end = Stop::Completed;
         // True when a rollout has passed: what has not begun by then does not begin.
         let over = AtomicBool::new(false);
         let mut running = FuturesUnordered::new();
@@ -98,14 +99,19 @@ impl<M: Module> Module for BestOfN<M> {
             // The deadline is looked at second: a rollout that is done by then counts.
             let (index, ended) = match future::select(running.next(), deadline.as_mut()).await {
                 future::Either::Left((Some(ended), _)) => ended,
-                future::Either::Left((None, _)) if waiting.is_empty() => break Stop::Completed,
+                future::Either::Left((None, _)) if waiting.is_empty() => break at_the_end,
                 future::Either::Left((None, _)) => break Stop::Deadline,
                 future::Either::Right(_) => break Stop::Deadline,
             };
             started.remove(&index);
             let Some(ended) = ended else { continue };
+            if rollouts.is_out_of_budget(&ended.outcome) {
+                // No other one starts; those on their way may need no further call.
+                (waiting, at_the_end) = (0..0, Stop::Budget);
+            }
             let passed = match tally.add(ended) {
                 Ok(passed) => passed,
+                Err(_) if at_the_end == Stop::Budget => false,
                 Err(error) => return Err(fail(tally, &started, error)),
             };
             if passed {

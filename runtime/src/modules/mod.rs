@@ -2,6 +2,7 @@
 
 mod advice;
 mod best_of_n;
+mod budgeted;
 mod chain_of_thought;
 mod judged;
 mod majority;
@@ -11,6 +12,7 @@ mod rollouts;
 
 pub use self::{
     best_of_n::BestOfN,
+    budgeted::Budgeted,
     chain_of_thought::{ChainOfThought, Reasoned},
     majority::{majority, normalize},
     multi_chain_comparison::{Comparison, MultiChainComparison},

@@ -134,7 +134,12 @@ impl<M: Module> Module for Refine<M> {
                 }
             };
             let review = self.review(&input, &ended);
+            let is_out_of_budget = rollouts.is_out_of_budget(&ended.outcome);
             match tally.add(ended) {
+                _ if is_out_of_budget => {
+                    stop = Stop::Budget;
+                    break;
+                }
                 Ok(true) => {
                     stop = Stop::Threshold;
                     break;
@@ -153,6 +158,7 @@ impl<M: Module> Module for Refine<M> {
                     tally.advise(index, Advice::new(discussion, by_predictor));
                 }
                 Either::Left((Ok(None), _)) => {}
+                // Nor could the next rollout do anything if this was for want of a budget: it says so itself.
                 Either::Left((Err(error), _)) => tally.advise(index, Advice::failed(error)),
                 Either::Right(_) => {
                     stop = Stop::Deadline;

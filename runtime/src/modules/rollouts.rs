@@ -100,6 +100,11 @@ impl<'a, M: Module> Rollouts<'a, M> {
         self.end().is_some_and(|moment| Instant::now() >= moment)
     }
 
+    /// True if a rollout failed for want of a budget of this call or of one around it: no further one could do anything.
+    pub(super) fn is_out_of_budget<T>(&self, outcome: &Result<T>) -> bool {
+        outcome.as_ref().is_err_and(Error::is_budget) && self.costs.check_budget().is_err()
+    }
+
     /// The configured copy for rollout `index`; hints are by predictor path.
     pub(super) fn ready(&self, index: usize, hints: &Hints) -> Ready<M> {
         let tracer = self.costs.child();
@@ -315,8 +320,13 @@ impl<'a, O: Debug> Tally<'a, O> {
                 format!("no rollout was finished by the deadline of {deadline:?}{causes}"),
             );
         }
+        let mut errors = self.records.iter().rev().filter_map(Rollout::error);
+        let last = errors.clone().next();
+        if let (Stop::Budget, Some(refused)) = (stop, errors.find(|error| error.is_budget())) {
+            return refused.clone();
+        }
         let message = format!("all {} rollouts failed{causes}", self.settings.n);
-        match self.records.iter().rev().find_map(Rollout::error) {
+        match last {
             Some(last) => exhausted(message, last.clone()),
             None => Error::new(ErrorKind::Exhausted, message),
         }

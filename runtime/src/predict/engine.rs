@@ -9,6 +9,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
+    live::Live,
     predictor::{OnParseError, Predictor, Ready},
     reasoning,
 };
@@ -19,7 +20,7 @@ use crate::{
     json::Repairs,
     lm::{Completion, Config, Finish, Lm, Message, Prompt, Request, Response, Usage},
     prediction::Reading,
-    signature::Layout,
+    signature::{Layout, Slot},
     text::shortened,
     trace::{CallRecord, Step},
 };
@@ -96,36 +97,43 @@ pub(super) fn read(predictor: &Predictor, given: &Given, text: &str) -> Result<V
     let (task, adapter) = (predictor.task(), &predictor.state.adapter);
     let (_, text) = reasoning::split(text, |name| adapter.owns_tag(&task, name));
     let values = adapter.read(&task, &given.inputs(predictor), text)?;
-    Ok(settled(&predictor.state.layout, values)?.0)
+    Ok(all_settled(&predictor.state.layout, values)?.0)
 }
 
 /// What was read of the fields: values, and what was mended, by field.
 type Fields = (Vec<Option<Value>>, Vec<(&'static str, Repairs)>);
 
-/// The values as the fields' types want them, with its default for each field that has one and was left out.
+/// The values as the fields' types want them.
 ///
 /// # Errors
-/// [`is_parse`](Error::is_parse): a type would take a value and change it.
-fn settled(layout: &Layout, found: Vec<Option<FieldValue>>) -> Result<Fields> {
+/// As [`settled`]'s.
+fn all_settled(layout: &Layout, found: Vec<Option<FieldValue>>) -> Result<Fields> {
     let mut values = Vec::with_capacity(found.len());
     let mut repairs = Vec::new();
     for (slot, found) in layout.outputs.iter().zip(found) {
-        let field = &slot.compiled.field;
-        let found =
-            found.filter(|found| !found.value.is_null() || field.takes_null() || !field.is_optional());
-        let Some(found) = found else {
-            values.push(field.default_value());
-            continue;
-        };
-        let FieldValue { value, repairs: mended } = slot.compiled.settle(found).map_err(|misfit| {
-            Error::parse(format!("the field `{}`: {}", slot.name(), misfit.message)).with_field(slot.name())
-        })?;
+        let (value, mended) = settled(slot, found)?;
+        values.push(value);
         if !mended.is_empty() {
             repairs.push((slot.name(), mended));
         }
-        values.push(Some(value));
     }
     Ok((values, repairs))
+}
+
+/// The value as the field's type wants it, and what was mended; the field's default if it has one and was left out.
+///
+/// # Errors
+/// [`is_parse`](Error::is_parse): the type would take the value and change it.
+pub(super) fn settled(slot: &Slot, found: Option<FieldValue>) -> Result<(Option<Value>, Repairs)> {
+    let field = &slot.compiled.field;
+    let found = found.filter(|found| !found.value.is_null() || field.takes_null() || !field.is_optional());
+    let Some(found) = found else {
+        return Ok((field.default_value(), Repairs::default()));
+    };
+    let FieldValue { value, repairs } = slot.compiled.settle(found).map_err(|misfit| {
+        Error::parse(format!("the field `{}`: {}", slot.name(), misfit.message)).with_field(slot.name())
+    })?;
+    Ok((Some(value), repairs))
 }
 
 fn prompt(predictor: &Predictor, adapter: &Arc<dyn Adapter>, prepared: &Prepared, given: &Given) -> Prompt {
@@ -167,16 +175,29 @@ async fn attempt(
         OnParseError::Fallback(_) => 1,
     };
     let mut prompt = first_prompt(predictor, given);
+    let mut live = Live::of(predictor);
     loop {
+        if let Some(live) = &mut live {
+            live.begin(&**adapter, &task, &inputs);
+        }
         let call = Call { predictor, lm: &lm, adapter, ready: &ready };
-        let response = call.complete(&prompt, calls).await?;
+        let response = match (call.complete(&prompt, calls, live.as_mut()).await, &live) {
+            (Err(error), Some(live)) => return Err(live.explain(error)),
+            (outcome, _) => outcome?,
+        };
+        if let (Some(live), Some(first)) = (&mut live, response.completions.first()) {
+            live.catch_up(first);
+        }
         let read = |text: &str| {
             let found = adapter.read(&task, &inputs, text)?;
-            settled(&state.layout, found)
+            all_settled(&state.layout, found)
         };
         let owns_tag = |name: &str| adapter.owns_tag(&task, name);
         let error = match accept_all(&response, owns_tag, read, accept) {
             Ok(first) => {
+                if let Some(live) = &mut live {
+                    live.end(&first);
+                }
                 let slots = predictor.state.layout.slots(FieldRole::Output);
                 return Ok(slots
                     .iter()
@@ -190,9 +211,12 @@ async fn attempt(
             call.error = Some(error.clone());
         }
         if !error.is_parse() || again == 0 {
-            return Err(error);
+            return Err(live.iter().fold(error, |error, live| live.explain(error)));
         }
         again -= 1;
+        if let Some(live) = &mut live {
+            live.discard(&error);
+        }
         if let OnParseError::Fallback(other) = &state.on_parse_error {
             adapter = other;
             ready = Arc::new(Ready::new(adapter.prepare(&task)));
@@ -283,7 +307,12 @@ struct Call<'a> {
 impl Call<'_> {
     /// Goes down the adapter's ladder as long as the provider calls the request wrong; every rung is recorded, and the one
     /// that was taken is where the next call begins.
-    async fn complete(&self, prompt: &Prompt, calls: &mut Vec<CallRecord>) -> Result<Arc<Response>> {
+    async fn complete(
+        &self,
+        prompt: &Prompt,
+        calls: &mut Vec<CallRecord>,
+        mut live: Option<&mut Live<'_>>,
+    ) -> Result<Arc<Response>> {
         let Ready { prepared, rung } = self.ready;
         let first = rung.load(Ordering::Relaxed);
         let mut modes = prepared.modes.iter().enumerate().skip(first).peekable();
@@ -293,8 +322,14 @@ impl Call<'_> {
             let request = Request { prompt: prompt.clone(), config: self.config(), response_format };
             let start = tokio::time::Instant::now();
             // Counted when it is sent, so that a call that is dropped on the wire is counted too; its tokens are not known.
-            self.spend(Usage { calls: 1, ..Usage::default() });
-            let outcome = self.lm.complete_for(self.predictor.caller(), request).await;
+            if let Some(tracer) = self.predictor.tracer() {
+                tracer.begin_call()?;
+            }
+            let caller = self.predictor.caller();
+            let outcome = match &mut live {
+                Some(live) => self.lm.stream_for(caller, request, &mut |delta| live.take(delta)).await,
+                None => self.lm.complete_for(caller, request).await,
+            };
             let elapsed = start.elapsed();
             let usage = match &outcome {
                 Ok(response) => Usage { calls: response.usage.calls.max(1), ..response.usage },

@@ -1,8 +1,11 @@
 //! The leaf of every module: one signature, asked of one LM.
 
 mod engine;
+mod live;
+mod pieces;
 mod predictor;
 mod reasoning;
+mod teller;
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 

@@ -16,6 +16,7 @@ use crate::{
     field::{Field, FieldRole},
     lm::{Caller, CallerId, Config, Lm, configured},
     signature::{Layout, Place, Signature, Slot, Spec},
+    stream::Listener,
     trace::Tracer,
 };
 
@@ -65,6 +66,7 @@ impl Ready {
 #[derive(Clone, Default)]
 pub(super) struct Run {
     pub(super) tracer: Option<Tracer>,
+    listener: Option<Listener>,
     pub(super) path: Option<Arc<str>>,
     pub(super) rollout_id: Option<u64>,
     pub(super) rollout_room: Option<u64>,
@@ -382,6 +384,16 @@ impl Predictor {
     pub fn set_tracer(&mut self, tracer: &Tracer, path: &str) {
         self.run.tracer = Some(tracer.clone());
         self.run.path.get_or_insert_with(|| path.into());
+    }
+
+    /// Who is told what it writes.
+    pub fn listener(&self) -> Option<&Listener> {
+        self.run.listener.as_ref()
+    }
+
+    /// Sets who is told what it writes, word by word: its LM is asked to [stream](crate::LanguageModel::stream) the answer.
+    pub fn set_listener(&mut self, listener: &Listener) {
+        self.run.listener = Some(listener.clone());
     }
 
     /// The id at which rollouts of this predictor begin to count: an outer rollout's, else its own, else its LM's, else 0.

@@ -18,7 +18,7 @@ use tokio::{
 use super::{assert_no_key, good_body, hi, lm};
 
 /// A server that hands each connection to `serve`; its address without the scheme.
-fn listen(serve: impl Fn(TcpStream) + Send + 'static) -> String {
+pub(super) fn listen(serve: impl Fn(TcpStream) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     thread::spawn(move || listener.incoming().flatten().for_each(serve));
@@ -26,7 +26,7 @@ fn listen(serve: impl Fn(TcpStream) + Send + 'static) -> String {
 }
 
 /// Reads a request to the end of its body, which is JSON and so ends with a brace.
-fn read_request(mut stream: &TcpStream) {
+pub(super) fn read_request(mut stream: &TcpStream) {
     let mut request = Vec::new();
     let mut buffer = [0; 4096];
     while !request.ends_with(b"}") {

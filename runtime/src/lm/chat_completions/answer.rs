@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
-use serde::Deserialize;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{Call, status, surrogates, transport::Reply};
@@ -13,40 +13,35 @@ use crate::{
 };
 
 /// The parts of an answer that are read. What servers write in several ways is kept as JSON.
-#[derive(Deserialize)]
-struct Answer {
-    #[serde(default)]
-    choices: Option<Vec<Choice>>,
-    #[serde(default)]
-    error: Value,
-    #[serde(default)]
-    model: Value,
-    #[serde(default)]
-    usage: Value,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    #[serde(default)]
-    index: Option<u64>,
-    #[serde(default)]
-    message: Option<Message>,
-    #[serde(default)]
-    finish_reason: Option<String>,
-    #[serde(default)]
-    error: Value,
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Answer {
+    pub(super) choices: Option<Vec<Choice>>,
+    pub(super) error: Value,
+    pub(super) model: Value,
+    pub(super) usage: Value,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Message {
-    content: Value,
-    refusal: Option<String>,
+pub(super) struct Choice {
+    pub(super) index: Option<u64>,
+    pub(super) message: Option<Message>,
+    pub(super) finish_reason: Option<String>,
+    pub(super) error: Value,
+}
+
+/// A choice's message, or what a stream adds to it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Message {
+    pub(super) content: Value,
+    pub(super) refusal: Option<String>,
     /// DeepSeek's and older vLLM's name for it.
-    reasoning_content: Option<String>,
+    pub(super) reasoning_content: Option<String>,
     /// OpenRouter's, Groq's and newer vLLM's.
-    reasoning: Option<String>,
-    tool_calls: Value,
+    pub(super) reasoning: Option<String>,
+    pub(super) tool_calls: Value,
 }
 
 /// Reads a reply to a request for `asked` completions.
@@ -55,8 +50,15 @@ struct Message {
 /// [`ErrorKind::BadResponse`] with the status, the content type and the start of the body; [`ErrorKind::Filtered`] if the
 /// filter held back every completion; what an error inside the body says.
 pub(super) fn read(call: &Call<'_>, reply: &Reply, asked: usize) -> Result<Response> {
+    response(call, reply, parse(call, reply)?, asked)
+}
+
+/// What an answer says, however it came.
+///
+/// # Errors
+/// As [`read`]'s.
+pub(super) fn response(call: &Call<'_>, reply: &Reply, answer: Answer, asked: usize) -> Result<Response> {
     let bad = |what: &str| bad_response(call, reply, what);
-    let answer = parse(call, reply)?;
     if !answer.error.is_null() {
         return Err(status::inside(call, reply.status, &answer.error));
     }
@@ -105,7 +107,16 @@ fn parse(call: &Call<'_>, reply: &Reply) -> Result<Answer> {
     if !is_json(&header(reply, &CONTENT_TYPE)) {
         return Err(bad("is not JSON by its content type"));
     }
-    let text = std::str::from_utf8(&reply.body).map_err(|error| bad(&format!("is not UTF-8 ({error})")))?;
+    json(call, reply, &reply.body)
+}
+
+/// The JSON that a reply, or an event of it, holds.
+///
+/// # Errors
+/// [`ErrorKind::BadResponse`].
+pub(super) fn json<T: DeserializeOwned>(call: &Call<'_>, reply: &Reply, bytes: &[u8]) -> Result<T> {
+    let bad = |what: &str| bad_response(call, reply, what);
+    let text = std::str::from_utf8(bytes).map_err(|error| bad(&format!("is not UTF-8 ({error})")))?;
     let error = match serde_json::from_str(text) {
         Ok(answer) => return Ok(answer),
         Err(error) => error,
@@ -145,26 +156,33 @@ fn in_order(call: &Call<'_>, choices: Vec<Choice>, asked: usize) -> Vec<Choice> 
 
 fn completion(message: Message, finish_reason: Option<String>) -> Completion {
     let mut completion = Completion { finish: finish(finish_reason), ..Completion::default() };
-    match message.content {
-        Value::String(text) => completion.text = text,
-        Value::Array(parts) => {
-            for part in &parts {
-                let text = part["text"].as_str().or(part.as_str());
-                // Parts of other kinds (pictures, thoughts) are no text of the answer.
-                if matches!(part["type"].as_str(), None | Some("text" | "output_text")) {
-                    completion.text += text.unwrap_or_default();
-                }
-                if let Some(refusal) = part["refusal"].as_str() {
-                    *completion.refusal.get_or_insert_default() += refusal;
-                }
-            }
-        }
-        _ => {}
-    }
+    let (text, refusal) = content(&message.content);
+    (completion.text, completion.refusal) = (text.into_owned(), refusal);
     let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     completion.refusal = filled(message.refusal).or(completion.refusal);
     completion.reasoning = filled(message.reasoning_content).or_else(|| filled(message.reasoning));
     completion
+}
+
+/// A message's text, whole or in parts, and what is marked in it as a refusal.
+pub(super) fn content(content: &Value) -> (Cow<'_, str>, Option<String>) {
+    match content {
+        Value::String(text) => (Cow::Borrowed(text), None),
+        Value::Array(parts) => {
+            let (mut all, mut refused) = (String::new(), None::<String>);
+            for part in parts {
+                // Parts of other kinds (pictures, thoughts) are no text of the answer.
+                if matches!(part["type"].as_str(), None | Some("text" | "output_text")) {
+                    all += part["text"].as_str().or(part.as_str()).unwrap_or_default();
+                }
+                if let Some(refusal) = part["refusal"].as_str() {
+                    *refused.get_or_insert_default() += refusal;
+                }
+            }
+            (Cow::Owned(all), refused)
+        }
+        _ => (Cow::Borrowed(""), None),
+    }
 }
 
 fn finish(reason: Option<String>) -> Finish {
@@ -199,12 +217,19 @@ fn usage(usage: &Value) -> Usage {
         // The second is DeepSeek's.
         cached_tokens: count(&["/prompt_tokens_details/cached_tokens", "/prompt_cache_hit_tokens"]),
         reasoning_tokens: count(&["/completion_tokens_details/reasoning_tokens"]),
+        ..Usage::default()
     }
 }
 
 fn header(reply: &Reply, name: &HeaderName) -> String {
     let value = reply.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
     value.unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// True if the reply is an event stream by its content type.
+pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    value.is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("text/event-stream"))
 }
 
 fn is_json(content_type: &str) -> bool {

@@ -16,9 +16,9 @@ use crate::{
 ///
 /// # Errors
 /// [`is_config`](crate::Error::is_config): a temperature that is no number.
-pub(super) fn encode(call: &Call<'_>, request: &Request) -> Result<Vec<u8>> {
+pub(super) fn encode(call: &Call<'_>, request: &Request, stream: bool) -> Result<Vec<u8>> {
     let provider = call.client.provider;
-    let body = Body { model: call.client.model(), max_tokens: provider.max_tokens, request };
+    let body = Body { model: call.client.model(), max_tokens: provider.max_tokens, request, stream };
     serde_json::to_vec(&body)
         .map_err(|error| call.error(ErrorKind::Config, format_args!("the request cannot be sent: {error}")))
 }
@@ -35,6 +35,8 @@ struct Body<'a> {
     /// The provider's name for the limit of generated tokens.
     max_tokens: &'static str,
     request: &'a Request,
+    /// Whether the answer is to be told while it is written, its usage at the end.
+    stream: bool,
 }
 
 impl Serialize for Body<'_> {
@@ -53,6 +55,10 @@ impl Serialize for Body<'_> {
         fields.own("seed", seed.as_ref())?;
         fields.own("stop", Some(stop).filter(|stop| !stop.is_empty()))?;
         fields.own("response_format", self.request.response_format.as_ref().map(response_format).as_ref())?;
+        if self.stream {
+            fields.own("stream", Some(&true))?;
+            fields.own("stream_options", Some(&json!({"include_usage": true})))?;
+        }
         for (name, value) in params.iter().filter(|(name, _)| *name != "rollout_id") {
             fields.map.serialize_entry(name, value)?;
         }
@@ -93,7 +99,7 @@ mod tests {
     }
 
     fn sent(config: Config) -> Value {
-        with_call(|call| serde_json::from_slice(&encode(call, &request(config)).unwrap()).unwrap())
+        with_call(|call| serde_json::from_slice(&encode(call, &request(config), false).unwrap()).unwrap())
     }
 
     fn params(params: &[(&str, Value)]) -> Config {
@@ -116,7 +122,7 @@ mod tests {
         let mut config =
             params(&[("model", json!("y")), ("temperature", json!(2)), ("max_tokens", json!(9))]);
         config.temperature = Some(0.5);
-        let bytes = with_call(|call| encode(call, &request(config)).unwrap());
+        let bytes = with_call(|call| encode(call, &request(config), false).unwrap());
         let text = String::from_utf8(bytes).unwrap();
         assert_eq!(
             text,
@@ -135,7 +141,7 @@ mod tests {
     fn a_temperature_that_is_no_number_is_a_config_error() {
         for temperature in [f64::NAN, f64::INFINITY] {
             let config = Config { temperature: Some(temperature), ..Config::default() };
-            let error = with_call(|call| encode(call, &request(config)).unwrap_err());
+            let error = with_call(|call| encode(call, &request(config), false).unwrap_err());
             assert!(error.is_config() && error.to_string().contains("temperature"), "{error}");
         }
     }

@@ -14,6 +14,15 @@ pub(super) struct Endpoint {
     pub(super) key: Option<SecretString>,
 }
 
+impl Endpoint {
+    /// The address without its query, which may hold a key.
+    pub(super) fn shown(&self) -> String {
+        let mut url = self.url.clone();
+        url.set_query(None);
+        url.into()
+    }
+}
+
 impl ChatCompletions {
     /// # Errors
     /// [`is_config`](Error::is_config): an address that cannot be used, or no key where the provider needs one.

@@ -4,7 +4,9 @@ mod answer;
 mod body;
 mod endpoint;
 mod excerpt;
+mod sse;
 mod status;
+mod stream;
 mod surrogates;
 mod transport;
 
@@ -16,7 +18,7 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 
 use self::endpoint::Endpoint;
-use super::{BoxFuture, LanguageModel, Request, Response, provider::Provider};
+use super::{BoxFuture, LanguageModel, Request, Response, Tell, provider::Provider};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A model behind a server that speaks the Chat Completions API. Cheap to clone.
@@ -62,14 +64,19 @@ impl ChatCompletions {
         self.name.split_once('/').map_or(&self.name, |(_, model)| model)
     }
 
-    async fn send(&self, request: &Request) -> Result<Response> {
+    async fn send(&self, request: &Request, tell: Option<&mut Tell<'_>>) -> Result<Response> {
         let call = Call { client: self, endpoint: self.endpoint(|var| std::env::var(var).ok())? };
-        let body = body::encode(&call, request)?;
-        let reply = transport::post(&call, body).await?;
-        tracing::debug!(model = self.name(), host = call.endpoint.host, status = reply.status, "answered");
-        match reply.status {
-            200..=299 => answer::read(&call, &reply, body::asked(request)),
-            _ => Err(status::refused(&call, &reply)),
+        let body = body::encode(&call, request, tell.is_some())?;
+        let opened = transport::post(&call, body).await?;
+        tracing::debug!(model = self.name(), host = call.endpoint.host, status = opened.status, "answered");
+        let asked = body::asked(request);
+        match (opened.status, tell) {
+            (200..=299, Some(tell)) if answer::is_event_stream(&opened.headers) => {
+                stream::read(&call, opened, asked, tell).await
+            }
+            // Some servers answer in one piece whatever they are asked.
+            (200..=299, _) => answer::read(&call, &opened.reply(&call).await?, asked),
+            _ => Err(status::refused(&call, &opened.reply(&call).await?)),
         }
     }
 }
@@ -79,8 +86,19 @@ impl LanguageModel for ChatCompletions {
         &self.name
     }
 
+    fn identity(&self) -> String {
+        // Where it cannot be asked, it has no answers to tell apart.
+        let endpoint = self.endpoint(|var| std::env::var(var).ok());
+        endpoint
+            .map_or_else(|_| self.name.to_string(), |endpoint| format!("{} {}", self.name, endpoint.shown()))
+    }
+
     fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(self.send(request))
+        Box::pin(self.send(request, None))
+    }
+
+    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(self.send(request, Some(tell)))
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use reqwest::{
     Client,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
@@ -34,18 +35,59 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// A server's reply, whatever its status.
+#[derive(Default)]
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
 }
 
-/// Sends a JSON body and reads the reply. Dropping the future closes the request.
+/// A reply whose body has not been read.
+pub(super) struct Opened {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    response: reqwest::Response,
+}
+
+impl Opened {
+    /// The whole reply.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Connect`], [`ErrorKind::Timeout`], [`ErrorKind::TooLarge`].
+    pub(super) async fn reply(self, call: &Call<'_>) -> Result<Reply> {
+        let Opened { status, headers, response } = self;
+        let body = match response.status().is_success() {
+            true => whole_body(call, response).await?,
+            // The status counts, whatever becomes of the body.
+            false => start_of_body(response).await,
+        };
+        Ok(Reply { status, headers, body })
+    }
+
+    /// The reply without its body.
+    pub(super) fn head(&self) -> Reply {
+        Reply { status: self.status, headers: self.headers.clone(), body: Vec::new() }
+    }
+
+    /// The next bytes of the body; `None` at its end. Cancel safe.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Connect`], [`ErrorKind::Timeout`].
+    pub(super) async fn chunk(&mut self, call: &Call<'_>) -> Result<Option<impl AsRef<[u8]> + use<>>> {
+        self.response.chunk().await.map_err(|error| failed(call, error, "in the middle of the answer"))
+    }
+
+    /// Takes in what is left of the body if it is there already, so that the connection can be used again.
+    pub(super) fn end(mut self) {
+        while let Some(Ok(Some(_))) = self.response.chunk().now_or_never() {}
+    }
+}
+
+/// Sends a JSON body. Dropping the future closes the request.
 ///
 /// # Errors
-/// [`ErrorKind::Connect`], [`ErrorKind::Tls`], [`ErrorKind::Timeout`], [`ErrorKind::TooLarge`]; [`ErrorKind::Config`] where
-/// nothing could be sent.
-pub(super) async fn post(call: &Call<'_>, body: Vec<u8>) -> Result<Reply> {
+/// [`ErrorKind::Connect`], [`ErrorKind::Tls`], [`ErrorKind::Timeout`]; [`ErrorKind::Config`] where nothing could be sent.
+pub(super) async fn post(call: &Call<'_>, body: Vec<u8>) -> Result<Opened> {
     let client = client(call)?;
     let mut request = client
         .post(call.endpoint.url.clone())
@@ -61,12 +103,7 @@ pub(super) async fn post(call: &Call<'_>, body: Vec<u8>) -> Result<Reply> {
     }
     let mut response = request.send().await.map_err(|error| failed(call, error, "before the answer"))?;
     let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
-    let body = match response.status().is_success() {
-        true => whole_body(call, response).await?,
-        // The status counts, whatever becomes of the body.
-        false => start_of_body(response).await,
-    };
-    Ok(Reply { status, headers, body })
+    Ok(Opened { status, headers, response })
 }
 
 async fn whole_body(call: &Call<'_>, mut response: reqwest::Response) -> Result<Vec<u8>> {

@@ -201,7 +201,7 @@ struct Cost(Usage);
 
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Usage { calls, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens } = self.0;
+        let Usage { calls, prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens, cost } = self.0;
         if calls > 1 {
             write!(f, "{calls} calls, ")?;
         }
@@ -212,6 +212,9 @@ impl fmt::Display for Cost {
         write!(f, ", {completion_tokens} written")?;
         if reasoning_tokens > 0 {
             write!(f, " ({reasoning_tokens} reasoning)")?;
+        }
+        if cost.amount() > 0.0 {
+            write!(f, ", for {cost}")?;
         }
         Ok(())
     }

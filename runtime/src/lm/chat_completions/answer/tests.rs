@@ -38,8 +38,14 @@ fn a_whole_answer_is_read() {
             "prompt_tokens_details": {"cached_tokens": 4}, "completion_tokens_details": {"reasoning_tokens": 5},
         },
     }));
-    let usage =
-        Usage { calls: 1, prompt_tokens: 9, completion_tokens: 7, cached_tokens: 4, reasoning_tokens: 5 };
+    let usage = Usage {
+        calls: 1,
+        prompt_tokens: 9,
+        completion_tokens: 7,
+        cached_tokens: 4,
+        reasoning_tokens: 5,
+        ..Usage::default()
+    };
     let completions = vec![Completion { finish: Finish::Length, ..Completion::new("hi") }];
     assert_eq!(response.unwrap(), Response { completions, usage, model: Some("x-2".into()) });
 }

@@ -1,0 +1,227 @@
+//! Following an answer of one JSON object.
+
+use serde_json::Value;
+
+use super::{Follow, Followed, Trimmed};
+use crate::adapter::TaskField;
+
+/// Follows the keys of an object that are a task's outputs.
+///
+/// It knows JSON as it should be, in a code block or not. Where a text is anything else, it tells no more: mending it is left to
+/// the reading of the whole.
+pub(in crate::adapter) struct JsonFollow<'a> {
+    fields: Vec<TaskField<'a>>,
+    seen: Vec<bool>,
+    place: Place,
+    /// The value that is being read, if its key is a field's.
+    open: Option<usize>,
+    /// The text of the key or value so far.
+    text: String,
+    trimmed: Trimmed,
+    /// A half of a pair of `\u` escapes.
+    high: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    /// Before the object, in a line that opens a code block if it is true.
+    Before {
+        fence: bool,
+    },
+    /// Before a key; whether the object may end here.
+    Key {
+        may_end: bool,
+    },
+    InKey(Quoted),
+    Colon,
+    Value,
+    InText(Quoted),
+    /// In a value that is no text: how deep in lists and objects, and whether in a text or behind its backslash.
+    InOther {
+        depth: usize,
+        text: Option<bool>,
+    },
+    /// Behind a value.
+    Comma,
+    /// Behind the object, or where the text is not what was expected.
+    Over,
+}
+
+/// Where in a text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Quoted {
+    Plain,
+    Backslash,
+    /// In a `\u` escape: how many digits came, and their number.
+    Hex(u8, u32),
+}
+
+impl<'a> JsonFollow<'a> {
+    pub(in crate::adapter) fn new(fields: Vec<TaskField<'a>>) -> Self {
+        Self {
+            seen: vec![false; fields.len()],
+            fields,
+            place: Place::Before { fence: false },
+            open: None,
+            text: String::new(),
+            trimmed: Trimmed::default(),
+            high: None,
+        }
+    }
+
+    fn take(&mut self, char: char, tell: &mut dyn FnMut(Followed<'_>)) {
+        let is_blank = char.is_ascii_whitespace();
+        self.place = match (self.place, char) {
+            (Place::Before { .. }, '{') => Place::Key { may_end: true },
+            (Place::Before { .. }, '\n') => Place::Before { fence: false },
+            (Place::Before { fence: false }, '`') => Place::Before { fence: true },
+            (Place::Before { fence: true }, c) if c == '`' || c.is_ascii_alphanumeric() => {
+                Place::Before { fence: true }
+            }
+            (Place::Before { fence }, _) if is_blank => Place::Before { fence },
+            (Place::Key { .. }, '"') => Place::InKey(Quoted::Plain),
+            (Place::Key { may_end: true }, '}') => Place::Over,
+            (Place::InKey(Quoted::Plain), '"') => Place::Colon,
+            (Place::InKey(quoted), char) => self.quoted(quoted, char, tell).map_or(Place::Over, Place::InKey),
+            (Place::Colon, ':') => {
+                let key = std::mem::take(&mut self.text);
+                self.open = self.fields.iter().position(|field| field.answers_to(&key));
+                Place::Value
+            }
+            (Place::Value, _) if is_blank => Place::Value,
+            (Place::Value, '"') => match self.start(tell) {
+                true => Place::InText(Quoted::Plain),
+                false => Place::Over,
+            },
+            (Place::Value, char) if !matches!(char, ',' | '}' | ']') => match self.start(tell) {
+                true => {
+                    self.place = Place::InOther { depth: 0, text: None };
+                    return self.take(char, tell);
+                }
+                false => Place::Over,
+            },
+            (Place::InText(Quoted::Plain), '"') => Place::Comma,
+            (Place::InText(quoted), char) => {
+                self.quoted(quoted, char, tell).map_or(Place::Over, Place::InText)
+            }
+            (Place::InOther { depth: 0, text: None }, ',' | '}') => {
+                let value = serde_json::from_str(&self.text);
+                match value {
+                    Ok(value) => self.finish(value, tell),
+                    Err(_) => return self.place = Place::Over,
+                }
+                if char == ',' { Place::Key { may_end: false } } else { Place::Over }
+            }
+            (Place::InOther { depth, text }, char) => {
+                self.other(char, tell);
+                let deeper = depth + usize::from(text.is_none() && matches!(char, '[' | '{'));
+                let depth = deeper.saturating_sub(usize::from(text.is_none() && matches!(char, ']' | '}')));
+                let text = match (text, char) {
+                    (Some(true), _) => Some(false),
+                    (Some(false), '\\') => Some(true),
+                    (Some(false), '"') => None,
+                    (None, '"') => Some(false),
+                    (text, _) => text,
+                };
+                Place::InOther { depth, text }
+            }
+            // A quote that ends no text is one that the model forgot to escape.
+            (Place::Comma, ',' | '}') => {
+                let value = Value::String(std::mem::take(&mut self.text));
+                self.finish(value, tell);
+                if char == ',' { Place::Key { may_end: false } } else { Place::Over }
+            }
+            (place @ (Place::Key { .. } | Place::Colon | Place::Comma), _) if is_blank => place,
+            _ => Place::Over,
+        };
+    }
+
+    /// Starts the value of a key; false if that came before, and which of the two counts is for the whole to tell.
+    fn start(&mut self, tell: &mut dyn FnMut(Followed<'_>)) -> bool {
+        self.text.clear();
+        self.trimmed = Trimmed::default();
+        let Some(index) = self.open else { return true };
+        let is_first = self.seen.get_mut(index).is_some_and(|seen| !std::mem::replace(seen, true));
+        if is_first {
+            tell(Followed::Started(index));
+        }
+        is_first
+    }
+
+    /// Takes a character of a value that is no text.
+    fn other(&mut self, char: char, tell: &mut dyn FnMut(Followed<'_>)) {
+        self.text.push(char);
+        if self.open.is_some() {
+            let mut bytes = [0; 4];
+            self.trimmed.push(char.encode_utf8(&mut bytes), &mut |text| tell(Followed::Text(text)));
+        }
+    }
+
+    /// Takes a character between quotes; `None` if it cannot stand there.
+    fn quoted(&mut self, quoted: Quoted, char: char, tell: &mut dyn FnMut(Followed<'_>)) -> Option<Quoted> {
+        if self.high.is_some()
+            && !matches!(
+                (quoted, char),
+                (Quoted::Plain, '\\') | (Quoted::Backslash, 'u') | (Quoted::Hex(..), _)
+            )
+        {
+            // Half of a pair alone stands for no character.
+            return None;
+        }
+        let plain = match (quoted, char) {
+            (Quoted::Plain, '\\') => return Some(Quoted::Backslash),
+            (Quoted::Plain, char) => char,
+            (Quoted::Backslash, 'u') => return Some(Quoted::Hex(0, 0)),
+            (Quoted::Backslash, 'n') => '\n',
+            (Quoted::Backslash, 't') => '\t',
+            (Quoted::Backslash, 'r') => '\r',
+            (Quoted::Backslash, 'b') => '\u{8}',
+            (Quoted::Backslash, 'f') => '\u{c}',
+            (Quoted::Backslash, '"' | '\\' | '/') => char,
+            (Quoted::Backslash, _) => return None,
+            (Quoted::Hex(count, number), char) => {
+                let number = number * 16 + char.to_digit(16)?;
+                if count < 3 {
+                    return Some(Quoted::Hex(count + 1, number));
+                }
+                match (self.high.take(), number) {
+                    (None, 0xD800..=0xDBFF) => {
+                        self.high = Some(number);
+                        return Some(Quoted::Plain);
+                    }
+                    (None, number) => char::from_u32(number)?,
+                    (Some(high), 0xDC00..=0xDFFF) => {
+                        char::from_u32(0x10000 + ((high - 0xD800) << 10) + (number - 0xDC00))?
+                    }
+                    (Some(_), _) => return None,
+                }
+            }
+        };
+        self.text.push(plain);
+        if let (Some(_), Place::InText(_)) = (self.open, self.place) {
+            let mut bytes = [0; 4];
+            tell(Followed::Text(plain.encode_utf8(&mut bytes)));
+        }
+        Some(Quoted::Plain)
+    }
+
+    fn finish(&mut self, value: Value, tell: &mut dyn FnMut(Followed<'_>)) {
+        self.text.clear();
+        if self.open.take().is_some() {
+            tell(Followed::Ended(value.into()));
+        }
+    }
+}
+
+impl Follow for JsonFollow<'_> {
+    fn push(&mut self, text: &str, tell: &mut dyn FnMut(Followed<'_>)) {
+        for char in text.chars() {
+            if self.place == Place::Over {
+                return;
+            }
+            self.take(char, tell);
+        }
+    }
+
+    fn end(&mut self, _: &mut dyn FnMut(Followed<'_>)) {}
+}

@@ -1,0 +1,38 @@
+//! Pieces of an answer that is still being written.
+
+/// A piece of a completion, told while the model writes it; see [`LanguageModel::stream`](crate::LanguageModel::stream).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Delta<'a> {
+    /// Which of the completions it belongs to, counted from 0.
+    pub completion: usize,
+    /// What of the completion it continues.
+    pub part: DeltaPart,
+    /// What was added: never empty, cut at any character.
+    pub text: &'a str,
+}
+
+/// What of a completion a [`Delta`] continues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeltaPart {
+    /// The answer's text.
+    Text,
+    /// The reasoning that the provider tells apart from the answer.
+    Reasoning,
+}
+
+impl<'a> Delta<'a> {
+    /// A piece of a completion's text.
+    pub fn text(completion: usize, text: &'a str) -> Self {
+        Self { completion, part: DeltaPart::Text, text }
+    }
+
+    /// A piece of a completion's reasoning.
+    pub fn reasoning(completion: usize, text: &'a str) -> Self {
+        Self { completion, part: DeltaPart::Reasoning, text }
+    }
+}
+
+/// Takes the pieces of an answer, in the order in which they are written.
+pub type Tell<'a> = dyn FnMut(Delta<'_>) + Send + 'a;

@@ -1,0 +1,119 @@
+//! A predictor's run told while it goes on: what its first completion says, as soon as it is certain, and in the end what was
+//! read of it.
+
+use serde_json::Value;
+
+use super::{predictor::Predictor, reasoning::Splitter, teller::Teller};
+use crate::{
+    adapter::{Adapter, Follow, Inputs, Task},
+    error::{Error, ErrorKind},
+    lm::{Completion, Delta, DeltaPart},
+};
+
+/// Tells the listener of one run.
+pub(super) struct Live<'a> {
+    teller: Teller<'a>,
+    reading: Option<Reading<'a>>,
+}
+
+/// One completion on its way.
+struct Reading<'a> {
+    /// What the LM told of its text.
+    text: String,
+    /// How much it told of the reasoning that it keeps apart.
+    apart: usize,
+    splitter: Splitter,
+    /// `None` where nothing is certain before the end.
+    follow: Option<Box<dyn Follow + 'a>>,
+}
+
+impl<'a> Live<'a> {
+    /// `None` where nobody listens.
+    pub(super) fn of(predictor: &'a Predictor) -> Option<Self> {
+        Teller::of(predictor).map(|teller| Self { teller, reading: None })
+    }
+
+    /// Gets ready for an answer in this adapter's form.
+    pub(super) fn begin(&mut self, adapter: &dyn Adapter, task: &Task<'a>, inputs: &Inputs<'a>) {
+        self.reading = Some(Reading {
+            text: String::new(),
+            apart: 0,
+            splitter: Splitter::new(|name| adapter.owns_tag(task, name)),
+            follow: adapter.follow(task, inputs),
+        });
+    }
+
+    /// Takes what the LM tells. Of several completions the first one counts.
+    pub(super) fn take(&mut self, delta: Delta<'_>) {
+        let Some(reading) = self.reading.as_mut().filter(|_| delta.completion == 0) else { return };
+        match delta.part {
+            DeltaPart::Text => reading.push(delta.text, &mut self.teller),
+            DeltaPart::Reasoning => {
+                reading.apart += delta.text.len();
+                self.teller.think(delta.text);
+            }
+        }
+    }
+
+    /// Takes what the completion has beyond what the LM told of it.
+    pub(super) fn catch_up(&mut self, completion: &Completion) {
+        let Some(reading) = &mut self.reading else { return };
+        let apart = completion.reasoning.as_deref().and_then(|whole| whole.get(reading.apart..));
+        if let Some(rest) = apart {
+            self.teller.think(rest);
+        }
+        // One that does not go on as it was told is told anew in the end.
+        if let Some(rest) = completion.text.strip_prefix(reading.text.as_str()) {
+            reading.push(rest, &mut self.teller);
+        }
+    }
+
+    /// Tells the rest of an answer that was read as these values, which are in the order of the output fields.
+    pub(super) fn end(&mut self, values: &[Option<Value>]) {
+        if let Some(mut reading) = self.reading.take() {
+            reading.end(&mut self.teller);
+        }
+        if !self.teller.agrees_with(values) {
+            let message = "the whole answer was read in another way than while it was written";
+            self.teller.discard(Error::new(ErrorKind::Parse, message));
+        }
+        self.teller.tell_rest(values);
+    }
+
+    /// Takes back what was told, if anything was: the answer cannot be read and is asked for again.
+    pub(super) fn discard(&mut self, error: &Error) {
+        self.reading = None;
+        self.teller.discard(error.clone());
+    }
+
+    /// The error with what was whole by then.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        error.with_outputs(self.teller.finished())
+    }
+}
+
+impl Reading<'_> {
+    fn push(&mut self, text: &str, teller: &mut Teller<'_>) {
+        if !text.is_empty() {
+            self.text.push_str(text);
+            let follow = &mut self.follow;
+            self.splitter.push(text, &mut |part, text| pass(follow, teller, part, text));
+        }
+    }
+
+    fn end(&mut self, teller: &mut Teller<'_>) {
+        let follow = &mut self.follow;
+        self.splitter.end(&mut |part, text| pass(follow, teller, part, text));
+        if let Some(follow) = follow {
+            follow.end(&mut |followed| teller.hear(followed));
+        }
+    }
+}
+
+fn pass(follow: &mut Option<Box<dyn Follow + '_>>, teller: &mut Teller<'_>, part: DeltaPart, text: &str) {
+    match (part, follow) {
+        (DeltaPart::Reasoning, _) => teller.think(text),
+        (DeltaPart::Text, Some(follow)) => follow.push(text, &mut |followed| teller.hear(followed)),
+        (DeltaPart::Text, None) => {}
+    }
+}

@@ -1,0 +1,70 @@
+//! A text cut into words, so that the chunks in which it came do not show.
+
+/// The most characters of a piece beside the blanks before them.
+const LONGEST: usize = 16;
+
+/// Cuts a text that comes in any chunks into pieces that depend on the text alone: the blanks before a word with the word, of
+/// which at most so many characters make a piece.
+#[derive(Default)]
+pub(super) struct Pieces {
+    held: String,
+    solid: usize,
+}
+
+impl Pieces {
+    /// Adds text and tells the pieces that are whole by now.
+    pub(super) fn push(&mut self, text: &str, mut tell: impl FnMut(String)) {
+        for char in text.chars() {
+            let is_blank = char.is_whitespace();
+            if self.solid == LONGEST || (is_blank && self.solid > 0) {
+                tell(self.take());
+            }
+            self.held.push(char);
+            self.solid += usize::from(!is_blank);
+        }
+    }
+
+    /// Tells what is left.
+    pub(super) fn end(&mut self, tell: impl FnOnce(String)) {
+        if !self.held.is_empty() {
+            tell(self.take());
+        }
+    }
+
+    fn take(&mut self) -> String {
+        self.solid = 0;
+        std::mem::take(&mut self.held)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(text: &str, size: usize) -> Vec<String> {
+        let (mut pieces, mut told) = (Pieces::default(), Vec::new());
+        let chars: Vec<_> = text.chars().collect();
+        for chunk in chars.chunks(size) {
+            pieces.push(&chunk.iter().collect::<String>(), |piece| told.push(piece));
+        }
+        pieces.end(|piece| told.push(piece));
+        told
+    }
+
+    #[test]
+    fn a_piece_is_a_word_with_the_blanks_before_it() {
+        assert_eq!(cut("The  river\nis wide. ", 3), ["The", "  river", "\nis", " wide.", " "]);
+        assert_eq!(cut("Donaudampfschifffahrt", 50), ["Donaudampfschiff", "fahrt"]);
+        assert_eq!(cut("", 1), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_pieces_of_a_text_are_the_same_in_any_chunks() {
+        let text = "  多言語の文章には空白がないことが多い。それでも。 a\u{301}b 0123456789abcdef 0123456789abcdefg \n";
+        let whole = cut(text, usize::MAX);
+        assert_eq!(whole.concat(), text);
+        for size in 1..60 {
+            assert_eq!(cut(text, size), whole, "{size}");
+        }
+    }
+}

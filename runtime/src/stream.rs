@@ -1,0 +1,279 @@
+//! A run that is told while it goes on: what its predictors write, word by word, and its prediction at the end.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::Stream;
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::{
+    error::{Error, Result},
+    lm::BoxFuture,
+    prediction::Prediction,
+};
+
+/// What a [`ModuleStream`] yields.
+#[derive(Clone, Debug)]
+pub enum StreamEvent<O> {
+    /// A predictor wrote something.
+    Progress(Progress),
+    /// The run is done; the last event.
+    Done(Prediction<O>),
+}
+
+/// What a predictor just wrote.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    predictor: Arc<str>,
+    rollout: Option<u64>,
+    update: Update,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Update {
+    /// The model begins with the value of an output field.
+    Started {
+        /// The field's name.
+        field: &'static str,
+    },
+    /// The model wrote more of it: a word with the blanks before it, or sixteen characters of a longer one. Joined, the texts
+    /// are the value's text; for values other than texts, as the model writes it.
+    Delta {
+        /// The field's name.
+        field: &'static str,
+        /// What was added.
+        text: String,
+    },
+    /// The value is whole and fits its field.
+    Finished {
+        /// The field's name.
+        field: &'static str,
+        /// The value, as the field's type writes it with serde.
+        value: Value,
+    },
+    /// The model wrote more of its reasoning: of what stands before its answer in `<think>` tags, or of what the provider tells
+    /// apart. Not to be confused with the field that [`ChainOfThought`](crate::ChainOfThought) adds.
+    Reasoning {
+        /// What was added.
+        text: String,
+    },
+    /// What was told of this run of the predictor is void: its answer cannot be read as a whole and is asked for again, or was
+    /// read in another way.
+    Discarded {
+        /// Why.
+        error: Error,
+    },
+}
+
+impl Progress {
+    pub(crate) fn new(predictor: Arc<str>, rollout: Option<u64>, update: Update) -> Self {
+        Self { predictor, rollout, update }
+    }
+
+    /// The predictor's path from the root of the streamed module; `self` for a bare predictor.
+    pub fn predictor(&self) -> &str {
+        &self.predictor
+    }
+
+    /// The id of the rollout of which it is a part; `None` outside of rollouts.
+    pub fn rollout(&self) -> Option<u64> {
+        self.rollout
+    }
+
+    /// What happened.
+    pub fn update(&self) -> &Update {
+        &self.update
+    }
+
+    /// What happened, by value.
+    pub fn into_update(self) -> Update {
+        self.update
+    }
+
+    /// The output field that it is about.
+    pub fn field(&self) -> Option<&'static str> {
+        match &self.update {
+            Update::Started { field } | Update::Delta { field, .. } | Update::Finished { field, .. } => {
+                Some(field)
+            }
+            Update::Reasoning { .. } | Update::Discarded { .. } => None,
+        }
+    }
+
+    /// The text that was added to this field, if that is what happened.
+    pub fn delta_of(&self, name: &str) -> Option<&str> {
+        match &self.update {
+            Update::Delta { field, text } if *field == name => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// Who is told what predictors write; set on them with [`Predictor::set_listener`](crate::Predictor::set_listener). Cheap to clone.
+///
+/// It is called while the run goes on, so it returns at once.
+#[derive(Clone)]
+pub struct Listener {
+    tell: Arc<dyn Fn(Progress) + Send + Sync>,
+}
+
+impl Listener {
+    /// Calls this function with whatever happens.
+    pub fn new(tell: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self { tell: Arc::new(tell) }
+    }
+
+    pub(crate) fn tell(&self, progress: Progress) {
+        (self.tell)(progress);
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").finish_non_exhaustive()
+    }
+}
+
+/// The run of a module, told while it goes on; what [`Module::stream`](crate::Module::stream) returns.
+///
+/// Of every output field it tells that it starts, its text word by word, and its value when that is whole; of a predictor that
+/// runs in a [`BestOfN`](crate::BestOfN) or a [`Refine`](crate::Refine), also the rollout. The last event is the prediction,
+/// which is what [`Module::call`](crate::Module::call) would have given. The order and the words do not depend on how the
+/// provider cuts its answer.
+///
+/// What an input holds is never told as an output. Where an input holds something that would read as one, where an answer
+/// needs mending, and in adapters that cannot [follow](crate::Adapter::follow) an answer, fields are told at its end; an LM
+/// that cannot [stream](crate::LanguageModel::stream) tells its answer when it is there. An answer that cannot be read and is
+/// asked for again is [discarded](Update::Discarded) first. Of several completions the first is told.
+///
+/// It runs only while it is asked for the next event; for those who ask late, the answer waits in the connection. Dropping it
+/// cancels the run. It is a [`Stream`] too, for `StreamExt`'s methods.
+///
+/// ```
+/// use karat::{ChainOfThought, Module, Reply, ScriptedLm, StreamEvent, signature};
+///
+/// #[signature]
+/// struct Qa {
+///     #[input]
+///     question: String,
+///     #[output]
+///     answer: String,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> karat::Result<()> {
+/// # let lm = ScriptedLm::new([Reply::fields([("reasoning", "known"), ("answer", "Paris, France")])]).lm();
+/// let qa = ChainOfThought::<Qa>::new().lm(&lm);
+/// let mut stream = qa.stream(QaInput { question: "Capital of France?".into() });
+/// let mut shown = String::new();
+/// while let Some(event) = stream.next().await {
+///     match event? {
+///         StreamEvent::Progress(progress) => shown += progress.delta_of("answer").unwrap_or_default(),
+///         StreamEvent::Done(answer) => assert_eq!(answer.answer, "Paris, France"),
+///     }
+/// }
+/// assert_eq!(shown, "Paris, France");
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a stream does nothing unless it is asked for its events"]
+pub struct ModuleStream<O> {
+    run: Option<BoxFuture<'static, Result<Prediction<O>>>>,
+    progress: UnboundedReceiver<Progress>,
+    outcome: Option<Result<Prediction<O>>>,
+}
+
+impl<O: 'static> ModuleStream<O> {
+    /// A stream of what `run` does, which is given the listener to set on its predictors; for authors of wrappers.
+    pub fn new<F>(run: impl FnOnce(Listener) -> F) -> Self
+    where
+        F: Future<Output = Result<Prediction<O>>> + Send + 'static,
+    {
+        let (tell, progress) = unbounded_channel();
+        // Nobody listens any more once the stream is dropped.
+        let listener = Listener::new(move |update| drop(tell.send(update)));
+        Self { run: Some(Box::pin(run(listener))), progress, outcome: None }
+    }
+
+    /// The next event; `None` after the last one, which is [`Done`](StreamEvent::Done) or an error.
+    ///
+    /// Cancel safe: an event that was not returned comes with the next call.
+    ///
+    /// # Errors
+    /// As [`Module::call`](crate::Module::call)'s; what was complete by then is in [`Error::outputs`].
+    pub async fn next(&mut self) -> Option<Result<StreamEvent<O>>> {
+        poll_fn(|context| self.poll_event(context)).await
+    }
+
+    /// Runs to the end and gives the prediction.
+    ///
+    /// # Errors
+    /// As [`Module::call`](crate::Module::call)'s.
+    pub async fn finish(mut self) -> Result<Prediction<O>> {
+        loop {
+            match self.next().await {
+                Some(Ok(StreamEvent::Done(prediction))) => return Ok(prediction),
+                Some(Ok(StreamEvent::Progress(_))) => {}
+                Some(Err(error)) => return Err(error),
+                None => {
+                    let message = "the stream has ended before: its prediction was its last event";
+                    return Err(Error::config(message));
+                }
+            }
+        }
+    }
+
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<StreamEvent<O>>>> {
+        loop {
+            // What it told before it ended or came to wait comes first. Not `poll_recv`: once the task has used up its budget,
+            // that one says that nothing is there.
+            let told = if self.run.is_some() || self.outcome.is_some() {
+                self.progress.try_recv().ok()
+            } else {
+                None
+            };
+            if let Some(progress) = told {
+                return Poll::Ready(Some(Ok(StreamEvent::Progress(progress))));
+            }
+            if let Some(outcome) = self.outcome.take() {
+                return Poll::Ready(Some(outcome.map(StreamEvent::Done)));
+            }
+            let Some(run) = &mut self.run else { return Poll::Ready(None) };
+            match run.as_mut().poll(context) {
+                Poll::Ready(outcome) => (self.run, self.outcome) = (None, Some(outcome)),
+                Poll::Pending => {
+                    // Tasks that the module spawned may tell something while the run itself waits.
+                    return match self.progress.poll_recv(context) {
+                        Poll::Ready(Some(progress)) => Poll::Ready(Some(Ok(StreamEvent::Progress(progress)))),
+                        _ => Poll::Pending,
+                    };
+                }
+            }
+        }
+    }
+}
+
+impl<O: 'static> Stream for ModuleStream<O> {
+    type Item = Result<StreamEvent<O>>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_event(context)
+    }
+}
+
+/// Nothing in it is pinned in place.
+impl<O> Unpin for ModuleStream<O> {}
+
+impl<O> fmt::Debug for ModuleStream<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModuleStream").field("is_done", &self.run.is_none()).finish_non_exhaustive()
+    }
+}

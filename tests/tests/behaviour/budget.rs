@@ -1,0 +1,152 @@
+//! Budgets: what a call tree may spend, kept to the call.
+
+use std::time::Duration;
+
+use karat::{
+    BestOfN, Budget, Budgeted, Critic, ErrorKind, Module, Predict, Refine, Reply, ScriptedLm, Stop, Usage,
+    lm::{Price, Prices},
+};
+
+use crate::support::{
+    Qa, QaInput, Twins, TwoSteps, advice, ask, by_rollout, echo_id, failure, number, qa, reply, step_reply,
+};
+
+fn costing(tokens: u64) -> ScriptedLm {
+    let usage = Usage { calls: 1, prompt_tokens: tokens - 1, completion_tokens: 1, ..Usage::default() };
+    ScriptedLm::computed(move |_| reply("0.5").usage(usage))
+}
+
+#[tokio::test]
+async fn the_call_beyond_the_budget_is_refused_before_it_is_sent() {
+    let lm = ScriptedLm::computed(|request| step_reply(request, "q", "a"));
+    let mut steps = TwoSteps::new();
+    steps.set_lm(&lm.lm());
+    let error = steps.clone().budget(Budget::new().calls(1)).call(ask()).await.unwrap_err();
+    assert!(error.is_budget() && !error.is_permanent(), "{error}");
+    assert_eq!((lm.calls(), error.predictor()), (1, Some("answer.predict")));
+    let text = error.to_string();
+    assert!(text.contains("the budget of 1 LM calls is used up: 1 LM calls, "), "{text}");
+    // What ran is told all the same.
+    assert_eq!((error.usage().calls, error.trace().unwrap().steps().len()), (1, 2));
+
+    let answer = steps.budget(Budget::new().calls(2)).call(ask()).await.unwrap();
+    assert_eq!((answer.usage().calls, answer.trace().steps().len()), (2, 2));
+}
+
+#[tokio::test]
+async fn each_call_has_the_whole_budget() {
+    let lm = echo_id_free();
+    let qa = qa(&lm).budget(Budget::new().calls(1));
+    for _ in 0..3 {
+        qa.call(ask()).await.unwrap();
+    }
+    let results = qa.batch([ask(), ask(), ask()]).await;
+    assert!(results.iter().all(|item| item.result.is_ok()));
+}
+
+fn echo_id_free() -> ScriptedLm {
+    ScriptedLm::computed(|_| reply("x"))
+}
+
+#[tokio::test]
+async fn best_of_n_gives_the_best_until_the_budget_was_used_up() {
+    let best = BestOfN::new(qa(&echo_id()), 10, number).budget(Budget::new().calls(3));
+    let best = best.call(ask()).await.unwrap();
+    assert_eq!((&*best.answer, best.stop(), best.usage().calls), ("2", Some(Stop::Budget), 3));
+    assert_eq!(best.rollouts().len(), 4);
+    assert!(best.rollouts()[3].error().unwrap().is_budget());
+}
+
+#[tokio::test]
+async fn tokens_and_money_are_bounds_too() {
+    let prices = Prices::new().model("scripted", Price::per_million(1.0, 1.0));
+    for (budget, rollouts) in [
+        (Budget::tokens(1_000), 10),
+        (Budget::tokens(950), 10),
+        (Budget::new().cost(0.0005), 5),
+        (Budget::tokens(901).calls(4), 4),
+    ] {
+        let lm = costing(100);
+        let qa = Predict::<Qa>::new().lm(&lm.lm().prices(&prices));
+        let best = BestOfN::new(qa, 20, number).budget(budget).call(ask()).await.unwrap();
+        assert_eq!((lm.calls(), best.stop()), (rollouts, Some(Stop::Budget)), "{budget}");
+        assert_eq!(best.usage().cost.amount(), 0.0001 * rollouts as f64);
+    }
+}
+
+#[tokio::test]
+async fn without_any_success_the_error_is_the_budgets_with_the_report() {
+    let lm = ScriptedLm::computed(|_| failure(ErrorKind::Server));
+    let error =
+        BestOfN::new(qa(&lm), 10, number).budget(Budget::new().calls(2)).call(ask()).await.unwrap_err();
+    assert!(error.is_budget(), "{error}");
+    assert_eq!((lm.calls(), error.rollouts().len()), (2, 3));
+    let error =
+        BestOfN::new(qa(&lm), 10, number).budget(Budget::new().calls(0)).call(ask()).await.unwrap_err();
+    assert!(error.is_budget() && lm.calls() == 2);
+}
+
+#[tokio::test]
+async fn a_budget_of_each_rollout_fails_that_rollout_alone() {
+    let lm = by_rollout(|id| reply(&id.to_string()));
+    let best = BestOfN::new(qa(&lm).budget(Budget::new().calls(0)), 3, |_, _| 1.0);
+    let error = best.call(ask()).await.unwrap_err();
+    assert!(error.is_exhausted() && error.rollouts().len() == 3, "{error}");
+    let best =
+        BestOfN::new(qa(&lm).budget(Budget::new().calls(1)), 3, |_: &QaInput, p| p.answer.len() as f64);
+    assert_eq!(best.call(ask()).await.unwrap().rollouts().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rollouts_at_once_share_the_budget_and_those_on_their_way_end() {
+    let lm = by_rollout(|id| reply(&id.to_string()).delay(Duration::from_secs(10 - id % 10)));
+    let best = BestOfN::new(qa(&lm), 8, number).concurrency(8).budget(Budget::new().calls(5));
+    let best = best.call(ask()).await.unwrap();
+    assert_eq!((lm.calls(), &*best.answer, best.stop()), (5, "4", Some(Stop::Budget)));
+    assert_eq!(best.rollouts().iter().filter(|rollout| rollout.reward().is_some()).count(), 5);
+
+    let mut twins = Twins::new();
+    let lm = ScriptedLm::computed(|_| reply("x").delay(Duration::from_secs(1)));
+    twins.set_lm(&lm.lm());
+    assert!(twins.budget(Budget::new().calls(1)).call(ask()).await.unwrap_err().is_budget());
+    assert_eq!(lm.calls(), 1);
+}
+
+#[tokio::test]
+async fn refine_gives_the_best_until_the_budget_was_used_up_advice_included() {
+    let lm =
+        ScriptedLm::new([reply("0.3"), advice([("self", "more")]), reply("0.6"), advice([("self", "more")])]);
+    let refine = Refine::new(qa(&lm), 9, number).threshold(1.0).critic(Critic::Always);
+    let refined = refine.budget(Budget::new().calls(4)).call(ask()).await.unwrap();
+    assert_eq!((&*refined.answer, refined.stop(), lm.calls()), ("0.6", Some(Stop::Budget), 4));
+}
+
+#[tokio::test]
+async fn budgets_may_be_nested_and_the_narrowest_holds() {
+    let lm = echo_id_free();
+    let inner = qa(&lm).budget(Budget::new().calls(5));
+    let best =
+        BestOfN::new(inner, 9, |_, _| 0.5).budget(Budget::new().calls(2)).budget(Budget::new().calls(3));
+    assert_eq!(best.call(ask()).await.unwrap().stop(), Some(Stop::Budget));
+    assert_eq!(lm.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_budgeted_module_has_the_paths_and_the_state_of_the_module() {
+    let steps = TwoSteps::new();
+    let within: Budgeted<TwoSteps> = steps.clone().budget(Budget::tokens(10));
+    let paths: Vec<_> = within.named_predictors().into_iter().map(|(path, _)| path).collect();
+    assert_eq!(paths, ["query", "answer.predict"]);
+    assert_eq!(
+        serde_json::to_value(within.dump_state()).unwrap(),
+        serde_json::to_value(steps.dump_state()).unwrap()
+    );
+}
+
+#[tokio::test]
+async fn a_reask_is_a_call_of_the_budget() {
+    let lm = ScriptedLm::new([Reply::text("nonsense"), reply("a")]);
+    let error = qa(&lm).budget(Budget::new().calls(1)).call(ask()).await.unwrap_err();
+    assert!(error.is_budget(), "{error}");
+    assert_eq!(lm.calls(), 1);
+}
