@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use karat_properties::TARGETS;
 
 /// How many random cases a plain `cargo test` runs of each check, in a build without optimization.
-const CASES: u64 = 4_000;
+const CASES: u64 = 20_000;
 
 fn run(name: &str) {
     let (_, check) = TARGETS.iter().find(|(target, _)| *target == name).unwrap();
