@@ -52,6 +52,8 @@ struct Completed<O> {
 pub(crate) struct Reading {
     pub(crate) repairs: Vec<(&'static str, Repairs)>,
     pub(crate) reasoning: Option<String>,
+    /// The rung of the adapter's ladder.
+    pub(crate) mode: Option<&'static str>,
 }
 
 #[derive(Clone, Default)]
@@ -156,6 +158,36 @@ impl<O> Prediction<O> {
     /// ```
     pub fn repairs(&self) -> &[(&'static str, Repairs)] {
         &self.first.reading.repairs
+    }
+
+    /// The form in which the answer was asked for: the rung of the adapter's ladder, `json_schema`, `json_object` or `prompt` (the
+    /// prompt alone). `None` for a prediction that no predictor made.
+    ///
+    /// The trace tells of each call whether the schema was held to [to the letter](crate::CallRecord::is_strict), and which
+    /// rungs were refused.
+    ///
+    /// ```
+    /// use karat::{JsonAdapter, Module, Predict, ScriptedLm, signature};
+    ///
+    /// #[signature]
+    /// struct Qa {
+    ///     #[input]
+    ///     question: String,
+    ///     #[output]
+    ///     answer: String,
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> karat::Result<()> {
+    /// let lm = ScriptedLm::new([karat::Reply::text(r#"{"answer": "Paris"}"#)]).lm();
+    /// let qa = Predict::<Qa>::new().adapter(JsonAdapter).lm(&lm);
+    /// let answer = qa.call(QaInput { question: "Capital of France?".into() }).await?;
+    /// assert_eq!(answer.mode(), Some("json_schema"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn mode(&self) -> Option<&'static str> {
+        self.first.reading.mode
     }
 
     /// The model's reasoning, where it or the provider gave it apart from the answer. No field is read from it.

@@ -80,6 +80,7 @@ pub struct CallRecord {
     pub(crate) lm: String,
     pub(crate) adapter: &'static str,
     pub(crate) mode: &'static str,
+    pub(crate) is_strict: bool,
     pub(crate) usage: Usage,
     pub(crate) elapsed: Duration,
     pub(crate) error: Option<Error>,
@@ -99,6 +100,11 @@ impl CallRecord {
     /// The rung of the adapter's ladder, e.g. `json_schema`, `json_object` or `prompt`.
     pub fn mode(&self) -> &str {
         self.mode
+    }
+
+    /// True if the model was to be held to a schema to the letter; false where the schema was advice, or there was none.
+    pub fn is_strict(&self) -> bool {
+        self.is_strict
     }
 
     /// What it cost.

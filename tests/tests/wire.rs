@@ -13,6 +13,8 @@ mod log;
 mod secrets;
 #[path = "wire/stream.rs"]
 mod stream;
+#[path = "wire/structured.rs"]
+mod structured;
 
 use std::error::Error as _;
 
@@ -121,11 +123,17 @@ async fn the_request_has_what_was_set_and_nothing_else() {
 
 #[tokio::test]
 async fn a_response_format_is_sent_as_the_api_names_it() {
+    let schema = json!({
+        "type": "object",
+        "properties": {"a": {"type": "string"}},
+        "required": ["a"],
+        "additionalProperties": false,
+    });
     for (format, expected) in [
         (ResponseFormat::JsonObject, json!({"type": "json_object"})),
         (
-            ResponseFormat::JsonSchema { name: "Qa".into(), schema: json!({"type": "object"}), strict: true },
-            json!({"type": "json_schema", "json_schema": {"name": "Qa", "schema": {"type": "object"}, "strict": true}}),
+            ResponseFormat::JsonSchema { name: "Qa".into(), schema: schema.clone().into(), strict: true },
+            json!({"type": "json_schema", "json_schema": {"name": "Qa", "schema": schema, "strict": true}}),
         ),
     ] {
         let body =
@@ -137,7 +145,7 @@ async fn a_response_format_is_sent_as_the_api_names_it() {
 #[tokio::test]
 async fn only_openai_gets_the_newer_name_of_the_token_limit() {
     let server = server(ResponseTemplate::new(200).set_body_json(good_body())).await;
-    for provider in ["ollama", "vllm", "llamacpp", "openrouter", "groq", "deepseek", "together"] {
+    for provider in ["ollama", "vllm", "sglang", "llamacpp", "openrouter", "groq", "deepseek", "together"] {
         let lm = Lm::new(&format!("{provider}/some/model")).unwrap().base_url(server.uri()).api_key(KEY);
         lm.max_tokens(9).complete(hi()).await.unwrap();
     }
@@ -178,8 +186,14 @@ async fn a_whole_answer_is_read() {
     let response = answer(ResponseTemplate::new(200).set_body_json(body)).await.unwrap();
     assert_eq!(response.completions, [Completion::new("hello")]);
     assert_eq!(response.model.as_deref(), Some("gpt-x-2026"));
-    let usage =
-        Usage { calls: 1, prompt_tokens: 3, completion_tokens: 2, cached_tokens: 1, reasoning_tokens: 0 };
+    let usage = Usage {
+        calls: 1,
+        prompt_tokens: 3,
+        completion_tokens: 2,
+        cached_tokens: 1,
+        reasoning_tokens: 0,
+        ..Usage::default()
+    };
     assert_eq!(response.usage, usage);
 }
 

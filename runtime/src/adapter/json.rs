@@ -1,6 +1,6 @@
 //! Outputs as one JSON object.
 
-use std::{cell::OnceCell, fmt::Write as _};
+use std::{cell::OnceCell, fmt::Write as _, sync::Arc};
 
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json as object};
@@ -15,11 +15,19 @@ use crate::{
     error::{Error, Result},
     field::FieldValue,
     json::{self, Found},
-    lm::{Message, ResponseFormat},
+    lm::{AnswerSchema, Message, ResponseFormat},
 };
 
 /// Inputs under field markers, outputs as one JSON object: a schema that the provider enforces where it can, else any JSON
-/// object, else by the prompt alone. The rung that was used is in the trace; one that was refused is not tried again.
+/// object, else by the prompt alone.
+///
+/// The schema is that of the output fields' types. Each provider is sent it in its own form and in the part of JSON Schema that it
+/// takes; rules that it does not take are told in words, and null stands for what may be absent. The page
+/// `docs/structured-output.md` has the table.
+///
+/// The rung that was used is [`Prediction::mode`](crate::Prediction::mode), and in the trace. One that the provider is known not
+/// to take is passed over without a call; one that was refused is warned of and not tried again. A schema larger than the
+/// provider takes is an [`is_config`](Error::is_config) error before anything is sent, which names the type.
 ///
 /// Rules of reading: the object may stand in a code block or between prose, and may have the usual flaws of a model's JSON (see
 /// [`Repair`](crate::Repair)); names and aliases count; other keys are passed over; of several objects one may differ from the
@@ -35,14 +43,19 @@ impl Adapter for JsonAdapter {
     fn prepare(&self, task: &Task<'_>) -> Prepared {
         let system = Message::system(system(task));
         let prefix = std::iter::once(system).chain(task.demo_messages(self)).collect();
-        let schema = schema(task);
-        let strict = !has_open_map(&schema);
-        let schema = ResponseFormat::JsonSchema { name: schema_name(task.signature()), schema, strict };
-        let modes = vec![
-            Mode { name: "json_schema", response_format: Some(schema) },
-            Mode { name: "json_object", response_format: Some(ResponseFormat::JsonObject) },
-            Mode::PROMPT,
-        ];
+        let any_object = Mode { name: "json_object", response_format: Some(ResponseFormat::JsonObject) };
+        let mut modes = vec![any_object, Mode::PROMPT];
+        match AnswerSchema::new(schema(task)).closed() {
+            Ok(closed) => {
+                let schema = AnswerSchema::new(Arc::unwrap_or_clone(closed));
+                let (name, strict) = (schema_name(task.signature()), !schema.is_open());
+                let format = ResponseFormat::JsonSchema { name, schema, strict };
+                modes.insert(0, Mode { name: "json_schema", response_format: Some(format) });
+            }
+            Err(error) => {
+                tracing::warn!(signature = task.signature(), %error, "no schema goes to the provider, only the prompt says it");
+            }
+        }
         Prepared { prefix, modes, stop: Vec::new() }
     }
 
@@ -186,17 +199,20 @@ fn schema_name(signature: &str) -> String {
     signature.chars().map(allowed).take(64).collect()
 }
 
-/// The schema of the whole answer: an object with every output field, in order, and nothing else.
+/// The schema of the whole answer, types as schemars writes them: an object with every output field, in order, and nothing else.
 fn schema(task: &Task<'_>) -> Value {
     let mut generator =
         SchemaGenerator::new(SchemaSettings::draft2020_12().with(|settings| settings.meta_schema = None));
     let mut properties = Map::new();
     for field in task.outputs() {
         let mut schema = field.schema(&mut generator);
-        if let Some(object) = schema.as_object_mut() {
-            // A reference with siblings is refused by strict providers; the prompt has the description anyway.
-            if !field.description().is_empty() && !object.contains_key("$ref") {
-                object.insert("description".into(), field.description().into());
+        if !field.description().is_empty() {
+            // A type of any value has `true` for a schema.
+            match &mut schema {
+                Value::Object(map) => {
+                    map.insert("description".into(), field.description().into());
+                }
+                other => *other = object!({ "allOf": [other.take()], "description": field.description() }),
             }
         }
         properties.insert(field.name().into(), schema);
@@ -212,41 +228,5 @@ fn schema(task: &Task<'_>) -> Value {
     if !definitions.is_empty() {
         root["$defs"] = Value::Object(definitions);
     }
-    close_objects(&mut root);
     root
-}
-
-/// Strict structured output wants every object closed, every property required, and none of the keywords that only
-/// describe. Walks schemas only: a property may well be called `format`.
-fn close_objects(schema: &mut Value) {
-    let Value::Object(map) = schema else { return };
-    map.remove("format");
-    map.remove("default");
-    if let Some(Value::Object(properties)) = map.get("properties") {
-        let names = properties.keys().cloned().map(Value::String).collect();
-        map.insert("required".into(), Value::Array(names));
-        map.entry("additionalProperties").or_insert(Value::Bool(false));
-    }
-    for (keyword, inside) in map.iter_mut() {
-        match (keyword.as_str(), inside) {
-            ("properties" | "$defs", Value::Object(named)) => named.values_mut().for_each(close_objects),
-            ("anyOf" | "oneOf" | "allOf" | "prefixItems", Value::Array(all)) => {
-                all.iter_mut().for_each(close_objects)
-            }
-            ("items" | "additionalProperties", inside) => close_objects(inside),
-            _ => {}
-        }
-    }
-}
-
-/// True if some object of the schema takes keys that it does not name.
-fn has_open_map(schema: &Value) -> bool {
-    match schema {
-        Value::Object(map) => {
-            let is_open = map.get("additionalProperties").is_some_and(|more| *more != Value::Bool(false));
-            is_open || map.values().any(has_open_map)
-        }
-        Value::Array(items) => items.iter().any(has_open_map),
-        _ => false,
-    }
 }

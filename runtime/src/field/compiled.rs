@@ -202,8 +202,9 @@ fn describe(schema: &Value, definitions: &Map<String, Value>) -> String {
     }
     let mut whole = schema.clone();
     if let Value::Object(map) = &mut whole {
-        map.remove("title");
-        map.remove("description");
+        // `remove` would put the last key in their place.
+        map.shift_remove("title");
+        map.shift_remove("description");
         if whole_refers(schema) && !definitions.is_empty() {
             map.insert("$defs".into(), Value::Object(definitions.clone()));
         }
@@ -263,6 +264,21 @@ mod tests {
         assert_eq!(compiled::<Option<String>>().type_text, "text, or null");
         assert!(compiled::<Nested>().type_text.contains("$defs"));
         assert!(compiled::<BTreeMap<String, u8>>().type_text.starts_with("JSON of the schema"));
+    }
+
+    #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+    #[schemars(title = "A title")]
+    struct Titled {
+        first: u8,
+        last: Vec<String>,
+    }
+
+    #[test]
+    fn a_schema_in_a_prompt_keeps_the_order_of_its_keys() {
+        let text = compiled::<Titled>().type_text;
+        let places =
+            ["type", "properties", "first", "last", "required"].map(|key| text.find(&format!("\"{key}\"")));
+        assert!(places.is_sorted() && places[0].is_some() && !text.contains("title"), "{text}");
     }
 
     #[test]

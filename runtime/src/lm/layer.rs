@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{BoxFuture, LanguageModel, Request, Response, Tell};
+use super::{BoxFuture, LanguageModel, Request, Response, ResponseFormat, Takes, Tell};
 use crate::error::Result;
 
 /// Something that is done with every request of an [`Lm`](super::Lm): wraps its model in another one. Set it with
@@ -116,5 +116,9 @@ impl<M: LanguageModel + ?Sized> LanguageModel for Arc<M> {
 
     fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
         (**self).stream(request, tell)
+    }
+
+    fn takes(&self, format: &ResponseFormat) -> Takes {
+        (**self).takes(format)
     }
 }

@@ -10,7 +10,9 @@ mod message;
 mod prices;
 mod provider;
 mod request;
+mod schema;
 mod scripted;
+mod structured;
 
 use std::{
     fmt,
@@ -36,7 +38,8 @@ pub use self::{
     layer::Layer,
     message::{Message, Prompt, Role},
     prices::{Cost, Price, Prices},
-    request::{Completion, Config, Finish, Request, Response, ResponseFormat, Usage},
+    request::{Completion, Config, Finish, Request, Response, ResponseFormat, Takes, Usage},
+    schema::AnswerSchema,
     scripted::{Reply, ScriptedLm},
 };
 use crate::error::{Error, Result};
@@ -99,6 +102,18 @@ pub trait LanguageModel: Send + Sync + 'static {
         let _ = tell;
         self.complete(request)
     }
+
+    /// What becomes of a form of answer, known without asking, so that a predictor asks for the best form that there is and
+    /// wastes no call. A layer around another model hands the question on; a model that is asked for what it does not take
+    /// answers with [`ErrorKind::BadRequest`](crate::ErrorKind::BadRequest).
+    ///
+    /// By default all is taken, and strictly where the format says so.
+    fn takes(&self, format: &ResponseFormat) -> Takes {
+        match format {
+            ResponseFormat::JsonSchema { strict: false, .. } => Takes::Loosely,
+            _ => Takes::Strictly,
+        }
+    }
 }
 
 /// A language model and how to generate with it: a handle that is cheap to clone.
@@ -137,8 +152,8 @@ struct Inner {
 }
 
 impl Lm {
-    /// A model by its provider and name, e.g. `openai/gpt-4o-mini`. Providers: `openai`, `ollama`, `vllm`, `llamacpp`,
-    /// `openrouter`, `groq`, `deepseek`, `together`.
+    /// A model by its provider and name, e.g. `openai/gpt-4o-mini`. Providers: `openai`, `ollama`, `vllm`, `sglang`,
+    /// `llamacpp`, `openrouter`, `groq`, `deepseek`, `together`.
     ///
     /// The API key is read from the provider's usual environment variable (`OPENAI_API_KEY`, ...) when none is set with
     /// [`api_key`](Lm::api_key). Nothing is sent before the first call. A request that takes longer than 600 s fails; for less,
@@ -279,6 +294,11 @@ impl Lm {
     /// How it generates.
     pub fn config(&self) -> &Config {
         &self.inner.config
+    }
+
+    /// What becomes of a form of answer, known without asking.
+    pub fn takes(&self, format: &ResponseFormat) -> Takes {
+        self.inner.model.takes(format)
     }
 
     /// Sends one request, with `request.config` over this handle's own.

@@ -1,5 +1,6 @@
 //! The table of known providers.
 
+use super::structured::{self, Structured};
 use crate::error::{Error, Result};
 
 /// A provider that speaks the Chat Completions API.
@@ -21,6 +22,8 @@ pub(crate) struct Provider {
     pub(crate) key_required: bool,
     /// What the API calls the limit of generated tokens.
     pub(crate) max_tokens: &'static str,
+    /// How it is asked for an answer of a schema.
+    pub(super) structured: &'static Structured,
 }
 
 /// What all the others have in common; also the shape of a local server, whose key is optional.
@@ -33,11 +36,12 @@ const USUAL: Provider = Provider {
     key_var: "",
     key_required: false,
     max_tokens: "max_tokens",
+    structured: &structured::OPENAI_API,
 };
 
 /// Each name, address and variable is the one in the provider's own documentation or client; `*_API_BASE` are those that
 /// DSPy's users have set for LiteLLM.
-static PROVIDERS: [Provider; 8] = [
+static PROVIDERS: [Provider; 9] = [
     Provider {
         name: "openai",
         aliases: &[],
@@ -48,6 +52,7 @@ static PROVIDERS: [Provider; 8] = [
         key_required: true,
         // OpenAI's reasoning models refuse the older `max_tokens`, and all its models take this one.
         max_tokens: "max_completion_tokens",
+        structured: &structured::OPENAI_API,
     },
     Provider {
         name: "ollama",
@@ -55,6 +60,7 @@ static PROVIDERS: [Provider; 8] = [
         base_url: "http://127.0.0.1:11434/v1",
         base_url_vars: &["OLLAMA_BASE_URL", "OLLAMA_API_BASE", "OLLAMA_HOST"],
         key_var: "OLLAMA_API_KEY",
+        structured: &structured::OLLAMA,
         ..USUAL
     },
     Provider {
@@ -63,6 +69,15 @@ static PROVIDERS: [Provider; 8] = [
         base_url: "http://127.0.0.1:8000/v1",
         base_url_vars: &["VLLM_BASE_URL", "VLLM_API_BASE", "HOSTED_VLLM_API_BASE"],
         key_var: "VLLM_API_KEY",
+        structured: &structured::VLLM,
+        ..USUAL
+    },
+    Provider {
+        name: "sglang",
+        base_url: "http://127.0.0.1:30000/v1",
+        base_url_vars: &["SGLANG_BASE_URL", "SGLANG_API_BASE"],
+        key_var: "SGLANG_API_KEY",
+        structured: &structured::SGLANG,
         ..USUAL
     },
     Provider {
@@ -71,6 +86,7 @@ static PROVIDERS: [Provider; 8] = [
         base_url_vars: &["LLAMACPP_BASE_URL", "LLAMACPP_API_BASE"],
         // The variable that llama-server itself reads its key from.
         key_var: "LLAMA_API_KEY",
+        structured: &structured::LLAMACPP,
         ..USUAL
     },
     Provider {
@@ -79,6 +95,7 @@ static PROVIDERS: [Provider; 8] = [
         base_url_vars: &["OPENROUTER_BASE_URL", "OPENROUTER_API_BASE"],
         key_var: "OPENROUTER_API_KEY",
         key_required: true,
+        structured: &structured::OPENROUTER,
         ..USUAL
     },
     Provider {
@@ -87,6 +104,7 @@ static PROVIDERS: [Provider; 8] = [
         base_url_vars: &["GROQ_BASE_URL", "GROQ_API_BASE"],
         key_var: "GROQ_API_KEY",
         key_required: true,
+        structured: &structured::GROQ,
         ..USUAL
     },
     Provider {
@@ -95,6 +113,7 @@ static PROVIDERS: [Provider; 8] = [
         base_url_vars: &["DEEPSEEK_BASE_URL", "DEEPSEEK_API_BASE"],
         key_var: "DEEPSEEK_API_KEY",
         key_required: true,
+        structured: &structured::DEEPSEEK,
         ..USUAL
     },
     Provider {
@@ -104,6 +123,7 @@ static PROVIDERS: [Provider; 8] = [
         base_url_vars: &["TOGETHER_BASE_URL", "TOGETHER_API_BASE"],
         key_var: "TOGETHER_API_KEY",
         key_required: true,
+        structured: &structured::TOGETHER,
         ..USUAL
     },
 ];
@@ -152,6 +172,15 @@ mod tests {
             for provider in &PROVIDERS {
                 assert!(error.to_string().contains(provider.name), "{name}: {error}");
             }
+        }
+    }
+
+    #[test]
+    fn the_page_on_structured_output_has_a_row_for_every_provider() {
+        let page = include_str!("../../../docs/structured-output.md");
+        for provider in &PROVIDERS {
+            let row = format!("\n| `{}` | {} |", provider.name, provider.structured.in_words());
+            assert!(page.contains(&row), "{row}");
         }
     }
 

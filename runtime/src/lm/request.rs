@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, ops::AddAssign};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Cost, message::Prompt};
+use super::{Cost, message::Prompt, schema::AnswerSchema};
 
 /// How to generate. Every value is optional; what is absent is left to the provider.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -79,11 +79,34 @@ pub enum ResponseFormat {
     JsonSchema {
         /// A name for the schema, of letters, digits, `_` and `-`.
         name: String,
-        /// The schema.
-        schema: Value,
-        /// Whether the provider is to hold the model to it to the letter. Strict modes refuse schemas with open maps.
+        /// The schema. A client writes it as its provider takes it.
+        schema: AnswerSchema,
+        /// Whether the provider is to hold the model to it to the letter. Many strict modes refuse schemas with open maps.
         strict: bool,
     },
+}
+
+impl ResponseFormat {
+    /// The same as advice, which a model may fail to follow.
+    pub(crate) fn loose(self) -> Self {
+        match self {
+            Self::JsonSchema { name, schema, .. } => Self::JsonSchema { name, schema, strict: false },
+            other => other,
+        }
+    }
+}
+
+/// What a model makes of a [`ResponseFormat`], known before it is asked; see
+/// [`LanguageModel::takes`](crate::LanguageModel::takes).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Takes {
+    /// It is held to it.
+    Strictly,
+    /// It is told of it, with `strict` off.
+    Loosely,
+    /// It cannot be asked for it.
+    Not,
 }
 
 /// One request to a [`LanguageModel`](crate::LanguageModel).

@@ -122,7 +122,8 @@ impl Paths {
     fn schema(&self) -> Value {
         let text = json!({ "type": "string" });
         let properties: Map<_, _> = self.0.iter().map(|(path, _)| (path.clone(), text.clone())).collect();
-        json!({ "type": "object", "properties": properties, "additionalProperties": false })
+        let names: Vec<_> = properties.keys().cloned().collect();
+        json!({ "type": "object", "properties": properties, "required": names, "additionalProperties": false })
     }
 
     fn inner<'a>(&'a self, outer: &'a str) -> &'a str {

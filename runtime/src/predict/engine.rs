@@ -14,11 +14,11 @@ use super::{
     reasoning,
 };
 use crate::{
-    adapter::{Adapter, Demo, Inputs, NOT_GIVEN, Prepared},
+    adapter::{Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared},
     error::{Error, ErrorKind, Result},
     field::{FieldRole, FieldValue},
     json::Repairs,
-    lm::{Completion, Config, Finish, Lm, Message, Prompt, Request, Response, Usage},
+    lm::{Completion, Config, Finish, Lm, Message, Prompt, Request, Response, ResponseFormat, Takes, Usage},
     prediction::Reading,
     signature::{Layout, Slot},
     text::shortened,
@@ -188,12 +188,13 @@ async fn attempt(
         if let (Some(live), Some(first)) = (&mut live, response.completions.first()) {
             live.catch_up(first);
         }
+        let mode = calls.last().map(|call| call.mode);
         let read = |text: &str| {
             let found = adapter.read(&task, &inputs, text)?;
             all_settled(&state.layout, found)
         };
         let owns_tag = |name: &str| adapter.owns_tag(&task, name);
-        let error = match accept_all(&response, owns_tag, read, accept) {
+        let error = match accept_all(&response, mode, owns_tag, read, accept) {
             Ok(first) => {
                 if let Some(live) = &mut live {
                     live.end(&first);
@@ -230,6 +231,7 @@ async fn attempt(
 /// Hands every readable completion to `accept`; an error only if there is none, the first one's.
 fn accept_all(
     response: &Response,
+    mode: Option<&'static str>,
     owns_tag: impl Fn(&str) -> bool,
     read: impl Fn(&str) -> Result<Fields>,
     accept: Accept<'_>,
@@ -240,7 +242,7 @@ fn accept_all(
         let outcome = usable_text(completion, &owns_tag).and_then(|(reasoning, text)| {
             let (values, repairs) = read(text).map_err(|error| explain_cut(error, completion))?;
             let reasoning = completion.reasoning.as_deref().or(reasoning).map(str::to_owned);
-            let answer = Answer { values: values.clone(), about: Reading { repairs, reasoning } };
+            let answer = Answer { values: values.clone(), about: Reading { repairs, reasoning, mode } };
             accept(answer).map_err(|error| explain_cut(error, completion))?;
             Ok(values)
         });
@@ -296,6 +298,14 @@ fn cut(what: &str) -> Error {
     Error::new(ErrorKind::Truncated, format!("{what}; raise `max_tokens` or ask for less"))
 }
 
+/// One rung of an adapter's ladder, as this LM is asked on it.
+struct Rung<'a> {
+    index: usize,
+    mode: &'a Mode,
+    response_format: Option<ResponseFormat>,
+    is_strict: bool,
+}
+
 /// One question to the LM, in the best form that its provider takes.
 struct Call<'a> {
     predictor: &'a Predictor,
@@ -305,20 +315,21 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Goes down the adapter's ladder as long as the provider calls the request wrong; every rung is recorded, and the one
-    /// that was taken is where the next call begins.
+    /// Goes down the adapter's ladder: past the forms that the LM is known not to take, and on as long as the provider calls
+    /// the request wrong. Every rung that was sent is recorded, and the one that was taken is where the next call begins.
     async fn complete(
         &self,
         prompt: &Prompt,
         calls: &mut Vec<CallRecord>,
         mut live: Option<&mut Live<'_>>,
     ) -> Result<Arc<Response>> {
-        let Ready { prepared, rung } = self.ready;
-        let first = rung.load(Ordering::Relaxed);
-        let mut modes = prepared.modes.iter().enumerate().skip(first).peekable();
+        let first = self.ready.rung.load(Ordering::Relaxed);
+        let prompt_alone =
+            Rung { index: first, mode: &Mode::PROMPT, response_format: None, is_strict: false };
+        let mut rung = self.rung_from(first).unwrap_or(prompt_alone);
+        let mut is_lower = false;
         loop {
-            let (index, mode) = modes.next().map_or((first, None), |(index, mode)| (index, Some(mode)));
-            let response_format = mode.and_then(|mode| mode.response_format.clone());
+            let Rung { index, mode, response_format, is_strict } = rung;
             let request = Request { prompt: prompt.clone(), config: self.config(), response_format };
             let start = tokio::time::Instant::now();
             // Counted when it is sent, so that a call that is dropped on the wire is counted too; its tokens are not known.
@@ -336,20 +347,52 @@ impl Call<'_> {
                 Err(_) => Usage { calls: 1, ..Usage::default() },
             };
             self.spend(Usage { calls: usage.calls - 1, ..usage });
-            calls.push(self.record(
-                mode.map_or("prompt", |mode| mode.name),
-                usage,
-                elapsed,
-                outcome.as_ref().err(),
-            ));
-            match outcome {
-                Err(error) if error.kind() == ErrorKind::BadRequest && modes.peek().is_some() => {}
-                Err(error) => return Err(error),
+            let record =
+                CallRecord { is_strict, ..self.record(mode.name, usage, elapsed, outcome.as_ref().err()) };
+            calls.push(record);
+            let refused = match outcome {
                 Ok(response) => {
-                    rung.store(index, Ordering::Relaxed);
+                    if is_lower && self.ready.rung.swap(index, Ordering::Relaxed) != index {
+                        self.warn_of_refused(mode, calls);
+                    }
                     return Ok(response);
                 }
-            }
+                Err(error) if error.kind() == ErrorKind::BadRequest => error,
+                Err(error) => return Err(error),
+            };
+            rung = self.rung_from(index + 1).ok_or(refused)?;
+            is_lower = true;
+        }
+    }
+
+    /// The first rung from this one on that the LM is not known to refuse.
+    fn rung_from(&self, first: usize) -> Option<Rung<'_>> {
+        self.ready.prepared.modes.iter().enumerate().skip(first).find_map(|(index, mode)| {
+            let Some(format) = &mode.response_format else {
+                return Some(Rung { index, mode, response_format: None, is_strict: false });
+            };
+            let has_schema = matches!(format, ResponseFormat::JsonSchema { .. });
+            let (format, is_strict) = match self.lm.takes(format) {
+                Takes::Strictly => (format.clone(), has_schema),
+                Takes::Loosely => (format.clone().loose(), false),
+                Takes::Not => return None,
+            };
+            Some(Rung { index, mode, response_format: Some(format), is_strict })
+        })
+    }
+
+    /// Once for each predictor, since the refused rungs are not tried again.
+    fn warn_of_refused(&self, taken: &Mode, calls: &[CallRecord]) {
+        let refused = calls.iter().rev().skip(1).map_while(|call| Some((call.mode, call.error.as_ref()?)));
+        for (mode, error) in refused.filter(|(_, error)| error.kind() == ErrorKind::BadRequest) {
+            tracing::warn!(
+                predictor = &*self.predictor.path(),
+                model = self.lm.name(),
+                refused = mode,
+                taken = taken.name,
+                %error,
+                "the provider refused the form of the answer; the next one down is asked for from now on"
+            );
         }
     }
 
@@ -367,7 +410,7 @@ impl Call<'_> {
         error: Option<&Error>,
     ) -> CallRecord {
         let (lm, adapter) = (self.lm.name().to_owned(), self.adapter.name());
-        CallRecord { lm, adapter, mode, usage, elapsed, error: error.cloned() }
+        CallRecord { lm, adapter, mode, is_strict: false, usage, elapsed, error: error.cloned() }
     }
 
     /// The predictor's own values, then the run's, over what the LM's handle has.

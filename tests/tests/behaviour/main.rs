@@ -32,6 +32,7 @@ mod state_faults;
 mod state_files;
 mod state_lm;
 mod stream;
+mod structured;
 mod support;
 mod traversal;
 mod xml;

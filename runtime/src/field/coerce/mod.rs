@@ -102,6 +102,11 @@ impl<'a> Target<'a> {
         if self.depth > DEPTH {
             return Err("the value is nested too deeply".into());
         }
+        // serde writes a flattened type, and the tag of an enum, into one object with what stands beside them.
+        let is_part = ["$ref", "anyOf", "oneOf"].iter().any(|keyword| self.key(keyword).is_some());
+        if is_part && self.key("properties").is_some() {
+            return self.own_part(value);
+        }
         if let Some(reference) = self.key("$ref").and_then(Value::as_str) {
             let path = reference.strip_prefix('#').unwrap_or_default();
             let definition = self
@@ -133,6 +138,19 @@ impl<'a> Target<'a> {
             _ if self.key("properties").is_some() => self.object(value),
             _ => Ok(Fit::exact(value.clone())),
         }
+    }
+
+    /// The keys that the schema names itself, then those of the schemas beside them.
+    fn own_part(self, value: &Value) -> Result<Fit, Misfit> {
+        let mut fit = self.object(value)?;
+        for keyword in ["$ref", "anyOf", "oneOf"] {
+            let Some(beside) = self.key(keyword) else { continue };
+            let part = Value::from_iter([(keyword, beside.clone())]);
+            let next = Target { schema: &part, root: self.root, depth: self.depth + 1 }.coerce(&fit.value)?;
+            fit.repairs.extend(next.repairs);
+            fit = Fit { value: next.value, cost: fit.cost + next.cost, ..fit };
+        }
+        Ok(fit)
     }
 
     fn cheapest(self, targets: impl Iterator<Item = Self>, value: &Value) -> Result<Fit, Misfit> {
@@ -188,6 +206,14 @@ impl<'a> Target<'a> {
         }
     }
 
+    fn required(self) -> impl Iterator<Item = &'a str> {
+        self.key("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    fn requires(self, name: &str) -> bool {
+        self.required().any(|required| required == name)
+    }
+
     fn object(self, value: &Value) -> Result<Fit, Misfit> {
         let Value::Object(given) = value else {
             return match inside(value, Value::is_object) {
@@ -215,9 +241,14 @@ impl<'a> Target<'a> {
                 },
             };
             let fit = match schema {
-                Some(schema) => {
-                    self.at(schema).coerce(value).map_err(|misfit| misfit.within(format_args!("`{name}`")))?
-                }
+                Some(schema) => match self.at(schema).coerce(value) {
+                    Ok(fit) => fit,
+                    // A key that may be absent: models that have to write all keys write null.
+                    Err(_) if value.is_null() && properties.contains_key(name) && !self.requires(name) => {
+                        continue;
+                    }
+                    Err(misfit) => return Err(misfit.within(format_args!("`{name}`"))),
+                },
                 None => Fit::exact(value.clone()),
             };
             all.repairs.extend(fit.repairs);
@@ -226,8 +257,7 @@ impl<'a> Target<'a> {
                 return Err(format!("two keys stand for `{name}`").into());
             }
         }
-        let required = self.key("required").and_then(Value::as_array).into_iter().flatten();
-        match required.filter_map(Value::as_str).find(|name| !object.contains_key(*name)) {
+        match self.required().find(|name| !object.contains_key(*name)) {
             Some(missing) => Err(format!("`{missing}` is missing in {}", excerpt(value)).into()),
             None => Ok(Fit { value: Value::Object(object), ..all }),
         }

@@ -155,3 +155,42 @@ fn a_schema_that_refers_to_itself_ends() {
     assert!(Target::new(&schema).coerce(&json!(1)).is_err());
     assert!(!Target::new(&schema).takes(&json!(1)));
 }
+
+#[test]
+fn null_for_a_key_that_may_be_absent_is_none_and_one_of_a_type_with_null_stays() {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "a": { "type": "integer" },
+            "b": { "type": ["integer", "null"] },
+            "c": { "$ref": "#/$defs/Tag", "type": "object", "properties": { "kind": { "const": "x" } } },
+        },
+        "required": ["b"],
+        "$defs": { "Tag": { "type": "object", "properties": { "d": { "type": "array", "items": {} } } } },
+    });
+    let value = json!({ "a": null, "b": null, "c": { "kind": "x", "d": null } });
+    let fit = Target::new(&schema).coerce(&value).unwrap();
+    assert_eq!((fit.value, fit.cost), (json!({ "b": null, "c": { "kind": "x" } }), 0));
+    let needed = json!({ "type": "object", "properties": { "a": { "type": "integer" } }, "required": ["a"] });
+    assert!(Target::new(&needed).coerce(&json!({ "a": null })).is_err());
+}
+
+#[test]
+fn an_enums_tag_tells_its_forms_apart_also_where_they_are_types_of_their_own() {
+    let form = |name: &str| json!({ "$ref": format!("#/$defs/{name}"), "properties": { "kind": { "const": name } } });
+    let schema = json!({
+        "type": "object",
+        "properties": { "id": { "type": "integer" } },
+        "required": ["id"],
+        "oneOf": [form("A"), form("B")],
+        "$defs": {
+            "A": { "type": "object", "properties": { "n": { "type": "integer" } }, "required": ["n"] },
+            "B": { "type": "object", "properties": { "n": { "type": "string" } }, "required": ["n"] },
+        },
+    });
+    let read = |value: Value| Target::new(&schema).coerce(&value).map(|fit| fit.value).ok();
+    let a = json!({ "id": 1, "kind": "A", "n": 5 });
+    assert_eq!(read(json!({ "id": "1", "kind": "A", "n": "5" })), Some(a));
+    let b = json!({ "id": 1, "kind": "B", "n": "5" });
+    assert_eq!(read(b.clone()), Some(b));
+}

@@ -1,24 +1,43 @@
 //! The request as JSON, written straight from the request: no message is copied on the way.
 
+use std::sync::Arc;
+
 use serde::{
     Serialize, Serializer,
     ser::{Error as _, SerializeMap},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Call;
 use crate::{
     error::{ErrorKind, Result},
-    lm::{Config, Request, ResponseFormat},
+    lm::{Config, Request, ResponseFormat, structured::Form},
 };
 
 /// The body's bytes.
 ///
 /// # Errors
-/// [`is_config`](crate::Error::is_config): a temperature that is no number.
+/// [`is_config`](crate::Error::is_config): a temperature that is no number, a schema larger than the provider takes.
+/// [`ErrorKind::BadRequest`]: a schema that the provider would refuse.
 pub(super) fn encode(call: &Call<'_>, request: &Request, stream: bool) -> Result<Vec<u8>> {
     let provider = call.client.provider;
-    let body = Body { model: call.client.model(), max_tokens: provider.max_tokens, request, stream };
+    let model = call.client.model();
+    let structured =
+        request.response_format.as_ref().map(|format| provider.structured.written(model, format));
+    let schema = structured.transpose().map_err(|refusal| match refusal.is_limit {
+        true => call.error(
+            ErrorKind::Config,
+            format_args!(
+                "not sent: {refusal}. Make the type smaller (a `String` in place of a long enum, parts as signatures of \
+                 their own), or use an adapter that sends no schema, such as `ChatAdapter`"
+            ),
+        ),
+        false => call.error(
+            ErrorKind::BadRequest,
+            format_args!("not sent: {refusal}. Ask for `ResponseFormat::JsonObject`, or with `strict: false`"),
+        ),
+    })?;
+    let body = Body { model, max_tokens: provider.max_tokens, request, schema: schema.flatten(), stream };
     serde_json::to_vec(&body)
         .map_err(|error| call.error(ErrorKind::Config, format_args!("the request cannot be sent: {error}")))
 }
@@ -35,6 +54,8 @@ struct Body<'a> {
     /// The provider's name for the limit of generated tokens.
     max_tokens: &'static str,
     request: &'a Request,
+    /// The answer's schema as the provider takes it.
+    schema: Option<(Form, Arc<Value>)>,
     /// Whether the answer is to be told while it is written, its usage at the end.
     stream: bool,
 }
@@ -54,10 +75,20 @@ impl Serialize for Body<'_> {
         fields.own("n", n.as_ref())?;
         fields.own("seed", seed.as_ref())?;
         fields.own("stop", Some(stop).filter(|stop| !stop.is_empty()))?;
-        fields.own("response_format", self.request.response_format.as_ref().map(response_format).as_ref())?;
+        match (&self.request.response_format, &self.schema) {
+            (Some(ResponseFormat::JsonSchema { .. }), Some((Form::Vllm, schema))) => {
+                // A format that the user named stands alone.
+                let own = !params.contains_key("response_format");
+                fields.own("structured_outputs", own.then_some(&Vllm { json: schema }))?;
+            }
+            (Some(format), schema) => {
+                fields.own("response_format", Some(&Wire::new(format, schema.as_ref())))?;
+            }
+            (None, _) => {}
+        }
         if self.stream {
             fields.own("stream", Some(&true))?;
-            fields.own("stream_options", Some(&json!({"include_usage": true})))?;
+            fields.own("stream_options", Some(&serde_json::json!({"include_usage": true})))?;
         }
         for (name, value) in params.iter().filter(|(name, _)| *name != "rollout_id") {
             fields.map.serialize_entry(name, value)?;
@@ -80,17 +111,44 @@ impl<M: SerializeMap> Fields<'_, M> {
     }
 }
 
-fn response_format(format: &ResponseFormat) -> Value {
-    match format {
-        ResponseFormat::JsonObject => json!({"type": "json_object"}),
-        ResponseFormat::JsonSchema { name, schema, strict } => {
-            json!({"type": "json_schema", "json_schema": {"name": name, "schema": schema, "strict": strict}})
+/// The API's `response_format`.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Wire<'a> {
+    JsonObject,
+    JsonSchema { json_schema: WireSchema<'a> },
+}
+
+#[derive(Serialize)]
+struct WireSchema<'a> {
+    name: &'a str,
+    schema: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
+}
+
+impl<'a> Wire<'a> {
+    fn new(format: &'a ResponseFormat, schema: Option<&'a (Form, Arc<Value>)>) -> Self {
+        match (format, schema) {
+            (ResponseFormat::JsonSchema { name, strict, .. }, Some((form, schema))) => {
+                let strict = (*form == Form::OpenAi).then_some(*strict);
+                Wire::JsonSchema { json_schema: WireSchema { name, schema, strict } }
+            }
+            _ => Wire::JsonObject,
         }
     }
 }
 
+/// vLLM's `structured_outputs`.
+#[derive(Serialize)]
+struct Vllm<'a> {
+    json: &'a Value,
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::{super::with_call, *};
     use crate::lm::Message;
 

@@ -18,7 +18,7 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 
 use self::endpoint::Endpoint;
-use super::{BoxFuture, LanguageModel, Request, Response, Tell, provider::Provider};
+use super::{BoxFuture, LanguageModel, Request, Response, ResponseFormat, Takes, Tell, provider::Provider};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A model behind a server that speaks the Chat Completions API. Cheap to clone.
@@ -99,6 +99,10 @@ impl LanguageModel for ChatCompletions {
 
     fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
         Box::pin(self.send(request, Some(tell)))
+    }
+
+    fn takes(&self, format: &ResponseFormat) -> Takes {
+        self.provider.structured.takes(self.model(), format)
     }
 }
 

@@ -1,0 +1,247 @@
+//! What a provider takes of JSON Schema.
+
+use serde_json::{Map, Value};
+
+use super::words::is_number_format;
+
+/// What a provider's structured output takes. Every dialect has in common: objects whose keys are all required, `anyOf` for all
+/// unions, `enum` for all constants, `$ref` alone, definitions at the root.
+#[derive(Debug)]
+pub(crate) struct Dialect {
+    /// Whom an error names.
+    pub(super) name: &'static str,
+    /// The rules that it takes; what else a schema says is told in words.
+    pub(super) rules: &'static [&'static str],
+    /// The formats of texts that it takes.
+    pub(super) formats: Formats,
+    /// The regular expressions that it takes.
+    pub(super) patterns: Patterns,
+    /// Whether it reads grammars: bounds of whole numbers alone, and of a text either a form or a length.
+    pub(super) grammar: bool,
+    /// The largest count that it takes in rules about lengths, where it has such a bound.
+    pub(super) max_count: Option<u64>,
+    /// Whether it takes `prefixItems`, and with it lists whose items have types of their own.
+    pub(super) tuples: bool,
+    /// Whether it takes objects with keys that the schema does not name, and how it says that any value will do.
+    pub(super) open: Option<AnyValue>,
+    pub(super) limits: Option<&'static Limits>,
+}
+
+/// How a dialect writes that any value will do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum AnyValue {
+    /// No keyword at all.
+    NoKeyword,
+    /// A list of all types: no keyword would mean any object.
+    AllTypes,
+}
+
+#[derive(Debug)]
+pub(super) enum Formats {
+    All,
+    These(&'static [&'static str]),
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Patterns {
+    All,
+    /// From `^` to `$`, without escapes of letters, without `(?`: what a converter to a grammar reads.
+    Anchored,
+}
+
+/// How large a schema may be.
+#[derive(Debug)]
+pub(super) struct Limits {
+    /// Properties of all objects together.
+    pub(super) properties: usize,
+    /// Levels of objects and lists within each other.
+    pub(super) depth: usize,
+    /// Characters of all property names, definition names and enum values together.
+    pub(super) names: usize,
+    /// Values of all enums together.
+    pub(super) values: usize,
+    /// An enum of texts with more values than this ..
+    pub(super) long_enum: usize,
+    /// .. may have so many characters.
+    pub(super) long_enum_characters: usize,
+}
+
+const BOUNDS: [&str; 5] = ["minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "multipleOf"];
+
+impl Dialect {
+    /// Whether a rule goes along as it stands.
+    pub(super) fn takes(&self, rule: &str, value: &Value, schema: &Map<String, Value>) -> bool {
+        if !self.rules.contains(&rule) {
+            return false;
+        }
+        match (rule, value) {
+            ("format", Value::String(format)) => match &self.formats {
+                Formats::All => !is_number_format(format),
+                Formats::These(formats) => formats.contains(&format.as_str()),
+            },
+            ("pattern", Value::String(pattern)) => self.patterns == Patterns::All || is_anchored(pattern),
+            ("minLength" | "maxLength", _) if self.grammar && self.has_form(schema) => false,
+            (_, Value::Number(bound)) if BOUNDS.contains(&rule) && self.grammar => {
+                schema.get("type").and_then(Value::as_str) == Some("integer") && bound.as_i64().is_some()
+            }
+            (_, Value::Number(count)) if !BOUNDS.contains(&rule) => {
+                self.max_count.is_none_or(|max| count.as_u64().is_some_and(|count| count <= max))
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether a text's form goes along.
+    fn has_form(&self, schema: &Map<String, Value>) -> bool {
+        let goes = |rule| schema.get(rule).is_some_and(|value| self.takes(rule, value, schema));
+        goes("pattern") || goes("format")
+    }
+}
+
+/// True from `^` to `$`, without escapes of letters and without `(?`.
+fn is_anchored(pattern: &str) -> bool {
+    let Some(inside) = pattern.strip_prefix('^').and_then(|rest| rest.strip_suffix('$')) else {
+        return false;
+    };
+    let mut chars = inside.chars();
+    let mut in_class = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some(escaped) if !escaped.is_alphanumeric() => {}
+                _ => return false,
+            },
+            '[' => in_class = true,
+            ']' => in_class = false,
+            '^' | '$' if !in_class => return false,
+            _ => {}
+        }
+    }
+    !inside.contains("(?")
+}
+
+/// All of JSON Schema: what models of one's own are given.
+pub(super) static STANDARD: Dialect = Dialect {
+    name: "JSON Schema",
+    rules: &super::words::RULES,
+    formats: Formats::All,
+    patterns: Patterns::All,
+    grammar: false,
+    max_count: None,
+    tuples: true,
+    open: Some(AnyValue::NoKeyword),
+    limits: None,
+};
+
+/// OpenAI's strict mode: <https://platform.openai.com/docs/guides/structured-outputs#supported-schemas>.
+const OPENAI_STRICT: Dialect = Dialect {
+    name: "OpenAI's strict mode",
+    rules: &[
+        "minimum",
+        "exclusiveMinimum",
+        "maximum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "pattern",
+        "format",
+        "minItems",
+        "maxItems",
+    ],
+    formats: Formats::These(&[
+        "date-time",
+        "time",
+        "date",
+        "duration",
+        "email",
+        "hostname",
+        "ipv4",
+        "ipv6",
+        "uuid",
+    ]),
+    patterns: Patterns::All,
+    grammar: false,
+    max_count: None,
+    tuples: false,
+    open: None,
+    limits: Some(&Limits {
+        properties: 5_000,
+        depth: 10,
+        names: 120_000,
+        values: 1_000,
+        long_enum: 250,
+        long_enum_characters: 15_000,
+    }),
+};
+
+/// Types, names and unions alone, which every provider behind a router takes; Anthropic's, for one, refuses bounds.
+const PLAIN_STRICT: Dialect = Dialect {
+    name: "a strict mode",
+    rules: &[],
+    formats: Formats::These(&[]),
+    limits: None,
+    ..OPENAI_STRICT
+};
+
+/// What xgrammar reads, with which vLLM and SGLang hold a model to a schema: the features that vLLM's
+/// `vllm/v1/structured_output/backend_xgrammar.py` lets pass, so that a server without a second backend takes them too.
+const GRAMMAR: Dialect = Dialect {
+    name: "xgrammar",
+    rules: &[
+        "minimum",
+        "exclusiveMinimum",
+        "maximum",
+        "exclusiveMaximum",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "format",
+        "minItems",
+        "maxItems",
+    ],
+    formats: Formats::These(&[
+        "email",
+        "date",
+        "time",
+        "date-time",
+        "duration",
+        "ipv4",
+        "ipv6",
+        "hostname",
+        "uuid",
+        "uri",
+        "uri-reference",
+        "uri-template",
+        "json-pointer",
+        "relative-json-pointer",
+    ]),
+    patterns: Patterns::All,
+    grammar: true,
+    max_count: None,
+    tuples: true,
+    open: Some(AnyValue::NoKeyword),
+    limits: None,
+};
+
+pub(crate) static OPENAI: Dialect = OPENAI_STRICT;
+
+/// Without its strict mode OpenAI still refuses what it does not know, such as `oneOf`.
+pub(crate) static OPENAI_LOOSE: Dialect =
+    Dialect { name: "OpenAI", open: Some(AnyValue::NoKeyword), limits: None, ..OPENAI_STRICT };
+
+pub(crate) static PLAIN: Dialect = PLAIN_STRICT;
+
+pub(crate) static PLAIN_LOOSE: Dialect =
+    Dialect { name: "the provider", open: Some(AnyValue::NoKeyword), ..PLAIN_STRICT };
+
+pub(crate) static XGRAMMAR: Dialect = GRAMMAR;
+
+/// llama.cpp's converter to grammars, which Ollama has too: `common/json-schema-to-grammar.cpp`.
+pub(crate) static LLAMA_CPP: Dialect = Dialect {
+    name: "llama.cpp",
+    formats: Formats::These(&["date", "time", "date-time", "uuid"]),
+    patterns: Patterns::Anchored,
+    // Longer repetitions are refused.
+    max_count: Some(1_000),
+    open: Some(AnyValue::AllTypes),
+    ..GRAMMAR
+};
