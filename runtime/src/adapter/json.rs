@@ -130,7 +130,8 @@ fn begins_answer(fields: &[TaskField<'_>], input: &str) -> bool {
     let has_field = |inside: &str| {
         fields.iter().flat_map(TaskField::names).any(|name| {
             let behind = inside.split_once(name).and_then(|(_, behind)| behind.split_once(':'));
-            behind.is_some_and(|(_, value)| !value.trim().is_empty())
+            let is_blank = |c: char| c.is_whitespace() || "\"'".contains(c);
+            behind.is_some_and(|(_, value)| !value.trim_matches(is_blank).is_empty())
         })
     };
     input.split_once('{').is_some_and(|(_, inside)| has_field(inside))
@@ -139,12 +140,13 @@ fn begins_answer(fields: &[TaskField<'_>], input: &str) -> bool {
 /// What a model could repeat of the inputs: their texts, and the values in them, which are read once and only if needed.
 struct Repeatable<'a> {
     texts: Vec<&'a str>,
+    rests: Vec<&'a str>,
     values: OnceCell<Vec<Value>>,
 }
 
 impl<'a> Repeatable<'a> {
     fn of(inputs: &Inputs<'a>) -> Self {
-        Self { texts: inputs.texts(), values: OnceCell::new() }
+        Self { texts: inputs.texts(), rests: inputs.rests(), values: OnceCell::new() }
     }
 
     /// True if the object is an input's and not the model's: between prose, if it stands in an input, in whatever form; alone,
@@ -152,7 +154,7 @@ impl<'a> Repeatable<'a> {
     fn has(&self, text: &str, object: &Found) -> bool {
         let source = &text[object.start..object.end];
         if source == text.trim() {
-            return self.texts.iter().any(|input| input.trim() == source);
+            return self.texts.iter().chain(&self.rests).any(|input| input.trim() == source);
         }
         self.texts.iter().any(|input| input.contains(source))
             || self.values.get_or_init(|| self.values()).contains(&object.value)

@@ -302,12 +302,24 @@ impl<'a> Inputs<'a> {
     fn repeated_in(&self, reply: &str, matters: impl Fn(&str) -> bool) -> Repeated {
         // Models leave out the blanks around what they repeat, and see a text within a list or an object as JSON has it. Equal
         // texts are looked for once.
-        let texts = self.texts().into_iter().map(str::trim).filter(|text| matters(text));
-        let forms: BTreeSet<_> = texts.flat_map(|text| [Cow::Borrowed(text), in_json(text)]).collect();
-        let ranges = forms
+        let forms = |texts: Vec<&'a str>| -> BTreeSet<Cow<'a, str>> {
+            let texts = texts.into_iter().map(str::trim).filter(|text| matters(text));
+            texts.flat_map(|text| [Cow::Borrowed(text), in_json(text)]).collect()
+        };
+        let (texts, rests) = (forms(self.texts()), forms(self.rests()));
+        let start = reply.len() - reply.trim_start().len();
+        let begun = rests.iter().filter(|rest| reply.trim_start().starts_with(&***rest));
+        let begun = begun.map(|rest| (start, start + rest.len()));
+        let ranges = texts
             .iter()
-            .flat_map(|text| reply.match_indices(&**text).map(|(at, part)| (at, at + part.len())));
+            .flat_map(|text| reply.match_indices(&**text).map(|(at, part)| (at, at + part.len())))
+            .chain(begun);
         Repeated::new(ranges.collect())
+    }
+
+    /// With what a reply may begin that repeated an input in its reasoning: what stands behind an end of reasoning in the input.
+    fn rests(&self) -> Vec<&'a str> {
+        self.texts().into_iter().flat_map(reasoning::behind_ends).collect()
     }
 
     /// Every text among the values, however deep, that a model could repeat.
@@ -322,10 +334,7 @@ impl<'a> Inputs<'a> {
             .collect();
         while let Some(value) = open.pop() {
             match value {
-                Value::String(text) => {
-                    texts.push(text.as_str());
-                    texts.extend(reasoning::behind_ends(text));
-                }
+                Value::String(text) => texts.push(text.as_str()),
                 Value::Array(items) => open.extend(items),
                 Value::Object(map) => open.extend(map.values()),
                 _ => {}
