@@ -302,13 +302,11 @@ impl<'a> Inputs<'a> {
     fn repeated_in(&self, reply: &str, matters: impl Fn(&str) -> bool) -> Repeated {
         // Models leave out the blanks around what they repeat, and see a text within a list or an object as JSON has it. Equal
         // texts are looked for once.
-        let forms = |texts: Vec<&'a str>| -> BTreeSet<Cow<'a, str>> {
-            let texts = texts.into_iter().map(str::trim).filter(|text| matters(text));
-            texts.flat_map(|text| [Cow::Borrowed(text), in_json(text)]).collect()
-        };
-        let (texts, rests) = (forms(self.texts()), forms(self.rests()));
+        let texts = self.texts().into_iter().map(str::trim).filter(|text| matters(text));
+        let texts: BTreeSet<_> = texts.flat_map(|text| [Cow::Borrowed(text), in_json(text)]).collect();
         let start = reply.len() - reply.trim_start().len();
-        let begun = rests.iter().filter(|rest| reply.trim_start().starts_with(&***rest));
+        let rests = texts.iter().flat_map(|text| reasoning::behind_ends(text)).map(str::trim);
+        let begun = rests.filter(|rest| matters(rest) && reply.trim_start().starts_with(rest));
         let begun = begun.map(|rest| (start, start + rest.len()));
         let ranges = texts
             .iter()
