@@ -22,6 +22,16 @@ docs:
 test:
     cargo test --workspace
 
+# The checks of `properties/`, a million random cases of each; see docs/fuzzing.md.
+properties CASES="1000000":
+    KARAT_CASES={{CASES}} cargo test -p karat-properties --release --locked --test properties
+
+# One of these checks under libFuzzer (nightly, `cargo install cargo-fuzz`).
+fuzz TARGET SECONDS="60":
+    mkdir -p fuzz/found/{{TARGET}}
+    cargo +nightly fuzz run -O --sanitizer none {{TARGET}} fuzz/found/{{TARGET}} fuzz/corpus/{{TARGET}} -- \
+        -max_total_time={{SECONDS}} -max_len=600 -print_final_stats=1
+
 # An application's dependencies, counted: at most 120 crates.
 tree:
     #!/usr/bin/env bash

@@ -73,6 +73,7 @@ pub mod __private {
             CheckOutcome, Field as FieldSpec, OwnDefault, Reader, SignatureField as FieldType, Writer,
             to_value,
         },
+        lm::read_body,
         module::{Module, Traverse, Walker, WalkerMut},
         prediction::{ForwardOutput, Prediction},
         reward::{IntoScore, Sourced},

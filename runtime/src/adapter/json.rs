@@ -10,6 +10,7 @@ use super::{
     chat::{inputs_text, list_inputs, list_outputs, write_extra},
     complete,
     follow::{Follow, JsonFollow},
+    reasoning,
     repeats::{Marks, Repeats},
 };
 use crate::{
@@ -83,10 +84,15 @@ impl Adapter for JsonAdapter {
         if objects.is_empty() {
             return Err(refused("the answer is not a JSON object".into()));
         }
-        let repeated = Repeatable::of(inputs);
-        let put_together = Repeats::find(inputs, text, &Braces);
-        objects.retain(|found| !repeated.has(text, found) && !put_together.covers(&(found.start..found.end)));
         let fields: Vec<_> = task.outputs().collect();
+        let repeated = Repeatable::of(inputs);
+        // Half an object of an input that is repeated would go on into whatever follows it.
+        let begun = Repeats::find(inputs, text, &Begun(&fields));
+        let put_together = Repeats::find(inputs, text, &Braces);
+        objects.retain(|found| {
+            let part = found.start..found.end;
+            !repeated.has(text, found) && !begun.begins_in(&part) && !put_together.covers(&part)
+        });
         // Where there are several, an answer is one that has a field of the task.
         let has_field = |found: &Found| {
             fields.iter().any(|field| field.names().any(|name| found.value.get(name).is_some()))
@@ -125,15 +131,30 @@ impl Adapter for JsonAdapter {
     }
 }
 
+/// True if the input has an object, or the beginning of one, with a field of the task.
+fn begins_answer(fields: &[TaskField<'_>], input: &str) -> bool {
+    let has_field = |inside: &str| {
+        fields.iter().flat_map(TaskField::names).any(|name| {
+            let behind = inside.split_once(name).and_then(|(_, behind)| behind.split_once(':'));
+            let is_blank = |c: char| c.is_whitespace() || "\"'".contains(c);
+            behind.is_some_and(|(_, value)| !value.trim_matches(is_blank).is_empty())
+        })
+    };
+    input.split_once('{').is_some_and(|(_, inside)| has_field(inside))
+}
+
 /// What a model could repeat of the inputs: their texts, and the values in them, which are read once and only if needed.
 struct Repeatable<'a> {
     texts: Vec<&'a str>,
+    rests: Vec<&'a str>,
     values: OnceCell<Vec<Value>>,
 }
 
 impl<'a> Repeatable<'a> {
     fn of(inputs: &Inputs<'a>) -> Self {
-        Self { texts: inputs.texts(), values: OnceCell::new() }
+        let texts = inputs.texts();
+        let rests = texts.iter().copied().flat_map(reasoning::behind_ends).collect();
+        Self { texts, rests, values: OnceCell::new() }
     }
 
     /// True if the object is an input's and not the model's: between prose, if it stands in an input, in whatever form; alone,
@@ -147,7 +168,8 @@ impl<'a> Repeatable<'a> {
                 matches!(&found[..], [one] if one.value == object.value && input.get(one.start..one.end) == Some(input.trim()))
             };
             let mut objects = self.texts.iter().filter(|input| input.trim_start().starts_with('{'));
-            return objects.any(is_it) || self.texts.iter().any(|input| input.trim() == source);
+            return objects.any(is_it)
+                || self.texts.iter().chain(&self.rests).any(|input| input.trim() == source);
         }
         self.texts.iter().any(|input| input.contains(source))
             || self.values.get_or_init(|| self.values()).contains(&object.value)
@@ -159,6 +181,19 @@ impl<'a> Repeatable<'a> {
             .flat_map(|input| json::find(input).unwrap_or_default())
             .map(|found| found.value)
             .collect()
+    }
+}
+
+/// Marks in a reply are the beginnings of objects with a field of the task.
+struct Begun<'f>(&'f [TaskField<'f>]);
+
+impl Marks for Begun<'_> {
+    fn find(&self, _: &str) -> Vec<Range<usize>> {
+        Vec::new()
+    }
+
+    fn is_piece(&self, text: &str) -> bool {
+        begins_answer(self.0, text)
     }
 }
 

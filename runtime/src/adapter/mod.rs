@@ -2,6 +2,8 @@
 
 mod automaton;
 mod chat;
+#[cfg(test)]
+mod corpus_tests;
 mod correction;
 mod demo;
 mod elements;
@@ -9,6 +11,7 @@ mod follow;
 mod json;
 mod marker;
 mod names;
+pub(crate) mod reasoning;
 mod repeats;
 mod sections;
 mod tag;

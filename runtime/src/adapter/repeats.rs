@@ -9,7 +9,7 @@ use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 
 use serde_json::Value;
 
-use super::{Inputs, automaton::Automaton, in_json, names::narrow};
+use super::{Inputs, automaton::Automaton, in_json, names::narrow, reasoning};
 
 /// How much of the text before a mark tells an excerpt, in bytes of plain text.
 const BEFORE: usize = 48;
@@ -155,7 +155,11 @@ fn texts<'a>(inputs: &Inputs<'a>) -> Vec<Cow<'a, str>> {
     let mut texts = Vec::new();
     while let Some(value) = open.pop() {
         match value {
-            Value::String(text) => texts.push(Cow::Borrowed(text.trim())),
+            Value::String(text) => {
+                texts.push(Cow::Borrowed(text.trim()));
+                // Where it was repeated in the model's reasoning, its own tag may have ended that.
+                texts.extend(reasoning::behind_ends(text).map(|rest| Cow::Borrowed(rest.trim())));
+            }
             Value::Number(number) => texts.push(Cow::Owned(number.to_string())),
             Value::Array(items) => open.extend(items),
             Value::Object(map) => {

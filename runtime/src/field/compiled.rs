@@ -167,8 +167,9 @@ impl CompiledField {
     /// may still read what its schema does not tell of: the one value of the text or, without one, the text.
     fn json_value(&self, text: &str) -> FieldValue {
         let found = json::find(text).unwrap_or_default();
-        let (fitting, others) =
-            found.into_iter().partition::<Vec<_>, _>(|found| self.fit(&found.value).is_ok());
+        let (fitting, others) = found
+            .into_iter()
+            .partition::<Vec<_>, _>(|found| self.takes(&found.value) || self.fit(&found.value).is_ok());
         let itself = Value::String(unfenced(text.trim()).into());
         let is_other = fitting.is_empty() && self.fit(&itself).is_err();
         match json::clear(if is_other { others } else { fitting }) {
@@ -182,7 +183,7 @@ impl CompiledField {
     /// # Errors
     /// The typed read would change it in silence.
     pub(crate) fn settle(&self, found: FieldValue) -> Result<FieldValue, Misfit> {
-        if self.shape != Shape::Json {
+        if self.shape != Shape::Json || self.takes(&found.value) {
             return Ok(found);
         }
         match self.fit(&found.value) {
@@ -199,6 +200,11 @@ impl CompiledField {
     /// The schema with its definitions.
     pub(crate) fn target(&self) -> &Value {
         &self.target
+    }
+
+    /// True if the value is as the field's type wants it.
+    fn takes(&self, value: &Value) -> bool {
+        Target::new(&self.target).takes(value)
     }
 
     /// The value as the field's type wants it, if the same can be said in that type.
@@ -392,6 +398,10 @@ mod tests {
         let rows = page.lines().filter_map(|line| {
             let mut cells = line.strip_prefix("| ")?.split(" | ");
             let (kind, text, value) = (cells.next()?, cells.next()?, cells.next()?);
+            // Those are read by the tests of JSON.
+            if kind == "JSON" {
+                return None;
+            }
             Some((kind, text.strip_prefix('`')?.strip_suffix('`')?, value.trim_end_matches(" |")))
         });
         let mut count = 0;

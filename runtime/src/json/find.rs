@@ -23,6 +23,11 @@ impl Found {
     pub(crate) fn is_truncated(&self) -> bool {
         self.repairs.contains(Repair::Truncated)
     }
+
+    /// True if it is JSON as it stands.
+    fn is_valid(&self) -> bool {
+        self.repairs.iter().all(|repair| matches!(repair, Repair::Prose | Repair::Fence))
+    }
 }
 
 /// The values of a text: itself, if it is one; else all objects and lists in it, those in code blocks marked as such. At least
@@ -40,8 +45,11 @@ pub(crate) fn find(text: &str) -> Result<Vec<Found>, Flaw> {
     // Those in code blocks first: braces in the prose before them might swallow them.
     let fenced = fenced(text, &fences)?;
     let (mut all, flaw) = around(text, &fenced)?;
-    let stands_alone =
-        |inner: &Found| !all.iter().any(|outer| outer.start < inner.start && inner.end <= outer.end);
+    // The marks of a code block may stand in a text of a value that has no flaw.
+    let has = |outer: &Found, inner: &Found| {
+        outer.start < inner.start && (inner.end <= outer.end || outer.is_valid() && inner.start < outer.end)
+    };
+    let stands_alone = |inner: &Found| !all.iter().any(|outer| has(outer, inner));
     let fenced: Vec<_> = fenced.into_iter().filter(stands_alone).collect();
     all.extend(fenced);
     all.sort_by_key(|found| found.start);
@@ -99,6 +107,7 @@ fn fenced(text: &str, fences: &[(usize, usize)]) -> Result<Vec<Found>, Flaw> {
 fn around(text: &str, fenced: &[Found]) -> Result<(Vec<Found>, Option<Flaw>), Flaw> {
     let first = text.len() - text.trim_start_matches(lenient::is_blank).len();
     let last = text.trim_end_matches(lenient::is_blank).len();
+    let has_other_blanks = last.saturating_sub(first) < text.trim().len();
     let mut fenced = fenced.iter().peekable();
     let mut all = Vec::new();
     let mut flaw = None;
@@ -117,6 +126,9 @@ fn around(text: &str, fenced: &[Found]) -> Result<(Vec<Found>, Option<Flaw>), Fl
                 at = found.end;
                 if found.start > first || found.end < last {
                     found.repairs.add(Repair::Prose);
+                }
+                if has_other_blanks {
+                    found.repairs.add(Repair::Blank);
                 }
                 all.push(found);
             }

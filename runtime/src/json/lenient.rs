@@ -228,6 +228,17 @@ impl<'a> Cursor<'a> {
 
     /// True if a key and a colon come next, as far as a short look shows.
     pub(super) fn is_before_key(&self) -> bool {
+        self.sees_key() == Some(true)
+    }
+
+    /// True behind a comma that a key follows; a key in quotes may be longer than a short look.
+    pub(super) fn is_before_next_key(&self) -> bool {
+        let rest = self.rest().trim_start_matches(is_blank);
+        self.sees_key().unwrap_or(rest.starts_with('"'))
+    }
+
+    /// Whether a key and a colon come next; `None` where a short look does not show the end of what stands between quotes.
+    fn sees_key(&self) -> Option<bool> {
         /// The most bytes of a key that are looked at, so that looking ahead stays linear.
         const FAR: usize = 256;
         let blanks = self.rest().len() - self.rest().trim_start_matches(is_blank).len();
@@ -236,24 +247,36 @@ impl<'a> Cursor<'a> {
         let several_words = blanks.contains('\n');
         let near = rest.char_indices().map(|(at, _)| at).find(|at| *at >= FAR).unwrap_or(rest.len());
         let near = &rest[..near];
-        let Some(first) = near.chars().next() else { return false };
+        let Some(first) = near.chars().next() else { return Some(false) };
         let after = if string::opens(first) {
-            let inside = &near[first.len_utf8()..];
-            inside.find(|c| string::closes(first, c)).and_then(|end| {
-                let close = inside[end..].chars().next()?;
-                inside.get(end + close.len_utf8()..)
-            })
+            let is_whole = self.at + blanks.len() + near.len() == self.text.len();
+            let behind = behind_quoted(&near[first.len_utf8()..], first);
+            if behind.is_none_or(|behind| behind.trim_start_matches(is_blank).is_empty()) && !is_whole {
+                return None;
+            }
+            behind
         } else {
             let is_key = |c: char| string::is_bare_key(c) || (several_words && c == ' ');
             let end = near.find(|c: char| !is_key(c)).unwrap_or(near.len());
             if end == 0 { None } else { near.get(end..) }
         };
-        after.is_some_and(|after| {
+        Some(after.is_some_and(|after| {
             let after = after.trim_start_matches(is_blank);
             // `https://` is no key.
             after.starts_with(':') && !after.starts_with("://")
-        })
+        }))
     }
+}
+
+/// What stands behind the end of a text whose quote was `open`.
+fn behind_quoted(inside: &str, open: char) -> Option<&str> {
+    let mut escaped = false;
+    let (end, close) = inside.char_indices().find(|(_, c)| {
+        let is_end = !escaped && string::closes(open, *c);
+        escaped = !escaped && *c == '\\';
+        is_end
+    })?;
+    inside.get(end + close.len_utf8()..)
 }
 
 enum Between {

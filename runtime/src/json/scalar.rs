@@ -23,7 +23,6 @@ pub(super) fn bare(cursor: &mut Cursor<'_>, within: Within) -> Result<Value, Fla
     if within == Within::List && text.contains('"') {
         return Err(cursor.flaw("a quote inside of a text without quotes"));
     }
-    let end = cursor.at() + length;
     let value = match literal(text, cursor) {
         Some(value) => value,
         None => {
@@ -31,7 +30,8 @@ pub(super) fn bare(cursor: &mut Cursor<'_>, within: Within) -> Result<Value, Fla
             Value::String(text.to_owned())
         }
     };
-    cursor.advance(end - cursor.at());
+    cursor.advance(text.len());
+    cursor.skip()?;
     if cursor.is_at_end() {
         cursor.add(Repair::Truncated);
     }
@@ -69,7 +69,9 @@ fn length(cursor: &Cursor<'_>, within: Within) -> Result<usize, Flaw> {
                 let behind = cursor.glance(at + 1);
                 let mut after = behind.clone();
                 let _ = after.skip();
-                matches!(after.peek(), None | Some('}')) || behind.is_before_key() || after.is_before_key()
+                matches!(after.peek(), None | Some('}'))
+                    || behind.is_before_key()
+                    || after.is_before_next_key()
             }
             '[' => {
                 open += 1;
@@ -141,6 +143,10 @@ fn number(text: &str) -> Option<Value> {
         at > 0 && is_digit(at - 1) && is_digit(at + 1)
     };
     if bytes.iter().enumerate().any(|(at, byte)| *byte == b'_' && !between_digits(at)) {
+        return None;
+    }
+    // A point alone is no number.
+    if !bytes.iter().any(u8::is_ascii_digit) {
         return None;
     }
     let mut plain = digits.replace('_', "");

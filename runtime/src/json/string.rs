@@ -76,7 +76,7 @@ fn delimited(cursor: &mut Cursor<'_>, ends: Ends) -> Result<String, Flaw> {
     loop {
         let rest = cursor.rest();
         // What needs no thought is taken in one piece.
-        let plain = rest.find(|c: char| c == '\\' || c.is_control() || closes(open, c)).unwrap_or(rest.len());
+        let plain = rest.find(|c: char| c == '\\' || c < ' ' || closes(open, c)).unwrap_or(rest.len());
         out.push_str(&rest[..plain]);
         cursor.advance(plain);
         let Some(c) = cursor.peek() else {
@@ -129,7 +129,7 @@ fn is_last(cursor: &Cursor<'_>, quote: char, ends: Ends) -> bool {
             (Within::Object, ',') => {
                 after.advance(1);
                 let _ = after.skip();
-                matches!(after.peek(), None | Some('}' | '.')) || after.is_before_key()
+                matches!(after.peek(), None | Some('}' | '.')) || after.is_before_next_key()
             }
             // A comma was forgotten.
             (Within::Object, _) => after.is_before_key() && (opens(next) || rest.starts_with(is_blank)),

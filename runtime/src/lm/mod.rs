@@ -31,6 +31,8 @@ use std::{
 
 use serde_json::{Map, Value};
 
+#[doc(hidden)]
+pub use self::chat_completions::read_body;
 pub(crate) use self::secret::is_secret;
 pub use self::{
     cache::{Cache, CacheStats, CacheUse},

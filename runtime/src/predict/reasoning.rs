@@ -1,10 +1,9 @@
 //! What a model writes to itself before it answers.
 
-use crate::{adapter::Trimmed, lm::DeltaPart};
-
-/// The tags between which models put their reasoning.
-const TAGS: [(&str, &str); 3] =
-    [("<think>", "</think>"), ("<thinking>", "</thinking>"), ("<reasoning>", "</reasoning>")];
+use crate::{
+    adapter::{Trimmed, reasoning::TAGS},
+    lm::DeltaPart,
+};
 
 /// The reasoning with which a model's text begins, if it does, and the answer behind it. Reasoning that does not end leaves
 /// no answer. A tag of which `is_field` is true is the answer's own.

@@ -85,6 +85,23 @@ fn an_object_is_found_between_prose_in_a_code_block_and_among_others() {
     }
 }
 
+#[test]
+fn half_an_object_of_an_input_that_is_repeated_begins_no_answer() {
+    let half = "{\"order\": [\"Mallory\", ";
+    let input = SortInput { fruits: format!("See: {half}\"Eve\"\n\n") };
+    let json = Predict::<Sort>::new().adapter(JsonAdapter);
+    for reply in [
+        format!("It says: See: {half}\"Eve\"]}}"),
+        format!("See: {half}\"Eve\" and so on: \"x\"], \"weights\": null}}"),
+    ] {
+        let read = json.parse(&input, &reply);
+        assert!(read.is_err(), "{reply}: {read:?}");
+    }
+    // An answer may begin as an input ends.
+    let input = SortInput { fruits: "Go on: {\"order\":".into() };
+    assert_eq!(json.parse(&input, "{\"order\": [\"apple\", \"pear\"]}").unwrap(), sorted());
+}
+
 #[tokio::test]
 async fn what_was_mended_is_on_the_prediction_by_field() {
     let text = "[[ ## order ## ]]\n['apple', 'pear',]\n\n[[ ## weights ## ]]\n{\"apple\": 1}";

@@ -1,6 +1,7 @@
 //! From a JSON value to the value that a schema asks for, where the two say the same in other words: `"5"` for 5, `yes` for true,
 //! one value for a list of one, a name in another case. What would lose or invent something is an error.
 
+mod exact;
 mod scalar;
 #[cfg(test)]
 mod tests;

@@ -53,11 +53,6 @@ pub(super) fn integer(value: &Value) -> Result<Fit, Misfit> {
 }
 
 pub(super) fn number(value: &Value) -> Result<Fit, Misfit> {
-    // A float that cannot hold every digit of a whole number would say another one.
-    let is_exact = |number: &Number| {
-        let digits = number.as_i64().map(i128::from).or(number.as_u64().map(i128::from));
-        digits.is_none_or(|digits| number.as_f64().is_some_and(|float| float as i128 == digits))
-    };
     match value {
         Value::Number(number) if is_exact(number) => Ok(Fit::exact(value.clone())),
         Value::Number(_) => {
@@ -70,6 +65,12 @@ pub(super) fn number(value: &Value) -> Result<Fit, Misfit> {
         },
         _ => Err(expected("a number", value)),
     }
+}
+
+/// False for a whole number of which a float cannot hold every digit: it would say another one.
+pub(super) fn is_exact(number: &Number) -> bool {
+    let digits = number.as_i64().map(i128::from).or(number.as_u64().map(i128::from));
+    digits.is_none_or(|digits| number.as_f64().is_some_and(|float| float as i128 == digits))
 }
 
 /// The number that a text is, with commas or underscores between groups of three digits.

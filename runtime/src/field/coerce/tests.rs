@@ -48,7 +48,9 @@ fn the_corpora_of_shapes_are_read_as_they_ask() {
     let rows =
         files.into_iter().flat_map(str::lines).map(|line| serde_json::from_str::<Value>(line).unwrap());
     let mut wrong = Vec::new();
+    let mut counts = std::collections::BTreeMap::new();
     for row in rows.filter(|row| row["kind"] == "coerce") {
+        *counts.entry(row["verdict"].as_str().unwrap().to_owned()).or_insert(0) += 1;
         let (text, schema, note) =
             (row["text"].as_str().unwrap(), &row["schema"], row["note"].as_str().unwrap_or(""));
         let found = read(text, schema);
@@ -67,6 +69,8 @@ fn the_corpora_of_shapes_are_read_as_they_ask() {
         }
     }
     assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n\n"));
+    let expected = [("accept", 81), ("no_panic", 52), ("reject", 13)];
+    assert!(counts.iter().map(|(verdict, count)| (&**verdict, *count)).eq(expected), "{counts:?}");
 }
 
 #[test]
@@ -119,9 +123,37 @@ fn the_same_in_other_words_fits_and_is_noted() {
 }
 
 #[test]
+fn what_is_taken_as_it_stands_is_what_coercion_gives_back() {
+    let mut taken = 0;
+    for file in [
+        include_str!("../../../../tests/corpora/baml.jsonl"),
+        include_str!("../../../../tests/corpora/dspy.jsonl"),
+        include_str!("../../../../tests/corpora/instructor.jsonl"),
+        include_str!("../../../../tests/corpora/json_repair.jsonl"),
+    ] {
+        let rows: Vec<Value> = file.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let schemas = rows.iter().map(|row| &row["schema"]).filter(|schema| !schema.is_null());
+        // Every value by every schema.
+        for target in schemas.map(Target::new) {
+            for value in rows.iter().map(|row| &row["expect"]).filter(|value| target.takes(value)) {
+                taken += 1;
+                assert_eq!(
+                    target.coerce(value),
+                    Ok(Fit::exact(value.clone())),
+                    "{value} by {}",
+                    target.schema
+                );
+            }
+        }
+    }
+    assert!(taken > 100, "{taken}");
+}
+
+#[test]
 fn a_schema_that_refers_to_itself_ends() {
     let schema = json!({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}});
     assert!(Target::new(&schema).coerce(&json!(1)).is_err());
+    assert!(!Target::new(&schema).takes(&json!(1)));
 }
 
 #[test]

@@ -11,7 +11,10 @@ mod stream;
 mod surrogates;
 mod transport;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -156,4 +159,20 @@ fn with_call<T>(test: impl FnOnce(&Call<'_>) -> T) -> T {
     let client = ChatCompletions::new(provider, model).base_url("http://127.0.0.1:1/v1").api_key("sk-canary");
     let endpoint = client.endpoint(|_| None).unwrap();
     test(&Call { client: &client, endpoint })
+}
+
+/// Reads a body as the answer to a request for two completions: what no test reaches without a server.
+pub fn read_body(body: &[u8]) -> Result<Response> {
+    static CLIENT: LazyLock<Option<ChatCompletions>> = LazyLock::new(|| {
+        let (provider, model) = Provider::parse("openai/x").ok()?;
+        Some(ChatCompletions::new(provider, model).base_url("http://127.0.0.1:1/v1"))
+    });
+    static CALL: LazyLock<Option<Call<'_>>> = LazyLock::new(|| {
+        let client = CLIENT.as_ref()?;
+        Some(Call { client, endpoint: client.endpoint(|_| None).ok()? })
+    });
+    let call = CALL.as_ref().ok_or_else(|| Error::config("no such provider"))?;
+    let json = reqwest::header::HeaderValue::from_static("application/json");
+    let headers = [(reqwest::header::CONTENT_TYPE, json)].into_iter().collect();
+    answer::read(call, &transport::Reply { status: 200, headers, body: body.to_vec() }, 2)
 }

@@ -1,0 +1,33 @@
+//! A text in pieces, as it comes over the wire: for whoever reads answers while they arrive.
+
+use arbitrary::{Result, Unstructured};
+
+/// Cuts the text between characters, in any places, some of them twice.
+pub fn cut<'t>(u: &mut Unstructured<'_>, text: &'t str) -> Result<Vec<&'t str>> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let at = u.int_in_range(0..=rest.len().min(40))?;
+        // Without bytes to go by it is always 0: all that is left in one piece.
+        let at = if u.is_empty() { rest.len() } else { at };
+        let at = (at..=rest.len()).find(|at| rest.is_char_boundary(*at)).unwrap_or(rest.len());
+        let (piece, behind) = rest.split_at(at);
+        pieces.push(piece);
+        rest = behind;
+    }
+    Ok(pieces)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pieces_of_a_text_are_the_text() {
+        let text = "ä[[ ## answer ## ]]\n🦀 and so on";
+        for seed in 0..=u8::MAX {
+            let bytes = [seed, 3, 0, 9, 1, seed, 1, 1, 7];
+            assert_eq!(cut(&mut Unstructured::new(&bytes), text).unwrap().concat(), text);
+        }
+    }
+}

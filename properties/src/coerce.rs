@@ -1,0 +1,211 @@
+//! From a text to a value of a type: the same in other words, or an error.
+
+use std::{collections::BTreeMap, fmt::Debug, sync::LazyLock};
+
+use karat::{Adapter, ChatAdapter, Demo, FieldType, FieldValue, Inputs, Predict, Prepared, Task, signature};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{explain::occurs, hostile};
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub enum Level {
+    Low,
+    VeryHigh,
+    #[serde(rename = "né_e")]
+    Other,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Person {
+    name: String,
+    age: Option<u8>,
+    #[serde(default)]
+    friends: Vec<Person>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Shape {
+    Circle { radius: f64 },
+    NoShape,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Id {
+    Number(i64),
+    Name(String),
+    Parts(Vec<String>),
+}
+
+/// Reads the whole text as the field's value.
+#[derive(Clone, Copy, Debug)]
+struct Whole;
+
+impl Adapter for Whole {
+    fn name(&self) -> &'static str {
+        "whole"
+    }
+
+    fn prepare(&self, task: &Task<'_>) -> Prepared {
+        ChatAdapter.prepare(task)
+    }
+
+    fn turn(&self, task: &Task<'_>, example: &Demo) -> [String; 2] {
+        ChatAdapter.turn(task, example)
+    }
+
+    fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String {
+        ChatAdapter.ask(task, inputs)
+    }
+
+    fn read(&self, task: &Task<'_>, _: &Inputs<'_>, text: &str) -> karat::Result<Vec<Option<FieldValue>>> {
+        Ok(task.outputs().map(|field| Some(field.value_of_text(text))).collect())
+    }
+
+    fn owns_tag(&self, _: &Task<'_>, _: &str) -> bool {
+        true
+    }
+}
+
+/// A reader of one type, and what must hold of what it reads.
+macro_rules! readers {
+    ($($name:ident: $type:ty, $explained:expr;)*) => {
+        $(mod $name {
+            use super::*;
+
+            #[signature]
+            pub(super) struct One {
+                #[input]
+                none: (),
+                #[output]
+                value: $type,
+            }
+
+            pub(super) fn check(text: &str) {
+                static READER: LazyLock<Predict<One>> = LazyLock::new(|| Predict::new().adapter(Whole));
+                let read = |text: &str| READER.parse(&OneInput { none: () }, text).map(|one| one.value);
+                let explained: fn(&$type, &str) -> bool = $explained;
+                super::holds(text, read, explained);
+            }
+        })*
+
+        const READERS: &[fn(&str)] = &[$($name::check),*];
+    };
+}
+
+readers! {
+    whole: i64, |value, text| digits(text).contains(&digits(&value.to_string()));
+    small: u8, |value, text| digits(text).contains(&digits(&value.to_string()));
+    float: f64, |_, text| text.contains(|c: char| c.is_ascii_digit());
+    truth: bool, |value, text| {
+        let words = if *value { ["true", "yes"] } else { ["false", "no"] };
+        words.iter().any(|word| text.to_lowercase().contains(word))
+    };
+    level: Level, |value, text| {
+        let name = serde_json::to_value(value).unwrap();
+        plain(text).contains(&plain(name.as_str().unwrap()))
+    };
+    texts: Vec<String>, |value, text| value.iter().all(|item| occurs(item, text));
+    wholes: Vec<i64>, |value, text| value.iter().all(|item| digits(text).contains(&digits(&item.to_string())));
+    person: Person, explained_person;
+    shape: Shape, |value, text| match value {
+        Shape::Circle { .. } => plain(text).contains("circle"),
+        Shape::NoShape => plain(text).contains("noshape"),
+    };
+    id: Id, |value, text| match value {
+        Id::Number(number) => digits(text).contains(&digits(&number.to_string())),
+        Id::Name(name) => occurs(name, text),
+        Id::Parts(parts) => parts.iter().all(|item| occurs(item, text)),
+    };
+    map: BTreeMap<String, i64>, |value, text| value.iter().all(|(key, item)| {
+        occurs(key, text) && digits(text).contains(&digits(&item.to_string()))
+    });
+    maybe: Option<i64>, |value, text| match value {
+        Some(value) => digits(text).contains(&digits(&value.to_string())),
+        None => ["null", "none", "n/a"].iter().any(|word| text.to_lowercase().contains(word)),
+    };
+    pair: (String, Option<bool>), |value, text| occurs(&value.0, text);
+    anything: Value, |_, _| true;
+}
+
+fn explained_person(person: &Person, text: &str) -> bool {
+    occurs(&person.name, text)
+        && person.age.is_none_or(|age| digits(text).contains(&digits(&age.to_string())))
+        && person.friends.iter().all(|friend| explained_person(friend, text))
+}
+
+/// Digits alone, and the zeros behind a point (`5.0`) and those of an exponent are forgiven by looking for the part before.
+fn digits(text: &str) -> String {
+    text.chars().filter(char::is_ascii_digit).collect()
+}
+
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+fn holds<T>(text: &str, read: impl Fn(&str) -> karat::Result<T>, explained: fn(&T, &str) -> bool)
+where
+    T: FieldType + DeserializeOwned + Serialize + PartialEq + Debug,
+{
+    let found = read(text).ok();
+    if let Some(value) = &found {
+        // Escaped digits and exponents (`1e2`) say it in yet other words.
+        let in_other_words = text.contains("\\u") || text.contains(['e', 'E']);
+        assert!(explained(value, text) || in_other_words, "{text}: {value:?} is invented");
+        let written = serde_json::to_string(value).unwrap();
+        let again = read(&written).unwrap_or_else(|error| panic!("{written} of {text}: {error}"));
+        let value = serde_json::to_value(value).unwrap();
+        assert_eq!(
+            serde_json::to_value(&again).unwrap(),
+            value,
+            "{text}: {written} is read as another value"
+        );
+    }
+    let again = read(text).ok();
+    assert_eq!(format!("{again:?}"), format!("{found:?}"), "{text}: read twice");
+    // What serde reads without help is read so, unless a float would round a whole number in silence.
+    if let Ok(strict) = serde_json::from_str::<T>(text.trim()) {
+        match found {
+            Some(value) => assert_eq!(
+                serde_json::to_value(&value).unwrap(),
+                serde_json::to_value(&strict).unwrap(),
+                "{text}: {value:?} in place of {strict:?}"
+            ),
+            None => assert!(digits(text).len() > 15 || has_double_key(text), "{text}: {strict:?} is refused"),
+        }
+    }
+}
+
+/// True for a text that the strict parser takes and loses a part of.
+fn has_double_key(text: &str) -> bool {
+    crate::lenient::strict(text.trim()).is_none()
+}
+
+/// Reads any text as one of the types.
+pub fn check(bytes: &[u8]) {
+    let Some((which, rest)) = bytes.split_first() else { return };
+    let text = hostile::either(rest);
+    let text = match which & 0x80 != 0 {
+        true => wrapped(&text, *which),
+        false => text,
+    };
+    let reader = READERS[usize::from(which & 0x7f) % READERS.len()];
+    reader(&text);
+}
+
+/// A text that is near to one of the types.
+fn wrapped(text: &str, which: u8) -> String {
+    let quoted = Value::from(text).to_string();
+    match which % 7 {
+        0 => format!("{{\"name\": {quoted}, \"age\": 7}}"),
+        1 => format!("{{\"Name\": {text}, \"AGE\": \"8\", \"friends\": []}}"),
+        2 => format!("[{text}, {quoted}]"),
+        3 => format!("{{\"kind\": \"circle\", \"radius\": {text}}}"),
+        4 => format!("\"{text}\""),
+        5 => format!("{text}1,234"),
+        _ => format!("Very high {text}"),
+    }
+}

@@ -1,0 +1,130 @@
+//! Replies that repeat inputs between a model's own words and answers.
+
+use arbitrary::{Result, Unstructured};
+use serde_json::Value;
+
+use super::form::Form;
+use crate::hostile;
+
+/// With which each of the model's own texts begins.
+pub(super) const OWN: &str = "own";
+
+/// A part of a reply.
+pub(super) enum Part {
+    /// Words of the model's own.
+    Prose,
+    /// An input, in whatever form.
+    Repeat,
+    /// Answers of the model's own: fields and what they begin with.
+    Answer { values: Vec<(usize, String)> },
+}
+
+pub(super) struct Reply {
+    pub(super) text: String,
+    pub(super) parts: Vec<Part>,
+    /// True if nothing in it could be read in two ways.
+    pub(super) is_clear: bool,
+}
+
+impl Reply {
+    pub(super) fn new(u: &mut Unstructured<'_>, form: Form, inputs: &[String]) -> Result<Self> {
+        let mut reply = Self { text: String::new(), parts: Vec::new(), is_clear: true };
+        let mut own = Vec::new();
+        for number in 0..u.int_in_range(1..=7)? {
+            let part = match u.int_in_range(0..=9)? {
+                0 | 1 => {
+                    let text = format!("{OWN}{number}- {}", hostile::one(u, hostile::WORDS)?);
+                    reply.text.push_str(&text);
+                    Part::Prose
+                }
+                2..=6 => {
+                    reply.repeat(u, form, inputs)?;
+                    Part::Repeat
+                }
+                _ => {
+                    if !reply.text.is_empty() && !reply.text.ends_with('\n') {
+                        reply.text.push('\n');
+                    }
+                    let start = reply.text.len();
+                    let part = reply.answer(u, form, number)?;
+                    own.push((start, reply.text.len()));
+                    part
+                }
+            };
+            reply.parts.push(part);
+            reply.text.push_str(hostile::one(u, hostile::BLANKS)?);
+        }
+        // What begins with a tag of reasoning has its answer behind that.
+        let has_reasoning = reply.text.trim_start().starts_with("<think>");
+        reply.is_clear &= !has_reasoning && !reply.touches(inputs, &own);
+        // Braces, quotes and labels of repeated inputs take parts of what follows them; an error is right there.
+        let repeats = reply.parts.iter().any(|part| matches!(part, Part::Repeat));
+        let answers = reply.parts.iter().filter(|part| matches!(part, Part::Answer { .. })).count();
+        match form {
+            Form::Json => reply.is_clear &= !repeats && answers == 1,
+            Form::Terse => {
+                let is_first = matches!(reply.parts.first(), Some(Part::Answer { .. }));
+                reply.is_clear &= is_first && !repeats;
+            }
+            Form::Chat | Form::Xml => {}
+        }
+        Ok(reply)
+    }
+
+    fn repeat(&mut self, u: &mut Unstructured<'_>, form: Form, inputs: &[String]) -> Result<()> {
+        let input = u.choose(inputs)?;
+        let (before, after) = *u.choose(&[
+            ("", ""),
+            ("", ""),
+            ("", ""),
+            ("\"", "\""),
+            ("```\n", "\n```"),
+            ("> ", ""),
+            ("own- It says: ", ""),
+            ("\n", "\n"),
+            ("* ", ""),
+        ])?;
+        let repeated = match u.int_in_range(0..=4)? {
+            0..=2 => input.clone(),
+            3 => input.trim().to_owned(),
+            _ => {
+                let quoted = Value::from(&**input).to_string();
+                quoted[1..quoted.len() - 1].to_owned()
+            }
+        };
+        self.text.push_str(before);
+        self.text.push_str(&repeated);
+        self.text.push_str(after);
+        self.is_clear &= !form.ends_open(input);
+        Ok(())
+    }
+
+    fn answer(&mut self, u: &mut Unstructured<'_>, form: Form, number: usize) -> Result<Part> {
+        let mut values = Vec::new();
+        for index in [0, 1, 2] {
+            // Most answers are whole.
+            if u.ratio(4, 5)? {
+                values.push((index, format!("{OWN}{number}{index}- {}", hostile::one(u, hostile::WORDS)?)));
+            }
+        }
+        self.text.push_str(&form.answer(&values));
+        Ok(Part::Answer { values })
+    }
+
+    /// True if some of the inputs stands, by chance, in a part of the model's own answers.
+    fn touches(&self, inputs: &[String], own: &[(usize, usize)]) -> bool {
+        inputs.iter().any(|input| {
+            let input = input.trim();
+            let quoted = Value::from(input).to_string();
+            let forms = [input, &quoted[1..quoted.len() - 1]];
+            forms.into_iter().filter(|form| form.len() > 1).any(|form| {
+                // One that stands within a value is no matter.
+                let is_syntax = form.contains(['#', '<', ':', '{']);
+                is_syntax
+                    && self.text.match_indices(form).any(|(at, part)| {
+                        own.iter().any(|(start, end)| at < *end && *start < at + part.len())
+                    })
+            })
+        })
+    }
+}
