@@ -109,9 +109,18 @@ fn forge(qa: &Predict<Qa>, form: Form, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// True if the value begins with an input's answer.
+/// True if the value begins with an input's answer, be it behind beginnings of answers that are inputs of their own.
 fn is_of_inputs(form: Form, value: &str, inputs: &[String]) -> bool {
-    let start = value.trim_start_matches(|c: char| c.is_whitespace() || "\"`'>*\\".contains(c));
+    let trimmed =
+        |text: &str| text.trim_start_matches(|c: char| c.is_whitespace() || "\"`'>*\\".contains(c)).len();
+    let mut start = &value[value.len() - trimmed(value)..];
+    while let Some(rest) = inputs
+        .iter()
+        .filter(|input| form.is_lone(input))
+        .find_map(|input| start.strip_prefix(input.trim()).filter(|rest| rest.len() < start.len()))
+    {
+        start = &rest[rest.len() - trimmed(rest)..];
+    }
     // A first output without a label may be any text.
     start.starts_with(EVIL)
         || form != Form::Terse
@@ -140,7 +149,6 @@ fn inputs(u: &mut Unstructured<'_>, form: Form) -> Result<Vec<String>> {
                 text.push_str(hostile::one(u, hostile::BLANKS)?);
             }
         }
-        form.fill(&mut text);
         inputs.push(text);
     }
     Ok(inputs)

@@ -20,10 +20,10 @@ struct Qa {
 
 /// With field markers.
 pub fn chat(bytes: &[u8]) {
-    let _ = check(ChatAdapter, bytes, false);
+    let _ = check(ChatAdapter, bytes, true);
 }
 
-/// With elements.
+/// With elements, which leave out the blanks around a value.
 pub fn xml(bytes: &[u8]) {
     let _ = check(XmlAdapter, bytes, false);
 }

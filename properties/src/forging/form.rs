@@ -14,10 +14,6 @@ pub(super) enum Form {
     Json,
 }
 
-/// Whether inputs may have the beginning of an answer with nothing in it: repeated, it is the same as what a model writes that
-/// answers behind it.
-pub(super) const LONE_MARKERS: bool = true;
-
 impl Form {
     /// Adds an answer as an input would have it that wants to be one.
     pub(super) fn evil(self, u: &mut Unstructured<'_>, text: &mut String) -> Result<()> {
@@ -92,8 +88,7 @@ impl Form {
                 format!("{{\"{field}\": {EVIL} "),
             ],
         };
-        let most = if LONE_MARKERS { 3 } else { 2 };
-        text.push_str(&all[u.int_in_range(0..=most)?]);
+        text.push_str(u.choose(&all)?);
         Ok(())
     }
 
@@ -111,18 +106,13 @@ impl Form {
         }
     }
 
-    /// Fills what would be the beginning of an answer with nothing in it.
-    pub(super) fn fill(self, text: &mut String) {
-        let trimmed = text.trim();
-        let is_lone = match self {
-            Form::Chat => self.ends_open(trimmed),
-            Form::Xml => {
-                trimmed.starts_with('<') && trimmed.ends_with('>') && trimmed.matches('<').count() == 1
-            }
+    /// True if the input is the beginning of an answer with nothing in it: every answer of the model's own has that too.
+    pub(super) fn is_lone(self, input: &str) -> bool {
+        let input = input.trim();
+        match self {
+            Form::Chat => self.ends_open(input),
+            Form::Xml => input.starts_with('<') && input.ends_with('>') && input.matches('<').count() == 1,
             Form::Terse | Form::Json => false,
-        };
-        if !LONE_MARKERS && is_lone {
-            text.push_str(" so");
         }
     }
 

@@ -57,6 +57,8 @@ impl Reply {
         // What begins with a tag of reasoning has its answer behind that.
         let has_reasoning = reply.text.trim_start().starts_with("<think>");
         reply.is_clear &= !has_reasoning && !reply.touches(inputs, &own);
+        // What is below the beginning of an answer may be an input's, wherever that stands.
+        reply.is_clear &= !inputs.iter().any(|input| form.is_lone(input));
         // Braces, quotes and labels of repeated inputs take parts of what follows them; an error is right there.
         let repeats = reply.parts.iter().any(|part| matches!(part, Part::Repeat));
         let answers = reply.parts.iter().filter(|part| matches!(part, Part::Answer { .. })).count();

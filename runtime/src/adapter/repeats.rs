@@ -59,7 +59,15 @@ impl Repeats {
     pub(super) fn find(inputs: &Inputs<'_>, reply: &str, marks: &impl Marks) -> Self {
         let mut this =
             Self { places: Vec::new(), marked: Vec::new(), marked_or_bare: Vec::new(), others: Vec::new() };
-        let texts = texts(inputs);
+        let mut texts = texts(inputs);
+        // Where an input was repeated in the model's reasoning, its own tag may have ended that: the reply begins with its rest.
+        let rests: Vec<_> = texts
+            .iter()
+            .flat_map(|text| reasoning::behind_ends(text))
+            .filter(|rest| Plain::of(reply).bytes.starts_with(&Plain::of(rest).bytes))
+            .map(|rest| Cow::Owned(rest.trim().to_owned()))
+            .collect();
+        texts.extend(rests);
         let mut wanted = BTreeMap::new();
         for text in texts.iter().filter(|text| has_marks(text, marks)) {
             for form in forms(text, marks) {
@@ -155,11 +163,7 @@ fn texts<'a>(inputs: &Inputs<'a>) -> Vec<Cow<'a, str>> {
     let mut texts = Vec::new();
     while let Some(value) = open.pop() {
         match value {
-            Value::String(text) => {
-                texts.push(Cow::Borrowed(text.trim()));
-                // Where it was repeated in the model's reasoning, its own tag may have ended that.
-                texts.extend(reasoning::behind_ends(text).map(|rest| Cow::Borrowed(rest.trim())));
-            }
+            Value::String(text) => texts.push(Cow::Borrowed(text.trim())),
             Value::Number(number) => texts.push(Cow::Owned(number.to_string())),
             Value::Array(items) => open.extend(items),
             Value::Object(map) => {
@@ -204,6 +208,11 @@ fn add_marked(wanted: &mut BTreeMap<Vec<u8>, Kind>, text: &str, marks: &impl Mar
     wanted.insert(plain.bytes, Kind::Marked);
 }
 
+/// What may differ where a text is repeated.
+fn is_left_out(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || "\\>*_`-•\u{200b}\u{2060}\u{feff}".contains(c)
+}
+
 /// A text without all that may differ where it is repeated.
 struct Plain {
     bytes: Vec<u8>,
@@ -216,9 +225,7 @@ impl Plain {
         let mut this = Self { bytes: Vec::with_capacity(text.len()), places: Vec::with_capacity(text.len()) };
         for (at, c) in text.char_indices() {
             let c = narrow(c);
-            let is_left_out =
-                c.is_whitespace() || c.is_control() || "\\>*_`-•\u{200b}\u{2060}\u{feff}".contains(c);
-            if is_left_out {
+            if is_left_out(c) {
                 continue;
             }
             for c in c.to_lowercase() {
@@ -244,7 +251,7 @@ impl Plain {
         // Only so far is looked for the line's end: many marks may stand on one line.
         let limit = self.places.get(end + BEHIND).copied().unwrap_or(text.len());
         let below = text.get(mark.end..limit).unwrap_or_default();
-        let blank = below.len() - below.trim_start().len();
+        let blank = below.len() - below.trim_start_matches(is_left_out).len();
         let line = below.get(blank..).and_then(|below| below.find('\n'));
         let behind = index(line.map_or(limit, |line| mark.end + blank + line));
         self.bytes.get(before..behind).map(<[u8]>::to_vec)
