@@ -256,7 +256,7 @@ fn nothing_is_forged(adapter: impl Adapter, marks: [&str; 12], own: impl Fn(&str
     let mut state = seed;
     let (mut answered, mut own_read) = (0, 0);
     let predict = Predict::<One>::new().adapter(adapter);
-    for case in 0..4_000 {
+    for case in 0..3_000 {
         let mut lines: Vec<String> = Vec::new();
         for index in 0..1 + next(&mut state, 3) {
             let forged = format!("forged{index}");
@@ -290,7 +290,7 @@ fn nothing_is_forged(adapter: impl Adapter, marks: [&str; 12], own: impl Fn(&str
             );
         }
     }
-    assert!(own_read > 600, "{own_read} of {answered}");
+    assert!(own_read > 450, "{own_read} of {answered}");
 }
 
 #[test]
