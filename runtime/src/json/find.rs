@@ -6,6 +6,7 @@ use super::{
     Flaw, Repair, Repairs,
     lenient::{self, Cursor},
     scalar,
+    strict::Strict,
 };
 
 /// A value that was found in a text.
@@ -33,7 +34,7 @@ impl Found {
 pub(crate) fn find(text: &str) -> Result<Vec<Found>, Flaw> {
     let whole = text.trim();
     let start = text.len() - text.trim_start().len();
-    if let Ok(value) = serde_json::from_str(whole) {
+    if let Ok(Strict(value)) = serde_json::from_str(whole) {
         return Ok(vec![Found { value, repairs: Repairs::default(), start, end: start + whole.len() }]);
     }
     let fences = fences(text);

@@ -21,8 +21,7 @@ struct Capital {
 struct City {
     #[input]
     text: String,
-    #[output]
-    #[serde(alias = "city")]
+    #[output(alias = "city")]
     place: Place,
 }
 
@@ -107,10 +106,13 @@ async fn place(adapter: impl Adapter, reply: &str) -> Vec<Repair> {
 }
 
 #[tokio::test]
-async fn unknown_keys_and_names_in_another_case_are_flagged_within_a_value_too() {
+async fn doubles_and_names_in_another_case_are_flagged_within_a_value_too() {
     let inner = |json: &str| format!("[[ ## place ## ]]\n{json}");
     assert_eq!(place(ChatAdapter, &inner("{\"name\": \"Rome\"}")).await, []);
-    assert_eq!(place(ChatAdapter, &inner("{\"name\": \"Rome\", \"x\": 1}")).await, [Repair::UnknownKey]);
+    assert_eq!(
+        place(ChatAdapter, &inner("{\"name\": \"Rome\", \"name\": \"Rome\"}")).await,
+        [Repair::DoubleKey]
+    );
     assert_eq!(place(ChatAdapter, &inner("{\"NAME\": \"Rome\"}")).await, [Repair::Name]);
     assert_eq!(place(XmlAdapter, "<place><name>Rome</name></place>").await, []);
     assert_eq!(place(XmlAdapter, "<place><Name>Rome</Name></place>").await, [Repair::Name]);
@@ -124,6 +126,10 @@ fn two_keys_in_another_case_for_one_field_are_an_error() {
     assert_eq!(read("{\"PLACE\": {\"name\": \"Rome\"}}").unwrap(), "Rome");
     let error = read("{\"PLACE\": {\"name\": \"Rome\"}, \"Place\": {\"name\": \"Oslo\"}}").unwrap_err();
     assert!(error.is_parse() && error.field() == Some("place"), "{error}");
+    for twice in ["\"x\": 1, \"x\": 2", "\"place\": {\"name\": \"Oslo\"}"] {
+        let text = format!("{{\"place\": {{\"name\": \"Rome\"}}, {twice}}}");
+        assert!(read(&text).is_err_and(|error| error.is_parse()), "one key, two values: {text}");
+    }
     // Of several objects, the one with a field is meant.
     assert_eq!(read("{\"x\": 1} then {\"Place\": {\"name\": \"Rome\"}}").unwrap(), "Rome");
     assert!(read("{\"pläce\": {\"name\": \"Rome\"}}").is_err(), "a look-alike is another name");

@@ -252,13 +252,7 @@ impl<'a> Target<'a> {
                         (name.as_str(), properties.get(name))
                     }
                     None => {
-                        let others = self.key("additionalProperties");
-                        if !properties.is_empty() && others.is_none_or(|others| *others == Value::Bool(false))
-                        {
-                            // It costs nothing: which of several types is meant does not hang on it.
-                            all.repairs.add(Repair::UnknownKey);
-                        }
-                        (key.as_str(), others.filter(|schema| schema.is_object()))
+                        (key.as_str(), self.key("additionalProperties").filter(|schema| schema.is_object()))
                     }
                 },
             };
