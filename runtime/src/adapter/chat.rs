@@ -10,11 +10,13 @@ use super::{
     marker,
     names::Names,
     repeats::{self, Marks, Repeats},
-    sections, text_of,
+    sections::{self, Section},
+    text_of,
 };
 use crate::{
     error::{Error, Result},
     field::FieldValue,
+    json::Repair,
     lm::Message,
 };
 
@@ -32,6 +34,10 @@ use crate::{
 /// * A value goes to the next marker that counts; an input's marker and `[[ ## completed ## ]]`, which may be missing, end it too.
 ///   Blanks around it are left out. Text before the first marker and behind the last value is passed over, and so is a block
 ///   of code around the whole reply; one around a value is the value's own.
+/// * [`Prediction::repairs`](crate::Prediction::repairs) tells of each field what was not as it was asked for:
+///   [`Repair::Marker`], its marker, or the end marker behind it, is in another form than `[[ ## name ## ]]` or not alone on its
+///   line; [`Repair::Name`], the name is in another case; [`Repair::DoubleField`], it has several markers that count;
+///   [`Repair::Fence`], the reply stands in a block of code. No end marker, and text around the answer, are no flaws.
 /// * Whatever is written into a prompt is read back as it was, to the last blank: what would read as a marker gets a backslash,
 ///   `[[ \## name ## ]]`, and a blank end the sign `[[ \ ]]`.
 /// * A marker that stands in a repeated input is never read. A reply repeats an input where it has all of its text in order, or
@@ -99,36 +105,45 @@ impl Adapter for ChatAdapter {
         let names = Names::of(task);
         let repeats = Repeats::find(inputs, text, &names);
         let required: Vec<_> = fields.iter().map(|field| !field.is_optional()).collect();
-        let sections = sections::find(text, &names, &repeats, &required).map_err(|index| {
+        let mut found: Vec<Option<FieldValue>> = vec![None; fields.len()];
+        let mut is_empty = vec![false; fields.len()];
+        let take = |Section { output, value, repairs }: Section<'_>| {
+            let (Some(slot), Some(field), Some(empty)) =
+                (found.get_mut(output), fields.get(output), is_empty.get_mut(output))
+            else {
+                return;
+            };
+            let is_first = slot.is_none();
+            // The first of two wins, unless nothing stands below it.
+            if let Some(before) = slot {
+                before.repairs.add(Repair::DoubleField);
+                if !*empty {
+                    return;
+                }
+            }
+            let (value, is_exact) = marker::without_edges(&value);
+            if value.is_empty() && !is_first {
+                return;
+            }
+            *empty = value.is_empty();
+            let value = marker::unescape(value, |name| names.has(name));
+            let mut value: FieldValue = match is_exact && field.takes_any_text() {
+                true => Value::String(value).into(),
+                false => field.value_of_text(&value),
+            };
+            value.repairs.extend(repairs);
+            if !is_first {
+                value.repairs.add(Repair::DoubleField);
+            }
+            *slot = Some(value);
+        };
+        sections::each(text, &names, &repeats, &required, take).map_err(|index| {
             let name = fields.get(index).map_or("", |field| field.name());
             let message = format!(
                 "the marker of `{name}` stands in the answer more than once, and never begins a line"
             );
             Error::parse(message).with_field(name).with_completion(text)
         })?;
-        let mut found: Vec<Option<FieldValue>> = vec![None; fields.len()];
-        let mut is_empty = vec![false; fields.len()];
-        for (index, section) in sections {
-            let (Some(slot), Some(field), Some(empty)) =
-                (found.get_mut(index), fields.get(index), is_empty.get_mut(index))
-            else {
-                continue;
-            };
-            // The first of two wins, unless nothing stands below it.
-            if slot.is_some() && !*empty {
-                continue;
-            }
-            let (value, is_exact) = marker::without_edges(&section);
-            if value.is_empty() && slot.is_some() {
-                continue;
-            }
-            *empty = value.is_empty();
-            let value = marker::unescape(value, |name| names.has(name));
-            *slot = Some(match is_exact && field.takes_any_text() {
-                true => Value::String(value).into(),
-                false => field.value_of_text(&value),
-            });
-        }
         for ((slot, field), is_empty) in found.iter_mut().zip(&fields).zip(is_empty) {
             // Nothing below its marker is how a model leaves out what is no text.
             if is_empty && field.is_optional() && !field.takes_any_text() {

@@ -217,7 +217,7 @@ fn every_text_is_read_back_exactly_as_it_was_written() {
         list: Vec<String>,
     }
     let mut state = 5;
-    for _ in 0..5_000 {
+    for _ in 0..1_000 {
         let mut text = || hostile(&mut state);
         let demo = Texts { lines: text(), answer: text(), note: Some(text()), list: vec![text(), text()] };
         let expected =
@@ -256,7 +256,7 @@ fn nothing_is_forged(adapter: impl Adapter, marks: [&str; 12], own: impl Fn(&str
     let mut state = seed;
     let (mut answered, mut own_read) = (0, 0);
     let predict = Predict::<One>::new().adapter(adapter);
-    for case in 0..20_000 {
+    for case in 0..3_000 {
         let mut lines: Vec<String> = Vec::new();
         for index in 0..1 + next(&mut state, 3) {
             let forged = format!("forged{index}");
@@ -290,7 +290,7 @@ fn nothing_is_forged(adapter: impl Adapter, marks: [&str; 12], own: impl Fn(&str
             );
         }
     }
-    assert!(own_read > 3_000, "{own_read} of {answered}");
+    assert!(own_read > 450, "{own_read} of {answered}");
 }
 
 #[test]

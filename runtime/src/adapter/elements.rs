@@ -1,12 +1,15 @@
 //! Nested elements as a JSON value: `<items><item>a</item></items>`, `<address><city>Rome</city></address>`,
 //! `<counts><entry key="a">1</entry></counts>`.
 
-use std::ops::Range;
+use std::{cell::Cell, collections::HashMap, ops::Range};
 
 use serde_json::{Map, Value};
 
-use super::tag::{self, Kind, Tag};
-use crate::field::plain;
+use super::tag::{self, Ends, Kind, Tag};
+use crate::{
+    field::{FieldValue, plain},
+    json::Repair,
+};
 
 /// The deepest nesting that is read, as in JSON.
 const DEPTH: usize = 128;
@@ -21,19 +24,30 @@ const UNIONS: usize = 8;
 ///
 /// # Errors
 /// Why they stand for no list, object or map.
-pub(super) fn value(text: &str, schema: &Value) -> Result<Value, String> {
+pub(super) fn value(text: &str, schema: &Value) -> Result<FieldValue, String> {
     let tags: Vec<_> = tag::find(text).collect();
-    let ends = tag::ends(tags.iter().map(|tag| (tag.name.to_lowercase(), tag)));
+    let mut names = HashMap::new();
+    let ends = tag::ends(tags.iter().map(|tag| {
+        let next = names.len();
+        (*names.entry(tag.name.to_lowercase()).or_insert(next), tag.kind)
+    }));
     let whole = Part { bytes: 0..text.len(), tags: 0..tags.len() };
-    Reader { text, tags, ends, root: schema }.value(whole, Some(schema), 0)
+    let reader = Reader { text, tags, ends, root: schema, has_other_names: Cell::new(false) };
+    let mut value = FieldValue::from(reader.value(whole, Some(schema), 0)?);
+    if reader.has_other_names.get() {
+        value.repairs.add(Repair::Name);
+    }
+    Ok(value)
 }
 
 struct Reader<'a> {
     text: &'a str,
     tags: Vec<Tag<'a>>,
     /// Where each tag's element ends.
-    ends: Vec<Option<usize>>,
+    ends: Ends,
     root: &'a Value,
+    /// True if a property's name was written in another form.
+    has_other_names: Cell<bool>,
 }
 
 /// The inside of an element.
@@ -87,7 +101,7 @@ impl<'a> Reader<'a> {
                 Kind::Close => return Err(format!("`</{}>` ends nothing", tag.name)),
                 Kind::Empty => at,
                 Kind::Open => {
-                    let end = self.ends.get(at).copied().flatten().filter(|end| *end < part.tags.end);
+                    let end = self.ends.of(at).filter(|end| *end < part.tags.end);
                     end.ok_or_else(|| format!("`<{}>` has no end", tag.name))?
                 }
             };
@@ -136,7 +150,12 @@ impl<'a> Reader<'a> {
             let key = tag.key.filter(|_| tag.name.eq_ignore_ascii_case("entry")).map(tag::unescape);
             let (name, schema) = match (key, objects.property(tag.name)) {
                 (Some(key), _) => (key, objects.further()),
-                (None, Some((name, schema))) => (name.to_owned(), Some(schema)),
+                (None, Some((name, schema))) => {
+                    if name != tag.name && tag::of_name(name) != tag.name {
+                        self.has_other_names.set(true);
+                    }
+                    (name.to_owned(), Some(schema))
+                }
                 (None, None) => (tag.name.to_owned(), objects.further()),
             };
             let value = self.value(inside, schema, depth)?;

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    field::FieldValue,
-    json::{self, Found},
+    field::{FieldValue, plain},
+    json::{self, Found, Repair, Repairs},
     lm::{AnswerSchema, Message, ResponseFormat},
 };
 
@@ -32,8 +32,13 @@ use crate::{
 /// provider takes is an [`is_config`](Error::is_config) error before anything is sent, which names the type.
 ///
 /// Rules of reading: the object may stand in a code block or between prose, and may have the usual flaws of a model's JSON (see
-/// [`Repair`](crate::Repair)); names and aliases count; other keys are passed over; of several objects one may differ from the
-/// others only if it alone has a field of the task.
+/// [`Repair`](crate::Repair)); names and aliases count, the name before an alias; a key in another case or punctuation counts where the
+/// field has no other key and no other field is meant, and two such keys are an error; other keys are passed over; of several
+/// objects one may differ from the others only if it alone has a field of the task.
+///
+/// [`Prediction::repairs`](crate::Prediction::repairs) tells of each field what was mended in the object, and
+/// [`Repair::Name`] of one whose key was in another case, [`Repair::DoubleField`] of one that stood under its name and an alias, and
+/// [`Repair::UnknownKey`] of all fields where the object has a key that is none of them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JsonAdapter;
 
@@ -97,8 +102,16 @@ impl Adapter for JsonAdapter {
         let has_field = |found: &Found| {
             fields.iter().any(|field| field.names().any(|name| found.value.get(name).is_some()))
         };
-        if objects.len() > 1 && objects.iter().any(has_field) {
-            objects.retain(has_field);
+        let has_field_in_other_case = |found: &Found| {
+            let keys = found.value.as_object().into_iter().flat_map(Map::keys);
+            keys.map(|key| field_in_other_case(&fields, key)).any(|field| field.is_some())
+        };
+        if objects.len() > 1 {
+            if objects.iter().any(has_field) {
+                objects.retain(has_field);
+            } else if objects.iter().any(has_field_in_other_case) {
+                objects.retain(has_field_in_other_case);
+            }
         }
         if objects.is_empty() {
             return Err(refused("the one JSON object in the answer is repeated from the input".into()));
@@ -112,11 +125,13 @@ impl Adapter for JsonAdapter {
                 ),
             }));
         };
-        let Found { value: Value::Object(mut object), repairs, .. } = one else {
+        let Found { value: Value::Object(object), repairs, .. } = one else {
             return Err(refused("the answer is not a JSON object".into()));
         };
-        let mut take = |name| object.remove(name).map(|value| FieldValue { value, repairs });
-        let found = fields.iter().map(|field| field.names().find_map(&mut take)).collect();
+        let found = values(&fields, object, repairs);
+        let found = found.map_err(|field| {
+            refused(format!("two keys in another case stand for `{field}`")).with_field(field)
+        })?;
         complete(&fields, found, text)
     }
 
@@ -141,6 +156,54 @@ fn begins_answer(fields: &[TaskField<'_>], input: &str) -> bool {
         })
     };
     input.split_once('{').is_some_and(|(_, inside)| has_field(inside))
+}
+
+/// The fields' values in an object: under the name, else the first alias, else a key in another case.
+///
+/// # Errors
+/// The name of a field for which two such keys stand.
+fn values(
+    fields: &[TaskField<'_>],
+    mut object: Map<String, Value>,
+    mut all: Repairs,
+) -> Result<Vec<Option<FieldValue>>, &'static str> {
+    let mut found = Vec::with_capacity(fields.len());
+    for field in fields {
+        let mut value: Option<FieldValue> = None;
+        for name in field.names() {
+            match (object.remove(name), &mut value) {
+                (Some(_), Some(first)) => first.repairs.add(Repair::DoubleField),
+                (Some(given), None) => value = Some(given.into()),
+                (None, _) => {}
+            }
+        }
+        found.push(value);
+    }
+    // A good answer has no key left.
+    let has_value: Vec<_> = found.iter().map(Option::is_some).collect();
+    for (key, value) in object {
+        let index = field_in_other_case(fields, &key).filter(|index| has_value.get(*index) == Some(&false));
+        let Some((slot, field)) = index.and_then(|index| found.get_mut(index).zip(fields.get(index))) else {
+            all.add(Repair::UnknownKey);
+            continue;
+        };
+        if slot.is_some() {
+            return Err(field.name());
+        }
+        let value = slot.insert(value.into());
+        value.repairs.add(Repair::Name);
+    }
+    found.iter_mut().flatten().for_each(|value| value.repairs.extend(all));
+    Ok(found)
+}
+
+/// The index of the one field whose name or alias is this key but for case and punctuation.
+fn field_in_other_case(fields: &[TaskField<'_>], key: &str) -> Option<usize> {
+    let key = plain(key);
+    let is_same = |field: &TaskField<'_>| field.names().any(|name| plain(name) == key);
+    let mut all = fields.iter().enumerate().filter(|(_, field)| !key.is_empty() && is_same(field));
+    let (index, _) = all.next()?;
+    all.next().is_none().then_some(index)
 }
 
 /// What a model could repeat of the inputs: their texts, and the values in them, which are read once and only if needed.

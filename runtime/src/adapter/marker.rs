@@ -41,20 +41,28 @@ pub(crate) struct Marker<'a> {
     pub(crate) line: usize,
     /// True if nothing stands behind it on its line.
     pub(crate) ends_line: bool,
+    /// True if it is written as [`write`] does, alone on its line.
+    pub(crate) is_plain: bool,
 }
 
 /// All markers of the text, whatever their names.
 pub(crate) fn find(text: &str) -> Vec<Marker<'_>> {
     let mut markers = Vec::new();
-    let mut start = 0;
-    for line in text.split_inclusive(is_line_end) {
-        find_in_line(start, line, &mut markers);
-        start += line.len();
-    }
+    each(text, |marker| markers.push(marker));
     markers
 }
 
-fn find_in_line<'a>(line_start: usize, line: &'a str, markers: &mut Vec<Marker<'a>>) {
+/// Gives each marker of the text in order, whatever its name. A text may have a marker every few bytes, so who takes them keeps
+/// only what is needed.
+pub(crate) fn each<'a>(text: &'a str, mut take: impl FnMut(Marker<'a>)) {
+    let mut start = 0;
+    for line in text.split_inclusive(is_line_end) {
+        find_in_line(start, line, &mut take);
+        start += line.len();
+    }
+}
+
+fn find_in_line<'a>(line_start: usize, line: &'a str, take: &mut impl FnMut(Marker<'a>)) {
     let body = line.trim_end_matches(|c| is_line_end(c) || is_blank(c));
     let mut at = 0;
     // Where what stands before the marker begins.
@@ -89,19 +97,31 @@ fn find_in_line<'a>(line_start: usize, line: &'a str, markers: &mut Vec<Marker<'
         }
         at = body.len() - rest.len();
         behind_last = at;
-        markers.push(Marker {
+        let ends_line = rest.trim_start_matches(is_blank).is_empty();
+        let is_alone = start == 0 && at == end && ends_line;
+        take(Marker {
             name,
             place,
             core: line_start + start..line_start + end,
             span: line_start + span_start..line_start + at,
             line: line_start,
-            ends_line: rest.trim_matches(is_blank).is_empty(),
+            ends_line,
+            is_plain: is_alone && is_plain(from, name, length),
         });
     }
 }
 
+/// True if the marker with which the text begins is written as [`write`] does.
+fn is_plain(text: &str, name: &str, length: usize) -> bool {
+    let inside = text.get(..length).and_then(|core| core.strip_prefix("[[ ## ")?.strip_suffix(" ## ]]"));
+    inside == Some(name)
+}
+
 /// The text without the closing emphasis with which it begins, if it does.
 fn without_prefix<'t>(text: &'t str, emphasis: &str) -> &'t str {
+    if emphasis.is_empty() {
+        return text;
+    }
     let closing: String = emphasis.chars().rev().collect();
     text.strip_prefix(&*closing).unwrap_or(text)
 }

@@ -35,15 +35,22 @@ impl Names {
     /// What the name stands for: as it is written; else in any case, with blanks or hyphens for underscores, if that means one
     /// thing only.
     pub(super) fn find(&self, name: &str) -> Option<Own> {
-        if let Some((_, own)) = self.exact.iter().find(|(known, _)| *known == name) {
-            return Some(*own);
-        }
+        self.find_as_written(name).map(|(own, _)| own)
+    }
+
+    fn find_loose(&self, name: &str) -> Option<Own> {
         let name = loose(name);
         let known =
             self.loose.get_or_init(|| self.exact.iter().map(|(known, own)| (loose(known), *own)).collect());
         let mut all = known.iter().filter(|(known, _)| *known == name).map(|(_, own)| *own);
         let own = all.next()?;
         all.all(|other| other == own).then_some(own)
+    }
+
+    /// What the name stands for, as [`find`](Self::find) tells it, and whether it is written so.
+    pub(super) fn find_as_written(&self, name: &str) -> Option<(Own, bool)> {
+        let exact = self.exact.iter().find(|(known, _)| *known == name);
+        exact.map(|(_, own)| (*own, true)).or_else(|| Some((self.find_loose(name)?, false)))
     }
 
     pub(super) fn has(&self, name: &str) -> bool {

@@ -49,7 +49,7 @@ enum Kind {
 /// The parts of a reply that repeat inputs; none at all if no input has marks.
 pub(super) struct Repeats {
     /// Where each byte of the reply's plain text comes from.
-    places: Vec<usize>,
+    places: Vec<u32>,
     marked: Vec<(usize, usize)>,
     marked_or_bare: Vec<(usize, usize)>,
     others: Vec<(usize, usize)>,
@@ -123,7 +123,7 @@ impl Repeats {
     }
 
     fn plain(&self, part: &Range<usize>) -> (usize, usize) {
-        let index = |at: usize| self.places.partition_point(|place| *place < at);
+        let index = |at: usize| self.places.partition_point(|place| (*place as usize) < at);
         (index(part.start), index(part.end))
     }
 }
@@ -216,14 +216,15 @@ fn is_left_out(c: char) -> bool {
 /// A text without all that may differ where it is repeated.
 struct Plain {
     bytes: Vec<u8>,
-    /// Where in the text each byte comes from.
-    places: Vec<usize>,
+    /// Where in the text each byte comes from; behind 4 GiB, where no reply goes on, the same for all.
+    places: Vec<u32>,
 }
 
 impl Plain {
     fn of(text: &str) -> Self {
         let mut this = Self { bytes: Vec::with_capacity(text.len()), places: Vec::with_capacity(text.len()) };
         for (at, c) in text.char_indices() {
+            let at = u32::try_from(at).unwrap_or(u32::MAX);
             let c = narrow(c);
             if is_left_out(c) {
                 continue;
@@ -240,7 +241,7 @@ impl Plain {
 
     /// The mark with some of the text around it, if that tells it from the model's own.
     fn excerpt(&self, text: &str, mark: &Range<usize>) -> Option<Vec<u8>> {
-        let index = |at: usize| self.places.partition_point(|place| *place < at);
+        let index = |at: usize| self.places.partition_point(|place| (*place as usize) < at);
         let (start, end) = (index(mark.start), index(mark.end));
         let before = start.saturating_sub(BEFORE);
         let telling =
@@ -249,7 +250,7 @@ impl Plain {
             return None;
         }
         // Only so far is looked for the line's end: many marks may stand on one line.
-        let limit = self.places.get(end + BEHIND).copied().unwrap_or(text.len());
+        let limit = self.places.get(end + BEHIND).map_or(text.len(), |place| *place as usize);
         let below = text.get(mark.end..limit).unwrap_or_default();
         let blank = below.len() - below.trim_start_matches(is_left_out).len();
         let line = below.get(blank..).and_then(|below| below.find('\n'));

@@ -7,100 +7,162 @@ use super::{
     names::{Names, Own},
     repeats::Repeats,
 };
+use crate::json::{Repair, Repairs};
 
-/// The parts of a reply that stand below the markers of outputs, each with the output's index, in order. `required` tells of each
-/// output whether it must be there.
+/// What stands below the marker of an output.
+pub(super) struct Section<'t> {
+    /// The output's index.
+    pub(super) output: usize,
+    pub(super) value: Cow<'t, str>,
+    /// What is not as it was asked for in the markers around it.
+    pub(super) repairs: Repairs,
+}
+
+/// A marker of one of the task's fields. A reply may have one every few bytes, so it is small.
+struct Mark {
+    own: Own,
+    core: Range<u32>,
+    span: Range<u32>,
+    line: u32,
+    place: Place,
+    ends_line: bool,
+    repairs: Repairs,
+    counts: bool,
+}
+
+impl Mark {
+    /// `None` behind the first 4 GiB, where no reply goes on.
+    fn new(own: Own, is_name: bool, marker: &Marker<'_>) -> Option<Self> {
+        let small = |range: &Range<usize>| Some(range.start.try_into().ok()?..range.end.try_into().ok()?);
+        let mut repairs = Repairs::default();
+        if !is_name {
+            repairs.add(Repair::Name);
+        }
+        if !marker.is_plain {
+            repairs.add(Repair::Marker);
+        }
+        Some(Self {
+            own,
+            core: small(&marker.core)?,
+            span: small(&marker.span)?,
+            line: marker.line.try_into().ok()?,
+            place: marker.place,
+            ends_line: marker.ends_line,
+            repairs,
+            counts: false,
+        })
+    }
+
+    fn core(&self) -> Range<usize> {
+        self.core.start as usize..self.core.end as usize
+    }
+
+    fn span(&self) -> Range<usize> {
+        self.span.start as usize..self.span.end as usize
+    }
+}
+
+/// Gives the parts of a reply that stand below the markers of outputs, in order. `required` tells of each output whether it must be
+/// there.
 ///
 /// # Errors
 /// The index of an output whose markers all stand within lines, and there are several.
-pub(super) fn find<'t>(
+pub(super) fn each<'t>(
     text: &'t str,
     names: &Names,
     repeats: &Repeats,
     required: &[bool],
-) -> Result<Vec<(usize, Cow<'t, str>)>, usize> {
-    let own = marker::find(text).into_iter().filter_map(|marker| Some((names.find(marker.name)?, marker)));
-    let own: Vec<_> = own.filter(|(_, marker)| !repeats.has(&marker.core)).collect();
-    let counting = without_borrowed(counting(&own, required)?, text.len(), repeats);
-    let first = counting.first().map_or(text.len(), |(_, marker)| marker.span.start);
-    let mut in_block = text.get(..first).is_some_and(|before| fences(before).count() % 2 == 1);
-    let mut sections = Vec::new();
-    let mut ends =
-        own.iter().filter(|(own, marker)| *own == Own::Completed && marker.place == Place::Within).peekable();
-    for (at, (own, marker)) in counting.iter().enumerate() {
-        let end = counting.get(at + 1).map_or(text.len(), |(_, next)| next.span.start);
-        let part = |range: Range<usize>| text.get(range).unwrap_or_default();
+    mut take: impl FnMut(Section<'t>),
+) -> Result<(), usize> {
+    let mut marks = Vec::new();
+    marker::each(text, |marker| {
+        let known = names.find_as_written(marker.name);
+        let known = known.filter(|_| !repeats.has(&marker.core));
+        marks.extend(known.and_then(|(own, is_name)| Mark::new(own, is_name, &marker)));
+    });
+    choose(&mut marks, required)?;
+    leave_borrowed(&mut marks, text.len(), repeats);
+    let part = |range: Range<usize>| text.get(range).unwrap_or_default();
+    let mut counting = marks.iter().filter(|mark| mark.counts).peekable();
+    let first = counting.peek().map_or(text.len(), |mark| mark.span().start);
+    let mut in_block = fences(part(0..first)).count() % 2 == 1;
+    let is_end = |mark: &&Mark| mark.own == Own::Completed && mark.place == Place::Within;
+    let mut ends = marks.iter().filter(is_end).peekable();
+    while let Some(mark) = counting.next() {
+        let next = counting.peek();
+        let begin = mark.span().end;
+        let end = next.map_or(text.len(), |next| next.span().start);
+        let mut repairs = mark.repairs;
+        if let Some(next) = next.filter(|next| next.own == Own::Completed) {
+            repairs.extend(next.repairs);
+        }
         // An end marker on the value's last line.
         let mut value_end = end;
-        while let Some((_, completed)) = ends.next_if(|(_, completed)| completed.span.start < end) {
-            if completed.span.start >= marker.span.end && part(completed.span.end..end).trim().is_empty() {
-                value_end = value_end.min(completed.span.start);
+        while let Some(completed) = ends.next_if(|completed| completed.span().start < end) {
+            let Range { start, end: behind } = completed.span();
+            if start >= begin && part(behind..end).trim().is_empty() {
+                value_end = value_end.min(start);
+                repairs.extend(completed.repairs);
             }
         }
-        let mut value = part(marker.span.end..value_end);
+        let mut value = part(begin..value_end);
         if in_block {
+            repairs.add(Repair::Fence);
             (value, in_block) = within_block(value);
         }
-        if let Own::Output(index) = own {
-            let is_quoted = marker.place == Place::Item && part(marker.line..marker.core.start).contains('>');
+        if let Own::Output(output) = mark.own {
+            let is_quoted =
+                mark.place == Place::Item && part(mark.line as usize..mark.core().start).contains('>');
             let value = if is_quoted { unquoted(value) } else { Cow::Borrowed(value) };
-            sections.push((*index, value));
+            take(Section { output, value, repairs });
         }
     }
-    Ok(sections)
+    Ok(())
 }
 
-/// The markers that count: for each field those in the best place.
-fn counting<'m, 't>(
-    own: &'m [(Own, Marker<'t>)],
-    required: &[bool],
-) -> Result<Vec<&'m (Own, Marker<'t>)>, usize> {
+/// Decides which markers count: for each field those in the best place.
+fn choose(marks: &mut [Mark], required: &[bool]) -> Result<(), usize> {
     // Where all that must be there begins lines of its own, the form is plain, and what stands elsewhere is text.
     let mut lacks = required.to_vec();
-    for (own, _) in own.iter().filter(|(_, marker)| marker.place == Place::Start) {
-        if let Own::Output(index) = own {
-            lacks.get_mut(*index).into_iter().for_each(|lacks| *lacks = false);
+    for mark in marks.iter().filter(|mark| mark.place == Place::Start) {
+        if let Own::Output(index) = mark.own {
+            lacks.get_mut(index).into_iter().for_each(|lacks| *lacks = false);
         }
     }
     let is_plain = !lacks.contains(&true);
     // Lines that begin with a marker, and those that end with the end marker, may have more of them within.
-    let mut open_line = None;
     let mut closed_line = None;
-    let closing = own.iter().rev().map(|(own, marker)| {
-        if marker.ends_line && *own == Own::Completed {
-            closed_line = Some(marker.line);
+    for mark in marks.iter_mut().rev() {
+        if mark.ends_line && mark.own == Own::Completed {
+            closed_line = Some(mark.line);
         }
-        closed_line == Some(marker.line)
-    });
-    let mut is_closed: Vec<_> = closing.collect();
-    is_closed.reverse();
-    let candidates: Vec<_> = own
-        .iter()
-        .zip(is_closed)
-        .filter(|((own, marker), is_closed)| {
-            if marker.place != Place::Within {
-                open_line = Some(marker.line);
-            }
-            let is_in_line = open_line == Some(marker.line) || marker.ends_line || *is_closed;
-            match (own, marker.place) {
-                (Own::Input(_), place) => place == Place::Start,
-                (Own::Completed, Place::Within) => marker.ends_line,
-                (Own::Output(_), Place::Within) => {
-                    is_in_line && !is_plain || open_line == Some(marker.line) && *is_closed
-                }
-                (Own::Output(_), Place::Item) => !is_plain,
-                _ => true,
-            }
-        })
-        .map(|(one, _)| one)
-        .collect();
+        // For now, whether its line is one of the latter.
+        mark.counts = closed_line == Some(mark.line);
+    }
+    let mut open_line = None;
     let mut best: Vec<(Own, Place, usize)> = Vec::new();
-    for (own, marker) in &candidates {
-        match best.iter_mut().find(|(known, ..)| known == own) {
-            Some((_, place, count)) if marker.place == *place => *count += 1,
-            Some((_, place, count)) if marker.place < *place => (*place, *count) = (marker.place, 1),
+    for mark in marks.iter_mut() {
+        if mark.place != Place::Within {
+            open_line = Some(mark.line);
+        }
+        let (is_open, is_closed) = (open_line == Some(mark.line), mark.counts);
+        mark.counts = match (mark.own, mark.place) {
+            (Own::Input(_), place) => place == Place::Start,
+            (Own::Completed, Place::Within) => mark.ends_line,
+            (Own::Output(_), Place::Within) => {
+                (is_open || mark.ends_line || is_closed) && !is_plain || is_open && is_closed
+            }
+            (Own::Output(_), Place::Item) => !is_plain,
+            _ => true,
+        };
+        if !mark.counts {
+            continue;
+        }
+        match best.iter_mut().find(|(known, ..)| *known == mark.own) {
+            Some((_, place, count)) if mark.place == *place => *count += 1,
+            Some((_, place, count)) if mark.place < *place => (*place, *count) = (mark.place, 1),
             Some(_) => {}
-            None => best.push((*own, marker.place, 1)),
+            None => best.push((mark.own, mark.place, 1)),
         }
     }
     for (own, place, count) in &best {
@@ -108,39 +170,24 @@ fn counting<'m, 't>(
             return Err(*index);
         }
     }
-    let is_best = |(own, marker): &&(Own, Marker<'_>)| best.contains_place(*own, marker.place);
-    Ok(candidates.into_iter().filter(is_best).collect())
-}
-
-trait Best {
-    fn contains_place(&self, own: Own, place: Place) -> bool;
-}
-
-impl Best for Vec<(Own, Place, usize)> {
-    fn contains_place(&self, own: Own, place: Place) -> bool {
-        self.iter().any(|(known, best, _)| *known == own && *best == place)
+    for mark in marks {
+        mark.counts =
+            mark.counts && best.iter().any(|(own, place, _)| (*own, *place) == (mark.own, mark.place));
     }
+    Ok(())
 }
 
-/// The markers but those of outputs that may be an input's, with what may be another's below them.
-fn without_borrowed<'m, 't>(
-    mut markers: Vec<&'m (Own, Marker<'t>)>,
-    length: usize,
-    repeats: &Repeats,
-) -> Vec<&'m (Own, Marker<'t>)> {
+/// Leaves out the markers of outputs that may be an input's, with what may be another's below them.
+fn leave_borrowed(marks: &mut [Mark], length: usize, repeats: &Repeats) {
     let mut end = length;
-    let mut kept = Vec::with_capacity(markers.len());
-    while let Some(one) = markers.pop() {
-        let (own, marker) = one;
-        let is_output = matches!(own, Own::Output(_));
-        if is_output && repeats.has_bare(&marker.core) && repeats.is_doubtful(&(marker.span.end..end)) {
+    for mark in marks.iter_mut().rev().filter(|mark| mark.counts) {
+        let is_output = matches!(mark.own, Own::Output(_));
+        if is_output && repeats.has_bare(&mark.core()) && repeats.is_doubtful(&(mark.span().end..end)) {
+            mark.counts = false;
             continue;
         }
-        end = marker.span.start;
-        kept.push(one);
+        end = mark.span().start;
     }
-    kept.reverse();
-    kept
 }
 
 /// A value without the `>` of a quotation in which its marker stands too, if all of its lines have one.

@@ -1,6 +1,6 @@
 //! Tags `<name>`: how they are found, and kept out of values.
 
-use std::ops::Range;
+use std::{num::NonZeroU32, ops::Range};
 
 /// What a tag does.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,27 +39,50 @@ pub(super) fn find(text: &str) -> impl Iterator<Item = Tag<'_>> {
     })
 }
 
-/// For each tag of the kind [`Kind::Open`] that has an end of the same name, where in the list that stands. `group` tells which
-/// tags have the same name.
-pub(super) fn ends<'t, 'a: 't, G: Eq + std::hash::Hash>(
-    tags: impl Iterator<Item = (G, &'t Tag<'a>)>,
-) -> Vec<Option<usize>> {
-    let mut open = std::collections::HashMap::<G, Vec<usize>>::new();
-    let mut ends = Vec::new();
-    for (index, (group, tag)) in tags.enumerate() {
+/// For each tag of the kind [`Kind::Open`] that has an end of the same name, where in the list that stands. The number beside a
+/// kind tells which tags have the same name. Tags behind the first 2^32 have no end.
+pub(super) fn ends(tags: impl Iterator<Item = (usize, Kind)>) -> Ends {
+    // Until its end is found, an open tag has in its place the one of its name that was open before it, both counted from 1.
+    let mut ends: Vec<Option<NonZeroU32>> = Vec::with_capacity(tags.size_hint().0);
+    let mut open: Vec<Option<NonZeroU32>> = Vec::new();
+    let index = |number: NonZeroU32| number.get() as usize - 1;
+    for (name, kind) in tags {
+        let number = u32::try_from(ends.len() + 1).ok().and_then(NonZeroU32::new);
         ends.push(None);
-        match tag.kind {
-            Kind::Open => open.entry(group).or_default().push(index),
+        if open.len() <= name {
+            open.resize(name + 1, None);
+        }
+        let Some(last) = open.get_mut(name) else { continue };
+        match kind {
+            Kind::Open => {
+                if let (Some(slot), Some(number)) = (ends.last_mut(), number) {
+                    *slot = last.replace(number);
+                }
+            }
             Kind::Close => {
-                let begin = open.get_mut(&group).and_then(Vec::pop);
-                if let Some(end) = begin.and_then(|begin| ends.get_mut(begin)) {
-                    *end = Some(index);
+                if let Some(slot) = last.and_then(|begin| ends.get_mut(index(begin))) {
+                    *last = std::mem::replace(slot, number);
                 }
             }
             Kind::Empty => {}
         }
     }
-    ends
+    for mut last in open {
+        while let Some(slot) = last.and_then(|begin| ends.get_mut(index(begin))) {
+            last = slot.take();
+        }
+    }
+    Ends(ends)
+}
+
+/// Where each element ends.
+pub(super) struct Ends(Vec<Option<NonZeroU32>>);
+
+impl Ends {
+    /// The place of the tag that ends the one at this place.
+    pub(super) fn of(&self, at: usize) -> Option<usize> {
+        self.0.get(at).copied().flatten().map(|number| number.get() as usize - 1)
+    }
 }
 
 /// The tag with which the text begins, and its length. No `<` is inside of a tag, so that no text is looked at twice.
@@ -112,6 +135,11 @@ fn attribute(text: &str) -> Option<(&str, &str, &str)> {
         None => (!value.is_empty()).then_some(rest)?,
     };
     Some((name, value, behind))
+}
+
+/// The name of a whole tag.
+pub(super) fn name_of(tag: &str) -> &str {
+    split_name(tag.trim_start_matches(['<', '/'])).0
 }
 
 /// The name with which the text begins, which may be empty, and what stands behind it.

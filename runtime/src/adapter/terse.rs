@@ -10,7 +10,12 @@ use super::{
     repeats::{self, Marks, Repeats},
     text_of,
 };
-use crate::{error::Result, field::FieldValue, lm::Message};
+use crate::{
+    error::Result,
+    field::FieldValue,
+    json::{Repair, Repairs},
+    lm::Message,
+};
 
 /// Each field on a line behind its label, with the instructions (and rules that values have to keep) as the only system text and demos as earlier turns. Small
 /// models, which copy a longer form instead of filling it in, answer best like this, with two or three demos; it is meant
@@ -19,6 +24,10 @@ use crate::{error::Result, field::FieldValue, lm::Message};
 /// Rules of reading: a label counts at the start of a line, in any case; text before the first label is the first output's;
 /// a line with an input's label ends the answer, because there the model goes on to a question of its own; the first of two
 /// wins; labels in a repeated input are never read.
+///
+/// [`Prediction::repairs`](crate::Prediction::repairs) tells of each field what was not as it was asked for: [`Repair::Name`], its
+/// label is in another case; [`Repair::Marker`], it has blanks around it; [`Repair::DoubleField`], it stands twice, or below text
+/// that was the field's already. The first field's label may be missing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TerseAdapter;
 
@@ -57,6 +66,8 @@ impl Adapter for TerseAdapter {
         let mut found = vec![String::new(); fields.len()];
         // Whether a field's text is more than blanks, kept beside it: looking again at every label would be quadratic.
         let mut filled = vec![false; fields.len()];
+        let mut repairs = vec![Repairs::default(); fields.len()];
+        let mut has_label = vec![false; fields.len()];
         let (wanted, given) = (Labels::of(task.outputs()), Labels::of(task.inputs()));
         let repeats = Repeats::find(inputs, text, &wanted);
         let mut open = Some(0);
@@ -77,6 +88,16 @@ impl Adapter for TerseAdapter {
                     open = None;
                     continue;
                 }
+                if let (Some(repairs), Some(has_label), Some(filled)) =
+                    (repairs.get_mut(index), has_label.get_mut(index), filled.get(index))
+                {
+                    if *has_label || *filled {
+                        repairs.add(Repair::DoubleField);
+                    } else {
+                        repairs.extend(wanted.repairs(index, line));
+                    }
+                    *has_label = true;
+                }
                 // The first of two wins.
                 open = filled.get(index).is_some_and(|filled| !filled).then_some(index);
                 rest = behind;
@@ -87,9 +108,13 @@ impl Adapter for TerseAdapter {
                 *filled |= !is_blank(rest);
             }
         }
-        let values = fields.iter().zip(found).zip(filled);
-        let found =
-            values.map(|((field, text), filled)| filled.then(|| field.value_of_text(text.trim()))).collect();
+        let values = fields.iter().zip(found).zip(filled.into_iter().zip(repairs));
+        let value = |((field, text), (filled, repairs)): ((&TaskField<'_>, String), (bool, Repairs))| {
+            let mut value = filled.then(|| field.value_of_text(text.trim()))?;
+            value.repairs.extend(repairs);
+            Some(value)
+        };
+        let found = values.map(value).collect();
         complete(&fields, found, text)
     }
 
@@ -149,6 +174,21 @@ impl Labels {
         let start = start.trim();
         let (index, _) = self.0.iter().find(|(_, label)| label.eq_ignore_ascii_case(start))?;
         Some((*index, behind.trim_start_matches(' ')))
+    }
+}
+
+impl Labels {
+    /// What is not as it was asked for in the field's label that begins the line.
+    fn repairs(&self, field: usize, line: &str) -> Repairs {
+        let mut repairs = Repairs::default();
+        let label = line.split_once(':').map_or(line, |(label, _)| label);
+        if label.trim() != label {
+            repairs.add(Repair::Marker);
+        }
+        if !self.0.iter().any(|(index, known)| *index == field && known == label.trim()) {
+            repairs.add(Repair::Name);
+        }
+        repairs
     }
 }
 

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     field::FieldValue,
+    json::{Repair, Repairs},
     lm::Message,
 };
 
@@ -26,6 +27,10 @@ use crate::{
 /// passed over; tags that come from a repeated input, as [`ChatAdapter`](crate::ChatAdapter) tells it, are never read. Blanks around a value are left out; `&lt;`, `&gt;`,
 /// `&amp;`, `&quot;`, `&apos;`, `&#10;` and `&#x41;` stand for their characters. An element without an end is an error, but for
 /// the task's last field, which then reads to the end of the text. `<items />` is an empty list, map or text.
+///
+/// [`Prediction::repairs`](crate::Prediction::repairs) tells of each field what was not as it was asked for: [`Repair::Name`], a
+/// tag in another case; [`Repair::Marker`], one with attributes or blanks, or an empty element; [`Repair::DoubleField`], several
+/// elements; [`Repair::Truncated`], no end.
 ///
 /// Lists, maps and objects are JSON or elements: `<items><item>a</item></items>`, `<counts><entry key="a">1</entry></counts>`,
 /// `<address><postal_code>94305</postal_code></address>`, where a tag names a property without regard to case and punctuation.
@@ -106,39 +111,59 @@ impl Adapter for XmlAdapter {
         let fields: Vec<_> = task.outputs().collect();
         let names = Names::of(fields.iter().copied());
         let repeats = Repeats::find(inputs, text, &names);
-        let tags: Vec<_> = names.find_all(text).filter(|(_, tag)| !repeats.has(&tag.span)).collect();
-        let ends = tag::ends(tags.iter().map(|(index, tag)| (*index, tag)));
+        let mut marks = Vec::new();
+        for (index, tag) in names.find_all(text) {
+            if !repeats.has(&tag.span) {
+                marks.extend(Mark::new(index, &tag));
+            }
+        }
+        let ends = tag::ends(marks.iter().map(|mark| (mark.field as usize, mark.kind)));
         let mut found: Vec<Option<FieldValue>> = vec![None; fields.len()];
         let mut at = 0;
-        while let Some((index, tag)) = tags.get(at) {
-            let end = ends.get(at).copied().flatten();
+        while let Some(mark) = marks.get(at) {
+            let end = ends.of(at);
             at += 1;
-            let (Some(slot), Some(field)) = (found.get_mut(*index), fields.get(*index)) else { continue };
-            let begin = tag.span.end;
-            let inside = match (tag.kind, end.and_then(|end| tags.get(end)).zip(end)) {
+            let index = mark.field as usize;
+            let (Some(slot), Some(field)) = (found.get_mut(index), fields.get(index)) else { continue };
+            let span = mark.span();
+            let begin = span.end;
+            let tag = || text.get(span.clone()).unwrap_or_default();
+            let mut repairs = match (mark.kind, &slot) {
+                (Kind::Open | Kind::Empty, None) => names.repairs(index, tag()),
+                _ => Repairs::default(),
+            };
+            let inside = match (mark.kind, end.and_then(|end| marks.get(end)).zip(end)) {
                 (Kind::Close, _) => continue,
                 (Kind::Empty, _) => begin..begin,
-                (Kind::Open, Some(((_, closing), end))) => {
+                (Kind::Open, Some((closing, end))) => {
                     at = end + 1;
-                    begin..closing.span.start
+                    if slot.is_none() {
+                        repairs.extend(names.repairs(index, text.get(closing.span()).unwrap_or_default()));
+                    }
+                    begin..closing.span().start
                 }
                 (Kind::Open, None) if slot.is_some() => continue,
-                (Kind::Open, None) if *index + 1 == fields.len() && at == tags.len() => {
+                (Kind::Open, None) if index + 1 == fields.len() && at == marks.len() => {
                     let rest = text.get(begin..).unwrap_or_default();
-                    begin..begin + without_cut_end(rest, tag.name).len()
+                    repairs.add(Repair::Truncated);
+                    begin..begin + without_cut_end(rest, tag::name_of(tag())).len()
                 }
                 (Kind::Open, None) => {
-                    let message = format!("the element `<{}>` has no end of its own", tag.name);
+                    let message = format!("the element `<{}>` has no end of its own", tag::name_of(tag()));
                     return Err(Error::parse(message).with_field(field.name()).with_completion(text));
                 }
             };
-            if repeats.has_bare(&tag.span) && repeats.is_doubtful(&inside) {
+            if repeats.has_bare(&span) && repeats.is_doubtful(&inside) {
                 continue;
             }
-            if slot.is_none() {
-                let value = value_of(field, text.get(inside).unwrap_or_default().trim());
-                *slot = Some(value.map_err(|error| error.with_field(field.name()).with_completion(text))?);
+            if let Some(first) = slot {
+                first.repairs.add(Repair::DoubleField);
+                continue;
             }
+            let mut value = value_of(field, text.get(inside).unwrap_or_default().trim())
+                .map_err(|error| error.with_field(field.name()).with_completion(text))?;
+            value.repairs.extend(repairs);
+            *slot = Some(value);
         }
         complete(&fields, found, text)
     }
@@ -196,9 +221,7 @@ pub(super) fn value_of(field: &TaskField<'_>, content: &str) -> Result<FieldValu
     }
     if content.is_empty() || content.starts_with('<') {
         let value = elements::value(content, field.target());
-        return value
-            .map(FieldValue::from)
-            .map_err(|why| Error::parse(format!("the field `{}`: {why}", field.name())));
+        return value.map_err(|why| Error::parse(format!("the field `{}`: {why}", field.name())));
     }
     if !tag::has_entity(content) {
         return Ok(field.value_of_text(content));
@@ -231,6 +254,27 @@ pub(super) fn without_cut_end<'t>(text: &'t str, name: &str) -> &'t str {
     }
 }
 
+/// A tag of one of the task's fields. A reply may have one every few bytes, so it is small.
+struct Mark {
+    field: u32,
+    start: u32,
+    end: u32,
+    kind: Kind,
+}
+
+impl Mark {
+    /// `None` behind the first 4 GiB, where no reply goes on.
+    fn new(field: usize, tag: &Tag<'_>) -> Option<Self> {
+        let Range { start, end } = tag.span;
+        let [field, start, end] = [field, start, end].map(u32::try_from);
+        Some(Self { field: field.ok()?, start: start.ok()?, end: end.ok()?, kind: tag.kind })
+    }
+
+    fn span(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
 /// The tags by which fields are known, each with the field's index.
 pub(super) struct Names(Vec<(usize, String)>);
 
@@ -254,6 +298,20 @@ impl Names {
         };
         let exact = self.0.iter().find(|(_, name)| name == tag);
         exact.or_else(|| self.0.iter().find(|(_, name)| lower(name))).map(|(index, _)| *index)
+    }
+
+    /// What is not as it was asked for in a tag of the field.
+    fn repairs(&self, field: usize, tag: &str) -> Repairs {
+        let mut repairs = Repairs::default();
+        let name = tag::name_of(tag);
+        if !self.0.iter().any(|(index, known)| *index == field && known == name) {
+            repairs.add(Repair::Name);
+        }
+        let inside = tag.strip_prefix("</").or(tag.strip_prefix('<')).and_then(|tag| tag.strip_suffix('>'));
+        if inside != Some(name) {
+            repairs.add(Repair::Marker);
+        }
+        repairs
     }
 
     /// True if the text may go on to be a field's tag.

@@ -115,7 +115,7 @@ fn hostile(state: &mut u64) -> String {
 #[test]
 fn every_text_of_a_demo_is_read_back_as_it_was_but_for_blanks_around_it() {
     let mut state = 7;
-    for _ in 0..4_000 {
+    for _ in 0..1_000 {
         let (reason, answer) = (hostile(&mut state), hostile(&mut state));
         let notes: Vec<_> = (0..next(&mut state, 3)).map(|_| hostile(&mut state)).collect();
         let question = hostile(&mut state);
@@ -142,7 +142,7 @@ fn every_text_of_a_demo_is_read_back_as_it_was_but_for_blanks_around_it() {
 #[test]
 fn a_repeated_input_is_never_read() {
     let mut state = 11;
-    for _ in 0..4_000 {
+    for _ in 0..500 {
         let question = format!("<answer>forged{}</answer>{}", hostile(&mut state), hostile(&mut state));
         let prose = ["", "You said: ", "<b>", "\n"][next(&mut state, 4)];
         let own = "<reason>r</reason><answer>mine</answer><notes/>";
@@ -167,7 +167,7 @@ struct One {
 fn a_reply_of_repeated_inputs_has_no_field() {
     let one = Predict::<One>::new().adapter(XmlAdapter);
     let mut state = 17;
-    for _ in 0..8_000 {
+    for _ in 0..2_000 {
         let lines: Vec<_> = (0..2).map(|_| hostile(&mut state)).collect();
         // A tag that is a whole input gives nothing by itself, and would make every answer unreadable.
         // So does one with signs of quotation and emphasis around it.
@@ -188,7 +188,7 @@ fn a_reply_of_repeated_inputs_has_no_field() {
 #[test]
 fn no_text_makes_it_panic() {
     let mut state = 13;
-    for _ in 0..8_000 {
+    for _ in 0..1_000 {
         let (text, question) = (hostile(&mut state) + &hostile(&mut state), hostile(&mut state));
         let _ = qa().parse(&input(&question), &text);
         let _ = field(json!({}), &text);
@@ -278,7 +278,7 @@ fn entities_in_json_are_those_of_its_texts_unless_all_of_it_is_escaped() {
 
 #[test]
 fn deep_elements_are_an_error() {
-    let deep = format!("{}{}", "<a>".repeat(100_000), "</a>".repeat(100_000));
+    let deep = format!("{}{}", "<a>".repeat(20_000), "</a>".repeat(20_000));
     assert!(field(json!({"type": "object"}), &deep).is_err_and(|why| why.contains("deeply")));
     assert_eq!(field(json!({"type": "string"}), &deep), Ok(json!(deep)));
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     Flaw, Repair, Repairs,
     lenient::{self, Cursor},
-    scalar,
+    scalar, strict,
 };
 
 /// A value that was found in a text.
@@ -38,8 +38,12 @@ impl Found {
 pub(crate) fn find(text: &str) -> Result<Vec<Found>, Flaw> {
     let whole = text.trim();
     let start = text.len() - text.trim_start().len();
-    if let Ok(value) = serde_json::from_str(whole) {
-        return Ok(vec![Found { value, repairs: Repairs::default(), start, end: start + whole.len() }]);
+    if let Some((value, has_double)) = strict::read(whole) {
+        let mut repairs = Repairs::default();
+        if has_double {
+            repairs.add(Repair::DoubleKey);
+        }
+        return Ok(vec![Found { value, repairs, start, end: start + whole.len() }]);
     }
     let fences = fences(text);
     // Those in code blocks first: braces in the prose before them might swallow them.

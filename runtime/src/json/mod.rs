@@ -7,6 +7,7 @@ mod find;
 mod lenient;
 mod repair;
 mod scalar;
+mod strict;
 mod string;
 
 use std::fmt;

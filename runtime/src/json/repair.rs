@@ -48,7 +48,7 @@ repairs! {
     PythonLiteral: "Python literal",
     /// A number was written in another form, such as `1_000`, `.5` or `2.`.
     Number: "number in another form",
-    /// A key stood twice with the same value.
+    /// A key stood twice: with the same value or, in valid JSON, with another one, of which the last counts.
     DoubleKey: "key twice",
     /// A blank that JSON does not know.
     Blank: "other blank",
@@ -62,8 +62,18 @@ repairs! {
     ListOfOne: "value for a list",
     /// A list or an object stood between quotes.
     JsonInText: "JSON as text",
-    /// The text ended before the value did.
+    /// The text ended before the value did, or before the tag that ends it.
     Truncated: "cut off",
+    /// The field's marker, tag or label was written in another form than the plain one: indented, emphasised, spaced, full-width,
+    /// in a list or heading, with attributes, or with other text on its line.
+    Marker: "marker in another form",
+    /// The answer gave the field more than once. The first counts, and of a marker the first with something below it.
+    DoubleField: "field twice",
+    /// An object had a key that is none of its fields, and was passed over.
+    UnknownKey: "unknown key",
+    /// U+FFFD stands in the value, which is how a character that was lost is written, such as half of a pair of surrogates in the
+    /// provider's answer.
+    LostCharacter: "lost character",
 }
 
 /// A set of [`Repair`]s.

@@ -15,6 +15,7 @@ mod constraints;
 mod constraints_of_types;
 mod constraints_page;
 mod critic;
+mod flags;
 mod history;
 mod history_bounds;
 mod history_print;

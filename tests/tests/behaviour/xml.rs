@@ -241,15 +241,15 @@ async fn what_was_mended_is_told() {
 
 #[test]
 fn long_hostile_replies_are_read_in_one_pass() {
-    // Anything quadratic would take minutes.
+    // Anything quadratic would take many times as long; `runtime/benches/reading.rs` measures longer ones.
     for piece in ["<comment>", "<comment a='", "<", "&#1", "<item>", "<a b=c "] {
-        let text = piece.repeat(1_000_000 / piece.len());
+        let text = piece.repeat(100_000 / piece.len());
         let _ = read(&text);
         let _ = read(&format!("<comment>{text}</comment><points>1</points>"));
         let _ = read(&format!("<comment/><points>1</points><tags>{text}</tags>"));
         let _ = judge().parse(&passages(&[&text]), &text);
     }
-    let items = "<item>a</item>".repeat(70_000);
+    let items = "<item>a</item>".repeat(10_000);
     let output = read(&format!("<comment/><points>1</points><tags>{items}</tags>")).unwrap();
-    assert_eq!(output.tags.len(), 70_000);
+    assert_eq!(output.tags.len(), 10_000);
 }
