@@ -1,10 +1,16 @@
 //! The one error type: opaque, with predicates, and with everything that is known about the failure.
 
+mod rate_limit;
+
 use std::{any::Any, fmt, ops::Deref, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
-use crate::{lm::Usage, rollout::Rollout, trace::Trace};
+use crate::{
+    lm::{RateLimit, Usage},
+    rollout::Rollout,
+    trace::Trace,
+};
 
 /// The result of everything in karat that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -37,6 +43,7 @@ struct Inner {
     outputs: Vec<(&'static str, Value)>,
     status: Option<u16>,
     retry_after: Option<Duration>,
+    rate_limit: Option<RateLimit>,
     rollouts: Arc<[Rollout]>,
     run: Option<Arc<(Trace, Usage)>>,
     source: Option<Cause>,
@@ -130,6 +137,7 @@ impl Error {
             outputs: Vec::new(),
             status: None,
             retry_after: None,
+            rate_limit: None,
             rollouts: Arc::new([]),
             run: None,
             source: None,

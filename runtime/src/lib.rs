@@ -37,7 +37,10 @@ pub use self::{
     field::{Bound, CheckOutcome, Field, FieldRole, FieldType, FieldValue, Reader, Rules, Writer},
     history::History,
     json::{Repair, Repairs},
-    lm::{BoxFuture, CallHistory, HistoryEntry, LanguageModel, Lm, Reply, ScriptedLm, Usage, configure},
+    lm::{
+        BoxFuture, CallHistory, HistoryEntry, LanguageModel, Limits, Lm, Pool, Reply, ScriptedLm, Usage,
+        configure,
+    },
     module::{
         BoxModule, Frozen, Module, Node, Param, Parameter, Site, SubModule, SubModules, Traverse, Walker,
         WalkerMut,

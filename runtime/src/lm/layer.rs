@@ -59,6 +59,8 @@ pub trait Layer: Send + Sync + 'static {
 /// the order in which they were added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
+    /// Limits of the endpoint: each request that is sent takes its own place under them.
+    Limits,
     /// The user's own.
     Own,
 }

@@ -2,11 +2,16 @@
 
 mod chat_completions;
 mod delta;
+mod fallback;
 mod history;
 mod layer;
+mod limits;
+mod member;
 mod message;
+mod pool;
 mod prices;
 mod provider;
+mod rate_limit;
 mod request;
 mod schema;
 mod scripted;
@@ -34,8 +39,11 @@ pub use self::{
     delta::{Delta, DeltaPart, Tell},
     history::{CallHistory, Caller, CallerId, HistoryEntry},
     layer::Layer,
+    limits::Limits,
     message::{Message, Prompt, Role},
+    pool::Pool,
     prices::{Cost, Price, Prices},
+    rate_limit::{Allowance, RateLimit},
     request::{Completion, Config, Finish, Request, Response, ResponseFormat, Takes, Usage},
     schema::AnswerSchema,
     scripted::{Reply, ScriptedLm},
@@ -369,6 +377,8 @@ impl Lm {
         }
         request.config = self.inner.config.overridden_by(&request.config);
         self.warn_once_of_equal_rollouts(&request.config);
+        let caller = caller.or_else(|| request.caller.take());
+        request.caller.clone_from(&caller);
         let call = Call::new(self.inner.log.as_deref(), caller, request);
         let model = self.inner.layers.around(&self.inner.model);
         let answer = match tell {

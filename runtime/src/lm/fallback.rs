@@ -1,0 +1,1 @@
+//! Fallback: another model is asked when one fails.

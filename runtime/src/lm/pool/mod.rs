@@ -1,0 +1,4 @@
+//! Pool.
+/// Pool.
+#[derive(Debug)]
+pub struct Pool;
