@@ -12,6 +12,9 @@ const USUAL: f64 = 60.0;
 /// The longest that the server's word is taken for; then it is looked at anew.
 const LONGEST: f64 = 86_400.0;
 
+/// The step of tokio's timer.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// Sums of fractions fall short of whole numbers by less.
 const SMALL: f64 = 1e-6;
 
@@ -56,7 +59,8 @@ impl Learned {
         self.at = now;
         let lacks = (amount as f64).min(self.limit) - self.level;
         let wait = Duration::try_from_secs_f64((lacks / self.rate).min(LONGEST));
-        (lacks > SMALL).then(|| now + wait.unwrap_or(Duration::from_secs(1)))
+        // A wait that rounds to nothing would be none, and nothing would come meanwhile.
+        (lacks > SMALL).then(|| now + wait.unwrap_or_default().max(SHORTEST))
     }
 
     pub(super) fn spend(&mut self, amount: u64) {
