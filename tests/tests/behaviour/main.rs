@@ -18,6 +18,7 @@ mod history_print;
 mod isolation;
 mod lenient;
 mod limits;
+mod limits_learned;
 mod modules;
 mod nesting;
 mod outside;

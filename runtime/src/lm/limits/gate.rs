@@ -107,7 +107,7 @@ impl State {
                 bells.extend(self.queue.first().filter(|_| is_other).map(|first| first.turn.clone()));
                 return None;
             }
-            let Some(waiter) = self.queue.pop() else { return None };
+            let waiter = self.queue.pop()?;
             self.in_flight += 1;
             self.went += 1;
             self.requests.spend(self.went, 1, now);
