@@ -335,3 +335,26 @@ async fn a_refused_request_gives_its_tokens_back_and_a_panicking_one_its_place()
     assert!(panicking.await.unwrap_err().is_panic());
     assert_eq!(limits.in_flight(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn many_threads_that_give_up_at_any_moment_leave_nothing_behind() {
+    let watched = Watched::new(ScriptedLm::computed(|_| Reply::text("x").delay(millis(1))));
+    let limits = Limits::new().concurrency(5);
+    let lm = watched.lm().without_history().limits(limits.clone());
+    let calls: Vec<_> = (0..2000_u64)
+        .map(|i| {
+            let lm = lm.clone();
+            let caller = Caller::new("me", CallerId::unique());
+            tokio::spawn(async move {
+                let call = lm.complete_for(caller, hi("x"));
+                tokio::time::timeout(Duration::from_micros(i * 7919 % 50_000), call).await.is_ok()
+            })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap();
+    }
+    assert_eq!((limits.in_flight(), limits.waiting(), watched.in_flight()), (0, 0, 0));
+    assert!(watched.most_in_flight() <= 5);
+    lm.complete(hi("x")).await.unwrap();
+}
