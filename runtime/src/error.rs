@@ -1,5 +1,6 @@
 //! The one error type: opaque, with predicates, and with everything that is known about the failure.
 
+mod rate_limit;
 mod retry;
 
 use std::{any::Any, fmt, ops::Deref, sync::Arc, time::Duration};
@@ -7,7 +8,11 @@ use std::{any::Any, fmt, ops::Deref, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{lm::Usage, rollout::Rollout, trace::Trace};
+use crate::{
+    lm::{RateLimit, Usage},
+    rollout::Rollout,
+    trace::Trace,
+};
 
 /// The result of everything in karat that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -42,6 +47,7 @@ struct Inner {
     retry_after: Option<Duration>,
     should_retry: Option<bool>,
     attempts: u32,
+    rate_limit: Option<RateLimit>,
     rollouts: Arc<[Rollout]>,
     run: Option<Arc<(Trace, Usage)>>,
     source: Option<Cause>,
@@ -138,6 +144,7 @@ impl Error {
             retry_after: None,
             should_retry: None,
             attempts: 1,
+            rate_limit: None,
             rollouts: Arc::new([]),
             run: None,
             source: None,

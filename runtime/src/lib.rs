@@ -38,8 +38,8 @@ pub use self::{
     history::History,
     json::{Repair, Repairs},
     lm::{
-        BoxFuture, Cache, CallHistory, HistoryEntry, LanguageModel, Lm, Replay, Reply, Retry, ScriptedLm,
-        Timeouts, Usage, configure,
+        BoxFuture, Cache, CallHistory, HistoryEntry, LanguageModel, Limits, Lm, Pool, Replay, Reply, Retry,
+        ScriptedLm, Timeouts, Usage, configure,
     },
     module::{
         BoxModule, Frozen, Module, Node, Param, Parameter, Site, SubModule, SubModules, Traverse, Walker,

@@ -8,6 +8,8 @@ mod connection;
 mod environment;
 #[path = "wire/faults.rs"]
 mod faults;
+#[path = "wire/limits.rs"]
+mod limits;
 mod log;
 #[path = "wire/retry.rs"]
 mod retry;

@@ -61,6 +61,8 @@ pub trait Layer: Send + Sync + 'static {
 pub(super) enum Place {
     /// Writes down what is sent and what comes back.
     Record,
+    /// Limits of the endpoint: each request that is sent takes its own place under them.
+    Limits,
     /// Retries and the deadline.
     Retry,
     /// Answers from what was answered before.

@@ -3,11 +3,16 @@
 mod cache;
 mod chat_completions;
 mod delta;
+mod fallback;
 mod history;
 mod layer;
+mod limits;
+mod member;
 mod message;
+mod pool;
 mod prices;
 mod provider;
+mod rate_limit;
 mod record;
 mod request;
 mod retry;
@@ -39,8 +44,11 @@ pub use self::{
     delta::{Delta, DeltaPart, Tell},
     history::{CallHistory, Caller, CallerId, HistoryEntry},
     layer::Layer,
+    limits::Limits,
     message::{Message, Prompt, Role},
+    pool::Pool,
     prices::{Cost, Price, Prices},
+    rate_limit::{Allowance, RateLimit},
     record::Replay,
     request::{Completion, Config, Finish, Request, Response, ResponseFormat, Takes, Usage},
     retry::Retry,
@@ -388,6 +396,8 @@ impl Lm {
         }
         request.config = self.inner.config.overridden_by(&request.config);
         self.warn_once_of_equal_rollouts(&request.config);
+        let caller = caller.or_else(|| request.caller.take());
+        request.caller.clone_from(&caller);
         let call = Call::new(self.inner.log.as_deref(), caller, request);
         let model = self.inner.layers.around(&self.inner.model);
         let answer = match tell {

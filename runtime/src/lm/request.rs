@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, ops::AddAssign};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Cost, cache::CacheUse, message::Prompt, schema::AnswerSchema};
+use super::{Caller, Cost, RateLimit, cache::CacheUse, message::Prompt, schema::AnswerSchema};
 
 /// How to generate. Every value is optional; what is absent is left to the provider.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -115,8 +115,8 @@ pub enum Takes {
     Not,
 }
 
-/// One request to a [`LanguageModel`](crate::LanguageModel).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One request to a [`LanguageModel`](crate::LanguageModel). Two are equal if they ask the same, whoever asks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Request {
     /// What is said.
     pub prompt: Prompt,
@@ -126,12 +126,22 @@ pub struct Request {
     /// What form the answer shall have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_format: Option<ResponseFormat>,
+    /// Who asks, so that [`Limits`](super::Limits) are fair between callers. [`Lm`](super::Lm) sets it; it is never sent nor written.
+    #[serde(skip)]
+    pub caller: Option<Caller>,
+}
+
+impl PartialEq for Request {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { prompt, config, response_format, caller: _ } = self;
+        *prompt == other.prompt && *config == other.config && *response_format == other.response_format
+    }
 }
 
 impl Request {
     /// A request of messages alone.
     pub fn new(prompt: impl Into<Prompt>) -> Self {
-        Self { prompt: prompt.into(), config: Config::default(), response_format: None }
+        Self { prompt: prompt.into(), config: Config::default(), response_format: None, caller: None }
     }
 }
 
@@ -185,6 +195,9 @@ pub struct Response {
     /// The model that answered, as it calls itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// What the server said of its limits. It is of the moment, so it is not written with the rest.
+    #[serde(skip)]
+    pub rate_limit: Option<RateLimit>,
 }
 
 /// Calls and tokens spent.

@@ -174,7 +174,7 @@ impl Reply {
             completion_tokens: completions.iter().map(|completion| words(&completion.text)).sum(),
             ..Usage::default()
         });
-        Ok(Response { completions, usage, model: None })
+        Ok(Response { completions, usage, ..Response::default() })
     }
 }
 

@@ -345,7 +345,7 @@ impl Call<'_> {
         let mut is_lower = false;
         loop {
             let Rung { index, mode, response_format, is_strict } = rung;
-            let request = Request { prompt: prompt.clone(), config: self.config(), response_format };
+            let request = Request { config: self.config(), response_format, ..Request::new(prompt.clone()) };
             let start = tokio::time::Instant::now();
             // Counted when it is sent, so that a call that is dropped on the wire is counted too; its tokens are not known.
             if let Some(tracer) = self.predictor.tracer() {

@@ -35,7 +35,7 @@ async fn no_control_character_reaches_the_terminal() {
         }
     }
     let response =
-        Response { completions: vec![completion; 2], model: Some(hostile.into()), usage: Usage::default() };
+        Response { completions: vec![completion; 2], model: Some(hostile.into()), ..Response::default() };
     let lm = Lm::custom(Hostile(response, hostile.into())).param(hostile, 1);
     for lm in [lm.clone(), lm.clone().seed(1)] {
         let mut request = hi(hostile);

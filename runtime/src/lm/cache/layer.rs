@@ -175,6 +175,8 @@ pub(super) fn cached(response: &Response) -> Response {
         completions: response.completions.clone(),
         usage: Usage { calls: 1, cached_calls: 1, ..Usage::default() },
         model: response.model.clone(),
+        // What a server said of its limits then is no news.
+        rate_limit: None,
     }
 }
 

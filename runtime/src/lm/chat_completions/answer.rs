@@ -91,6 +91,7 @@ pub(super) fn response(call: &Call<'_>, reply: &Reply, answer: Answer, asked: us
             completions,
             usage: usage(&answer.usage),
             model: answer.model.as_str().map(str::to_owned),
+            rate_limit: None,
         }),
     }
 }

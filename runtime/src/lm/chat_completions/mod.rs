@@ -4,6 +4,7 @@ mod answer;
 mod body;
 mod endpoint;
 mod excerpt;
+mod rate_limit;
 mod retry_after;
 mod sse;
 mod status;
@@ -80,13 +81,18 @@ impl ChatCompletions {
         let opened = transport::post(&call, body).await?;
         tracing::debug!(model = self.name(), host = call.endpoint.host, status = opened.status, "answered");
         let asked = body::asked(request);
-        match (opened.status, tell) {
+        let rate_limit = rate_limit::read(&opened.headers);
+        let outcome = match (opened.status, tell) {
             (200..=299, Some(tell)) if answer::is_event_stream(&opened.headers) => {
                 stream::read(&call, opened, asked, tell).await
             }
             // Some servers answer in one piece whatever they are asked.
             (200..=299, _) => answer::read(&call, &opened.reply(&call).await?, asked),
             _ => Err(status::refused(&call, &opened.reply(&call).await?)),
+        };
+        match outcome {
+            Ok(response) => Ok(Response { rate_limit, ..response }),
+            Err(error) => Err(rate_limit.into_iter().fold(error, Error::with_rate_limit)),
         }
     }
 }

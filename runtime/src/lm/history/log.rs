@@ -209,6 +209,7 @@ fn cut(entry: HistoryEntry, most_bytes: usize) -> HistoryEntry {
             completions: response.completions.iter().map(completion).collect(),
             usage: response.usage,
             model: response.model.clone(),
+            rate_limit: response.rate_limit,
         })),
         Outcome::Failed(error) => Outcome::Failed(error.map_texts(short)),
         Outcome::Cancelled => Outcome::Cancelled,

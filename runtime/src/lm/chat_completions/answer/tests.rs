@@ -47,7 +47,10 @@ fn a_whole_answer_is_read() {
         ..Usage::default()
     };
     let completions = vec![Completion { finish: Finish::Length, ..Completion::new("hi") }];
-    assert_eq!(response.unwrap(), Response { completions, usage, model: Some("x-2".into()) });
+    assert_eq!(
+        response.unwrap(),
+        Response { completions, usage, model: Some("x-2".into()), rate_limit: None }
+    );
 }
 
 #[test]

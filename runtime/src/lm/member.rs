@@ -1,0 +1,91 @@
+//! What fallbacks and pools have in common: they ask other LMs, each with all that is set on it.
+
+use std::sync::Arc;
+
+use super::{LanguageModel, Lm, Request, Response, ResponseFormat, Takes, Tell};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Asks a member, with the request's config over its own.
+pub(super) async fn ask(lm: &Lm, request: &Request, tell: Option<&mut Tell<'_>>) -> Result<Response> {
+    let mut response = Arc::unwrap_or_clone(lm.send(None, request.clone(), tell).await?);
+    response.model.get_or_insert_with(|| lm.name().to_owned());
+    response.usage.calls = response.usage.calls.max(1);
+    Ok(response)
+}
+
+/// `pool(a, b)`.
+pub(super) fn name(what: &str, members: &[Lm]) -> String {
+    let names: Vec<_> = members.iter().map(Lm::name).collect();
+    format!("{what}({})", names.join(", "))
+}
+
+/// The identities of all.
+pub(super) fn identities(members: &[Lm]) -> Vec<String> {
+    members.iter().map(|lm| lm.inner.model.identity()).collect()
+}
+
+/// What all of them take: whoever answers, the form holds.
+pub(super) fn takes(members: &[Lm], format: &ResponseFormat) -> Takes {
+    let each: Vec<_> = members.iter().map(|lm| lm.takes(format)).collect();
+    let weakest = [Takes::Not, Takes::Loosely].into_iter().find(|takes| each.contains(takes));
+    weakest.unwrap_or(Takes::Strictly)
+}
+
+/// Makes an LM of several; the mistake of having none of them is told at the first call.
+pub(super) fn several(what: &str, members: &[Lm], model: impl LanguageModel) -> Lm {
+    let mut lm = Lm::custom(model);
+    if members.is_empty() {
+        let mistake = Error::config(format!("a {what} of no LMs can answer nothing: give it at least one"));
+        Arc::make_mut(&mut lm.inner).mistake = Some(mistake);
+    }
+    lm
+}
+
+/// True if the fault is the endpoint's, or that of what the program may do there, so that another one may well answer.
+pub(super) fn is_of_endpoint(error: &Error) -> bool {
+    use ErrorKind::*;
+    matches!(
+        error.kind(),
+        Connect
+            | Tls
+            | Timeout
+            | Server
+            | BadResponse
+            | TooLarge
+            | RateLimited
+            | Quota
+            | Auth
+            | MissingKey
+            | UnknownModel
+    )
+}
+
+/// True if the same request may pass at the same endpoint later.
+fn passes(error: &Error) -> bool {
+    use ErrorKind::*;
+    matches!(error.kind(), Connect | Timeout | Server | RateLimited)
+}
+
+/// The calls that failed attempts have cost: one each, but where there was no key to send.
+pub(super) fn calls(errors: &[(&str, Error)]) -> u64 {
+    let sent = errors.iter().filter(|(_, error)| error.kind() != ErrorKind::MissingKey);
+    sent.map(|(_, error)| u64::from(error.attempts())).sum()
+}
+
+/// One error of all: of the kind of the first one that may pass, so that the call is tried again, else of the last one's.
+pub(super) fn all_failed(name: &str, mut errors: Vec<(&str, Error)>) -> Error {
+    if errors.len() < 2 {
+        let alone = errors.pop().map(|(_, error)| error);
+        return alone.unwrap_or_else(|| Error::config(format!("`{name}` has no LM to ask")));
+    }
+    let texts: Vec<_> =
+        errors.iter().enumerate().map(|(i, (_, error))| format!("({}) {error}", i + 1)).collect();
+    let message = format!("`{name}`: all {} of those asked failed: {}", errors.len(), texts.join("; "));
+    let wait =
+        errors.iter().filter(|(_, error)| passes(error)).filter_map(|(_, error)| error.retry_after()).min();
+    let at = errors.iter().position(|(_, error)| passes(error)).unwrap_or(errors.len() - 1);
+    let (_, chosen) = errors.swap_remove(at);
+    let error = Error::new(chosen.kind(), message);
+    let error = chosen.status().into_iter().fold(error, Error::with_status);
+    wait.into_iter().fold(error, Error::with_retry_after).with_source(chosen)
+}

@@ -1,0 +1,161 @@
+//! Limits that the server tells. All in virtual time.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use karat::{
+    Error, ErrorKind, LanguageModel, Limits, Lm,
+    lm::{Allowance, Layer, RateLimit, Request, Response},
+};
+use tokio::time::Instant;
+
+use crate::support::hi;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A model that says of its limits what a function of the request's number says.
+struct Telling<F>(Mutex<usize>, F);
+
+impl<F: Fn(usize) -> Result<RateLimit, Error> + Send + Sync + 'static> LanguageModel for Telling<F> {
+    fn name(&self) -> &str {
+        "telling"
+    }
+    fn complete<'a>(&'a self, _: &'a Request) -> karat::BoxFuture<'a, karat::Result<Response>> {
+        let mut number = self.0.lock().unwrap();
+        *number += 1;
+        let told = (self.1)(*number);
+        Box::pin(async {
+            let completions = vec![karat::lm::Completion::new("x")];
+            Ok(Response { completions, rate_limit: Some(told?), ..Response::default() })
+        })
+    }
+}
+
+fn telling(tell: impl Fn(usize) -> Result<RateLimit, Error> + Send + Sync + 'static) -> Lm {
+    Lm::custom(Telling(Mutex::new(0), tell))
+}
+
+fn requests(limit: u64, remaining: u64, reset: Duration) -> RateLimit {
+    let requests = Allowance { limit: Some(limit), remaining: Some(remaining), reset: Some(reset) };
+    RateLimit { requests, ..RateLimit::default() }
+}
+
+async fn together(lm: &Lm, count: usize) {
+    let calls = (0..count).map(|_| {
+        let lm = lm.clone();
+        tokio::spawn(async move { lm.complete(hi("x")).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap().unwrap();
+    }
+}
+
+/// When each of so many calls, one after another, was answered; in seconds.
+async fn answered(lm: &Lm, count: usize) -> Vec<u64> {
+    let start = Instant::now();
+    let mut times = Vec::new();
+    for _ in 0..count {
+        let _ = lm.complete(hi("x")).await;
+        times.push(start.elapsed().as_secs());
+    }
+    times
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_server_has_left_is_learned_and_kept() {
+    // As a server of 60 a minute says it, of which two are left.
+    let told = |_| Ok(requests(60, 2, SECOND * 58));
+    let limits = Limits::new();
+    let once = telling(move |number| if number == 1 { told(1) } else { Ok(RateLimit::default()) });
+    let lm = once.limits(limits.clone());
+    // Two that are left, then one a second: 58 come back in 58 s.
+    assert_eq!(answered(&lm, 6).await, [0, 0, 0, 1, 2, 3]);
+    assert_eq!(limits.told(), Some(RateLimit::default()));
+
+    // Who does not want it does not get it.
+    assert_eq!(answered(&telling(told).limits(Limits::new().learn(false)), 6).await, [0; 6]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_on_their_way_count_against_what_the_server_had_left() {
+    // Each answer says that one is left; all are on their way when the first one is answered.
+    let lm = telling(|_| Ok(requests(10, 1, SECOND * 90)));
+    let lm = lm.layer(Delay(SECOND)).limits(Limits::new());
+    let start = Instant::now();
+    together(&lm, 1).await;
+    let at = || start.elapsed().as_secs();
+    // The last answer says: one left, and one more in ten seconds each.
+    let (a, b, c) = tokio::join!(lm.complete(hi("a")), async { (lm.complete(hi("b")).await, at()) }, async {
+        (lm.complete(hi("c")).await, at())
+    });
+    assert!(a.is_ok() && b.0.is_ok() && c.0.is_ok());
+    // `a` goes at once. Its answer again leaves one, for `b`, and then `c` has to wait ten seconds or for `b`'s answer.
+    assert!(b.1 <= 12 && c.1 >= b.1, "{} {}", b.1, c.1);
+}
+
+/// Answers later.
+struct Delay(Duration);
+
+impl Layer for Delay {
+    fn layer(&self, inner: Arc<dyn LanguageModel>) -> Arc<dyn LanguageModel> {
+        Arc::new(Delayed(inner, self.0))
+    }
+}
+
+struct Delayed(Arc<dyn LanguageModel>, Duration);
+
+impl LanguageModel for Delayed {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+    fn complete<'a>(&'a self, request: &'a Request) -> karat::BoxFuture<'a, karat::Result<Response>> {
+        Box::pin(async {
+            tokio::time::sleep(self.1).await;
+            self.0.complete(request).await
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn odd_words_of_a_server_stop_nothing_for_ever() {
+    for allowance in [
+        Allowance::default(),
+        Allowance { limit: Some(0), remaining: Some(0), reset: Some(Duration::ZERO) },
+        Allowance { limit: Some(5), remaining: None, reset: Some(SECOND) },
+        Allowance { limit: None, remaining: Some(0), reset: Some(SECOND) },
+        Allowance { limit: Some(1), remaining: Some(u64::MAX), reset: Some(Duration::MAX) },
+        Allowance { limit: Some(u64::MAX), remaining: Some(0), reset: Some(Duration::MAX) },
+        Allowance { limit: Some(10), remaining: Some(0), reset: None },
+        Allowance { limit: Some(10), remaining: Some(0), reset: Some(Duration::ZERO) },
+    ] {
+        let told = RateLimit { requests: allowance, tokens: allowance };
+        let lm = telling(move |_| Ok(told)).limits(Limits::new());
+        let times = answered(&lm, 4).await;
+        assert!(times[3] <= 3 * 86_400, "{allowance:?}: {times:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_wait_for_as_long_as_the_server_asked() {
+    let lm = telling(|number| match number {
+        1 => Err(Error::new(ErrorKind::RateLimited, "slow down").with_retry_after(SECOND * 7)),
+        _ => Ok(RateLimit::default()),
+    });
+    let lm = lm.limits(Limits::new());
+    assert!(lm.complete(hi("x")).await.unwrap_err().is_rate_limited());
+    let start = Instant::now();
+    together(&lm, 5).await;
+    assert_eq!(start.elapsed(), SECOND * 7);
+    // Not for ever, whatever a server says.
+    let lm = telling(|number| match number {
+        1 => Err(Error::new(ErrorKind::RateLimited, "go away").with_retry_after(Duration::MAX)),
+        _ => Ok(RateLimit::default()),
+    });
+    let lm = lm.limits(Limits::new());
+    let _ = lm.complete(hi("x")).await;
+    let start = Instant::now();
+    together(&lm, 5).await;
+    assert_eq!(start.elapsed(), SECOND * 300);
+}
