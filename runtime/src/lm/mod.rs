@@ -11,6 +11,7 @@ mod request;
 mod schema;
 mod scripted;
 mod structured;
+mod told;
 
 use std::{
     fmt,
@@ -23,6 +24,7 @@ use std::{
 };
 
 use serde_json::{Map, Value};
+use tracing::Instrument;
 
 use self::{
     chat_completions::ChatCompletions,
@@ -40,7 +42,10 @@ pub use self::{
     schema::AnswerSchema,
     scripted::{Reply, ScriptedLm},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    telemetry,
+};
 
 /// A boxed future that may move between threads; what the methods of object-safe traits return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -147,6 +152,8 @@ struct Inner {
     warned_of_temperature: Arc<AtomicBool>,
     /// The calls so far, shared with all clones; `None` where no history is wanted.
     log: Option<Arc<Log>>,
+    /// Whether prompts and completions go to the spans.
+    records_content: bool,
 }
 
 impl Lm {
@@ -185,6 +192,7 @@ impl Lm {
             mistake: None,
             warned_of_temperature: Arc::default(),
             log,
+            records_content: false,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -371,9 +379,10 @@ impl Lm {
         self.warn_once_of_equal_rollouts(&request.config);
         let call = Call::new(self.inner.log.as_deref(), caller, request);
         let model = self.inner.layers.around(&self.inner.model);
+        let span = telemetry::lm(self, call.request(), tell.is_some());
         let answer = match tell {
-            Some(tell) => model.stream(call.request(), tell).await,
-            None => model.complete(call.request()).await,
+            Some(tell) => model.stream(call.request(), tell).instrument(span.get()).await,
+            None => model.complete(call.request()).instrument(span.get()).await,
         };
         let outcome = answer.and_then(|mut response| {
             if response.completions.is_empty() {
@@ -385,6 +394,7 @@ impl Lm {
             }
             Ok(Arc::new(response))
         });
+        span.end_lm(self, &outcome);
         call.end(&outcome);
         outcome
     }
