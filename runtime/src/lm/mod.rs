@@ -381,9 +381,10 @@ impl Lm {
         let model = self.inner.layers.around(&self.inner.model);
         let span = telemetry::lm(self, call.request(), tell.is_some());
         let answer = match tell {
-            Some(tell) => model.stream(call.request(), tell).instrument(span.get()).await,
-            None => model.complete(call.request()).instrument(span.get()).await,
+            Some(tell) => model.stream(call.request(), tell),
+            None => model.complete(call.request()),
         };
+        let answer = if span.is_heard() { answer.instrument(span.get()).await } else { answer.await };
         let outcome = answer.and_then(|mut response| {
             if response.completions.is_empty() {
                 let message = format!("the model `{}` returned no completion", self.name());

@@ -46,7 +46,10 @@ pub(super) struct Answer {
 pub(super) async fn run(predictor: &Predictor, given: Given, accept: Accept<'_>) -> Result<Usage> {
     let mut calls = Vec::new();
     let span = telemetry::predictor(|| predictor.path(), predictor.state.layout.signature);
-    let outcome = pin!(attempt(predictor, &given, accept, &mut calls)).instrument(span.get()).await;
+    let outcome = {
+        let run = pin!(attempt(predictor, &given, accept, &mut calls));
+        if span.is_heard() { run.instrument(span.get()).await } else { run.await }
+    };
     span.end(outcome.as_ref().err());
     let outcome = outcome.map_err(|error| error.with_predictor(predictor.path()));
     let usage = calls.iter().map(|call| call.usage).sum();
