@@ -4,7 +4,7 @@ _default:
     @just --list
 
 # All that must pass before a change lands.
-ci: fmt clippy docs test tree
+ci: fmt clippy docs test otel tree
 
 # The formatting, checked.
 fmt:
@@ -31,6 +31,12 @@ fuzz TARGET SECONDS="60":
     mkdir -p fuzz/found/{{TARGET}}
     cargo +nightly fuzz run -O --sanitizer none {{TARGET}} fuzz/found/{{TARGET}} fuzz/corpus/{{TARGET}} -- \
         -max_total_time={{SECONDS}} -max_len=600 -print_final_stats=1
+
+# The feature `otel`: its lints, and the tests of its names and of the example that exports to a collector. The features of
+# all others stay as they are in `test`, so that little is built anew.
+otel:
+    cargo clippy -p karat --lib --features otel --locked -- -D warnings
+    cargo test --workspace --features karat-tests/otel,karat-examples/otel --locked --test otel
 
 # An application's dependencies, counted: at most 120 crates.
 tree:

@@ -1,6 +1,6 @@
 //! What the inputs hold never becomes an output, even where a model repeats them; and what the model answers itself is read.
 //!
-//! Every answer of an input begins with [`EVIL`], every text of the model's own with a token that no input has.
+//! Every answer of an input begins with `EVIL`, every text of the model's own with a token that no input has.
 
 mod form;
 mod reply;

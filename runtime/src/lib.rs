@@ -21,6 +21,7 @@ mod rollout;
 mod signature;
 mod state;
 mod stream;
+mod telemetry;
 mod text;
 mod trace;
 

@@ -1,6 +1,6 @@
 //! Rewards: how good a prediction is, told by a closure, a `#[reward] fn`, or a type that may ask an LM.
 
-use std::{fmt, future::Future, ops::Deref, sync::Arc};
+use std::{any::type_name, fmt, future::Future, ops::Deref, sync::Arc};
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -219,6 +219,9 @@ trait Erased<I, O>: Send + Sync {
         prediction: &'a Prediction<O>,
         tracer: &'a Tracer,
     ) -> BoxFuture<'a, Result<Score>>;
+
+    /// The name of the function or type, with its path.
+    fn rule(&self) -> &'static str;
 }
 
 struct OfType<R>(R);
@@ -247,6 +250,10 @@ impl<I: Sync + 'static, O: Sync + 'static, R: Reward<I, O>> Erased<I, O> for OfT
             })
         })
     }
+
+    fn rule(&self) -> &'static str {
+        type_name::<R>()
+    }
 }
 
 impl<I, O, F, R> Erased<I, O> for OfFn<F>
@@ -264,6 +271,10 @@ where
     ) -> BoxFuture<'a, Result<Score>> {
         Box::pin(async move { (self.0)(input, prediction).into_score() })
     }
+
+    fn rule(&self) -> &'static str {
+        type_name::<F>()
+    }
 }
 
 impl<I: Sync + 'static, O: Sync + 'static> BoxReward<I, O> {
@@ -277,6 +288,11 @@ impl<I: Sync + 'static, O: Sync + 'static> BoxReward<I, O> {
         reward: impl Fn(&I, &Prediction<O>) -> R + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(OfFn(reward)))
+    }
+
+    /// The name of its function or type, with its path.
+    pub(crate) fn rule(&self) -> &'static str {
+        self.0.rule()
     }
 
     /// How good the prediction is; what LM calls it takes are counted by the tracer.

@@ -256,7 +256,9 @@ impl Marks for Begun<'_> {
     }
 
     fn is_piece(&self, text: &str) -> bool {
-        begins_answer(self.0, text)
+        // The beginning of an object alone begins every answer of the model's own too.
+        let is_told = |(before, _): (&str, &str)| before.contains(char::is_alphanumeric);
+        begins_answer(self.0, text) || Braces.is_piece(text) && text.rsplit_once('{').is_some_and(is_told)
     }
 }
 

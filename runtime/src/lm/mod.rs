@@ -21,6 +21,7 @@ mod scripted;
 mod secret;
 mod structured;
 mod timeouts;
+mod told;
 mod waiting;
 mod written;
 
@@ -35,6 +36,7 @@ use std::{
 };
 
 use serde_json::{Map, Value};
+use tracing::Instrument;
 
 #[doc(hidden)]
 pub use self::chat_completions::read_body;
@@ -63,7 +65,10 @@ use self::{
     provider::Provider,
     retry::Policy,
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    telemetry,
+};
 
 /// A boxed future that may move between threads; what the methods of object-safe traits return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -172,6 +177,8 @@ struct Inner {
     warned_of_temperature: Arc<AtomicBool>,
     /// The calls so far, shared with all clones; `None` where no history is wanted.
     log: Option<Arc<Log>>,
+    /// Whether prompts and completions go to the spans.
+    records_content: bool,
 }
 
 impl Lm {
@@ -212,6 +219,7 @@ impl Lm {
             mistake: None,
             warned_of_temperature: Arc::default(),
             log,
+            records_content: false,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -400,10 +408,12 @@ impl Lm {
         request.caller.clone_from(&caller);
         let call = Call::new(self.inner.log.as_deref(), caller, request);
         let model = self.inner.layers.around(&self.inner.model);
+        let span = telemetry::lm(self, call.request(), tell.is_some());
         let answer = match tell {
-            Some(tell) => model.stream(call.request(), tell).await,
-            None => model.complete(call.request()).await,
+            Some(tell) => model.stream(call.request(), tell),
+            None => model.complete(call.request()),
         };
+        let answer = if span.is_heard() { answer.instrument(span.get()).await } else { answer.await };
         let outcome = answer.and_then(|mut response| {
             if response.completions.is_empty() {
                 let message = format!("the model `{}` returned no completion", self.name());
@@ -414,6 +424,7 @@ impl Lm {
             }
             Ok(Arc::new(response))
         });
+        span.end_lm(self, &outcome);
         call.end(&outcome);
         outcome
     }

@@ -161,6 +161,18 @@ pub enum Finish {
     Other(String),
 }
 
+impl Finish {
+    /// The word for it, as OpenAI's API and OpenTelemetry's conventions have it.
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+            Self::ContentFilter => "content_filter",
+            Self::Other(other) => other,
+        }
+    }
+}
+
 /// One completion of a response.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Completion {

@@ -74,8 +74,10 @@ impl<M: Module> Module for Frozen<M> {
     type Input = M::Input;
     type Output = M::Output;
 
+    const HAS_SPAN: bool = false;
+
     async fn forward(&self, input: M::Input) -> Result<Prediction<M::Output>> {
-        self.0.forward(input).await
+        super::forward(&self.0, input).await
     }
 
     fn source(&self) -> Option<&'static str> {

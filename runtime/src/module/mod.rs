@@ -12,6 +12,7 @@ mod traverse;
 use std::{collections::HashSet, fmt::Debug, future::Future, io, path::Path, sync::Arc};
 
 use self::lm::one_lm;
+pub(crate) use self::run::forward;
 pub use self::{
     boxed::BoxModule,
     frozen::Frozen,
@@ -91,6 +92,10 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// Whatever the author returns; an error of a predictor names its path.
     fn forward(&self, input: Self::Input) -> impl Future<Output = Result<Prediction<Self::Output>>> + Send;
 
+    // Whether it is told as a span of its own. Not a predictor, which has one, nor what hands all on to another module.
+    #[doc(hidden)]
+    const HAS_SPAN: bool = true;
+
     /// The source text of the block that defines [`forward`](Module::forward), kept at compile time; `None` where the module
     /// was not written with `#[module]`.
     fn source(&self) -> Option<&'static str> {
@@ -107,7 +112,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     fn call(&self, input: Self::Input) -> impl Future<Output = Result<Prediction<Self::Output>>> + Send {
         async move {
             if self.tracer().is_some() {
-                return self.forward(input).await;
+                return run::forward(self, input).await;
             }
             let tracer = Tracer::new();
             run::traced(&self.traced(&tracer), &tracer, input).await

@@ -153,9 +153,8 @@ impl Paths {
             }
             match self.find(&name) {
                 Some(path) => drop(hints.insert(path.to_owned(), text.to_owned())),
-                None => {
-                    tracing::warn!(name, text, "the critic advised a predictor that the module does not have")
-                }
+                // Name and text are a model's words, which are for nobody's log.
+                None => tracing::warn!("the critic advised a predictor that the module does not have"),
             }
         }
         hints

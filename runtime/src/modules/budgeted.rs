@@ -1,6 +1,6 @@
 //! A module with a bound on what one call of it may spend.
 
-use crate::{Budget, Module, Prediction, Result, Tracer, Traverse, Walker, WalkerMut};
+use crate::{Budget, Module, Prediction, Result, Tracer, Traverse, Walker, WalkerMut, module::forward};
 
 /// A module of which each call may spend no more than a [`Budget`], whatever runs below it: predictors, nested wrappers, rewards,
 /// advice. What [`Module::budget`] gives.
@@ -53,10 +53,12 @@ impl<M: Module> Module for Budgeted<M> {
     type Input = M::Input;
     type Output = M::Output;
 
+    const HAS_SPAN: bool = false;
+
     async fn forward(&self, input: M::Input) -> Result<Prediction<M::Output>> {
         let outer = self.module.tracer().cloned().unwrap_or_else(Tracer::new);
         let tracer = outer.child_within(self.budget);
-        let outcome = self.module.traced(&tracer).forward(input).await;
+        let outcome = forward(&self.module.traced(&tracer), input).await;
         outer.append(&tracer.trace());
         outcome
     }

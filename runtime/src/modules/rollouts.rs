@@ -1,13 +1,16 @@
 //! What `BestOfN` and `Refine` share: how a rollout is set up, run and judged, and how the best one is chosen.
 
-use std::{cmp::Ordering, collections::BTreeMap, fmt::Debug, panic::AssertUnwindSafe};
+use std::{cmp::Ordering, collections::BTreeMap, fmt::Debug, panic::AssertUnwindSafe, pin::pin};
 
 use futures_util::{FutureExt, future};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::judged::{Judged, Settings};
 use crate::{
     Advice, Error, ErrorKind, Field, Module, Prediction, Predictor, Result, Rollout, Score, Stop, Tracer,
+    module::forward,
+    telemetry::{self, Open},
     text::shortened,
 };
 
@@ -152,22 +155,43 @@ impl<'a, M: Module> Rollouts<'a, M> {
     /// Runs the copy and judges what it gives. A panic in either is a failure of this rollout alone.
     pub(super) async fn run(&self, ready: Ready<M>) -> Ended<M::Output> {
         let Ready { copy, started } = ready;
-        let outcome = async {
-            // Inside of a block of its own, since a `forward` written by hand may panic before there is a future.
-            let forward = AssertUnwindSafe(async { copy.forward(self.input.clone()).await });
-            let prediction = forward
-                .catch_unwind()
-                .await
-                .unwrap_or_else(|panic| Err(Error::from_panic("the module", panic)))?;
-            let prediction = prediction.with_usage(started.tracer.usage()).with_trace(started.tracer.trace());
-            let judge = started.tracer.child();
-            let evaluate = self.judged.reward.evaluate(self.input, &prediction, &judge);
-            let score = AssertUnwindSafe(evaluate).catch_unwind().await;
-            let score = score.unwrap_or_else(|panic| Err(Error::from_panic("the reward", panic)))?;
-            Ok((prediction, score))
-        };
-        Ended { outcome: outcome.await, started }
+        let span = telemetry::rollout(started.index, started.rollout_id);
+        let outcome = pin!(self.judge(&copy, &started, &span)).instrument(span.get()).await;
+        span.end(outcome.as_ref().err());
+        Ended { outcome, started }
     }
+
+    async fn judge(
+        &self,
+        copy: &M,
+        started: &Started,
+        span: &Open,
+    ) -> Result<(Prediction<M::Output>, Score)> {
+        // Inside of a block of its own, since a `forward` written by hand may panic before there is a future.
+        let forward = AssertUnwindSafe(async { forward(copy, self.input.clone()).await });
+        let prediction = forward
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|panic| Err(Error::from_panic("the module", panic)))?;
+        let prediction = prediction.with_usage(started.tracer.usage()).with_trace(started.tracer.trace());
+        let judge = started.tracer.child();
+        let Judged { reward, settings, .. } = self.judged;
+        let reward_span = telemetry::reward(reward.rule());
+        let evaluate = AssertUnwindSafe(reward.evaluate(self.input, &prediction, &judge)).catch_unwind();
+        let score = evaluate.instrument(reward_span.get()).await;
+        let score = score.unwrap_or_else(|panic| Err(Error::from_panic("the reward", panic)));
+        let passed =
+            score.as_ref().ok().and_then(|score| settings.threshold.map(|_| settings.passes(score.value())));
+        let with_feedback = reward_span.is_heard() && records_content(copy);
+        reward_span.end_reward(span, reward.rule(), &score, passed, with_feedback);
+        Ok((prediction, score?))
+    }
+}
+
+/// True if what one of the module's LMs writes may be recorded; then so may what is said about it.
+fn records_content<M: Module>(module: &M) -> bool {
+    let predictors = module.all_predictors();
+    predictors.iter().any(|(_, predictor)| predictor.resolve_lm().is_ok_and(|lm| lm.records_content()))
 }
 
 /// An id that other starts hardly ever come near, the same in every process: the finalizer of SplitMix64 (Steele, Lea, Flood:

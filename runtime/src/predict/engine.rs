@@ -2,11 +2,13 @@
 //! all signatures.
 
 use std::{
+    pin::pin,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use serde_json::Value;
+use tracing::Instrument;
 
 use super::{
     live::Live,
@@ -21,6 +23,7 @@ use crate::{
     lm::{Completion, Config, Finish, Lm, Message, Prompt, Request, Response, ResponseFormat, Takes, Usage},
     prediction::Reading,
     signature::{Layout, Slot},
+    telemetry,
     text::shortened,
     trace::{CallRecord, Step},
 };
@@ -42,7 +45,12 @@ pub(super) struct Answer {
 /// run that is dropped midway is counted as far as known.
 pub(super) async fn run(predictor: &Predictor, given: Given, accept: Accept<'_>) -> Result<Usage> {
     let mut calls = Vec::new();
-    let outcome = attempt(predictor, &given, accept, &mut calls).await;
+    let span = telemetry::predictor(|| predictor.path(), predictor.state.layout.signature);
+    let outcome = {
+        let run = pin!(attempt(predictor, &given, accept, &mut calls));
+        if span.is_heard() { run.instrument(span.get()).await } else { run.await }
+    };
+    span.end(outcome.as_ref().err());
     let outcome = outcome.map_err(|error| error.with_predictor(predictor.path()));
     let usage = calls.iter().map(|call| call.usage).sum();
     let (outputs, error) = match &outcome {

@@ -284,6 +284,8 @@ impl<S: Signature> Module for Predict<S> {
     type Input = S::Input;
     type Output = S::Output;
 
+    const HAS_SPAN: bool = false;
+
     async fn forward(&self, input: S::Input) -> Result<Prediction<S::Output>> {
         self.forward_with(input, &[]).await
     }

@@ -24,6 +24,21 @@ impl Endpoint {
 }
 
 impl ChatCompletions {
+    /// Host and port; `None` where no request can be made.
+    pub(crate) fn server(&self) -> Option<(String, u16)> {
+        let url = self.endpoint(|var| std::env::var(var).ok()).ok()?.url;
+        Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
+    }
+
+    /// The text with stars in place of the API key.
+    pub(crate) fn without_key(&self, text: String) -> String {
+        let key = self.endpoint(|var| std::env::var(var).ok()).ok().and_then(|endpoint| endpoint.key);
+        match key {
+            Some(key) if text.contains(key.expose_secret()) => text.replace(key.expose_secret(), "***"),
+            _ => text,
+        }
+    }
+
     /// # Errors
     /// [`is_config`](Error::is_config): an address that cannot be used, or no key where the provider needs one.
     pub(super) fn endpoint(&self, env: impl Fn(&str) -> Option<String>) -> Result<Endpoint> {

@@ -1,0 +1,186 @@
+//! What a run tells `tracing`: a span for each module, predictor, LM call, rollout and reward. How spans and fields are called
+//! stands in `plain` or, with the feature `otel`, in `otel`.
+//!
+//! Where nobody listens nothing is formatted: values are worked out inside of the macros, which ask first.
+
+mod content;
+#[cfg(feature = "otel")]
+mod conventions;
+#[cfg(feature = "otel")]
+mod otel;
+#[cfg(not(feature = "otel"))]
+mod plain;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::{any::type_name, sync::Arc, thread};
+
+use tracing::Span;
+
+#[cfg(feature = "otel")]
+use self::otel as form;
+#[cfg(not(feature = "otel"))]
+use self::plain as form;
+use self::words::{Snake, TypeName};
+use crate::{
+    error::Error,
+    lm::{Lm, Request, Response, ResponseFormat},
+    module::Module,
+    reward::Score,
+};
+
+/// The targets by which a subscriber tells them apart.
+mod target {
+    pub(super) const MODULE: &str = "karat::module";
+    pub(super) const PREDICTOR: &str = "karat::predictor";
+    pub(super) const LM: &str = "karat::lm";
+    pub(super) const ROLLOUT: &str = "karat::rollout";
+    pub(super) const REWARD: &str = "karat::reward";
+}
+
+/// A span that waits for its outcome. One that is dropped without it is marked as cancelled, or as failed by a panic.
+#[derive(Debug)]
+pub(crate) struct Open(Span);
+
+/// What an LM call's span knows when it begins.
+struct Asked<'a> {
+    provider: &'a str,
+    model: &'a str,
+    server: Option<(String, u16)>,
+    request: &'a Request,
+    is_stream: bool,
+}
+
+impl Asked<'_> {
+    /// What form the answer shall have.
+    fn format(&self) -> &'static str {
+        match self.request.response_format {
+            None => "text",
+            Some(ResponseFormat::JsonObject | ResponseFormat::JsonSchema { .. }) => "json",
+        }
+    }
+}
+
+/// A reward's outcome, to be recorded.
+struct Judged<'a> {
+    score: Option<&'a Score>,
+    passed: Option<bool>,
+    /// Only where content is recorded.
+    feedback: Option<&'a str>,
+    error: Option<&'a Error>,
+}
+
+/// A run of a module.
+pub(crate) fn module<M: Module>() -> Open {
+    Open(if M::HAS_SPAN { form::module(TypeName(type_name::<M>())) } else { Span::none() })
+}
+
+/// A run of a predictor.
+pub(crate) fn predictor(path: impl FnOnce() -> Arc<str>, signature: &'static str) -> Open {
+    Open(if is_on() { form::predictor(&path(), signature) } else { Span::none() })
+}
+
+/// A call of an LM, with all that its layers do.
+pub(crate) fn lm(lm: &Lm, request: &Request, is_stream: bool) -> Open {
+    if !is_on() {
+        return Open(Span::none());
+    }
+    let (provider, model) = lm.provider_and_model();
+    let span = form::lm(&Asked { provider, model, server: lm.server(), request, is_stream });
+    if lm.records_content() && !span.is_disabled() {
+        form::record_prompt(&span, &lm.without_key(content::prompt(&request.prompt)));
+    }
+    Open(span)
+}
+
+/// A rollout: its module's run and its reward.
+pub(crate) fn rollout(index: usize, id: u64) -> Open {
+    Open(form::rollout(index, id))
+}
+
+/// A reward at work; `rule` is the name of its type.
+pub(crate) fn reward(rule: &'static str) -> Open {
+    Open(form::reward(rule))
+}
+
+/// False where no subscriber could want a span: one look at a number.
+fn is_on() -> bool {
+    tracing::level_enabled!(tracing::Level::INFO)
+}
+
+impl Open {
+    /// The span, to be entered.
+    pub(crate) fn get(&self) -> Span {
+        self.0.clone()
+    }
+
+    /// False where nobody listens.
+    pub(crate) fn is_heard(&self) -> bool {
+        !self.0.is_disabled()
+    }
+
+    /// Records how it ended.
+    pub(crate) fn end(self, error: Option<&Error>) {
+        self.finish(|span| {
+            if let Some(error) = error {
+                form::record_error(span, &kind(error));
+            }
+        });
+    }
+
+    /// Records what an LM answered.
+    pub(crate) fn end_lm(self, lm: &Lm, outcome: &Result<Arc<Response>, Error>) {
+        self.finish(|span| match outcome {
+            Ok(response) => {
+                form::record_response(span, response);
+                if lm.records_content() {
+                    form::record_completion(span, &lm.without_key(content::completions(response)));
+                }
+            }
+            Err(error) => form::record_error(span, &kind(error)),
+        });
+    }
+
+    /// Records what a reward said of the rollout around it. `passed`: whether it reached the threshold, if there is one.
+    pub(crate) fn end_reward(
+        self,
+        rollout: &Open,
+        rule: &'static str,
+        outcome: &Result<Score, Error>,
+        passed: Option<bool>,
+        with_feedback: bool,
+    ) {
+        self.finish(|span| {
+            let score = outcome.as_ref().ok();
+            let feedback = score.and_then(Score::feedback).filter(|_| with_feedback);
+            let error = outcome.as_ref().err();
+            form::record_score(span, &rollout.0, rule, &Judged { score, passed, feedback, error });
+        });
+    }
+
+    fn finish(mut self, record: impl FnOnce(&Span)) {
+        // What is left behind has nothing to tell when it is dropped.
+        let span = std::mem::replace(&mut self.0, Span::none());
+        if !span.is_disabled() {
+            record(&span);
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.0.is_disabled() {
+            return;
+        }
+        match thread::panicking() {
+            true => form::record_error(&self.0, "panic"),
+            false => form::record_cancelled(&self.0),
+        }
+    }
+}
+
+/// The error's kind in the words of a field. Never its message, which may hold what a model wrote.
+fn kind(error: &Error) -> String {
+    Snake(&format!("{:?}", error.kind())).to_string()
+}

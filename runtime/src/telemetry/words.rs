@@ -1,0 +1,43 @@
+//! How names of Rust become names in spans.
+
+use std::fmt::{self, Write};
+
+/// The name of a type without the paths in it: `BestOfN<Rag>`.
+#[derive(Clone, Copy)]
+pub(super) struct TypeName(pub(super) &'static str);
+
+impl fmt::Display for TypeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_of_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+        for piece in self.0.split_inclusive(|c| !is_of_path(c)) {
+            let name = piece.trim_end_matches(|c| !is_of_path(c));
+            f.write_str(name.rsplit("::").next().unwrap_or(name))?;
+            f.write_str(piece.strip_prefix(name).unwrap_or_default())?;
+        }
+        Ok(())
+    }
+}
+
+/// The name of a reward's function or type; `reward` for a closure.
+pub(super) fn rule(type_name: &'static str) -> &'static str {
+    let name = type_name.split('<').next().unwrap_or(type_name);
+    match name.rsplit("::").next() {
+        Some(last) if !last.is_empty() && last.chars().all(|c| c.is_alphanumeric() || c == '_') => last,
+        _ => "reward",
+    }
+}
+
+/// `RateLimited` as `rate_limited`.
+pub(super) struct Snake<'a>(pub(super) &'a str);
+
+impl fmt::Display for Snake<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, c) in self.0.chars().enumerate() {
+            if c.is_uppercase() && index > 0 {
+                f.write_char('_')?;
+            }
+            c.to_lowercase().try_for_each(|c| f.write_char(c))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,236 @@
+//! A subscriber that keeps the spans of a test, and a program for it to look at.
+
+#![allow(dead_code, reason = "each of the two tests uses its part")]
+
+use std::{
+    collections::BTreeMap,
+    fmt::{Debug, Write},
+    sync::{Arc, Mutex},
+};
+
+use karat::{
+    ChainOfThought, Lm, Module, Predict, Prediction, Reasoned, Reply, Result, ScriptedLm, lm::Usage, module,
+    signature,
+};
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+    subscriber::DefaultGuard,
+};
+use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt, registry::LookupSpan};
+
+/// A span or an event that was told.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub name: String,
+    pub target: String,
+    pub level: Level,
+    pub fields: BTreeMap<String, String>,
+    pub parent: Option<usize>,
+    pub is_event: bool,
+    pub is_closed: bool,
+}
+
+impl Told {
+    /// A field's value as text; empty if there is none.
+    pub fn get(&self, field: &str) -> &str {
+        self.fields.get(field).map_or("", String::as_str)
+    }
+}
+
+/// What was told in this thread since it was made.
+#[derive(Clone, Default)]
+pub struct Spans(Arc<Mutex<Vec<Told>>>);
+
+impl Spans {
+    /// Listens to this thread until the guard is dropped.
+    pub fn listen() -> (Self, DefaultGuard) {
+        let spans = Self::default();
+        let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.clone()));
+        (spans, guard)
+    }
+
+    /// All of karat, in the order in which it began.
+    pub fn all(&self) -> Vec<Told> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// Those of this name.
+    pub fn named(&self, name: &str) -> Vec<Told> {
+        self.all().into_iter().filter(|told| told.name == name).collect()
+    }
+
+    /// Every field's value.
+    pub fn text(&self) -> String {
+        format!("{:?}", self.all())
+    }
+
+    /// One line per span and event, indented below its parent, with these fields.
+    pub fn tree(&self, fields: &[&str]) -> String {
+        let all = self.all();
+        let mut text = String::new();
+        write_tree(&mut text, &all, None, 0, fields);
+        text
+    }
+}
+
+fn write_tree(text: &mut String, all: &[Told], parent: Option<usize>, depth: usize, fields: &[&str]) {
+    for (index, told) in all.iter().enumerate().filter(|(_, told)| told.parent == parent) {
+        write!(text, "{:indent$}{}", "", told.name, indent = depth * 2).unwrap();
+        for field in fields.iter().filter_map(|field| told.fields.get(*field)) {
+            write!(text, " {field}").unwrap();
+        }
+        text.push('\n');
+        write_tree(text, all, Some(index), depth + 1, fields);
+    }
+}
+
+/// The place of a span in the list.
+struct Place(usize);
+
+struct Fields<'a>(&'a mut BTreeMap<String, String>);
+
+impl Visit for Fields<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().into(), value.into());
+    }
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.insert(field.name().into(), format!("{value:?}"));
+    }
+}
+
+impl Spans {
+    fn push(&self, told: Told) -> usize {
+        let mut all = self.0.lock().unwrap();
+        all.push(told);
+        all.len() - 1
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let span = context.span(id).unwrap();
+        let mut fields = BTreeMap::new();
+        attributes.record(&mut Fields(&mut fields));
+        let place = self.push(Told {
+            name: span.name().into(),
+            target: span.metadata().target().into(),
+            level: *span.metadata().level(),
+            fields,
+            parent: span.parent().and_then(|parent| Some(parent.extensions().get::<Place>()?.0)),
+            is_event: false,
+            is_closed: false,
+        });
+        span.extensions_mut().insert(Place(place));
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let place = context.span(id).unwrap().extensions().get::<Place>().unwrap().0;
+        values.record(&mut Fields(&mut self.0.lock().unwrap()[place].fields));
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut fields = BTreeMap::new();
+        event.record(&mut Fields(&mut fields));
+        if event.metadata().target().starts_with("karat") {
+            self.push(Told {
+                name: fields.get("message").cloned().unwrap_or_default(),
+                target: event.metadata().target().into(),
+                level: *event.metadata().level(),
+                fields,
+                parent: context.event_span(event).and_then(|span| Some(span.extensions().get::<Place>()?.0)),
+                is_event: true,
+                is_closed: true,
+            });
+        }
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        let place = context.span(&id).unwrap().extensions().get::<Place>().unwrap().0;
+        self.0.lock().unwrap()[place].is_closed = true;
+    }
+}
+
+/// Answer the question.
+#[signature]
+pub struct Qa {
+    #[input]
+    pub question: String,
+    #[output]
+    pub answer: String,
+}
+
+/// Write a search query.
+#[signature]
+pub struct MakeQuery {
+    #[input]
+    pub question: String,
+    #[output]
+    pub query: String,
+}
+
+/// First a query, then an answer to it.
+#[module]
+pub struct TwoSteps {
+    pub query: Predict<MakeQuery>,
+    pub answer: ChainOfThought<Qa>,
+}
+
+#[module]
+impl TwoSteps {
+    async fn forward(&self, input: QaInput) -> Result<Prediction<Reasoned<QaOutput>>> {
+        let query = self.query.call(MakeQueryInput { question: input.question }).await?;
+        self.answer.call(QaInput { question: query.into_inner().query }).await
+    }
+}
+
+/// Two predictors of one signature, asked at the same moment.
+#[module]
+pub struct Twins {
+    pub left: Predict<Qa>,
+    pub right: Predict<Qa>,
+}
+
+#[module]
+impl Twins {
+    async fn forward(&self, input: QaInput) -> Result<Prediction<String>> {
+        let (left, right) = tokio::join!(self.left.call(input.clone()), self.right.call(input));
+        Ok(Prediction::new(format!("{}{}", left?.answer, right?.answer)))
+    }
+}
+
+/// What nobody may find in a span unless content is asked for.
+pub const SECRETS: [&str; 4] = ["the-question", "the-thought", "the-answer", "the-query"];
+
+pub fn ask() -> QaInput {
+    QaInput { question: "the-question".into() }
+}
+
+/// An LM that answers both steps.
+pub fn script() -> ScriptedLm {
+    ScriptedLm::computed(|request| {
+        let wants_query =
+            request.prompt.iter().next().is_some_and(|system| system.content.contains("- `query`"));
+        let reply = match wants_query {
+            true => Reply::fields([("query", "the-query")]),
+            false => Reply::fields([("reasoning", "the-thought"), ("answer", "the-answer")]),
+        };
+        let usage = Usage {
+            calls: 1,
+            prompt_tokens: 100,
+            completion_tokens: 20,
+            cached_tokens: 64,
+            reasoning_tokens: 7,
+            ..Usage::default()
+        };
+        reply.usage(usage)
+    })
+    .named("acme/parrot-1")
+}
+
+pub fn two_steps(lm: &Lm) -> TwoSteps {
+    let mut steps = TwoSteps { query: Predict::new(), answer: ChainOfThought::new() };
+    steps.set_lm(lm);
+    steps
+}
