@@ -13,6 +13,7 @@ pub mod lenient;
 pub mod reasoning;
 pub mod round_trip;
 pub mod state;
+pub mod streaming;
 pub mod valid;
 
 /// A check and its name, which is that of its fuzz target and of its folder in `fuzz/corpus`.
@@ -33,4 +34,5 @@ pub const TARGETS: &[Target] = &[
     ("state", state::check),
     ("reasoning", reasoning::check),
     ("body", body::check),
+    ("stream", streaming::check),
 ];

@@ -62,10 +62,6 @@ impl<'a> MarkerFollow<'a> {
     }
 
     fn text(&mut self, text: &str, tell: &mut dyn FnMut(Followed<'_>)) {
-        // A block of code may stand around the whole reply, and its end is none of a value.
-        if self.is_before && text.contains("```") {
-            self.is_lost = true;
-        }
         let Some(index) = self.open else { return };
         let Some(Text { text: all, trimmed, is_told }) = self.texts.get_mut(index) else { return };
         all.push_str(text);
@@ -105,6 +101,9 @@ impl<'a> MarkerFollow<'a> {
             At::LineStart if !is_end && (marker::is_blank(char) || marker::is_emphasis(char)) => {}
             At::Line if marker::is_opening(char) => self.place = At::Marker { from: 0, begins_line: false },
             At::LineStart | At::Line => {
+                // A block of code may stand around the whole reply, and its end is none of a value.
+                let begins_line = self.place == At::LineStart;
+                self.is_lost |= self.is_before && begins_line && self.held.trim_start().starts_with("```");
                 self.place = if is_end { At::LineStart } else { At::Line };
                 self.release(tell);
             }

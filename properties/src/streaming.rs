@@ -1,0 +1,121 @@
+//! An answer that is followed while it is written: the same events in whatever pieces it comes, and what reading it at once gives.
+
+use std::sync::{Arc, LazyLock};
+
+use arbitrary::{Result, Unstructured};
+use karat::{
+    Adapter, ChatAdapter, JsonAdapter, Module, OnParseError, Predict, Reply, ScriptedLm, StreamEvent,
+    TerseAdapter, Update, XmlAdapter, blocking, signature,
+};
+
+use crate::{chunks, hostile};
+
+/// Answer.
+#[signature]
+#[derive(PartialEq)]
+struct Qa {
+    #[input]
+    question: String,
+    #[output]
+    answer: String,
+    #[output(default)]
+    score: Option<u8>,
+    #[output(default)]
+    items: Vec<String>,
+}
+
+/// What an answer in each form is made of, and what it could be taken for.
+const PARTS: &[&str] = &[
+    "[[ ## answer ## ]]\n",
+    "\n[[ ## score ## ]]\n",
+    "\n[[ ## items ## ]]\n",
+    "\n[[ ## completed ## ]]",
+    " [[ ## items ## ]] ",
+    "- **[[ ## Answer ## ]]**: ",
+    "[[ \\## answer ## ]]",
+    "［［ ＃＃ score ＃＃ ］］",
+    "[[ [",
+    "<answer>",
+    "</answer>\n",
+    "<score>7</score>",
+    "<items><item>a</item></items>",
+    "<items>[]</items",
+    "&lt;b&gt; &amp",
+    "{\"answer\": \"",
+    "\", \"score\": ",
+    ", \"items\": ",
+    "\"items\": [\"a, b\", \"]}\"]}",
+    "\\u00e9\\ud83d\\ude00\\n\\\"",
+    "Answer: ",
+    "\nScore: 7",
+    "\nitems : [\"a\"]",
+    "\nQuestion: ",
+    "<think>",
+    "</think>\n",
+    "```json\n",
+    "\n```",
+    "[\"a\", \"b\"]",
+    "7",
+    "null",
+    "\r\n",
+];
+
+/// Checks one reply in all four forms.
+pub fn check(bytes: &[u8]) {
+    let _ = follow(bytes);
+}
+
+fn follow(bytes: &[u8]) -> Result<()> {
+    static ADAPTERS: LazyLock<[Arc<dyn Adapter>; 4]> = LazyLock::new(|| {
+        [Arc::new(ChatAdapter), Arc::new(XmlAdapter), Arc::new(JsonAdapter), Arc::new(TerseAdapter)]
+    });
+    let u = &mut Unstructured::new(bytes);
+    let mut text = String::new();
+    for _ in 0..u.int_in_range(1..=12)? {
+        match u.int_in_range(0..=3)? {
+            0 => text.push_str(&hostile::text(u, 2)?),
+            _ => text.push_str(u.choose(PARTS)?),
+        }
+    }
+    let adapter = u.choose(&*ADAPTERS)?;
+    let pieces: Vec<_> = chunks::cut(u, &text)?.into_iter().map(str::to_owned).collect();
+    let ask = || QaInput { question: "Which?".into() };
+    let mut qa = Predict::<Qa>::new().on_parse_error(OnParseError::Fail);
+    qa.predictor_mut().set_adapter(adapter.clone());
+    let told = |reply: Reply| {
+        let qa = qa.clone().lm(&ScriptedLm::new([reply]).lm().without_history());
+        events(qa.stream(ask()))
+    };
+    let (whole, read) = told(Reply::text(text.clone()));
+    let (cut, _) = told(Reply::pieces(pieces.clone()));
+    assert_eq!(cut, whole, "{} in the pieces {pieces:?}", adapter.name());
+    let parsed = qa.parse(&ask(), &text).ok();
+    assert_eq!(read.is_some(), parsed.is_some(), "{}: {text:?}", adapter.name());
+    let Some(output) = read else { return Ok(()) };
+    assert_eq!(Some(&output), parsed.as_ref(), "{}: {text:?}", adapter.name());
+    let last = whole.iter().rposition(|event| event.starts_with("discarded")).map_or(0, |at| at + 1);
+    let deltas = whole[last..].iter().filter_map(|event| event.strip_prefix("answer+"));
+    assert_eq!(deltas.collect::<String>(), output.answer, "{}: {text:?}", adapter.name());
+    Ok(())
+}
+
+/// The events in short, and the output if there is one.
+fn events(stream: karat::ModuleStream<QaOutput>) -> (Vec<String>, Option<QaOutput>) {
+    let run = async move {
+        let (mut stream, mut told) = (stream, Vec::new());
+        while let Some(Ok(event)) = stream.next().await {
+            match event {
+                StreamEvent::Done(prediction) => return (told, Some(prediction.into_inner())),
+                StreamEvent::Progress(progress) => told.push(match progress.into_update() {
+                    Update::Started { field } => format!("{field}:"),
+                    Update::Delta { field, text } => format!("{field}+{text}"),
+                    Update::Finished { field, value } => format!("{field}={value}"),
+                    Update::Reasoning { text } => format!("thinks {text}"),
+                    other => format!("discarded {other:?}"),
+                }),
+            }
+        }
+        (told, None)
+    };
+    blocking::run(run).expect("no async runtime around it")
+}
