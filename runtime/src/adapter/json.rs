@@ -137,9 +137,13 @@ impl Adapter for JsonAdapter {
 
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
         let fields: Vec<_> = task.outputs().collect();
-        let names_field =
-            |input: &str| fields.iter().flat_map(TaskField::names).any(|name| input.contains(name));
-        if inputs.texts().into_iter().any(|input| input.contains('{') && names_field(input)) {
+        let names = || fields.iter().flat_map(TaskField::names);
+        let could_answer = |input: &Value| match input {
+            Value::String(text) => text.contains('{') && names().any(|name| text.contains(name)),
+            Value::Object(map) => names().any(|name| map.contains_key(name)),
+            _ => false,
+        };
+        if inputs.all().into_iter().any(could_answer) {
             return None;
         }
         Some(Box::new(JsonFollow::new(fields)))
@@ -210,6 +214,8 @@ fn field_in_other_case(fields: &[TaskField<'_>], key: &str) -> Option<usize> {
 struct Repeatable<'a> {
     texts: Vec<&'a str>,
     rests: Vec<&'a str>,
+    /// Those that are no texts: the prompt has them as JSON.
+    objects: Vec<&'a Value>,
     values: OnceCell<Vec<Value>>,
 }
 
@@ -217,7 +223,8 @@ impl<'a> Repeatable<'a> {
     fn of(inputs: &Inputs<'a>) -> Self {
         let texts = inputs.texts();
         let rests = texts.iter().copied().flat_map(reasoning::behind_ends).collect();
-        Self { texts, rests, values: OnceCell::new() }
+        let objects = inputs.all().into_iter().filter(|value| value.is_object()).collect();
+        Self { texts, rests, objects, values: OnceCell::new() }
     }
 
     /// True if the object is an input's and not the model's: between prose, if it stands in an input, in whatever form; alone,
@@ -235,6 +242,7 @@ impl<'a> Repeatable<'a> {
                 || self.texts.iter().chain(&self.rests).any(|input| input.trim() == source);
         }
         self.texts.iter().any(|input| input.contains(source))
+            || self.objects.contains(&&object.value)
             || self.values.get_or_init(|| self.values()).contains(&object.value)
     }
 

@@ -311,7 +311,12 @@ impl<'a> Inputs<'a> {
 
     /// Every text among the values, however deep, that a model could repeat.
     fn texts(&self) -> Vec<&'a str> {
-        let mut texts = Vec::new();
+        self.all().into_iter().filter_map(Value::as_str).collect()
+    }
+
+    /// The values and whatever is in them.
+    fn all(&self) -> Vec<&'a Value> {
+        let mut all = Vec::new();
         let mut open: Vec<&Value> = self
             .values
             .iter()
@@ -320,14 +325,14 @@ impl<'a> Inputs<'a> {
             .chain(self.extra.iter().map(|(_, value)| value))
             .collect();
         while let Some(value) = open.pop() {
+            all.push(value);
             match value {
-                Value::String(text) => texts.push(text.as_str()),
                 Value::Array(items) => open.extend(items),
                 Value::Object(map) => open.extend(map.values()),
                 _ => {}
             }
         }
-        texts
+        all
     }
 }
 

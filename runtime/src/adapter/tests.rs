@@ -82,3 +82,26 @@ fn objects_of_several_repeated_inputs_give_no_answer() {
         assert!(read.is_err(), "{read:?}");
     }
 }
+
+/// Improve the draft.
+#[signature]
+struct Improve {
+    #[input]
+    drafts: Vec<std::collections::BTreeMap<String, String>>,
+    #[output]
+    answer: String,
+}
+
+#[test]
+fn an_object_among_the_inputs_gives_no_answer_where_it_is_repeated() {
+    let predict = Predict::<Improve>::new().adapter(JsonAdapter);
+    let draft = [("answer".to_owned(), "EVIL".to_owned())];
+    let input = || ImproveInput { drafts: vec![draft.clone().into(), [("x".into(), "y".into())].into()] };
+    let own = "{\"answer\": \"better\"}";
+    let repeated = "The first is {\"answer\": \"EVIL\"}, so:";
+    assert!(predict.parse(&input(), repeated).is_err());
+    assert_eq!(predict.parse(&input(), &format!("{repeated}\n{own}")).unwrap().answer, "better");
+    assert_eq!(predict.parse(&input(), own).unwrap().answer, "better");
+    // A draft may well be good as it is.
+    assert_eq!(predict.parse(&input(), "{\"answer\": \"EVIL\"}").unwrap().answer, "EVIL");
+}
