@@ -1,6 +1,7 @@
 //! Valid JSON is read as `serde_json` reads it.
 
 use arbitrary::{Result, Unstructured};
+use karat::Repair;
 use serde_json::Value;
 
 use crate::{hostile, lenient};
@@ -11,7 +12,8 @@ pub fn check(bytes: &[u8]) {
     let strict: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
     let found = lenient::read(&text);
     assert!(lenient::same(&found.value, &strict), "{text}: {} in place of {strict}", found.value);
-    assert!(found.repairs.is_empty(), "{text}: {:?}", found.repairs);
+    // A key may stand twice: the last value counts, and that is noted.
+    assert!(found.repairs.iter().all(|repair| repair == Repair::DoubleKey), "{text}: {:?}", found.repairs);
     // Around it: the lenient parser reads the same. It refuses a key with two values, which `serde_json` takes.
     let alone = lenient::strict(&text);
     if alone.is_some_and(|value| value.is_object() || value.is_array()) {
