@@ -11,6 +11,7 @@ mod member;
 mod message;
 mod pool;
 mod prices;
+mod process_default;
 mod provider;
 mod rate_limit;
 mod record;
@@ -30,7 +31,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -40,7 +41,6 @@ use tracing::Instrument;
 
 #[doc(hidden)]
 pub use self::chat_completions::read_body;
-pub(crate) use self::secret::is_secret;
 pub use self::{
     cache::{Cache, CacheStats, CacheUse},
     delta::{Delta, DeltaPart, Tell},
@@ -50,6 +50,7 @@ pub use self::{
     message::{Message, Prompt, Role},
     pool::Pool,
     prices::{Cost, Price, Prices},
+    process_default::configure,
     rate_limit::{Allowance, RateLimit},
     record::Replay,
     request::{Completion, Config, Finish, Request, Response, ResponseFormat, Takes, Usage},
@@ -65,6 +66,7 @@ use self::{
     provider::Provider,
     retry::Policy,
 };
+pub(crate) use self::{process_default::configured, secret::is_secret};
 use crate::{
     error::{Error, Result},
     telemetry,
@@ -462,19 +464,4 @@ impl PartialEq for Lm {
             self.inner.layers.are(&other.inner.layers) && self.inner.policy == other.inner.policy;
         same_model && same_layers && self.config() == other.config()
     }
-}
-
-/// The process default; see [`configure`].
-static DEFAULT: RwLock<Option<Lm>> = RwLock::new(None);
-
-/// Sets the LM of every predictor that has none of its own, for the whole process.
-///
-/// It is looked up when a predictor is called. Programs with several LMs set them on their modules instead.
-pub fn configure(lm: Lm) {
-    *DEFAULT.write().unwrap_or_else(PoisonError::into_inner) = Some(lm);
-}
-
-/// The process default, if one is set.
-pub(crate) fn configured() -> Option<Lm> {
-    DEFAULT.read().unwrap_or_else(PoisonError::into_inner).clone()
 }

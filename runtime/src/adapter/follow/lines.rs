@@ -1,65 +1,34 @@
 //! Following an answer of labelled lines.
 
-use super::{Follow, Followed, Trimmed};
+use super::{Follow, Followed, values::Values};
 use crate::adapter::{TaskField, terse::Labels};
 
 /// Follows the labelled lines of a task's outputs.
 pub(in crate::adapter) struct LineFollow<'a> {
-    fields: Vec<TaskField<'a>>,
+    values: Values<'a>,
     wanted: Labels,
     given: Labels,
     longest: usize,
     /// The beginning of a line that may become a label.
     held: String,
     in_line: bool,
-    /// The field to which the text belongs.
-    open: Option<usize>,
-    texts: Vec<Text>,
     /// An input's label came: what follows is no answer.
     is_over: bool,
 }
 
-#[derive(Clone, Default)]
-struct Text {
-    text: String,
-    trimmed: Trimmed,
-    is_told: bool,
-}
-
 impl<'a> LineFollow<'a> {
     pub(in crate::adapter) fn new(fields: Vec<TaskField<'a>>, wanted: Labels, given: Labels) -> Self {
+        let mut values = Values::new(fields);
+        // Text before the first label is the first field's.
+        values.open(Some(0));
         Self {
+            values,
             longest: wanted.longest().max(given.longest()),
-            texts: vec![Text::default(); fields.len()],
-            fields,
             wanted,
             given,
             held: String::new(),
             in_line: false,
-            open: Some(0),
             is_over: false,
-        }
-    }
-
-    fn text(&mut self, text: &str, tell: &mut dyn FnMut(Followed<'_>)) {
-        let Some(index) = self.open else { return };
-        let Some(Text { text: all, trimmed, is_told }) = self.texts.get_mut(index) else { return };
-        all.push_str(text);
-        trimmed.push(text, &mut |text| {
-            if !std::mem::replace(is_told, true) {
-                tell(Followed::Started(index));
-            }
-            tell(Followed::Text(text));
-        });
-    }
-
-    /// Ends the open value, if there is more of it than blanks.
-    fn close(&mut self, tell: &mut dyn FnMut(Followed<'_>)) {
-        let Some(index) = self.open.take() else { return };
-        if let (Some(field), Some(text)) = (self.fields.get(index), self.texts.get(index)) {
-            if text.is_told {
-                tell(Followed::Ended(field.value_of_text(text.text.trim())));
-            }
         }
     }
 
@@ -69,13 +38,12 @@ impl<'a> LineFollow<'a> {
         self.in_line = true;
         if self.given.field(&held).is_some() {
             self.is_over = true;
-            self.close(tell);
+            self.values.close(tell);
         } else if let Some((index, _)) = self.wanted.field(&held) {
-            self.close(tell);
-            // The first of two wins.
-            self.open = self.texts.get(index).is_some_and(|text| !text.is_told).then_some(index);
+            self.values.close(tell);
+            self.values.open(Some(index));
         } else {
-            self.text(&held, tell);
+            self.values.push(&held, tell);
         }
     }
 }
@@ -88,7 +56,7 @@ impl Follow for LineFollow<'_> {
                 let end = rest.find('\n').map_or(rest.len(), |at| at + 1);
                 let (line, behind) = rest.split_at(end);
                 self.in_line = !line.ends_with('\n');
-                self.text(line, tell);
+                self.values.push(line, tell);
                 rest = behind;
                 continue;
             }
@@ -98,7 +66,7 @@ impl Follow for LineFollow<'_> {
             // Blanks before a label are none of it.
             if self.held.is_empty() && char.is_whitespace() {
                 let mut blank = [0; 4];
-                self.text(char.encode_utf8(&mut blank), tell);
+                self.values.push(char.encode_utf8(&mut blank), tell);
                 continue;
             }
             self.held.push(char);
@@ -114,7 +82,7 @@ impl Follow for LineFollow<'_> {
             if !self.held.is_empty() {
                 self.begin_line(tell);
             }
-            self.close(tell);
+            self.values.close(tell);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Following an answer of field markers.
 
-use super::{Follow, Followed, Trimmed};
+use super::{Follow, Followed, values::Values};
 use crate::adapter::{
     TaskField,
     marker::{self, Beginning, Place},
@@ -13,11 +13,8 @@ const LONGEST: usize = 256;
 /// Follows the markers of a task that begin their lines. What one elsewhere means only the whole text tells, and so whatever
 /// comes from there on.
 pub(in crate::adapter) struct MarkerFollow<'a> {
-    fields: Vec<TaskField<'a>>,
+    values: Values<'a>,
     names: Names,
-    texts: Vec<Text>,
-    /// The field to which the text belongs.
-    open: Option<usize>,
     /// No marker came yet.
     is_before: bool,
     /// What cannot be told yet: the line's beginning, or what may be a marker within it.
@@ -40,20 +37,11 @@ enum At {
     Line,
 }
 
-#[derive(Clone, Default)]
-struct Text {
-    text: String,
-    trimmed: Trimmed,
-    is_told: bool,
-}
-
 impl<'a> MarkerFollow<'a> {
     pub(in crate::adapter) fn new(fields: Vec<TaskField<'a>>, names: Names) -> Self {
         Self {
-            texts: vec![Text::default(); fields.len()],
-            fields,
+            values: Values::new(fields),
             names,
-            open: None,
             is_before: true,
             held: String::new(),
             place: At::LineStart,
@@ -61,32 +49,10 @@ impl<'a> MarkerFollow<'a> {
         }
     }
 
-    fn text(&mut self, text: &str, tell: &mut dyn FnMut(Followed<'_>)) {
-        let Some(index) = self.open else { return };
-        let Some(Text { text: all, trimmed, is_told }) = self.texts.get_mut(index) else { return };
-        all.push_str(text);
-        trimmed.push(text, &mut |text| {
-            if !std::mem::replace(is_told, true) {
-                tell(Followed::Started(index));
-            }
-            tell(Followed::Text(text));
-        });
-    }
-
     /// Tells what is held as text.
     fn release(&mut self, tell: &mut dyn FnMut(Followed<'_>)) {
         let held = std::mem::take(&mut self.held);
-        self.text(&held, tell);
-    }
-
-    /// Ends the open value, if there is more of it than blanks.
-    fn close(&mut self, tell: &mut dyn FnMut(Followed<'_>)) {
-        let Some(index) = self.open.take() else { return };
-        if let (Some(field), Some(text)) = (self.fields.get(index), self.texts.get(index)) {
-            if text.is_told {
-                tell(Followed::Ended(field.value_of_text(text.text.trim())));
-            }
-        }
+        self.values.push(&held, tell);
     }
 
     /// Takes a character. Which of them are held depends on the text alone.
@@ -136,7 +102,7 @@ impl<'a> MarkerFollow<'a> {
                 let behind =
                     from + held.get(from..).and_then(|text| text.chars().next()).map_or(0, char::len_utf8);
                 let (before, rest) = held.split_at(behind.min(held.len()));
-                self.text(before, tell);
+                self.values.push(before, tell);
                 self.place = At::Line;
                 for char in rest.chars() {
                     self.take(char, tell);
@@ -154,13 +120,12 @@ impl<'a> MarkerFollow<'a> {
             self.is_lost = true;
             return;
         };
-        self.close(tell);
+        self.values.close(tell);
         self.is_before = false;
-        self.open = match own {
-            // The first of two wins, unless nothing stands below it.
-            Own::Output(index) => self.texts.get(index).is_some_and(|text| !text.is_told).then_some(index),
+        self.values.open(match own {
+            Own::Output(index) => Some(index),
             Own::Input(_) | Own::Completed => None,
-        };
+        });
         self.place = At::Line;
         for char in held.get(marker.span.end..).unwrap_or_default().chars() {
             self.take(char, tell);
@@ -180,7 +145,7 @@ impl Follow for MarkerFollow<'_> {
             };
             let (before, from) = rest.split_at(plain);
             if !before.is_empty() {
-                self.text(before, tell);
+                self.values.push(before, tell);
             }
             let mut chars = from.chars();
             if let Some(char) = chars.next().filter(|_| !self.is_lost) {
@@ -198,6 +163,6 @@ impl Follow for MarkerFollow<'_> {
             At::Behind => self.begin(tell),
             _ => self.release(tell),
         }
-        self.close(tell);
+        self.values.close(tell);
     }
 }

@@ -4,6 +4,7 @@ mod json;
 mod lines;
 mod markers;
 mod tags;
+mod values;
 
 pub(super) use self::{json::JsonFollow, lines::LineFollow, markers::MarkerFollow, tags::TagFollow};
 use crate::field::FieldValue;
