@@ -108,7 +108,7 @@ impl Form {
 
     /// True if the input is the beginning of an answer with nothing in it: every answer of the model's own has that too.
     pub(super) fn is_lone(self, input: &str) -> bool {
-        let input = input.trim();
+        let input = input.trim_matches(|c: char| c.is_whitespace() || c.is_control());
         match self {
             Form::Chat => self.ends_open(input),
             Form::Xml => input.starts_with('<') && input.ends_with('>') && input.matches('<').count() == 1,

@@ -265,7 +265,8 @@ impl Marks for Begun<'_> {
 
     fn is_piece(&self, text: &str) -> bool {
         // The beginning of an object alone begins every answer of the model's own too.
-        let is_told = |(before, _): (&str, &str)| before.contains(char::is_alphanumeric);
+        let tells = |c: char| !c.is_whitespace() && !c.is_control() && !c.is_ascii_punctuation();
+        let is_told = |(before, _): (&str, &str)| before.contains(tells);
         begins_answer(self.0, text) || Braces.is_piece(text) && text.rsplit_once('{').is_some_and(is_told)
     }
 }
