@@ -64,8 +64,12 @@ impl Repeats {
         let rests: Vec<_> = texts
             .iter()
             .flat_map(|text| reasoning::behind_ends(text))
-            .filter(|rest| Plain::of(reply).bytes.starts_with(&Plain::of(rest).bytes))
-            .map(|rest| Cow::Owned(rest.trim().to_owned()))
+            .map(str::trim)
+            .filter(|rest| {
+                let begins = |form: &Cow<'_, str>| Plain::of(reply).bytes.starts_with(&Plain::of(form).bytes);
+                forms(rest, marks).iter().any(begins)
+            })
+            .map(|rest| Cow::Owned(rest.to_owned()))
             .collect();
         texts.extend(rests);
         let mut wanted = BTreeMap::new();
@@ -107,6 +111,13 @@ impl Repeats {
     /// True if the part consists of repeated inputs, whatever they are.
     pub(super) fn covers(&self, part: &Range<usize>) -> bool {
         covers(&self.others, self.plain(part))
+    }
+
+    /// True if a repeat of an input with marks stands in the part, be it in parts.
+    pub(super) fn meets(&self, part: &Range<usize>) -> bool {
+        let (start, end) = self.plain(part);
+        let next = self.marked.partition_point(|(_, last)| *last <= start);
+        self.marked.get(next).is_some_and(|(first, _)| *first < end)
     }
 
     /// True if an input is nothing but this mark. Every answer has it too, so what is below it must tell.
