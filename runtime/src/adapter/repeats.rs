@@ -64,7 +64,6 @@ impl Repeats {
         let rests: Vec<_> = texts
             .iter()
             .flat_map(|text| reasoning::behind_ends(text))
-            .map(str::trim)
             .filter(|rest| {
                 let begins = |form: &Cow<'_, str>| Plain::of(reply).bytes.starts_with(&Plain::of(form).bytes);
                 forms(rest, marks).iter().any(begins)
