@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, fmt::Debug, sync::LazyLock};
 
-use karat::{Adapter, ChatAdapter, Demo, FieldType, FieldValue, Inputs, Predict, Prepared, Task, signature};
+use karat::{FieldType, Predict, signature};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{explain::occurs, hostile};
+use crate::{explain::occurs, hostile, whole::Whole};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub enum Level {
@@ -40,36 +40,6 @@ pub enum Id {
     Parts(Vec<String>),
 }
 
-/// Reads the whole text as the field's value.
-#[derive(Clone, Copy, Debug)]
-struct Whole;
-
-impl Adapter for Whole {
-    fn name(&self) -> &'static str {
-        "whole"
-    }
-
-    fn prepare(&self, task: &Task<'_>) -> Prepared {
-        ChatAdapter.prepare(task)
-    }
-
-    fn turn(&self, task: &Task<'_>, example: &Demo) -> [String; 2] {
-        ChatAdapter.turn(task, example)
-    }
-
-    fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String {
-        ChatAdapter.ask(task, inputs)
-    }
-
-    fn read(&self, task: &Task<'_>, _: &Inputs<'_>, text: &str) -> karat::Result<Vec<Option<FieldValue>>> {
-        Ok(task.outputs().map(|field| Some(field.value_of_text(text))).collect())
-    }
-
-    fn owns_tag(&self, _: &Task<'_>, _: &str) -> bool {
-        true
-    }
-}
-
 /// A reader of one type, and what must hold of what it reads.
 macro_rules! readers {
     ($($name:ident: $type:ty, $explained:expr;)*) => {
@@ -85,7 +55,7 @@ macro_rules! readers {
             }
 
             pub(super) fn check(text: &str) {
-                static READER: LazyLock<Predict<One>> = LazyLock::new(|| Predict::new().adapter(Whole));
+                static READER: LazyLock<Predict<One>> = LazyLock::new(|| Predict::new().adapter(Whole::default()));
                 let read = |text: &str| READER.parse(&OneInput { none: () }, text).map(|one| one.value);
                 let explained: fn(&$type, &str) -> bool = $explained;
                 super::holds(text, read, explained);

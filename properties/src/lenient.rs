@@ -1,43 +1,11 @@
 //! The one JSON value of a text: found, mended where that is no guess, and nothing added or left out.
 
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
-use karat::{Adapter, Demo, FieldValue, Inputs, Mode, Predict, Prepared, Repair, Task, signature};
+use karat::{FieldValue, Predict, Repair, signature};
 use serde_json::Value;
 
-use crate::{explain, hostile};
-
-/// Reads the whole text as each field's value, and keeps what it read.
-#[derive(Clone, Debug, Default)]
-struct Whole(Arc<Mutex<Option<FieldValue>>>);
-
-impl Adapter for Whole {
-    fn name(&self) -> &'static str {
-        "whole"
-    }
-
-    fn prepare(&self, _: &Task<'_>) -> Prepared {
-        Prepared { prefix: Arc::new([]), modes: vec![Mode::PROMPT], stop: Vec::new() }
-    }
-
-    fn turn(&self, _: &Task<'_>, _: &Demo) -> [String; 2] {
-        Default::default()
-    }
-
-    fn ask(&self, _: &Task<'_>, _: &Inputs<'_>) -> String {
-        String::new()
-    }
-
-    fn read(&self, task: &Task<'_>, _: &Inputs<'_>, text: &str) -> karat::Result<Vec<Option<FieldValue>>> {
-        let values: Vec<_> = task.outputs().map(|field| Some(field.value_of_text(text))).collect();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = values.first().cloned().flatten();
-        Ok(values)
-    }
-
-    fn owns_tag(&self, _: &Task<'_>, _: &str) -> bool {
-        true
-    }
-}
+use crate::{explain, hostile, whole::Whole};
 
 #[signature]
 struct Any {
@@ -58,8 +26,7 @@ pub fn read(text: &str) -> FieldValue {
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (predict, adapter) = &*READER;
     predict.parse(&AnyInput { none: () }, text).unwrap_or_else(|error| panic!("{text}: {error}"));
-    let found = adapter.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-    found.unwrap_or_else(|| panic!("{text}: nothing was read"))
+    adapter.take().unwrap_or_else(|| panic!("{text}: nothing was read"))
 }
 
 /// The value of a text that is valid JSON in which no key stands twice in one object.

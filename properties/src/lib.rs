@@ -15,6 +15,7 @@ pub mod round_trip;
 pub mod state;
 pub mod streaming;
 pub mod valid;
+mod whole;
 
 /// A check and its name, which is that of its fuzz target and of its folder in `fuzz/corpus`.
 pub type Target = (&'static str, fn(&[u8]));

@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 
 use arbitrary::Unstructured;
-use karat::{Adapter, ChatAdapter, Demo, FieldValue, Inputs, Predict, Prepared, Task, signature};
+use karat::{Predict, signature};
 
-use crate::hostile;
+use crate::{hostile, whole::Whole};
 
 #[signature]
 struct Echo {
@@ -13,32 +13,6 @@ struct Echo {
     none: (),
     #[output]
     text: String,
-}
-
-/// Reads the text as it stands.
-#[derive(Clone, Debug, Default)]
-struct Raw;
-
-impl Adapter for Raw {
-    fn name(&self) -> &'static str {
-        "raw"
-    }
-
-    fn prepare(&self, task: &Task<'_>) -> Prepared {
-        ChatAdapter.prepare(task)
-    }
-
-    fn turn(&self, task: &Task<'_>, example: &Demo) -> [String; 2] {
-        ChatAdapter.turn(task, example)
-    }
-
-    fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String {
-        ChatAdapter.ask(task, inputs)
-    }
-
-    fn read(&self, _: &Task<'_>, _: &Inputs<'_>, text: &str) -> karat::Result<Vec<Option<FieldValue>>> {
-        Ok(vec![Some(FieldValue::from(serde_json::Value::from(text)))])
-    }
 }
 
 const PIECES: &[&str] = &[
@@ -59,7 +33,8 @@ const PIECES: &[&str] = &[
 
 /// Takes the reasoning off a text.
 pub fn check(bytes: &[u8]) {
-    static READER: LazyLock<Predict<Echo>> = LazyLock::new(|| Predict::new().adapter(Raw));
+    static READER: LazyLock<Predict<Echo>> =
+        LazyLock::new(|| Predict::new().adapter(Whole::without_reasoning()));
     let mut u = Unstructured::new(bytes);
     let text = match u.arbitrary() {
         Ok(true) => hostile::either(u.take_rest()),

@@ -5,7 +5,7 @@
 //! stands as it is or as JSON has it. Of an input with marks of fields in it, an excerpt is a repeat too: a mark with the
 //! [`BEFORE`] characters before it (or all of them) and the line below it.
 
-use std::{borrow::Cow, collections::BTreeMap, ops::Range};
+use std::{borrow::Cow, cell::OnceCell, collections::BTreeMap, ops::Range};
 
 use serde_json::Value;
 
@@ -60,12 +60,15 @@ impl Repeats {
         let mut this =
             Self { places: Vec::new(), marked: Vec::new(), marked_or_bare: Vec::new(), others: Vec::new() };
         let mut texts = texts(inputs);
+        // Most inputs have nothing for which the reply would have to be looked at.
+        let plain = OnceCell::new();
+        let of_reply = || plain.get_or_init(|| Plain::of(reply));
         // Where an input was repeated in the model's reasoning, its own tag may have ended that: the reply begins with its rest.
         let rests: Vec<_> = texts
             .iter()
             .flat_map(|text| reasoning::behind_ends(text))
             .filter(|rest| {
-                let begins = |form: &Cow<'_, str>| Plain::of(reply).bytes.starts_with(&Plain::of(form).bytes);
+                let begins = |form: &Cow<'_, str>| of_reply().bytes.starts_with(&Plain::of(form).bytes);
                 forms(rest, marks).iter().any(begins)
             })
             .map(|rest| Cow::Owned(rest.to_owned()))
@@ -85,7 +88,7 @@ impl Repeats {
                 wanted.entry(Plain::of(&form).bytes).or_insert(Kind::Plain);
             }
         }
-        let plain = Plain::of(reply);
+        let plain = plain.into_inner().unwrap_or_else(|| Plain::of(reply));
         wanted.retain(|text, _| !text.is_empty() && text.len() <= plain.bytes.len());
         let automaton = Automaton::new(wanted.iter().map(|(text, kind)| (*kind as usize, text.as_slice())));
         let [marked, bare, others] = automaton.cover(&plain.bytes);

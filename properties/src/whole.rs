@@ -1,0 +1,52 @@
+//! An adapter that reads a text whole, so that a check can look at the reading of values alone.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use karat::{Adapter, Demo, FieldValue, Inputs, Mode, Prepared, Task};
+
+/// Reads the whole text as each field's value, and keeps what it read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Whole {
+    last: Arc<Mutex<Option<FieldValue>>>,
+    without_reasoning: bool,
+}
+
+impl Whole {
+    /// Reads what stands behind the model's reasoning.
+    pub(crate) fn without_reasoning() -> Self {
+        Self { without_reasoning: true, ..Self::default() }
+    }
+
+    /// What the first field was read as.
+    pub(crate) fn take(&self) -> Option<FieldValue> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Adapter for Whole {
+    fn name(&self) -> &'static str {
+        "whole"
+    }
+
+    fn prepare(&self, _: &Task<'_>) -> Prepared {
+        Prepared { prefix: Arc::new([]), modes: vec![Mode::PROMPT], stop: Vec::new() }
+    }
+
+    fn turn(&self, _: &Task<'_>, _: &Demo) -> [String; 2] {
+        Default::default()
+    }
+
+    fn ask(&self, _: &Task<'_>, _: &Inputs<'_>) -> String {
+        String::new()
+    }
+
+    fn read(&self, task: &Task<'_>, _: &Inputs<'_>, text: &str) -> karat::Result<Vec<Option<FieldValue>>> {
+        let values: Vec<_> = task.outputs().map(|field| Some(field.value_of_text(text))).collect();
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = values.first().cloned().flatten();
+        Ok(values)
+    }
+
+    fn owns_tag(&self, _: &Task<'_>, _: &str) -> bool {
+        !self.without_reasoning
+    }
+}
