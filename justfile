@@ -50,6 +50,11 @@ tree:
 bench *ARGS:
     cargo bench -p karat --locked {{ARGS}}
 
+# How the time of reading grows, up to so many MiB; `just growth 4 XML` runs the rows with this in their name.
+growth MIB="16" NAME="":
+    GLIBC_TUNABLES=glibc.malloc.mmap_threshold=17179869184:glibc.malloc.trim_threshold=17179869184 \
+        cargo bench -p karat --locked --bench growth -- {{MIB}} "{{NAME}}"
+
 # What a rebuild of a program with one signature costs.
 bench-build:
     scripts/bench-build

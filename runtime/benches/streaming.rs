@@ -23,6 +23,8 @@ struct Report {
 /// Tells the same answer in pieces of one byte, or whole.
 struct Typist {
     answer: String,
+    /// How many bytes a piece has.
+    size: usize,
 }
 
 impl LanguageModel for Typist {
@@ -36,16 +38,19 @@ impl LanguageModel for Typist {
     }
 
     fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
-        for at in 0..self.answer.len() {
+        let mut rest = &self.answer[..];
+        while !rest.is_empty() {
             // The answer is ASCII.
-            tell(Delta::text(0, &self.answer[at..=at]));
+            let (piece, behind) = rest.split_at(self.size.min(rest.len()));
+            tell(Delta::text(0, piece));
+            rest = behind;
         }
         self.complete(request)
     }
 }
 
-fn predict(adapter: impl Adapter, answer: &str) -> Predict<Report> {
-    let lm = Lm::custom(Typist { answer: answer.into() }).without_history();
+fn predict(adapter: impl Adapter + Clone, answer: &str, size: usize) -> Predict<Report> {
+    let lm = Lm::custom(Typist { answer: answer.into(), size }).without_history();
     Predict::new().adapter(adapter).lm(&lm)
 }
 
@@ -62,15 +67,18 @@ fn streaming(c: &mut Criterion) {
         format!("[[ ## summary ## ]]\n{summary}\n\n[[ ## points ## ]]\n{points}\n\n[[ ## completed ## ]]");
     let xml = format!("<summary>{summary}</summary>\n<points>{points}</points>");
     let programs = [
-        ("chat", predict(ChatAdapter, &chat), chat.len()),
-        ("json", predict(JsonAdapter, &json), json.len()),
-        ("xml", predict(XmlAdapter, &xml), xml.len()),
+        ("chat", predict(ChatAdapter, &chat, 1), predict(ChatAdapter, &chat, 1_000_000), chat.len()),
+        ("json", predict(JsonAdapter, &json, 1), predict(JsonAdapter, &json, 1_000_000), json.len()),
+        ("xml", predict(XmlAdapter, &xml, 1), predict(XmlAdapter, &xml, 1_000_000), xml.len()),
     ];
     let input = || ReportInput { text: "x".into() };
-    for (name, predict, length) in programs {
+    for (name, predict, whole, length) in programs {
         group.throughput(Throughput::Bytes(length as u64));
         group.bench_function(BenchmarkId::new(name, "at once"), |b| {
             b.iter(|| black_box(runtime.block_on(predict.call(input()))).is_ok())
+        });
+        group.bench_function(BenchmarkId::new(name, "streamed in one piece"), |b| {
+            b.iter(|| black_box(runtime.block_on(whole.stream(input()).finish())).is_ok())
         });
         group.bench_function(BenchmarkId::new(name, "byte by byte"), |b| {
             b.iter(|| black_box(runtime.block_on(predict.stream(input()).finish())).is_ok())
