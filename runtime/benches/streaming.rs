@@ -1,10 +1,17 @@
-//! What it costs to follow an answer while it is written, byte by byte, beside reading it at once.
+//! What it costs to follow an answer while it is written, byte by byte, beside reading it at once: the parsers alone, and a
+//! whole call with all its events. Prints a table; each time is the least of some runs, and processor time, since the machine
+//! may be shared.
 
-use std::{hint::black_box, time::Duration};
+use std::{
+    hint::black_box,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use cpu_time::ThreadTime;
 use karat::{
-    Adapter, BoxFuture, ChatAdapter, JsonAdapter, LanguageModel, Lm, Module, Predict, Result, XmlAdapter,
+    Adapter, BoxFuture, ChatAdapter, Demo, FieldValue, Inputs, JsonAdapter, LanguageModel, Lm, Module,
+    Predict, Prepared, Result, Task, XmlAdapter,
     lm::{Completion, Delta, Request, Response, Tell},
     signature,
 };
@@ -49,15 +56,55 @@ impl LanguageModel for Typist {
     }
 }
 
-fn predict(adapter: impl Adapter + Clone, answer: &str, size: usize) -> Predict<Report> {
-    let lm = Lm::custom(Typist { answer: answer.into(), size }).without_history();
-    Predict::new().adapter(adapter).lm(&lm)
+/// Tells how long an adapter takes to read an answer at once, and to follow it byte by byte.
+#[derive(Clone, Debug)]
+struct Stopwatch<A> {
+    adapter: A,
+    times: Arc<Mutex<[Duration; 2]>>,
 }
 
-fn streaming(c: &mut Criterion) {
-    let mut group = c.benchmark_group("streaming");
-    group.sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+impl<A: Adapter> Adapter for Stopwatch<A> {
+    fn name(&self) -> &'static str {
+        "stopwatch"
+    }
+
+    fn prepare(&self, task: &Task<'_>) -> Prepared {
+        self.adapter.prepare(task)
+    }
+
+    fn turn(&self, task: &Task<'_>, example: &Demo) -> [String; 2] {
+        self.adapter.turn(task, example)
+    }
+
+    fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String {
+        self.adapter.ask(task, inputs)
+    }
+
+    fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>> {
+        let start = ThreadTime::now();
+        let found = self.adapter.read(task, inputs, black_box(text));
+        let read = start.elapsed();
+        let start = ThreadTime::now();
+        if let Some(mut follow) = self.adapter.follow(task, inputs) {
+            let mut told = 0;
+            let mut tell = |followed: karat::Followed<'_>| {
+                black_box(&followed);
+                told += 1;
+            };
+            for at in 0..text.len() {
+                follow.push(&text[at..=at], &mut tell);
+            }
+            follow.end(&mut tell);
+            assert!(told > 0, "nothing was followed");
+        }
+        *self.times.lock().unwrap_or_else(PoisonError::into_inner) = [read, start.elapsed()];
+        found
+    }
+}
+
+const RUNS: usize = 40;
+
+fn main() {
     let summary = "The river is wide, and the boats that cross it are slow. ".repeat(1_000);
     let points =
         serde_json::to_string(&vec!["They leave at noon, and come back at six."; 1_000]).expect("JSON");
@@ -66,26 +113,52 @@ fn streaming(c: &mut Criterion) {
     let chat =
         format!("[[ ## summary ## ]]\n{summary}\n\n[[ ## points ## ]]\n{points}\n\n[[ ## completed ## ]]");
     let xml = format!("<summary>{summary}</summary>\n<points>{points}</points>");
-    let programs = [
-        ("chat", predict(ChatAdapter, &chat, 1), predict(ChatAdapter, &chat, 1_000_000), chat.len()),
-        ("json", predict(JsonAdapter, &json, 1), predict(JsonAdapter, &json, 1_000_000), json.len()),
-        ("xml", predict(XmlAdapter, &xml, 1), predict(XmlAdapter, &xml, 1_000_000), xml.len()),
-    ];
-    let input = || ReportInput { text: "x".into() };
-    for (name, predict, whole, length) in programs {
-        group.throughput(Throughput::Bytes(length as u64));
-        group.bench_function(BenchmarkId::new(name, "at once"), |b| {
-            b.iter(|| black_box(runtime.block_on(predict.call(input()))).is_ok())
-        });
-        group.bench_function(BenchmarkId::new(name, "streamed in one piece"), |b| {
-            b.iter(|| black_box(runtime.block_on(whole.stream(input()).finish())).is_ok())
-        });
-        group.bench_function(BenchmarkId::new(name, "byte by byte"), |b| {
-            b.iter(|| black_box(runtime.block_on(predict.stream(input()).finish())).is_ok())
-        });
-    }
-    group.finish();
+    println!(
+        "\n| answer | parsed at once | byte by byte | ratio | a call | streamed | byte by byte | ratio |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    row("chat", ChatAdapter, &chat);
+    row("JSON", JsonAdapter, &json);
+    row("XML", XmlAdapter, &xml);
 }
 
-criterion_group!(benches, streaming);
-criterion_main!(benches);
+fn row(name: &str, adapter: impl Adapter + Clone, answer: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let predict = |size| {
+        let lm = Lm::custom(Typist { answer: answer.into(), size }).without_history();
+        Predict::<Report>::new().adapter(adapter.clone()).lm(&lm)
+    };
+    let (whole, bytes) = (predict(answer.len()), predict(1));
+    let times = Arc::new(Mutex::new([Duration::MAX; 2]));
+    let parser = Predict::<Report>::new().adapter(Stopwatch { adapter, times: times.clone() });
+    let input = || ReportInput { text: "x".into() };
+    let mut least = [Duration::MAX; 5];
+    for _ in 0..RUNS {
+        assert!(parser.parse(&input(), answer).is_ok(), "the answer is read");
+        let [read, follow] = *times.lock().unwrap_or_else(PoisonError::into_inner);
+        let runs = [
+            read,
+            follow,
+            timed(|| runtime.block_on(whole.call(input())).is_ok()),
+            timed(|| runtime.block_on(whole.stream(input()).finish()).is_ok()),
+            timed(|| runtime.block_on(bytes.stream(input()).finish()).is_ok()),
+        ];
+        for (least, run) in least.iter_mut().zip(runs) {
+            *least = run.min(*least);
+        }
+    }
+    let [read, follow, call, streamed, typed] = least;
+    let ratio = |time: Duration, floor: Duration| time.as_secs_f64() / floor.as_secs_f64();
+    println!(
+        "| {name}, {} KB | {read:.1?} | {follow:.1?} | {:.2} | {call:.1?} | {streamed:.1?} | {typed:.1?} | {:.2} |",
+        answer.len() / 1_000,
+        ratio(follow, read),
+        ratio(typed, call),
+    );
+}
+
+fn timed(run: impl FnOnce() -> bool) -> Duration {
+    let start = ThreadTime::now();
+    assert!(run(), "the call succeeds");
+    start.elapsed()
+}

@@ -204,7 +204,7 @@ async fn attempt(
             live.begin(&**adapter, &task, &inputs);
         }
         let call = Call { predictor, lm: &lm, adapter, ready: &ready };
-        let response = match (call.complete(&prompt, calls, live.as_mut()).await, &live) {
+        let response = match (call.complete(&prompt, calls, live.as_mut()).await, &mut live) {
             (Err(error), Some(live)) => return Err(live.explain(error)),
             (outcome, _) => outcome?,
         };
@@ -235,7 +235,7 @@ async fn attempt(
             call.error = Some(error.clone());
         }
         if !error.is_parse() || again == 0 {
-            return Err(live.iter().fold(error, |error, live| live.explain(error)));
+            return Err(live.iter_mut().fold(error, |error, live| live.explain(error)));
         }
         again -= 1;
         if let Some(live) = &mut live {

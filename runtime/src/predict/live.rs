@@ -10,6 +10,9 @@ use crate::{
     lm::{Completion, Delta, DeltaPart},
 };
 
+/// How many bytes of a word wait for its end.
+const LONGEST: usize = 16;
+
 /// Tells the listener of one run.
 pub(super) struct Live<'a> {
     teller: Teller<'a>,
@@ -20,6 +23,9 @@ pub(super) struct Live<'a> {
 struct Reading<'a> {
     /// What the LM told of its text.
     text: String,
+    /// How much of it was read. A word that goes on waits, so that not each letter is looked at on its own; the first letter of
+    /// the next one tells that it is whole.
+    read: usize,
     /// How much it told of the reasoning that it keeps apart.
     apart: usize,
     splitter: Splitter,
@@ -37,6 +43,7 @@ impl<'a> Live<'a> {
     pub(super) fn begin(&mut self, adapter: &dyn Adapter, task: &Task<'a>, inputs: &Inputs<'a>) {
         self.reading = Some(Reading {
             text: String::new(),
+            read: 0,
             apart: 0,
             splitter: Splitter::new(|name| adapter.owns_tag(task, name)),
             follow: adapter.follow(task, inputs),
@@ -87,21 +94,36 @@ impl<'a> Live<'a> {
     }
 
     /// The error with what was whole by then.
-    pub(super) fn explain(&self, error: Error) -> Error {
+    pub(super) fn explain(&mut self, error: Error) -> Error {
+        if let Some(reading) = &mut self.reading {
+            reading.read(&mut self.teller);
+        }
         error.with_outputs(self.teller.finished())
     }
 }
 
 impl Reading<'_> {
     fn push(&mut self, text: &str, teller: &mut Teller<'_>) {
-        if !text.is_empty() {
-            self.text.push_str(text);
+        let begins_word = self.text.ends_with(char::is_whitespace) && !text.starts_with(char::is_whitespace);
+        self.text.push_str(text);
+        if begins_word || self.text.len() >= self.read + LONGEST || text.trim().contains(char::is_whitespace)
+        {
+            self.read(teller);
+        }
+    }
+
+    /// Reads what is there.
+    fn read(&mut self, teller: &mut Teller<'_>) {
+        let unread = self.text.get(self.read..).unwrap_or_default();
+        if !unread.is_empty() {
             let follow = &mut self.follow;
-            self.splitter.push(text, &mut |part, text| pass(follow, teller, part, text));
+            self.splitter.push(unread, &mut |part, text| pass(follow, teller, part, text));
+            self.read = self.text.len();
         }
     }
 
     fn end(&mut self, teller: &mut Teller<'_>) {
+        self.read(teller);
         let follow = &mut self.follow;
         self.splitter.end(&mut |part, text| pass(follow, teller, part, text));
         if let Some(follow) = follow {

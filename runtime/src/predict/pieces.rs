@@ -14,26 +14,34 @@ pub(super) struct Pieces {
 impl Pieces {
     /// Adds text and tells the pieces that are whole by now.
     pub(super) fn push(&mut self, text: &str, mut tell: impl FnMut(String)) {
-        for char in text.chars() {
+        // Where the piece begins of which the text's next character is a part.
+        let mut start = 0;
+        for (at, char) in text.char_indices() {
             let is_blank = char.is_whitespace();
             if self.solid == LONGEST || (is_blank && self.solid > 0) {
-                tell(self.take());
+                tell(self.take(text.get(start..at).unwrap_or_default()));
+                start = at;
             }
-            self.held.push(char);
             self.solid += usize::from(!is_blank);
         }
+        self.held.push_str(text.get(start..).unwrap_or_default());
     }
 
     /// Tells what is left.
     pub(super) fn end(&mut self, tell: impl FnOnce(String)) {
         if !self.held.is_empty() {
-            tell(self.take());
+            tell(self.take(""));
         }
     }
 
-    fn take(&mut self) -> String {
+    /// What is held, and this behind it.
+    fn take(&mut self, last: &str) -> String {
         self.solid = 0;
-        std::mem::take(&mut self.held)
+        let mut piece = String::with_capacity(self.held.len() + last.len());
+        piece.push_str(&self.held);
+        piece.push_str(last);
+        self.held.clear();
+        piece
     }
 }
 

@@ -18,14 +18,19 @@ use crate::{
 
 /// Tells a listener, and remembers what was told of the fields.
 pub(super) struct Teller<'a> {
-    listener: &'a Listener,
-    predictor: Arc<str>,
-    rollout: Option<u64>,
+    voice: Voice<'a>,
     slots: &'a [Slot],
     told: Vec<Told>,
     /// The field whose value is being written.
     open: Option<Open>,
     thoughts: Pieces,
+}
+
+/// Who is told, and of what run.
+struct Voice<'a> {
+    listener: &'a Listener,
+    predictor: Arc<str>,
+    rollout: Option<u64>,
     /// Whether the listener has heard anything that would have to be taken back.
     has_spoken: bool,
 }
@@ -50,27 +55,25 @@ enum Told {
 impl<'a> Teller<'a> {
     /// `None` where nobody listens.
     pub(super) fn of(predictor: &'a Predictor) -> Option<Self> {
-        let listener = predictor.listener()?;
-        let slots = &predictor.state.layout.outputs;
-        Some(Self {
-            listener,
+        let voice = Voice {
+            listener: predictor.listener()?,
             predictor: predictor.path(),
             rollout: predictor.run.rollout_id,
+            has_spoken: false,
+        };
+        let slots = &predictor.state.layout.outputs;
+        Some(Self {
+            voice,
             slots,
             told: vec![Told::Nothing; slots.len()],
             open: None,
             thoughts: Pieces::default(),
-            has_spoken: false,
         })
     }
 
     /// Takes more of the reasoning.
     pub(super) fn think(&mut self, text: &str) {
-        let mut words = Vec::new();
-        self.thoughts.push(text, |text| words.push(text));
-        for text in words {
-            self.tell(Update::Reasoning { text });
-        }
+        self.thoughts.push(text, |text| self.voice.tell(Update::Reasoning { text }));
     }
 
     /// Takes what an adapter tells of the answer.
@@ -130,9 +133,9 @@ impl<'a> Teller<'a> {
     pub(super) fn discard(&mut self, error: Error) {
         self.told.fill(Told::Nothing);
         (self.open, self.thoughts) = (None, Pieces::default());
-        if self.has_spoken {
-            self.tell(Update::Discarded { error });
-            self.has_spoken = false;
+        if self.voice.has_spoken {
+            self.voice.tell(Update::Discarded { error });
+            self.voice.has_spoken = false;
         }
     }
 
@@ -151,42 +154,40 @@ impl<'a> Teller<'a> {
         if let (Some(told @ Told::Nothing), Some(slot)) = (self.told.get_mut(index), self.slots.get(index)) {
             *told = Told::Started;
             self.open = Some(Open { index, text: String::new(), pieces: Pieces::default() });
-            self.tell(Update::Started { field: slot.name() });
+            self.voice.tell(Update::Started { field: slot.name() });
         }
     }
 
     fn write(&mut self, text: &str) {
-        let Some(mut open) = self.open.take() else { return };
+        let Some(open) = &mut self.open else { return };
         open.text.push_str(text);
         if let Some(slot) = self.slots.get(open.index) {
-            open.pieces.push(text, |text| self.tell(Update::Delta { field: slot.name(), text }));
+            let field = slot.name();
+            open.pieces.push(text, |text| self.voice.tell(Update::Delta { field, text }));
         }
-        self.open = Some(open);
     }
 
     /// Tells the last word of the open value; which one that was.
     fn close(&mut self) -> Option<usize> {
         let Open { index, mut pieces, .. } = self.open.take()?;
         let slot = self.slots.get(index)?;
-        pieces.end(|text| self.tell(Update::Delta { field: slot.name(), text }));
+        pieces.end(|text| self.voice.tell(Update::Delta { field: slot.name(), text }));
         Some(index)
     }
 
     fn finish(&mut self, index: usize, value: Value) {
         if let (Some(told), Some(slot)) = (self.told.get_mut(index), self.slots.get(index)) {
             *told = Told::Finished(value.clone());
-            self.tell(Update::Finished { field: slot.name(), value });
+            self.voice.tell(Update::Finished { field: slot.name(), value });
         }
     }
 
     fn end_thoughts(&mut self) {
-        let mut last = None;
-        self.thoughts.end(|text| last = Some(text));
-        if let Some(text) = last {
-            self.tell(Update::Reasoning { text });
-        }
+        self.thoughts.end(|text| self.voice.tell(Update::Reasoning { text }));
     }
+}
 
+impl Voice<'_> {
     fn tell(&mut self, update: Update) {
         self.has_spoken = true;
         self.listener.tell(Progress::new(self.predictor.clone(), self.rollout, update));

@@ -113,7 +113,8 @@ impl<'a> JsonFollow<'a> {
                 if char == ',' { Place::Key { may_end: false } } else { Place::Over }
             }
             (Place::InOther { depth, text }, char) => {
-                self.other(char, tell);
+                let mut bytes = [0; 4];
+                self.write(char.encode_utf8(&mut bytes), tell);
                 let deeper = depth + usize::from(text.is_none() && matches!(char, '[' | '{'));
                 let depth = deeper.saturating_sub(usize::from(text.is_none() && matches!(char, ']' | '}')));
                 let text = match (text, char) {
@@ -148,12 +149,25 @@ impl<'a> JsonFollow<'a> {
         is_first
     }
 
-    /// Takes a character of a value that is no text.
-    fn other(&mut self, char: char, tell: &mut dyn FnMut(Followed<'_>)) {
-        self.text.push(char);
-        if self.open.is_some() {
-            let mut bytes = [0; 4];
-            self.trimmed.push(char.encode_utf8(&mut bytes), &mut |text| tell(Followed::Text(text)));
+    /// How many bytes of the text only add to what is between quotes.
+    fn plain(&self, text: &str) -> usize {
+        match self.place {
+            Place::InKey(Quoted::Plain) | Place::InText(Quoted::Plain) if self.high.is_none() => {}
+            Place::InOther { text: Some(false), .. } => {}
+            _ => return 0,
+        }
+        text.find(['"', '\\']).unwrap_or(text.len())
+    }
+
+    /// Adds to the key or value.
+    fn write(&mut self, text: &str, tell: &mut dyn FnMut(Followed<'_>)) {
+        self.text.push_str(text);
+        match self.place {
+            Place::InText(_) if self.open.is_some() => tell(Followed::Text(text)),
+            Place::InOther { .. } if self.open.is_some() => {
+                self.trimmed.push(text, &mut |text| tell(Followed::Text(text)));
+            }
+            _ => {}
         }
     }
 
@@ -197,11 +211,8 @@ impl<'a> JsonFollow<'a> {
                 }
             }
         };
-        self.text.push(plain);
-        if let (Some(_), Place::InText(_)) = (self.open, self.place) {
-            let mut bytes = [0; 4];
-            tell(Followed::Text(plain.encode_utf8(&mut bytes)));
-        }
+        let mut bytes = [0; 4];
+        self.write(plain.encode_utf8(&mut bytes), tell);
         Some(Quoted::Plain)
     }
 
@@ -215,11 +226,17 @@ impl<'a> JsonFollow<'a> {
 
 impl Follow for JsonFollow<'_> {
     fn push(&mut self, text: &str, tell: &mut dyn FnMut(Followed<'_>)) {
-        for char in text.chars() {
-            if self.place == Place::Over {
-                return;
+        let mut rest = text;
+        while !rest.is_empty() && self.place != Place::Over {
+            let (plain, from) = rest.split_at(self.plain(rest));
+            if !plain.is_empty() {
+                self.write(plain, tell);
             }
-            self.take(char, tell);
+            let mut chars = from.chars();
+            if let Some(char) = chars.next() {
+                self.take(char, tell);
+            }
+            rest = chars.as_str();
         }
     }
 
