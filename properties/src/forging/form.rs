@@ -108,7 +108,7 @@ impl Form {
 
     /// True if the input is the beginning of an answer with nothing in it: every answer of the model's own has that too.
     pub(super) fn is_lone(self, input: &str) -> bool {
-        let input = input.trim_matches(|c: char| c.is_whitespace() || c.is_control());
+        let input = input.trim_matches(is_blank);
         match self {
             Form::Chat => self.ends_open(input),
             Form::Xml => input.starts_with('<') && input.ends_with('>') && input.matches('<').count() == 1,
@@ -118,13 +118,18 @@ impl Form {
 
     /// True if the input ends with the beginning of an answer: what the model writes behind it is its own answer.
     pub(super) fn ends_open(self, input: &str) -> bool {
-        let input = input.trim_end();
+        let input = input.trim_end_matches(is_blank);
         let last = input.lines().next_back().unwrap_or_default();
         match self {
-            Form::Chat => last.trim_end().ends_with(['*', ']', ':']) && last.contains("##"),
+            Form::Chat => last.ends_with(['*', ']', '］', ':', '：']) && last.contains("##"),
             Form::Xml => true,
             Form::Terse => last.contains(':'),
             Form::Json => true,
         }
     }
+}
+
+/// True for what is seen by nobody at a text's ends.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || "\u{200b}\u{2060}\u{feff}".contains(c)
 }

@@ -11,7 +11,7 @@ use super::{
     complete,
     follow::{Follow, JsonFollow},
     reasoning,
-    repeats::{Marks, Repeats},
+    repeats::{self, Marks, Repeats},
 };
 use crate::{
     error::{Error, Result},
@@ -160,7 +160,7 @@ fn begins_answer(fields: &[TaskField<'_>], input: &str) -> bool {
     let has_field = |inside: &str| {
         fields.iter().flat_map(TaskField::names).any(|name| {
             let behind = inside.split_once(name).and_then(|(_, behind)| behind.split_once(':'));
-            let is_blank = |c: char| c.is_whitespace() || "\"'".contains(c);
+            let is_blank = |c: char| repeats::is_left_out(c) || "\"'".contains(c);
             behind.is_some_and(|(_, value)| !value.trim_matches(is_blank).is_empty())
         })
     };

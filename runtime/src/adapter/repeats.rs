@@ -127,12 +127,13 @@ impl Repeats {
         covers(&self.marked_or_bare, self.plain(part))
     }
 
-    /// True if a value has nothing of its own, or an input in it: below a mark that could be an input's, it is not the model's
-    /// for sure.
-    pub(super) fn is_doubtful(&self, value: &Range<usize>) -> bool {
+    /// True if a value of the reply has nothing of its own, or an input in it: below a mark that could be an input's, it is not
+    /// the model's for sure.
+    pub(super) fn is_doubtful(&self, reply: &str, value: &Range<usize>) -> bool {
         let (start, end) = self.plain(value);
         let next = self.others.partition_point(|(_, last)| *last <= start);
-        start == end || self.others.get(next).is_some_and(|(first, _)| *first < end)
+        let is_empty = || is_blank_in_json(reply.get(value.clone()).unwrap_or_default());
+        start == end || self.others.get(next).is_some_and(|(first, _)| *first < end) || is_empty()
     }
 
     fn plain(&self, part: &Range<usize>) -> (usize, usize) {
@@ -222,8 +223,22 @@ fn add_marked(wanted: &mut BTreeMap<Vec<u8>, Kind>, text: &str, marks: &impl Mar
 }
 
 /// What may differ where a text is repeated.
-fn is_left_out(c: char) -> bool {
+pub(super) fn is_left_out(c: char) -> bool {
     c.is_whitespace() || c.is_control() || "\\>*_`-•\u{200b}\u{2060}\u{feff}".contains(c)
+}
+
+/// True if nothing is there but blanks, in JSON's form or as they are: what stood behind an input's mark.
+fn is_blank_in_json(text: &str) -> bool {
+    let escapes = ["\\n", "\\r", "\\t"];
+    let mut rest = text.trim_start_matches(is_left_out_but_backslash);
+    while let Some(behind) = escapes.iter().find_map(|escape| rest.strip_prefix(escape)) {
+        rest = behind.trim_start_matches(is_left_out_but_backslash);
+    }
+    rest.is_empty()
+}
+
+fn is_left_out_but_backslash(c: char) -> bool {
+    c != '\\' && is_left_out(c)
 }
 
 /// A text without all that may differ where it is repeated.

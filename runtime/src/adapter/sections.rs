@@ -81,7 +81,7 @@ pub(super) fn each<'t>(
         marks.extend(known.and_then(|(own, is_name)| Mark::new(own, is_name, &marker)));
     });
     choose(&mut marks, required)?;
-    leave_borrowed(&mut marks, text.len(), repeats);
+    leave_borrowed(&mut marks, text, repeats);
     let part = |range: Range<usize>| text.get(range).unwrap_or_default();
     let mut counting = marks.iter().filter(|mark| mark.counts).peekable();
     let first = counting.peek().map_or(text.len(), |mark| mark.span().start);
@@ -178,11 +178,11 @@ fn choose(marks: &mut [Mark], required: &[bool]) -> Result<(), usize> {
 }
 
 /// Leaves out the markers of outputs that may be an input's, with what may be another's below them.
-fn leave_borrowed(marks: &mut [Mark], length: usize, repeats: &Repeats) {
-    let mut end = length;
+fn leave_borrowed(marks: &mut [Mark], text: &str, repeats: &Repeats) {
+    let mut end = text.len();
     for mark in marks.iter_mut().rev().filter(|mark| mark.counts) {
         let is_output = matches!(mark.own, Own::Output(_));
-        if is_output && repeats.has_bare(&mark.core()) && repeats.is_doubtful(&(mark.span().end..end)) {
+        if is_output && repeats.has_bare(&mark.core()) && repeats.is_doubtful(text, &(mark.span().end..end)) {
             mark.counts = false;
             continue;
         }

@@ -84,7 +84,7 @@ impl Adapter for TerseAdapter {
             let mut rest = line;
             if let Some((index, behind)) = wanted.field(line) {
                 let label = this.start..this.end - behind.len();
-                if repeats.has_bare(&label) && repeats.is_doubtful(&below(text, label.end, &wanted)) {
+                if repeats.has_bare(&label) && repeats.is_doubtful(text, &below(text, label.end, &wanted)) {
                     open = None;
                     continue;
                 }

@@ -153,7 +153,7 @@ impl Adapter for XmlAdapter {
                     return Err(Error::parse(message).with_field(field.name()).with_completion(text));
                 }
             };
-            if repeats.has_bare(&span) && repeats.is_doubtful(&inside) {
+            if repeats.has_bare(&span) && repeats.is_doubtful(text, &inside) {
                 continue;
             }
             if let Some(first) = slot {
