@@ -12,7 +12,8 @@ use tracing::Instrument;
 
 use super::{
     live::Live,
-    predictor::{OnParseError, Predictor, Ready},
+    on_parse_error::OnParseError,
+    predictor::{Predictor, Ready},
     reasoning, violation,
 };
 use crate::{

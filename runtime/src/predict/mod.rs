@@ -2,6 +2,7 @@
 
 mod engine;
 mod live;
+mod on_parse_error;
 mod pieces;
 mod predictor;
 mod reasoning;
@@ -13,11 +14,11 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 use serde_json::Value;
 
 pub(crate) use self::predictor::FieldText;
-pub use self::predictor::{OnParseError, Predictor};
 use self::{
     engine::{Answer, Given},
     predictor::State,
 };
+pub use self::{on_parse_error::OnParseError, predictor::Predictor};
 use crate::{
     adapter::{Adapter, Demo},
     error::{Error, ErrorKind, Result},

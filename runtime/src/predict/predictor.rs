@@ -10,8 +10,9 @@ use std::{
 
 use serde_json::{Map, Value};
 
+use super::on_parse_error::OnParseError;
 use crate::{
-    adapter::{Adapter, ChatAdapter, Demo, JsonAdapter, Prepared, Task},
+    adapter::{Adapter, ChatAdapter, Demo, Prepared, Task},
     error::{Error, Result},
     field::{Field, FieldRole},
     lm::{Caller, CallerId, Config, Lm, configured},
@@ -78,33 +79,6 @@ pub(super) struct Run {
 pub(crate) struct FieldText {
     pub(crate) prefix: Option<String>,
     pub(crate) description: String,
-}
-
-/// What to do when a model's answer cannot be read as the output fields.
-///
-/// Whatever is chosen, every call is in the trace and in the usage, and an answer that was cut at the token limit is never
-/// asked for again.
-#[derive(Clone, Debug)]
-pub enum OnParseError {
-    /// Fail at once.
-    Fail,
-    /// Ask again in the same form, at most so many times, with the unreadable answer and what was wrong with it.
-    Reask(u32),
-    /// Ask once more in the form of this adapter, likewise. The default, with [`JsonAdapter`].
-    Fallback(Arc<dyn Adapter>),
-}
-
-impl Default for OnParseError {
-    fn default() -> Self {
-        Self::fallback(JsonAdapter)
-    }
-}
-
-impl OnParseError {
-    /// [`Fallback`](OnParseError::Fallback) to this adapter.
-    pub fn fallback(adapter: impl Adapter) -> Self {
-        Self::Fallback(Arc::new(adapter))
-    }
 }
 
 impl Predictor {
