@@ -244,7 +244,7 @@ async fn attempt(
         }
         if let OnParseError::Fallback(other) = &state.on_parse_error {
             adapter = other;
-            ready = Arc::new(Ready::new(adapter.prepare(&task)));
+            ready = predictor.ready_again(&**adapter);
             prompt = self::prompt(predictor, adapter, &ready.prepared, given);
         }
         prompt.push(Message::assistant(shortened(error.completion().unwrap_or_default(), 4_000)));

@@ -121,7 +121,7 @@ impl<S: Signature> Predict<S> {
 
     /// Sets what to do when an answer cannot be read.
     pub fn on_parse_error(mut self, rule: OnParseError) -> Self {
-        self.predictor.change(|state| state.on_parse_error = rule);
+        self.predictor.change_prompt(|state| state.on_parse_error = rule);
         self
     }
 

@@ -46,6 +46,8 @@ pub(super) struct State {
     pub(super) on_parse_error: OnParseError,
     /// The constant part of the prompt, written at the first call; emptied by every change that it depends on.
     ready: OnceLock<Arc<Ready>>,
+    /// The same for the adapter in whose form is asked again.
+    ready_again: OnceLock<Arc<Ready>>,
     /// A setter's mistake, told at the first call: setters return no `Result`.
     pub(super) mistake: Option<Error>,
 }
@@ -95,6 +97,7 @@ impl Predictor {
             adapter: Arc::new(ChatAdapter),
             on_parse_error: OnParseError::default(),
             ready: OnceLock::new(),
+            ready_again: OnceLock::new(),
             mistake: None,
         };
         Self { state: Arc::new(state), run: Run::default(), id: CallerId::unique() }
@@ -109,7 +112,7 @@ impl Predictor {
     pub(super) fn change_prompt(&mut self, change: impl FnOnce(&mut State)) {
         let state = Arc::make_mut(&mut self.state);
         change(state);
-        state.ready = OnceLock::new();
+        (state.ready, state.ready_again) = Default::default();
     }
 
     /// The name of its signature.
@@ -325,10 +328,16 @@ impl Predictor {
     }
 
     pub(super) fn ready(&self) -> Arc<Ready> {
-        self.state
-            .ready
-            .get_or_init(|| Arc::new(Ready::new(self.state.adapter.prepare(&self.task()))))
-            .clone()
+        self.prepared(&self.state.ready, &*self.state.adapter)
+    }
+
+    /// What the adapter made with which an unreadable answer is asked for again.
+    pub(super) fn ready_again(&self, adapter: &dyn Adapter) -> Arc<Ready> {
+        self.prepared(&self.state.ready_again, adapter)
+    }
+
+    fn prepared(&self, ready: &OnceLock<Arc<Ready>>, adapter: &dyn Adapter) -> Arc<Ready> {
+        ready.get_or_init(|| Arc::new(Ready::new(adapter.prepare(&self.task())))).clone()
     }
 }
 

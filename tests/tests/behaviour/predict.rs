@@ -232,6 +232,21 @@ async fn a_rung_that_was_refused_once_is_not_tried_again_until_the_lm_changes() 
 }
 
 #[tokio::test]
+async fn a_rung_that_was_refused_when_asking_again_is_not_tried_again_either() {
+    let lm = ScriptedLm::computed(|request| match &request.response_format {
+        Some(ResponseFormat::JsonSchema { .. }) => failure(ErrorKind::BadRequest),
+        Some(ResponseFormat::JsonObject) => Reply::text(r#"{"answer": "Paris"}"#),
+        None => Reply::text("no marker at all"),
+    });
+    let qa = qa(&lm);
+    // The markers, the refused schema, the object; then without the schema.
+    for calls in [3, 5, 7] {
+        assert_eq!(qa.call(ask()).await.unwrap().answer, "Paris");
+        assert_eq!(lm.calls(), calls);
+    }
+}
+
+#[tokio::test]
 async fn a_provider_that_refuses_every_rung_is_a_bad_request() {
     let lm = ScriptedLm::computed(|_| failure(ErrorKind::BadRequest));
     let error = qa(&lm).adapter(JsonAdapter).call(ask()).await.unwrap_err();
