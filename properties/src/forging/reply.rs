@@ -115,18 +115,34 @@ impl Reply {
 
     /// True if some of the inputs stands, by chance, in a part of the model's own answers.
     fn touches(&self, inputs: &[String], own: &[(usize, usize)]) -> bool {
+        let (text, places) = squeezed(&self.text);
         inputs.iter().any(|input| {
-            let input = input.trim();
-            let quoted = Value::from(input).to_string();
-            let forms = [input, &quoted[1..quoted.len() - 1]];
-            forms.into_iter().filter(|form| form.len() > 1).any(|form| {
-                // One that stands within a value is no matter.
-                let is_syntax = form.contains(['#', '<', ':', '{']);
-                is_syntax
-                    && self.text.match_indices(form).any(|(at, part)| {
-                        own.iter().any(|(start, end)| at < *end && *start < at + part.len())
-                    })
+            let quoted = Value::from(input.trim()).to_string();
+            let forms = [input.trim(), &quoted[1..quoted.len() - 1]];
+            // One that stands within a value is no matter.
+            let is_syntax = |form: &str| form.contains(['#', '<', ':', '{']);
+            forms.into_iter().filter(|form| is_syntax(form)).any(|form| {
+                let (form, _) = squeezed(form);
+                text.match_indices(&form).filter(|_| form.len() > 1).any(|(at, part)| {
+                    let (first, last) = (places[at], places[at + part.len() - 1]);
+                    own.iter().any(|(start, end)| first < *end && *start <= last)
+                })
             })
         })
     }
+}
+
+/// The text without what may differ where it is repeated, and where each of its bytes comes from.
+fn squeezed(text: &str) -> (String, Vec<usize>) {
+    let (mut squeezed, mut places) = (String::new(), Vec::new());
+    for (at, c) in text.char_indices() {
+        if c.is_whitespace() || c.is_control() || "\\>*_`-•\u{200b}\u{2060}\u{feff}".contains(c) {
+            continue;
+        }
+        for c in c.to_lowercase() {
+            squeezed.push(c);
+            places.resize(squeezed.len(), at);
+        }
+    }
+    (squeezed, places)
 }

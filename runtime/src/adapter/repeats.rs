@@ -216,8 +216,9 @@ fn add_marked(wanted: &mut BTreeMap<Vec<u8>, Kind>, text: &str, marks: &impl Mar
         wanted.insert(plain.bytes, Kind::Bare);
         return;
     }
-    for mark in &found {
-        wanted.extend(plain.excerpt(text, mark).map(|excerpt| (excerpt, Kind::Marked)));
+    let ends = found.iter().skip(1).map(|next| next.start).chain([text.len()]);
+    for (mark, end) in found.iter().zip(ends) {
+        wanted.extend(plain.excerpt(text, mark, end).map(|excerpt| (excerpt, Kind::Marked)));
     }
     wanted.insert(plain.bytes, Kind::Marked);
 }
@@ -267,8 +268,8 @@ impl Plain {
         this
     }
 
-    /// The mark with some of the text around it, if that tells it from the model's own.
-    fn excerpt(&self, text: &str, mark: &Range<usize>) -> Option<Vec<u8>> {
+    /// The mark with some of the text around it, up to where the next one begins, if that tells it from the model's own.
+    fn excerpt(&self, text: &str, mark: &Range<usize>, end_of_text: usize) -> Option<Vec<u8>> {
         let index = |at: usize| self.places.partition_point(|place| (*place as usize) < at);
         let (start, end) = (index(mark.start), index(mark.end));
         let before = start.saturating_sub(BEFORE);
@@ -278,7 +279,8 @@ impl Plain {
             return None;
         }
         // Only so far is looked for the line's end: many marks may stand on one line.
-        let limit = self.places.get(end + BEHIND).map_or(text.len(), |place| *place as usize);
+        let limit =
+            self.places.get(end + BEHIND).map_or(end_of_text, |place| end_of_text.min(*place as usize));
         let below = text.get(mark.end..limit).unwrap_or_default();
         let blank = below.len() - below.trim_start_matches(is_left_out).len();
         let line = below.get(blank..).and_then(|below| below.find('\n'));
