@@ -121,8 +121,7 @@ impl Reply {
             let forms = [input.trim(), &quoted[1..quoted.len() - 1]];
             // One that stands within a value is no matter.
             let is_syntax = |form: &str| form.contains(['#', '<', ':', '{']);
-            forms.into_iter().filter(|form| is_syntax(form)).any(|form| {
-                let (form, _) = squeezed(form);
+            forms.into_iter().map(|form| squeezed(form).0).filter(|form| is_syntax(form)).any(|form| {
                 text.match_indices(&form).filter(|_| form.len() > 1).any(|(at, part)| {
                     let (first, last) = (places[at], places[at + part.len() - 1]);
                     own.iter().any(|(start, end)| first < *end && *start <= last)
@@ -136,6 +135,12 @@ impl Reply {
 fn squeezed(text: &str) -> (String, Vec<usize>) {
     let (mut squeezed, mut places) = (String::new(), Vec::new());
     for (at, c) in text.char_indices() {
+        let c = match c {
+            '【' => '[',
+            '】' => ']',
+            '！'..='～' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
+            c => c,
+        };
         if c.is_whitespace() || c.is_control() || "\\>*_`-•\u{200b}\u{2060}\u{feff}".contains(c) {
             continue;
         }
