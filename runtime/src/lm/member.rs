@@ -72,6 +72,22 @@ pub(super) fn calls(errors: &[(&str, Error)]) -> u64 {
     sent.map(|(_, error)| u64::from(error.attempts())).sum()
 }
 
+/// The refusal of a further one for want of a budget.
+pub(super) fn refused(refusal: Error, name: &str, errors: Vec<(&str, Error)>) -> Error {
+    let attempts = attempts(calls(&errors));
+    refusal.with_attempts(attempts).with_source(all_failed(name, errors))
+}
+
+/// The error that is the call's, with the attempts of those that failed before.
+pub(super) fn after(error: Error, errors: &[(&str, Error)]) -> Error {
+    let all = attempts(calls(errors).saturating_add(error.attempts().into()));
+    error.with_attempts(all)
+}
+
+fn attempts(calls: u64) -> u32 {
+    u32::try_from(calls).unwrap_or(u32::MAX)
+}
+
 /// One error of all: of the kind of the first one that may pass, so that the call is tried again, else of the last one's.
 pub(super) fn all_failed(name: &str, mut errors: Vec<(&str, Error)>) -> Error {
     if errors.len() < 2 {
@@ -81,11 +97,12 @@ pub(super) fn all_failed(name: &str, mut errors: Vec<(&str, Error)>) -> Error {
     let texts: Vec<_> =
         errors.iter().enumerate().map(|(i, (_, error))| format!("({}) {error}", i + 1)).collect();
     let message = format!("`{name}`: all {} of those asked failed: {}", errors.len(), texts.join("; "));
+    let attempts = attempts(calls(&errors));
     let wait =
         errors.iter().filter(|(_, error)| passes(error)).filter_map(|(_, error)| error.retry_after()).min();
     let at = errors.iter().position(|(_, error)| passes(error)).unwrap_or(errors.len() - 1);
     let (_, chosen) = errors.swap_remove(at);
-    let error = Error::new(chosen.kind(), message);
+    let error = Error::new(chosen.kind(), message).with_attempts(attempts);
     let error = chosen.status().into_iter().fold(error, Error::with_status);
     wait.into_iter().fold(error, Error::with_retry_after).with_source(chosen)
 }

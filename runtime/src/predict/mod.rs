@@ -5,6 +5,7 @@ mod live;
 mod pieces;
 mod predictor;
 mod reasoning;
+mod sent;
 mod teller;
 mod violation;
 
