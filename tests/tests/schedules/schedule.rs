@@ -29,6 +29,9 @@ use super::{
 /// The longest that anybody waits.
 const FOR_EVER: Duration = Duration::from_secs(2 * 60 * 60);
 
+/// So often looks who looks now and then.
+const POLLS: u32 = 2_000;
+
 /// Longer than any limit of a minute, pause or cooldown.
 const UNTIL_ALL_IS_QUIET: Duration = Duration::from_secs(20 * 60);
 
@@ -107,10 +110,10 @@ impl Schedule {
     }
 
     /// Runs it; the world tells what was wrong.
-    pub async fn run(&self) -> World {
+    pub async fn run(&self, is_shown: bool) -> World {
         let is_prompt = matches!(self.actor, Actor::Patient | Actor::Leaves(_))
             && !matches!(self.surface, Surface::Stream { pause } if !pause.is_zero());
-        let world = World::new(is_prompt, matches!(self.surface, Surface::Batch { .. }));
+        let world = World::new(is_prompt, matches!(self.surface, Surface::Batch { .. }), is_shown);
         let told = Told::default();
         let _listens = self.is_heard.then(|| told.listen());
         let lms: Vec<_> = self
@@ -201,8 +204,7 @@ impl Schedule {
             }
             Actor::Slow(pause) => {
                 let mut call = pin!(call);
-                let end = Instant::now() + FOR_EVER;
-                while Instant::now() < end {
+                for _ in 0..POLLS {
                     let polled = poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await;
                     if let Poll::Ready(outcome) = polled {
                         return outcome;

@@ -1,7 +1,6 @@
 //! What one schedule shares: its clock, the log of what happened, the counts, and what was found to be wrong.
 
 use std::{
-    fmt::Write as _,
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -30,6 +29,8 @@ struct Inner {
     is_prompt: bool,
     /// True if several calls of the program run at once.
     is_batch: bool,
+    /// Tells what happens at once, for a schedule that never ends.
+    is_shown: bool,
     calls: AtomicU64,
     in_flight: AtomicUsize,
     /// Calls that ended neither well nor with an error.
@@ -75,8 +76,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn line(at: Duration, event: &str) -> String {
+    format!("{at:>12.3?}  {event}")
+}
+
 impl World {
-    pub fn new(is_prompt: bool, is_batch: bool) -> Self {
+    pub fn new(is_prompt: bool, is_batch: bool, is_shown: bool) -> Self {
         Self(Arc::new(Inner {
             start: Instant::now(),
             events: Mutex::default(),
@@ -84,6 +89,7 @@ impl World {
             is_healthy: AtomicBool::new(false),
             is_prompt,
             is_batch,
+            is_shown,
             calls: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
@@ -95,7 +101,11 @@ impl World {
 
     /// Notes what happens.
     pub fn tell(&self, what: impl Into<String>) {
-        lock(&self.0.events).push((self.0.start.elapsed(), what.into()));
+        let (at, what) = (self.0.start.elapsed(), what.into());
+        if self.0.is_shown {
+            crate::say(&line(at, &what));
+        }
+        lock(&self.0.events).push((at, what));
     }
 
     /// Notes what must not be.
@@ -116,12 +126,8 @@ impl World {
     }
 
     /// The log, a line for each event.
-    pub fn log(&self) -> String {
-        let mut log = String::new();
-        for (at, event) in lock(&self.0.events).iter() {
-            let _ = writeln!(log, "{:>12.3?}  {event}", at);
-        }
-        log
+    pub fn log(&self) -> Vec<String> {
+        lock(&self.0.events).iter().map(|(at, event)| line(*at, event)).collect()
     }
 
     pub fn digest(&self) -> u64 {
