@@ -50,11 +50,7 @@ impl Fallback {
     async fn send(&self, request: &Request, mut tell: Option<&mut Tell<'_>>) -> Result<Response> {
         let mut errors: Vec<(&str, Error)> = Vec::new();
         for (index, lm) in self.members.iter().enumerate() {
-            if index > 0 {
-                if let Err(refusal) = request.pay() {
-                    return Err(member::refused(refusal, &self.name, errors));
-                }
-            }
+            member::pay(request, &self.name, &mut errors)?;
             let mut is_told = false;
             let outcome = match &mut tell {
                 None => member::ask(lm, request, None).await,

@@ -66,16 +66,29 @@ fn passes(error: &Error) -> bool {
     matches!(error.kind(), Connect | Timeout | Server | RateLimited)
 }
 
-/// The calls that failed attempts have cost: one each, but where there was no key to send.
-pub(super) fn calls(errors: &[(&str, Error)]) -> u64 {
-    let sent = errors.iter().filter(|(_, error)| error.kind() != ErrorKind::MissingKey);
-    sent.map(|(_, error)| u64::from(error.attempts())).sum()
+/// False where there was no key, so that nothing was sent: what was paid for it is there for the next one.
+fn was_sent(error: &Error) -> bool {
+    error.kind() != ErrorKind::MissingKey
 }
 
-/// The refusal of a further one for want of a budget.
-pub(super) fn refused(refusal: Error, name: &str, errors: Vec<(&str, Error)>) -> Error {
-    let attempts = attempts(calls(&errors));
-    refusal.with_attempts(attempts).with_source(all_failed(name, errors))
+/// Pays for asking one more after these errors; the first request of a call is paid by its caller.
+///
+/// # Errors
+/// [`is_budget`](Error::is_budget): the call's budget is used up. What was tried is its source.
+pub(super) fn pay(request: &Request, name: &str, errors: &mut Vec<(&str, Error)>) -> Result<()> {
+    if !errors.last().is_some_and(|(_, error)| was_sent(error)) {
+        return Ok(());
+    }
+    request.pay().map_err(|refusal| {
+        let attempts = attempts(calls(errors));
+        refusal.with_attempts(attempts).with_source(all_failed(name, std::mem::take(errors)))
+    })
+}
+
+/// The calls that failed attempts have cost: one each, but where there was no key to send.
+pub(super) fn calls(errors: &[(&str, Error)]) -> u64 {
+    let sent = errors.iter().filter(|(_, error)| was_sent(error));
+    sent.map(|(_, error)| u64::from(error.attempts())).sum()
 }
 
 /// The error that is the call's, with the attempts of those that failed before.

@@ -69,6 +69,9 @@ impl Endpoint {
         let (name, reply) = match dice.u8(..if self.health.worst { 12 } else { 9 }) {
             0..=3 => {
                 let error = error(&mut dice);
+                if error.kind() == ErrorKind::MissingKey {
+                    self.world.was_not_sent();
+                }
                 (format!("{:?}", error.kind()), Reply::error(error))
             }
             4 => ("refused".into(), Reply::refusal("no, thank you")),

@@ -31,6 +31,7 @@ struct Inner {
     is_batch: bool,
     /// Tells what happens at once, for a schedule that never ends.
     is_shown: bool,
+    arrived: AtomicU64,
     calls: AtomicU64,
     in_flight: AtomicUsize,
     /// Calls that ended neither well nor with an error.
@@ -90,6 +91,7 @@ impl World {
             is_prompt,
             is_batch,
             is_shown,
+            arrived: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
@@ -160,7 +162,7 @@ impl World {
         lock(&self.0.rewards)
     }
 
-    /// The requests that arrived at an endpoint.
+    /// The requests that were sent.
     pub fn calls(&self) -> u64 {
         self.0.calls.load(Ordering::Relaxed)
     }
@@ -181,9 +183,15 @@ impl World {
         self.0.tokens.fetch_add(tokens, Ordering::Relaxed);
     }
 
+    /// The request that arrived was none: it had no key to be sent with.
+    pub fn was_not_sent(&self) {
+        self.0.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// A request arrives.
     pub fn arrive(&self, gauges: &[Arc<Gauge>]) -> Arrived {
-        let number = self.0.calls.fetch_add(1, Ordering::Relaxed);
+        let number = self.0.arrived.fetch_add(1, Ordering::Relaxed);
+        self.0.calls.fetch_add(1, Ordering::Relaxed);
         self.0.in_flight.fetch_add(1, Ordering::Relaxed);
         for gauge in gauges {
             let now = gauge.now.fetch_add(1, Ordering::Relaxed) + 1;

@@ -62,11 +62,7 @@ impl Pooled {
                 let Some(seat) = self.next(&asked)? else {
                     return Err(member::all_failed(&self.name, errors));
                 };
-                if !asked.is_empty() {
-                    if let Err(refusal) = request.pay() {
-                        return Err(member::refused(refusal, &self.name, errors));
-                    }
-                }
+                member::pay(request, &self.name, &mut errors)?;
                 timer = self.timer();
                 runners.extend(self.begin(seat, request, teller.as_ref(), &mut asked));
             }
