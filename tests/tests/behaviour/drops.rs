@@ -83,8 +83,10 @@ fn answer(request: &Request) -> Reply {
 
 type Call = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
+type Surface = fn(&Lm) -> Call;
+
 /// Everything that may be awaited.
-const SURFACES: [(&str, fn(&Lm) -> Call); 7] = [
+const SURFACES: [(&str, Surface); 7] = [
     ("predict", |lm| {
         let qa = thought(lm);
         Box::pin(async move { qa.call(ask()).await.map(drop) })
