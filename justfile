@@ -26,6 +26,10 @@ test:
 properties CASES="1000000":
     KARAT_CASES={{CASES}} cargo test -p karat-properties --release --locked --test properties
 
+# Random schedules, a million unless told otherwise; see docs/reliability.md.
+soak-seeds SEEDS="1000000" FROM="0":
+    KARAT_SEEDS={{SEEDS}} KARAT_FROM={{FROM}} cargo test -p karat-tests --release --locked --test schedules
+
 # One of these checks under libFuzzer (nightly, `cargo install cargo-fuzz`).
 fuzz TARGET SECONDS="60":
     mkdir -p fuzz/found/{{TARGET}}

@@ -9,8 +9,9 @@ use crate::{
 
 /// What a call tree may spend: LM calls, tokens, money. Set it with [`Module::budget`](crate::Module::budget).
 ///
-/// The next LM call is refused with an [`is_budget`](Error::is_budget) error once something is used up. Calls are counted when they
-/// are sent, so their number is kept exactly. What a call will cost is not known before its answer, so tokens and money may be
+/// The next LM call is refused with an [`is_budget`](Error::is_budget) error once something is used up: a retry too, another member
+/// of a fallback, and a second endpoint of a pool, which is then left out. Calls are counted when they are sent, so their number
+/// is kept exactly. What a call will cost is not known before its answer, so tokens and money may be
 /// overshot by the calls on their way at that moment, one unless several run at once.
 ///
 /// ```
@@ -37,7 +38,7 @@ impl Budget {
         Self { tokens: Some(tokens), ..Self::default() }
     }
 
-    /// At most so many LM calls, those included that fail or are asked again; not those that a cache answers.
+    /// At most so many LM calls, those included that fail, are tried again or asked again; not those that a cache answers.
     pub fn calls(mut self, calls: u64) -> Self {
         self.calls = Some(calls);
         self

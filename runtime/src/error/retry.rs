@@ -36,8 +36,8 @@ impl Error {
         self.0.retry_after
     }
 
-    /// How many attempts the failed LM call took: 1 unless it was [tried again](crate::Lm::retry), 0 where its deadline passed
-    /// before anything was sent.
+    /// How many attempts the failed LM call took, those of all who were asked where it was a fallback or a pool: 1 unless it was
+    /// [tried again](crate::Lm::retry), 0 where its deadline passed before anything was sent.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }

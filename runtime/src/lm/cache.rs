@@ -359,9 +359,10 @@ impl Shared {
     }
 }
 
-/// The request without what it says to the cache.
+/// The request without what it says to the cache, and without who asked.
 fn unmarked(request: &Request) -> Request {
     let mut request = request.clone();
+    request.caller = None;
     request.config.cache = None;
     request
 }

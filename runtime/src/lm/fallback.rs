@@ -50,6 +50,7 @@ impl Fallback {
     async fn send(&self, request: &Request, mut tell: Option<&mut Tell<'_>>) -> Result<Response> {
         let mut errors: Vec<(&str, Error)> = Vec::new();
         for (index, lm) in self.members.iter().enumerate() {
+            member::pay(request, &self.name, &mut errors)?;
             let mut is_told = false;
             let outcome = match &mut tell {
                 None => member::ask(lm, request, None).await,
@@ -72,7 +73,7 @@ impl Fallback {
                     }
                     errors.push((lm.name(), error));
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(member::after(error, &errors)),
             }
         }
         Err(member::all_failed(&self.name, errors))

@@ -16,7 +16,10 @@ use std::{
 };
 
 pub(super) use self::log::{Call, Log, messages, response_bytes};
-use super::{Config, Lm, Prompt, Response};
+use super::{
+    Config, Lm, Prompt, Response,
+    payer::{Payer, Pays},
+};
 use crate::error::Error;
 
 /// Who calls an LM: a predictor's path, and an identity that outlives the path.
@@ -26,12 +29,18 @@ use crate::error::Error;
 pub struct Caller {
     path: Arc<str>,
     id: CallerId,
+    pub(super) payer: Option<Payer>,
 }
 
 impl Caller {
     /// A caller of this path, e.g. `answer.predict`.
     pub fn new(path: impl Into<Arc<str>>, id: CallerId) -> Self {
-        Self { path: path.into(), id }
+        Self { path: path.into(), id, payer: None }
+    }
+
+    /// The same; what its calls send beyond their first requests is paid by this one.
+    pub(crate) fn paid_by<P: Pays + 'static>(self, payer: &Arc<P>) -> Self {
+        Self { payer: Some(Payer::new(payer)), ..self }
     }
 
     /// Its path from the root of the outermost module that was called.

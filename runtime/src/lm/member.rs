@@ -66,10 +66,39 @@ fn passes(error: &Error) -> bool {
     matches!(error.kind(), Connect | Timeout | Server | RateLimited)
 }
 
+/// False where there was no key, so that nothing was sent: what was paid for it is there for the next one.
+fn was_sent(error: &Error) -> bool {
+    error.kind() != ErrorKind::MissingKey
+}
+
+/// Pays for asking one more after these errors; the first request of a call is paid by its caller.
+///
+/// # Errors
+/// [`is_budget`](Error::is_budget): the call's budget is used up. What was tried is its source.
+pub(super) fn pay(request: &Request, name: &str, errors: &mut Vec<(&str, Error)>) -> Result<()> {
+    if !errors.last().is_some_and(|(_, error)| was_sent(error)) {
+        return Ok(());
+    }
+    request.pay().map_err(|refusal| {
+        let attempts = attempts(calls(errors));
+        refusal.with_attempts(attempts).with_source(all_failed(name, std::mem::take(errors)))
+    })
+}
+
 /// The calls that failed attempts have cost: one each, but where there was no key to send.
 pub(super) fn calls(errors: &[(&str, Error)]) -> u64 {
-    let sent = errors.iter().filter(|(_, error)| error.kind() != ErrorKind::MissingKey);
+    let sent = errors.iter().filter(|(_, error)| was_sent(error));
     sent.map(|(_, error)| u64::from(error.attempts())).sum()
+}
+
+/// The error that is the call's, with the attempts of those that failed before.
+pub(super) fn after(error: Error, errors: &[(&str, Error)]) -> Error {
+    let all = attempts(calls(errors).saturating_add(error.attempts().into()));
+    error.with_attempts(all)
+}
+
+fn attempts(calls: u64) -> u32 {
+    u32::try_from(calls).unwrap_or(u32::MAX)
 }
 
 /// One error of all: of the kind of the first one that may pass, so that the call is tried again, else of the last one's.
@@ -81,11 +110,12 @@ pub(super) fn all_failed(name: &str, mut errors: Vec<(&str, Error)>) -> Error {
     let texts: Vec<_> =
         errors.iter().enumerate().map(|(i, (_, error))| format!("({}) {error}", i + 1)).collect();
     let message = format!("`{name}`: all {} of those asked failed: {}", errors.len(), texts.join("; "));
+    let attempts = attempts(calls(&errors));
     let wait =
         errors.iter().filter(|(_, error)| passes(error)).filter_map(|(_, error)| error.retry_after()).min();
     let at = errors.iter().position(|(_, error)| passes(error)).unwrap_or(errors.len() - 1);
     let (_, chosen) = errors.swap_remove(at);
-    let error = Error::new(chosen.kind(), message);
+    let error = Error::new(chosen.kind(), message).with_attempts(attempts);
     let error = chosen.status().into_iter().fold(error, Error::with_status);
     wait.into_iter().fold(error, Error::with_retry_after).with_source(chosen)
 }

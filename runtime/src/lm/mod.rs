@@ -10,6 +10,7 @@ mod layer;
 mod limits;
 mod member;
 mod message;
+mod payer;
 mod pool;
 mod prices;
 mod process_default;
@@ -66,7 +67,7 @@ use self::{
     provider::Provider,
     retry::Policy,
 };
-pub(crate) use self::{process_default::configured, secret::is_secret};
+pub(crate) use self::{payer::Pays, process_default::configured, secret::is_secret};
 use crate::{
     error::{Error, Result},
     telemetry,
@@ -347,7 +348,8 @@ impl Lm {
         let outcome = answer.and_then(|mut response| {
             if response.completions.is_empty() {
                 let message = format!("the model `{}` returned no completion", self.name());
-                return Err(Error::new(crate::ErrorKind::BadResponse, message));
+                let attempts = u32::try_from(response.usage.calls).unwrap_or(u32::MAX).max(1);
+                return Err(Error::new(crate::ErrorKind::BadResponse, message).with_attempts(attempts));
             }
             if let Some(price) = &self.inner.price {
                 response.usage.cost = price.of(&response.usage);

@@ -137,7 +137,8 @@ impl Prices {
 }
 
 impl Lm {
-    /// What its tokens cost, if the table has it: then every usage tells its [`cost`](Usage::cost).
+    /// What its tokens cost, if the table has it: then every usage tells its [`cost`](Usage::cost). For a fallback or a pool it is to
+    /// be set on the members, each of which has its own price.
     pub fn prices(mut self, prices: &Prices) -> Self {
         Arc::make_mut(&mut self.inner).price = prices.of(self.name()).copied();
         self

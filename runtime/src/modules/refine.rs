@@ -1,8 +1,11 @@
 //! Rollouts one after another, each with advice from the one before.
 
-use std::{borrow::Borrow, time::Duration};
+use std::{borrow::Borrow, panic::AssertUnwindSafe, time::Duration};
 
-use futures_util::future::{self, Either};
+use futures_util::{
+    FutureExt,
+    future::{self, Either},
+};
 
 use super::{
     advice::{Review, advise},
@@ -10,8 +13,8 @@ use super::{
     rollouts::{Ended, Hints, Rollouts, Tally},
 };
 use crate::{
-    Advice, BoxReward, IntoScore, Lm, Module, Prediction, Result, Reward, Score, Stop, Traverse, Walker,
-    WalkerMut,
+    Advice, BoxReward, Error, IntoScore, Lm, Module, Prediction, Result, Reward, Score, Stop, Traverse,
+    Walker, WalkerMut,
 };
 
 /// Runs a module up to `n` times, one rollout after another, with advice in between, and returns the prediction with the
@@ -150,7 +153,10 @@ impl<M: Module> Module for Refine<M> {
             let (Some(review), true) = (review, index + 1 < self.judged.settings.n) else {
                 continue;
             };
-            let advice = std::pin::pin!(self.advice(&rollouts, started.rollout_id, review));
+            // A panic of the critic's LM costs the advice, and not what was reached by then.
+            let advice = AssertUnwindSafe(self.advice(&rollouts, started.rollout_id, review)).catch_unwind();
+            let told = |panic| Err(Error::from_panic("the critic", panic));
+            let advice = std::pin::pin!(advice.map(|advice| advice.unwrap_or_else(told)));
             match future::select(advice, deadline.as_mut()).await {
                 Either::Left((Ok(Some((discussion, by_predictor))), _)) => {
                     // A predictor that gets nothing new keeps what helped it.

@@ -14,14 +14,19 @@ use super::{
     live::Live,
     on_parse_error::OnParseError,
     predictor::{Predictor, Ready},
-    reasoning, violation,
+    reasoning,
+    sent::Sent,
+    violation,
 };
 use crate::{
     adapter::{Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared},
     error::{Error, ErrorKind, Result},
     field::{FieldRole, FieldValue, Violation},
     json::Repairs,
-    lm::{Completion, Config, Finish, Lm, Message, Prompt, Request, Response, ResponseFormat, Takes, Usage},
+    lm::{
+        Completion, Config, Finish, Lm, Message, Pays, Prompt, Request, Response, ResponseFormat, Takes,
+        Usage,
+    },
     prediction::Reading,
     signature::{Layout, Slot},
     telemetry,
@@ -357,20 +362,21 @@ impl Call<'_> {
             let request = Request { config: self.config(), response_format, ..Request::new(prompt.clone()) };
             let start = tokio::time::Instant::now();
             // Counted when it is sent, so that a call that is dropped on the wire is counted too; its tokens are not known.
-            if let Some(tracer) = self.predictor.tracer() {
-                tracer.begin_call()?;
-            }
-            let caller = self.predictor.caller();
+            let sent = Arc::new(Sent::new(self.predictor.tracer().cloned()));
+            sent.pay()?;
+            let caller = self.predictor.caller().paid_by(&sent);
             let outcome = match &mut live {
                 Some(live) => self.lm.stream_for(caller, request, &mut |delta| live.take(delta)).await,
                 None => self.lm.complete_for(caller, request).await,
             };
             let elapsed = start.elapsed();
             let usage = match &outcome {
-                Ok(response) => Usage { calls: response.usage.calls.max(1), ..response.usage },
-                Err(error) => Usage { calls: error.attempts().max(1).into(), ..Usage::default() },
+                Ok(response) => Usage { calls: response.usage.calls.max(sent.count()), ..response.usage },
+                Err(error) => {
+                    Usage { calls: u64::from(error.attempts()).max(sent.count()), ..Usage::default() }
+                }
             };
-            self.spend(Usage { calls: usage.calls - 1, ..usage });
+            sent.settle(usage);
             let record =
                 CallRecord { is_strict, ..self.record(mode.name, usage, elapsed, outcome.as_ref().err()) };
             calls.push(record);
@@ -417,12 +423,6 @@ impl Call<'_> {
                 %error,
                 "the provider refused the form of the answer; the next one down is asked for from now on"
             );
-        }
-    }
-
-    fn spend(&self, usage: Usage) {
-        if let Some(tracer) = self.predictor.tracer() {
-            tracer.add_usage(usage);
         }
     }
 

@@ -6,6 +6,7 @@ mod on_parse_error;
 mod pieces;
 mod predictor;
 mod reasoning;
+mod sent;
 mod teller;
 mod violation;
 

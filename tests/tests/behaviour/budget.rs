@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use karat::{
-    BestOfN, Budget, Budgeted, Critic, ErrorKind, Module, Predict, Refine, Reply, ScriptedLm, Stop, Usage,
+    BestOfN, Budget, Budgeted, Cache, Critic, ErrorKind, Lm, Module, Pool, Predict, Refine, Reply, Retry,
+    ScriptedLm, Stop, Usage,
     lm::{Price, Prices},
 };
 
 use crate::support::{
-    Qa, QaInput, Twins, TwoSteps, advice, ask, by_rollout, echo_id, failure, number, qa, reply, step_reply,
+    Qa, QaInput, Twins, TwoSteps, advice, ask, by_rollout, echo_id, failure, millis, number, qa, reply,
+    step_reply,
 };
 
 fn costing(tokens: u64) -> ScriptedLm {
@@ -149,4 +151,90 @@ async fn a_reask_is_a_call_of_the_budget() {
     let error = qa(&lm).budget(Budget::new().calls(1)).call(ask()).await.unwrap_err();
     assert!(error.is_budget(), "{error}");
     assert_eq!(lm.calls(), 1);
+}
+
+/// An LM that fails for ever, in a way that may pass.
+fn down() -> ScriptedLm {
+    ScriptedLm::computed(|_| failure(ErrorKind::Server).delay(Duration::from_secs(1)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_is_a_call_of_the_budget_and_is_not_waited_for_where_it_would_be_refused() {
+    let lm = down();
+    let retry = Retry::new().attempts(9).random(|| 1.0);
+    let predict = Predict::<Qa>::new().lm(&lm.lm().retry(retry));
+    let start = tokio::time::Instant::now();
+    let error = predict.clone().budget(Budget::new().calls(3)).call(ask()).await.unwrap_err();
+    assert!(
+        error.is_budget() && error.to_string().contains("the budget of 3 LM calls is used up"),
+        "{error}"
+    );
+    assert_eq!((lm.calls(), error.usage().calls, error.attempts()), (3, 3, 3));
+    let cause = std::error::Error::source(&error).expect("why it was to be tried again");
+    assert!(cause.to_string().contains("scripted Server"), "{cause}");
+    // Three attempts of a second each with waits of 0.5 s and 1 s; none of 2 s after the last.
+    assert_eq!(start.elapsed(), Duration::from_millis(4_500));
+
+    let best = BestOfN::new(predict, 5, number).budget(Budget::new().calls(4));
+    assert!(best.call(ask()).await.unwrap_err().is_budget());
+    assert_eq!(lm.calls(), 3 + 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn further_members_and_second_endpoints_are_calls_of_the_budget() {
+    let (a, b) = (down(), down());
+    for lm in [Lm::fallback([a.lm(), b.lm()]), Lm::pool([a.lm(), b.lm()])] {
+        let before = a.calls() + b.calls();
+        let predict = Predict::<Qa>::new().lm(&lm);
+        let error = predict.clone().budget(Budget::new().calls(1)).call(ask()).await.unwrap_err();
+        assert!(error.is_budget(), "{error}");
+        assert_eq!((a.calls() + b.calls() - before, error.usage().calls), (1, 1));
+        let error = predict.budget(Budget::new().calls(2)).call(ask()).await.unwrap_err();
+        assert_eq!((error.kind(), error.usage().calls), (ErrorKind::Server, 2));
+    }
+    // A hedge that would be beyond the budget is left out, and the first endpoint waited for.
+    let slow = || ScriptedLm::computed(|_| reply("x").delay(Duration::from_secs(9)));
+    let (a, b) = (slow(), slow());
+    let lm = Pool::new([a.lm(), b.lm()]).hedge(Duration::from_secs(1)).lm();
+    let predict = Predict::<Qa>::new().lm(&lm);
+    let answer = predict.clone().budget(Budget::new().calls(1)).call(ask()).await.unwrap();
+    assert_eq!((a.calls() + b.calls(), answer.usage().calls), (1, 1));
+    assert_eq!(predict.budget(Budget::new().calls(2)).call(ask()).await.unwrap().usage().calls, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_without_a_key_costs_nothing() {
+    let (keyless, good) = (ScriptedLm::computed(|_| failure(ErrorKind::MissingKey)), echo_id_free());
+    for lm in [Lm::fallback([keyless.lm(), good.lm()]), Lm::pool([keyless.lm(), good.lm()])] {
+        let predict = Predict::<Qa>::new().lm(&lm).budget(Budget::new().calls(1));
+        assert_eq!(predict.call(ask()).await.unwrap().usage().calls, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_runs_out_of_budget_fails_alone_and_not_for_those_who_wait_for_an_equal_answer() {
+    let lm =
+        ScriptedLm::new([failure(ErrorKind::Server), reply("Paris")].map(|reply| reply.delay(millis(10))));
+    let lm = lm.lm().retry(Retry::new()).cache(Cache::memory());
+    let poor = Predict::<Qa>::new().lm(&lm).budget(Budget::new().calls(1));
+    let rich = Predict::<Qa>::new().lm(&lm);
+    let (poor, rich) = tokio::join!(poor.call(ask()), rich.call(ask()));
+    assert!(poor.unwrap_err().is_budget());
+    assert_eq!(&*rich.unwrap().answer, "Paris");
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_of_a_call_that_is_dropped_are_in_the_usage() {
+    let lm = by_rollout(|id| match id {
+        0 => reply("1.0").delay(Duration::from_secs(20)),
+        _ => failure(ErrorKind::Server).delay(Duration::from_secs(1)),
+    });
+    let retry =
+        Retry::new().attempts(9).backoff(Duration::from_secs(4), Duration::from_secs(4)).random(|| 1.0);
+    let predict = Predict::<Qa>::new().lm(&lm.lm().retry(retry));
+    let best = BestOfN::new(predict, 2, number).concurrency(2).threshold(1.0).call(ask()).await.unwrap();
+    // An attempt each five seconds: at 0, 5, 10 and 15, and perhaps at 20.
+    let dropped = &best.rollouts()[1];
+    assert!(dropped.is_cancelled() && dropped.usage().calls >= 4, "{dropped}");
+    assert_eq!((dropped.usage().calls + 1, best.usage().calls), (lm.calls() as u64, lm.calls() as u64));
 }

@@ -224,3 +224,27 @@ async fn a_stream_that_takes_over_tells_its_own_answer() {
     drop(leader);
     assert_eq!(follower.await, ["a", "b"]);
 }
+
+#[tokio::test]
+async fn those_who_wait_take_over_in_the_order_in_which_they_came() {
+    let lm = Lm::custom(Slow { polls: 3, calls: Arc::default() }).cache(Cache::memory());
+    let order = Mutex::new(Vec::new());
+    let call = |number: usize| {
+        let (lm, order) = (&lm, &order);
+        async move {
+            let response = lm.complete(hi("hi")).await.unwrap();
+            order.lock().unwrap().push((number, response.usage.cached_calls));
+        }
+    };
+    let mut leader = Box::pin(call(0));
+    assert!(poll(leader.as_mut()).is_pending());
+    // In one task with wakers of their own, so that who is woken first is polled first.
+    let waiting: futures_util::stream::FuturesUnordered<_> = (1..30).map(call).collect();
+    let mut all = Box::pin(futures_util::StreamExt::collect::<Vec<()>>(waiting));
+    assert!(poll(all.as_mut()).is_pending());
+    drop(leader);
+    all.await;
+    let order = order.into_inner().unwrap();
+    let leads: Vec<_> = order.iter().filter(|(_, cached)| *cached == 0).map(|(number, _)| *number).collect();
+    assert_eq!((leads, order.len()), (vec![1], 29));
+}

@@ -279,3 +279,16 @@ async fn the_critics_rollout_id_tells_its_calls_apart() {
         .unwrap();
     assert_eq!(ids(&critic), [0, 1]);
 }
+
+#[tokio::test]
+async fn a_critic_that_panics_costs_the_advice_alone() {
+    let lm = answers(["0.3", "0.6", "0.5"]);
+    let critic = ScriptedLm::computed(|_| -> Reply { panic!("no critic today") });
+    let refine = Refine::new(qa(&lm), 3, number).feedback_lm(critic.lm());
+    let refined = refine.call(ask()).await.unwrap();
+    assert_eq!((&*refined.answer, lm.calls(), critic.calls()), ("0.6", 3, 2));
+    for rollout in &refined.rollouts()[..2] {
+        let error = rollout.advice().and_then(karat::Advice::error).expect("why there is no advice");
+        assert!(error.kind() == ErrorKind::Panic && error.to_string().contains("no critic today"), "{error}");
+    }
+}

@@ -170,3 +170,17 @@ async fn a_form_is_asked_for_only_if_all_members_take_it() {
         first.requests().iter().all(|request| request.response_format == Some(ResponseFormat::JsonObject))
     );
 }
+
+#[tokio::test]
+async fn an_error_tells_the_attempts_of_all_who_were_asked() {
+    let (first, second) = (failing(ErrorKind::Server), failing(ErrorKind::Auth));
+    let refusing = failing(ErrorKind::BadRequest);
+    for several in [Lm::fallback as fn([Lm; 2]) -> Lm, Lm::pool] {
+        let error = several([first.lm(), second.lm()]).complete(hi("x")).await.unwrap_err();
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::Server, 2), "{error}");
+        let error = several([first.lm(), refusing.lm()]).complete(hi("x")).await.unwrap_err();
+        assert_eq!((error.kind(), error.attempts()), (ErrorKind::BadRequest, 2), "{error}");
+        let predict = Predict::<Qa>::new().lm(&several([first.lm(), second.lm()]));
+        assert_eq!(predict.call(ask()).await.unwrap_err().usage().calls, 2);
+    }
+}

@@ -2,7 +2,6 @@
 
 use std::{
     future::Future,
-    pin::pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
     time::Duration,
@@ -85,45 +84,6 @@ async fn several_lms_with_clones_of_one_limits_share_its_places() {
     let wider = watched.lm().limits(limits.concurrency(4));
     tokio::join!(send(&one, 20), send(&wider, 20));
     assert_eq!(watched.most_in_flight(), 7);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_dropped_at_any_poll_leaves_no_place_taken() {
-    let lm = ScriptedLm::computed(|_| Reply::pieces(["a", "b", "c"]).delay(millis(5)).pace(millis(5)));
-    let limits = Limits::new().concurrency(1).requests_per_minute(3).tokens_per_minute(1_000_000);
-    let lm = lm.lm().limits(limits.clone());
-    for polls in 0..12 {
-        for streams in [false, true] {
-            // One that holds the place for a while, so that the other has to wait for it.
-            let holder = tokio::spawn({
-                let lm = lm.clone();
-                async move { lm.complete(hi("x")).await }
-            });
-            tokio::task::yield_now().await;
-            {
-                let caller = Caller::new("me", CallerId::unique());
-                let mut tell = |_: karat::lm::Delta<'_>| {};
-                let mut stream = pin!(lm.stream_for(caller.clone(), hi("y"), &mut tell));
-                let mut call = pin!(lm.complete_for(caller, hi("y")));
-                for _ in 0..polls {
-                    let mut context = Context::from_waker(Waker::noop());
-                    let poll = match streams {
-                        true => stream.as_mut().poll(&mut context).map(drop),
-                        false => call.as_mut().poll(&mut context).map(drop),
-                    };
-                    if poll.is_ready() {
-                        break;
-                    }
-                    tokio::time::advance(millis(6)).await;
-                    tokio::task::yield_now().await;
-                }
-            }
-            holder.await.unwrap().unwrap();
-            assert_eq!((limits.in_flight(), limits.waiting()), (0, 0), "{polls} {streams}");
-        }
-    }
-    // And it still works.
-    lm.complete(hi("z")).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

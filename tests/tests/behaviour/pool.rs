@@ -206,18 +206,3 @@ async fn a_stream_that_breaks_after_it_told_something_is_not_asked_for_again() {
     let error = lm.stream_for(Caller::new("me", CallerId::unique()), hi("x"), tell).await.unwrap_err();
     assert_eq!((error.kind(), &*told, good.calls()), (ErrorKind::Connect, "a", 0));
 }
-
-#[tokio::test(start_paused = true)]
-async fn dropping_the_call_drops_all_requests_on_their_way() {
-    let endpoints = ["a", "b"].map(|name| Watched::new(endpoint(name, SECOND * 60)));
-    let lm = Pool::new(endpoints.each_ref().map(Watched::lm)).hedge(SECOND).lm();
-    for polls in 1..20 {
-        let call = tokio::time::timeout(millis(polls * 150), lm.complete(hi("x")));
-        assert!(call.await.is_err());
-        assert_eq!(endpoints.each_ref().map(Watched::in_flight), [0, 0], "{polls}");
-    }
-    // Nothing is taken to be busy: both are asked in turn as before.
-    let fast = ["a", "b"].map(|name| endpoint(name, Duration::ZERO));
-    let pool = Lm::pool(fast.each_ref().map(ScriptedLm::lm));
-    assert!(text(&pool).await != text(&pool).await);
-}

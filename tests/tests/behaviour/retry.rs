@@ -385,3 +385,27 @@ fn outside_of_a_runtime_a_call_with_a_deadline_is_an_error_and_no_panic() {
     let error = outcome.unwrap_err();
     assert!(error.is_config() && error.to_string().contains("Tokio"), "{error}");
 }
+
+/// An LM whose answers hold no completion, once it has failed twice.
+struct Empty(AtomicUsize);
+
+impl karat::LanguageModel for Empty {
+    fn name(&self) -> &str {
+        "empty"
+    }
+
+    fn complete<'a>(&'a self, _: &'a karat::lm::Request) -> karat::BoxFuture<'a, Result<Response>> {
+        Box::pin(async {
+            match self.0.fetch_add(1, Ordering::Relaxed) {
+                0 | 1 => Err(Error::new(ErrorKind::Server, "busy")),
+                _ => Ok(Response::default()),
+            }
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_a_completion_tells_the_attempts_before_it() {
+    let error = complete(&Lm::custom(Empty(AtomicUsize::new(0))).retry(at_once())).await.unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::BadResponse, 3), "{error}");
+}

@@ -5,7 +5,7 @@
 //! `shuttle`, which tries the orders in which threads may come.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     future::Future,
     hash::Hash,
     pin::Pin,
@@ -29,8 +29,8 @@ struct Flight<R, T> {
     landing: Landing<T>,
     is_led: bool,
     failures: u32,
-    /// Those who wait. The waker is taken when it is woken.
-    waiting: HashMap<u64, Option<Waker>>,
+    /// Those who wait, in the order in which they came, in which they are woken too. The waker is taken then.
+    waiting: BTreeMap<u64, Option<Waker>>,
     next: u64,
 }
 
@@ -98,7 +98,7 @@ impl<K: Hash + Eq + Clone, R, T: Clone> Flights<K, R, T> {
             landing: landing.clone(),
             is_led: true,
             failures: 0,
-            waiting: HashMap::new(),
+            waiting: BTreeMap::new(),
             next: 0,
         };
         open.insert(key.clone(), flight);

@@ -140,6 +140,8 @@ impl Cached {
                 leader.land(Ok(Arc::new(response.clone())));
                 Ok(response)
             }
+            // For want of a budget of this one's own: others may have one.
+            Err(error) if error.is_budget() => Err(error),
             Err(error) => {
                 let alone = Err(error.alone());
                 if error.is_permanent() {

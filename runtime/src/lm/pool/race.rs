@@ -62,13 +62,18 @@ impl Pooled {
                 let Some(seat) = self.next(&asked)? else {
                     return Err(member::all_failed(&self.name, errors));
                 };
+                member::pay(request, &self.name, &mut errors)?;
                 timer = self.timer();
                 runners.extend(self.begin(seat, request, teller.as_ref(), &mut asked));
             }
             let event = poll_fn(|context| race(&mut runners, timer.as_mut(), told, context)).await;
             let Some((runner, outcome)) = event else {
                 timer = None;
-                if let (Choice::Ask(seat), None) = (self.endpoints.choose(&asked), told()) {
+                let second = match (self.endpoints.choose(&asked), told()) {
+                    (Choice::Ask(seat), None) => Some(seat),
+                    _ => None,
+                };
+                if let Some(seat) = second.filter(|_| request.pay().is_ok()) {
                     tracing::debug!(model = self.name, "no answer yet; a second endpoint is asked as well");
                     runners.extend(self.begin(seat, request, teller.as_ref(), &mut asked));
                 }
@@ -87,13 +92,13 @@ impl Pooled {
                     runner.seat.failed(&error);
                     tracing::warn!(model = runner.lm.name(), endpoint = runner.seat.index, %error, "an endpoint of a pool failed");
                     if told() == Some(runner.seat.index) {
-                        return Err(error);
+                        return Err(with_lost(error, &errors, &asked));
                     }
                     errors.push((runner.lm.name(), error));
                 }
                 Err(error) => {
                     runner.seat.answered();
-                    return Err(error);
+                    return Err(with_lost(error, &errors, &asked));
                 }
             }
         }
@@ -142,6 +147,13 @@ impl Pooled {
         };
         Some(Runner { seat, lm, answer })
     }
+}
+
+/// The error that is the call's, with the attempts of those that failed before and of the one that lost.
+fn with_lost(error: Error, errors: &[(&str, Error)], asked: &[usize]) -> Error {
+    let lost = u32::try_from(asked.len().saturating_sub(errors.len() + 1)).unwrap_or(u32::MAX);
+    let attempts = error.attempts().saturating_add(lost);
+    member::after(error.with_attempts(attempts), errors)
 }
 
 /// The first of the runners that ends; `None` when it is time for another one. Once one of them has told something, the others

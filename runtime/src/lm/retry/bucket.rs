@@ -1,12 +1,10 @@
 //! What keeps retries from making an outage worse: a bucket of tokens for each endpoint.
+//!
+//! `tests/tests/retry_bucket.rs` runs this very file under `shuttle`, which tries the orders in which threads may come.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::HashMap, sync::PoisonError};
+
+use super::sync::{Arc, AtomicU64, Mutex, Ordering};
 
 /// One retry, in the unit in which tokens are counted.
 const TOKEN: u64 = 1_000;
@@ -37,7 +35,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    fn new(budget: Budget) -> Self {
+    pub(super) fn new(budget: Budget) -> Self {
         Self { budget, tokens: AtomicU64::new(budget.reserve) }
     }
 
@@ -95,75 +93,5 @@ impl Buckets {
         let mut buckets = self.of_endpoints.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = buckets.entry((endpoint, budget.reserve, budget.refill));
         bucket.or_insert_with(|| Arc::new(Bucket::new(budget))).clone()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bucket(reserve: u32, refill: f64) -> Arc<Bucket> {
-        Arc::new(Bucket::new(Budget::new(reserve, refill)))
-    }
-
-    #[test]
-    fn the_reserve_is_for_so_many_retries_and_successes_earn_the_rest() {
-        let bucket = bucket(2, 0.25);
-        bucket.take().unwrap().spend();
-        bucket.take().unwrap().spend();
-        assert!(bucket.take().is_none());
-        (0..3).for_each(|_| bucket.refill());
-        assert!(bucket.take().is_none());
-        bucket.refill();
-        bucket.take().unwrap().spend();
-        assert!(bucket.take().is_none());
-        // It holds no more than its reserve.
-        (0..100).for_each(|_| bucket.refill());
-        let tokens: Vec<_> = std::iter::from_fn(|| bucket.take()).collect();
-        assert_eq!(tokens.len(), 2);
-    }
-
-    #[test]
-    fn a_token_that_is_not_spent_goes_back() {
-        let bucket = bucket(1, 0.0);
-        for _ in 0..10 {
-            drop(bucket.take().unwrap());
-        }
-        bucket.take().unwrap().spend();
-        assert!(bucket.take().is_none());
-    }
-
-    #[test]
-    fn odd_numbers_are_no_tokens() {
-        for refill in [f64::NAN, -1.0, f64::NEG_INFINITY, 0.0] {
-            let bucket = bucket(1, refill);
-            bucket.take().unwrap().spend();
-            bucket.refill();
-            assert!(bucket.take().is_none(), "{refill}");
-        }
-        let most = bucket(u32::MAX, f64::INFINITY);
-        most.take().unwrap().spend();
-        most.refill();
-        assert!(most.take().is_some());
-        assert!(bucket(0, 1.0).take().is_none());
-    }
-
-    #[test]
-    fn many_threads_take_no_more_than_there_is() {
-        let bucket = bucket(1_000, 0.0);
-        let take = || (0..1_000).filter_map(|_| bucket.take()).map(Token::spend).count();
-        let taken: usize = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(take)).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
-        });
-        assert_eq!(taken, 1_000);
-    }
-
-    #[test]
-    fn each_endpoint_has_its_own_bucket() {
-        let (buckets, budget) = (Buckets::default(), Budget::new(1, 0.0));
-        buckets.of("a".into(), budget).take().unwrap().spend();
-        assert!(buckets.of("a".into(), budget).take().is_none());
-        assert!(buckets.of("b".into(), budget).take().is_some());
     }
 }

@@ -116,6 +116,9 @@ impl Retried {
                 Next::Retry(wait, token) => (wait, token),
                 Next::Stop(why) => return Err(so_far.ended(error, why)),
             };
+            if let Err(refusal) = request.check_budget() {
+                return Err(so_far.refused(refusal, error));
+            }
             tracing::debug!(
                 model = self.name(),
                 attempt = so_far.tries,
@@ -128,6 +131,9 @@ impl Retried {
             so_far.waits = so_far.waits.saturating_add(wait);
             let (_, took) = watch(None, sleep(wait)).await;
             so_far.spent = so_far.spent.saturating_add(took);
+            if let (Err(refusal), Some(error)) = (request.pay(), so_far.last.clone()) {
+                return Err(so_far.refused(refusal, error));
+            }
             token.spend();
         }
     }
@@ -259,6 +265,11 @@ impl SoFar {
             response.usage.calls = response.usage.calls.max(1).saturating_add(self.requests.into());
         }
         response
+    }
+
+    /// The refusal of another attempt, with the last one's error.
+    fn refused(&self, refusal: Error, error: Error) -> Error {
+        refusal.with_attempts(self.requests).with_source(error)
     }
 
     /// The last error, with what was tried before it.

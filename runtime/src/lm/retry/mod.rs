@@ -3,6 +3,7 @@
 mod backoff;
 mod bucket;
 mod layer;
+mod sync;
 #[cfg(test)]
 mod tests;
 

@@ -1,109 +1,70 @@
-//! Calls that are dropped: what they took comes back.
+//! The bucket of tokens.
 
-use std::{
-    future::poll_fn,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::Poll,
-    time::Duration,
-};
+use std::sync::Arc;
 
-use tokio::time::sleep;
+use super::bucket::{Bucket, Buckets, Budget, Token};
 
-use super::{Policy, Retry, bucket::Bucket};
-use crate::{
-    error::{Error, ErrorKind, Result},
-    lm::{BoxFuture, Delta, LanguageModel, Layer, Message, Request, Response, Tell},
-};
-
-const TICK: Duration = Duration::from_millis(1);
-
-/// Fails after three ticks, for ever.
-#[derive(Clone, Default)]
-struct Failing {
-    asked: Arc<AtomicUsize>,
-    in_flight: Arc<AtomicUsize>,
+fn bucket(reserve: u32, refill: f64) -> Arc<Bucket> {
+    Arc::new(Bucket::new(Budget::new(reserve, refill)))
 }
 
-struct InFlight<'a>(&'a AtomicUsize);
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+#[test]
+fn the_reserve_is_for_so_many_retries_and_successes_earn_the_rest() {
+    let bucket = bucket(2, 0.25);
+    bucket.take().unwrap().spend();
+    bucket.take().unwrap().spend();
+    assert!(bucket.take().is_none());
+    (0..3).for_each(|_| bucket.refill());
+    assert!(bucket.take().is_none());
+    bucket.refill();
+    bucket.take().unwrap().spend();
+    assert!(bucket.take().is_none());
+    // It holds no more than its reserve.
+    (0..100).for_each(|_| bucket.refill());
+    let tokens: Vec<_> = std::iter::from_fn(|| bucket.take()).collect();
+    assert_eq!(tokens.len(), 2);
 }
 
-impl LanguageModel for Failing {
-    fn name(&self) -> &str {
-        "failing"
+#[test]
+fn a_token_that_is_not_spent_goes_back() {
+    let bucket = bucket(1, 0.0);
+    for _ in 0..10 {
+        drop(bucket.take().unwrap());
     }
-
-    fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(async {
-            self.asked.fetch_add(1, Ordering::Relaxed);
-            self.in_flight.fetch_add(1, Ordering::Relaxed);
-            let _in_flight = InFlight(&self.in_flight);
-            for _ in 0..3 {
-                sleep(TICK).await;
-            }
-            Err(Error::new(ErrorKind::Server, "busy"))
-        })
-    }
-
-    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
-        let _: &mut dyn FnMut(Delta<'_>) = tell;
-        self.complete(request)
-    }
+    bucket.take().unwrap().spend();
+    assert!(bucket.take().is_none());
 }
 
-fn tokens(bucket: &Arc<Bucket>) -> usize {
-    std::iter::from_fn(|| bucket.take()).collect::<Vec<_>>().len()
+#[test]
+fn odd_numbers_are_no_tokens() {
+    for refill in [f64::NAN, -1.0, f64::NEG_INFINITY, 0.0] {
+        let bucket = bucket(1, refill);
+        bucket.take().unwrap().spend();
+        bucket.refill();
+        assert!(bucket.take().is_none(), "{refill}");
+    }
+    let most = bucket(u32::MAX, f64::INFINITY);
+    most.take().unwrap().spend();
+    most.refill();
+    assert!(most.take().is_some());
+    assert!(bucket(0, 1.0).take().is_none());
 }
 
-/// Polls it so often, a tick apart, and then drops it; true if it came to its end.
-async fn poll_times<T>(mut future: Pin<Box<dyn Future<Output = T> + Send + '_>>, times: usize) -> bool {
-    for _ in 0..times {
-        if poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await.is_ready() {
-            return true;
-        }
-        sleep(TICK).await;
-    }
-    false
+#[test]
+fn many_threads_take_no_more_than_there_is() {
+    let bucket = bucket(1_000, 0.0);
+    let take = || (0..1_000).filter_map(|_| bucket.take()).map(Token::spend).count();
+    let taken: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(take)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(taken, 1_000);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_call_that_is_dropped_at_any_poll_leaves_no_request_and_no_token_behind() {
-    let request = Request::new(vec![Message::user("hi")]);
-    for streamed in [false, true] {
-        let mut polls = 0;
-        loop {
-            let model = Failing::default();
-            let retry = Retry::new().backoff(TICK * 5, TICK * 5).random(|| 1.0).budget(10, 0.0);
-            let policy = Policy {
-                retry,
-                deadline: Some(Duration::from_secs(1)),
-                attempt: Some(Duration::from_secs(1)),
-            };
-            let bucket = policy.retry.bucket(model.identity());
-            let layered = policy.layer(Arc::new(model.clone()));
-            let mut tell = |_: Delta<'_>| {};
-            let call = match streamed {
-                true => layered.stream(&request, &mut tell),
-                false => layered.complete(&request),
-            };
-            let ended = poll_times(call, polls).await;
-            let asked = model.asked.load(Ordering::Relaxed);
-            assert_eq!(model.in_flight.load(Ordering::Relaxed), 0, "after {polls} polls");
-            assert_eq!(tokens(&bucket), 10 - asked.saturating_sub(1), "after {polls} polls");
-            if ended {
-                assert_eq!(asked, 4);
-                break;
-            }
-            polls += 1;
-        }
-        assert!(polls > 20, "{polls}");
-    }
+#[test]
+fn each_endpoint_has_its_own_bucket() {
+    let (buckets, budget) = (Buckets::default(), Budget::new(1, 0.0));
+    buckets.of("a".into(), budget).take().unwrap().spend();
+    assert!(buckets.of("a".into(), budget).take().is_none());
+    assert!(buckets.of("b".into(), budget).take().is_some());
 }
