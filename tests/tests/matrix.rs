@@ -36,7 +36,7 @@ mod wrappers;
 
 use std::{
     collections::HashMap,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook},
     process::{Command, ExitCode},
     sync::{
         Mutex,
@@ -47,6 +47,7 @@ use std::{
 };
 
 use karat_tests::Certificate;
+use peak_alloc::PeakAlloc;
 
 use self::{cell::Shown, model::Schedule, rows::Part, subject::Surface};
 
@@ -57,6 +58,14 @@ const CHILD: &str = "KARAT_MATRIX";
 /// How many cells run at once: most of a cell's time is spent on waiting for sockets to be quiet. No more than there are HTTP
 /// clients in karat's pool of them.
 const THREADS: usize = 6;
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+/// The row of answers that are larger than the cap of 16 MiB, and the most memory that a cell of it may take: twice the cap, and
+/// what the server has to send.
+const LARGE: u32 = 11;
+const MOST: usize = (32 << 20) + (2 << 20);
 
 /// A cell: the places of its row and its form, and where it is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,6 +81,12 @@ fn main() -> ExitCode {
         return child();
     }
     tracing::subscriber::set_global_default(log::Log).expect("the first subscriber");
+    let hook = take_hook();
+    set_hook(Box::new(move |panic| {
+        if panic.payload().downcast_ref::<&str>() != Some(&wrappers::PLANNED) {
+            hook(panic);
+        }
+    }));
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let rows = rows::all();
     let name = |cell: Cell| {
@@ -95,10 +110,26 @@ fn main() -> ExitCode {
     let all = cells.len();
     cells.retain(|cell| words.iter().all(|word| name(*cell).contains(word.as_str())));
     let start = Instant::now();
-    let (shown, failures) = run(&cells, |cell| {
+    let run_cell = |cell: Cell| {
         let part: &Part = &rows[cell.row].parts[cell.part];
         part.run(Surface::ALL[cell.surface], Schedule::ALL[cell.schedule])
+    };
+    // One after another where memory is counted.
+    let (large, others): (Vec<_>, Vec<_>) =
+        cells.iter().copied().partition(|cell| rows[cell.row].number == LARGE);
+    let (mut shown, mut failures) = run(&large, 1, |cell| {
+        ALLOCATOR.reset_peak_usage();
+        let before = ALLOCATOR.current_usage();
+        let outcome = run_cell(cell);
+        let most = ALLOCATOR.peak_usage().saturating_sub(before);
+        outcome.and_then(|shown| match most <= MOST {
+            true => Ok(shown),
+            false => Err(format!("{most} bytes, where {MOST} are the most")),
+        })
     });
+    let of_others = run(&others, THREADS, run_cell);
+    shown.extend(of_others.0);
+    failures.extend(of_others.1);
     for (cell, why) in &failures {
         println!("FAILED {}\n    {why}", name(*cell));
     }
@@ -153,7 +184,7 @@ fn child() -> ExitCode {
 type Outcomes = (HashMap<Cell, Shown>, Vec<(Cell, String)>);
 
 /// Runs the cells, several at once.
-fn run(cells: &[Cell], run: impl Fn(Cell) -> Result<Shown, String> + Sync) -> Outcomes {
+fn run(cells: &[Cell], threads: usize, run: impl Fn(Cell) -> Result<Shown, String> + Sync) -> Outcomes {
     let next = AtomicUsize::new(0);
     let outcomes = Mutex::new(Outcomes::default());
     let work = || {
@@ -168,7 +199,7 @@ fn run(cells: &[Cell], run: impl Fn(Cell) -> Result<Shown, String> + Sync) -> Ou
         }
     };
     thread::scope(|scope| {
-        (0..THREADS).for_each(|_| drop(scope.spawn(work)));
+        (0..threads).for_each(|_| drop(scope.spawn(work)));
     });
     let (shown, mut failures) = outcomes.into_inner().expect("no panic");
     failures.sort_by_key(|(cell, _)| (cell.row, cell.part, cell.surface, cell.schedule));

@@ -105,7 +105,8 @@ fn large() -> Vec<Fault> {
         Fault::reply("announced", large, move |request| vec![announced(request), Act::Silence].into()),
         Fault::reply("endless", large, endless(ok_head("application/json", &[]), vec![b' '; 1 << 18])),
         Fault::reply("an endless stream", large, endless(ok_head("text/event-stream", &[]), text.into()))
-            .on_streams(),
+            .on_streams()
+            .heavy(),
         // Never unpacked, so that nothing has to be counted.
         Fault::reply("a gzip bomb", bad(), |_| {
             Reply::json(&json!({}))

@@ -8,7 +8,11 @@ use karat_tests::{
     clock::{run, settle},
     server::Greeting,
 };
-use tokio::{runtime::Handle, time::Instant};
+use tokio::{
+    net::TcpListener,
+    runtime::Handle,
+    time::{Instant, timeout},
+};
 
 use super::{
     fault::{Around, Fault, Place, good, millis},
@@ -43,7 +47,9 @@ async fn checked(fault: Fault, surface: Surface, schedule: Schedule) -> Result<S
     let good_within = if surface.answers() > 1 { 1 } else { 0 };
     let warm = if is_late && surface.answers() == 1 { WARM } else { 0 };
     let fault_at = warm + good_within;
-    let server = serve(&fault, schedule, fault_at);
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.map_err(|error| error.to_string())?;
+    let around = Around { elsewhere: elsewhere.local_addr().map_err(|error| error.to_string())? };
+    let server = serve(&fault, schedule, fault_at, around);
     let mut subject = Subject::new(surface, &url(&fault, &server), fault.deadline, fault.timeouts);
     subject.is_streamed |= fault.needs_stream;
     for index in 0..warm {
@@ -74,6 +80,9 @@ async fn checked(fault: Fault, surface: Surface, schedule: Schedule) -> Result<S
     let shown = Shown { outcome: seen.words(), requests };
     secrets(&subject.lm, &seen)?;
     drop(seen);
+    // A connection to the other server would wait there to be accepted.
+    let asked = timeout(millis(1), elsewhere.accept()).await;
+    check(asked.is_err(), || "the other server was asked".into())?;
     if !fault.always {
         heal(&fault, &server);
         again(&fault, &subject, &server, schedule, &expected).await?;
@@ -126,12 +135,10 @@ fn url(fault: &Fault, server: &Server) -> String {
 }
 
 /// A server that shows the fault when it is time.
-fn serve(fault: &Fault, schedule: Schedule, good_attempts: usize) -> Server {
+fn serve(fault: &Fault, schedule: Schedule, good_attempts: usize, around: Around) -> Server {
     let is_faulty = move |attempt: usize| schedule.is_faulty(attempt, good_attempts);
     let place = fault.place.clone();
     let greeting = fault.greeting;
-    let elsewhere = Server::start(Greeting::Plain, |_| panic!("nobody is to ask here"));
-    let around = Around { elsewhere: elsewhere.address() };
     match place {
         Place::Reply(reply) => Server::start(greeting, move |request| match is_faulty(request.index) {
             true => reply(request, &around),
@@ -226,10 +233,11 @@ pub async fn nothing_stays(subject: &Subject, server: &Server) -> Result<(), Str
     check(in_flight == 0, || format!("{in_flight} in flight"))?;
     let (open, idle) = (server.open(), server.idle());
     check(open == idle && open <= 1, || format!("{open} connections are open, {idle} of them idle"))?;
-    Ok(())
+    let tasks = tasks_of_clients(server);
+    check(tasks <= 2 * open + 1, || format!("{tasks} tasks with {open} connections"))
 }
 
-/// Tasks that are neither the test's nor the servers'.
+/// Tasks that are not the server's: a client's connection has one or two, and its pool one.
 pub fn tasks_of_clients(server: &Server) -> usize {
     Handle::current().metrics().num_alive_tasks().saturating_sub(server.tasks())
 }

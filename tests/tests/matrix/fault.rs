@@ -18,7 +18,7 @@ pub fn good(request: &Received) -> Reply {
 
 /// What a model says, in the form that is asked for.
 pub fn said(request: &Received, text: &str) -> Reply {
-    if request.is_streamed() { Reply::events(text, 7) } else { Reply::text(text) }
+    if request.is_streamed() { Reply::events(text, 7.max(text.len() / 64)) } else { Reply::text(text) }
 }
 
 /// What comes of a request that meets the fault.
@@ -79,6 +79,8 @@ pub struct Fault {
     pub needs_stream: bool,
     /// It cannot come and go.
     pub always: bool,
+    /// It takes so much work that it is run at the first attempt alone; another form of it is run at every place.
+    pub is_heavy: bool,
     pub deadline: Duration,
     pub timeouts: Timeouts,
     /// What a good connection is.
@@ -104,6 +106,7 @@ impl Fault {
             takes: Duration::ZERO,
             needs_stream: false,
             always: false,
+            is_heavy: false,
             deadline: Duration::from_secs(600),
             timeouts: Timeouts::new(),
             greeting: Greeting::Plain,
@@ -151,6 +154,10 @@ impl Fault {
 
     pub fn always(self) -> Self {
         Self { always: true, ..self }
+    }
+
+    pub fn heavy(self) -> Self {
+        Self { is_heavy: true, ..self }
     }
 
     pub fn deadline(self, deadline: Duration) -> Self {

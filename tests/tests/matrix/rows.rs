@@ -77,7 +77,12 @@ impl Part {
             // An address that is wrong is so at every attempt.
             Part::Wire(fault) => {
                 let comes_and_goes = !matches!(fault.place, Place::Address(_));
-                fault.is_on(surface) && (comes_and_goes || schedule == Schedule::Every)
+                let is_when = match schedule {
+                    Schedule::First => comes_and_goes,
+                    Schedule::Later => comes_and_goes && !fault.is_heavy,
+                    Schedule::Every => !fault.is_heavy,
+                };
+                fault.is_on(surface) && is_when
             }
             Part::Own(..) => true,
         }

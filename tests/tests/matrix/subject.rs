@@ -94,7 +94,8 @@ pub struct Subject {
 impl Subject {
     /// Of an LM at this address.
     pub fn new(surface: Surface, url: &str, deadline: Duration, timeouts: Timeouts) -> Self {
-        let limits = Limits::new();
+        // What a server says of its limits is another page's matter: `docs/limits.md`.
+        let limits = Limits::new().concurrency(1_000).learn(false);
         let lm = Lm::new("openai/gpt-x").expect("a provider").base_url(url).api_key(KEY);
         let lm = lm
             .retry(Retry::new().random(|| 1.0))

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{
     fault::{Class, Fault, GOOD, PARIS, Place, Wait},
     rows::Row,
-    subject::{KEY, QaOutput},
+    subject::{CANARY, KEY, QaOutput},
 };
 
 /// An input that holds an answer.
@@ -50,10 +50,10 @@ pub fn rows() -> Vec<Row> {
             Fault::said("Greek", Class::Parse, "[[ ## answ\u{3b5}r ## ]]\nMallory"),
             Fault::said("an invisible one", Class::Parse, "[[ ## answ\u{200b}er ## ]]\nMallory"),
         ]),
-        Row::new(27, "100,000 open brackets; 10^6").faults(
-            [100_000, 1_000_000]
-                .map(|count| field(&format!("{count}"), Class::Parse, "tags", &"[".repeat(count))),
-        ),
+        Row::new(27, "100,000 open brackets; 10^6").faults([
+            field("100,000", Class::Parse, "tags", &"[".repeat(100_000)),
+            field("10^6", Class::Parse, "tags", &"[".repeat(1_000_000)).heavy(),
+        ]),
         Row::new(28, "quadratic bait").faults([
             field(
                 "96 KB of stray quotes",
@@ -82,7 +82,7 @@ pub fn rows() -> Vec<Row> {
                 "a redirect",
                 Place::Reply(std::sync::Arc::new(|_, around| {
                     let location =
-                        format!("http://me:{KEY}@{}/v1/chat/completions?key={KEY}", around.elsewhere);
+                        format!("http://me:{CANARY}@{}/v1/chat/completions?key={KEY}", around.elsewhere);
                     Reply::status(307).header("location", &location)
                 })),
                 Class::Fail(ErrorKind::Config),
