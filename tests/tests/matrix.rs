@@ -62,10 +62,14 @@ const THREADS: usize = 6;
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// The row of answers that are larger than the cap of 16 MiB, and the most memory that a cell of it may take: twice the cap, and
-/// what the server has to send.
+/// The row of answers that are larger than the cap of 16 MiB, and the most memory that a call may take that meets one: twice the
+/// cap, and what the server has to send.
 const LARGE: u32 = 11;
 const MOST: usize = (32 << 20) + (2 << 20);
+
+/// The same of text that is told while it is written, up to the cap: the client, the retries and the predictor each keep it, in
+/// strings with room for twice as much, and the error has it as its completion.
+const MOST_TOLD: usize = 9 * (16 << 20);
 
 /// A cell: the places of its row and its form, and where it is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -118,13 +122,13 @@ fn main() -> ExitCode {
     let (large, others): (Vec<_>, Vec<_>) =
         cells.iter().copied().partition(|cell| rows[cell.row].number == LARGE);
     let (mut shown, mut failures) = run(&large, 1, |cell| {
-        ALLOCATOR.reset_peak_usage();
-        let before = ALLOCATOR.current_usage();
         let outcome = run_cell(cell);
-        let most = ALLOCATOR.peak_usage().saturating_sub(before);
-        outcome.and_then(|shown| match most <= MOST {
+        let most = cell::PEAK.get();
+        let is_told = rows[cell.row].parts[cell.part].name() == "an endless stream";
+        let limit = if is_told { MOST_TOLD } else { MOST };
+        outcome.and_then(|shown| match most <= limit {
             true => Ok(shown),
-            false => Err(format!("{most} bytes, where {MOST} are the most")),
+            false => Err(format!("{most} bytes, where {limit} are the most")),
         })
     });
     let of_others = run(&others, THREADS, run_cell);

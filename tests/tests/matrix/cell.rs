@@ -1,6 +1,6 @@
 //! One cell: a fault on a surface under a schedule. Its outcome, its requests, its time, and that nothing stays behind.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::Cell, sync::Arc, time::Duration};
 
 use karat::Lm;
 use karat_tests::{
@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use super::{
+    ALLOCATOR,
     fault::{Around, Fault, Place, good, millis},
     log,
     model::{Expected, Model, Schedule, Unit},
@@ -34,6 +35,11 @@ const GONE: Duration = Duration::from_millis(250);
 
 /// Good calls before a fault after good ones, where one call needs one answer.
 const WARM: usize = 2;
+
+thread_local! {
+    /// The memory that the last call of this thread took at most, with what other threads took meanwhile.
+    pub static PEAK: Cell<usize> = const { Cell::new(0) };
+}
 
 /// Runs the cell of a fault; what is wrong with it is the error.
 pub fn wire(fault: &Fault, surface: Surface, schedule: Schedule) -> Result<Shown, String> {
@@ -67,7 +73,10 @@ async fn checked(fault: Fault, surface: Surface, schedule: Schedule) -> Result<S
     };
     let expected = model.call(surface);
     let (before, start) = (server.count(), Instant::now());
+    ALLOCATOR.reset_peak_usage();
+    let in_use = ALLOCATOR.current_usage();
     let seen = subject.call(fault.question).await;
+    PEAK.set(ALLOCATOR.peak_usage().saturating_sub(in_use));
     let (requests, time) = (server.count() - before, start.elapsed());
     check(seen.is(&expected.units) && seen.error == expected.error, || {
         format!("{expected:?} is not {seen:?}")
@@ -226,13 +235,20 @@ pub fn secrets(lm: &Lm, seen: &Seen) -> Result<(), String> {
 
 /// No permit, no flight, no socket but one that waits for the next request, and no task but its own.
 pub async fn nothing_stays(subject: &Subject, server: &Server) -> Result<(), String> {
+    no_more_than(1, subject, server).await
+}
+
+/// The same after so many calls at a time.
+pub async fn no_more_than(connections: usize, subject: &Subject, server: &Server) -> Result<(), String> {
     settle().await;
     let limits = (subject.limits.in_flight(), subject.limits.waiting());
     check(limits == (0, 0), || format!("permits in use and waited for: {limits:?}"))?;
     let in_flight = subject.cache.as_ref().map_or(0, |cache| cache.stats().in_flight);
     check(in_flight == 0, || format!("{in_flight} in flight"))?;
     let (open, idle) = (server.open(), server.idle());
-    check(open == idle && open <= 1, || format!("{open} connections are open, {idle} of them idle"))?;
+    check(open == idle && open <= connections, || {
+        format!("{open} connections are open, {idle} of them idle")
+    })?;
     let tasks = tasks_of_clients(server);
     check(tasks <= 2 * open + 1, || format!("{tasks} tasks with {open} connections"))
 }

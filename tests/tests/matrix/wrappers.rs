@@ -11,7 +11,7 @@ use karat_tests::{
 use tokio::time::{Instant, advance};
 
 use super::{
-    cell::{Shown, check, nothing_stays, plain_server, subject, tasks_of_clients},
+    cell::{Shown, check, no_more_than, nothing_stays, plain_server, subject, tasks_of_clients},
     fault::{Class, Fault, Wait, good, millis, seconds},
     model::Schedule,
     rows::Row,
@@ -313,10 +313,7 @@ fn again_and_again(surface: Surface, schedule: Schedule) -> Result<Shown, String
             format!("{} requests", server.count() - before)
         })?;
         drop(all);
-        settle().await;
-        check(subject.limits.in_flight() == 0 && server.open() == server.idle(), || {
-            "something stays".into()
-        })?;
+        no_more_than(8, &subject, &server).await?;
         let (_, _, requests, _, outcome) = first.ok_or("no call")?;
         Ok(Shown { outcome, requests })
     })
