@@ -4,7 +4,8 @@
 //! the client's waits are times of one virtual clock, and no test takes as long as what it is about.
 
 pub mod clock;
-pub mod http2;
+mod http1;
+mod http2;
 pub mod reply;
 pub mod server;
 mod tls;

@@ -21,7 +21,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::{
     clock::watched,
-    http2,
+    http1, http2,
     reply::{Act, Reply, head},
     tls::Certificate,
 };
@@ -309,7 +309,7 @@ async fn serve(
     let mut idle = None;
     loop {
         let (head, body) = match &mut id {
-            None => request(&mut wire).await?,
+            None => http1::request(&mut wire).await?,
             Some(id) => {
                 let body;
                 (*id, body) = http2::request(&mut wire).await?;
@@ -339,35 +339,6 @@ async fn serve(
             return wire.shutdown().await;
         }
         idle = Some(Counted::new(shared.clone(), |shared| &shared.idle));
-    }
-}
-
-/// The next request: its head and its body.
-async fn request(wire: &mut impl Wire) -> io::Result<(String, Vec<u8>)> {
-    let mut bytes = Vec::new();
-    let (head, length) = loop {
-        if let Some(end) = bytes.windows(4).position(|end| end == b"\r\n\r\n") {
-            let body = bytes.split_off(end + 4);
-            let head = String::from_utf8_lossy(&bytes).into_owned();
-            bytes = body;
-            let length = head.lines().find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-            });
-            break (head, length.unwrap_or(0));
-        }
-        more(wire, &mut bytes).await?;
-    };
-    while bytes.len() < length {
-        more(wire, &mut bytes).await?;
-    }
-    Ok((head, bytes))
-}
-
-async fn more(wire: &mut impl Wire, bytes: &mut Vec<u8>) -> io::Result<()> {
-    match wire.read_buf(bytes).await? {
-        0 => Err(io::ErrorKind::UnexpectedEof.into()),
-        _ => Ok(()),
     }
 }
 

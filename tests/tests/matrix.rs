@@ -19,6 +19,8 @@ mod http;
 mod log;
 #[path = "matrix/model.rs"]
 mod model;
+#[path = "matrix/rollouts.rs"]
+mod rollouts;
 #[path = "matrix/rows.rs"]
 mod rows;
 #[path = "matrix/state.rs"]
@@ -87,7 +89,7 @@ fn main() -> ExitCode {
     tracing::subscriber::set_global_default(log::Log).expect("the first subscriber");
     let hook = take_hook();
     set_hook(Box::new(move |panic| {
-        if panic.payload().downcast_ref::<&str>() != Some(&wrappers::PLANNED) {
+        if panic.payload().downcast_ref::<&str>() != Some(&rollouts::PLANNED) {
             hook(panic);
         }
     }));

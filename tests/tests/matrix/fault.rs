@@ -43,11 +43,14 @@ pub enum Wait {
     Told(Duration),
 }
 
+/// What is said to a request.
+pub type Script = Arc<dyn Fn(&Received, &Around) -> Reply + Send + Sync>;
+
 /// Where a fault shows.
 #[derive(Clone)]
 pub enum Place {
     /// In the answer to a request.
-    Reply(Arc<dyn Fn(&Received, &Around) -> Reply + Send + Sync>),
+    Reply(Script),
     /// In the beginning of a connection; nothing of the request is seen.
     Connection(Greeting),
     /// Nobody listens.

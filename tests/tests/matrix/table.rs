@@ -11,13 +11,15 @@ const END: &str = "<!-- The fault matrix ends. -->\n";
 /// What the forms of one fault showed on one surface under one schedule.
 fn field(shown: &[&Shown]) -> String {
     let outcomes: BTreeSet<_> = shown.iter().map(|shown| shown.outcome.as_str()).collect();
+    let (good, bad): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|outcome| *outcome == "ok");
+    let outcomes = [good, bad].concat();
     let least = shown.iter().map(|shown| shown.requests).min().unwrap_or_default();
     let most = shown.iter().map(|shown| shown.requests).max().unwrap_or_default();
     let requests = if least == most { least.to_string() } else { format!("{least}-{most}") };
     if shown.is_empty() {
         return "-".into();
     }
-    format!("{} {requests}", outcomes.into_iter().collect::<Vec<_>>().join(" or "))
+    format!("{} {requests}", outcomes.join(" or "))
 }
 
 /// The whole of it. `shown` tells what the cells of a row showed.
@@ -43,7 +45,8 @@ pub fn render(rows: &[Row], shown: impl Fn(&Row, Surface, Schedule) -> Vec<Shown
                 let shown = shown(row, surface, schedule);
                 field(&shown.iter().collect::<Vec<_>>())
             });
-            let _ = write!(text, " {} |", fields.join("; "));
+            let is_one = fields.iter().all(|field| *field == fields[0]);
+            let _ = write!(text, " {} |", if is_one { fields[0].clone() } else { fields.join("; ") });
         }
         text.push('\n');
     }
