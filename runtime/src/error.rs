@@ -41,7 +41,8 @@ struct Inner {
     message: String,
     predictor: Option<Arc<str>>,
     field: Option<String>,
-    completion: Option<String>,
+    /// Shared, for it may be long, and an error goes to reports, traces and histories.
+    completion: Option<Arc<str>>,
     outputs: Vec<(&'static str, Value)>,
     status: Option<u16>,
     retry_after: Option<Duration>,
@@ -214,7 +215,7 @@ impl Error {
 
     /// Adds the model's raw text.
     pub fn with_completion(mut self, text: impl Into<String>) -> Self {
-        self.0.completion.get_or_insert_with(|| text.into());
+        self.0.completion.get_or_insert_with(|| text.into().into());
         self
     }
 
@@ -251,15 +252,16 @@ impl Error {
 
     /// The memory that the failure alone takes.
     pub(crate) fn bytes(&self) -> usize {
-        let texts = [Some(&self.0.message), self.0.field.as_ref(), self.0.completion.as_ref()];
-        let path = self.0.predictor.as_ref().map_or(0, |path| path.len());
-        size_of::<Inner>() + path + texts.into_iter().flatten().map(String::capacity).sum::<usize>()
+        let texts = [Some(&self.0.message), self.0.field.as_ref()];
+        let shared = [&self.0.predictor, &self.0.completion].into_iter().flatten().map(|text| text.len());
+        let texts = texts.into_iter().flatten().map(String::capacity);
+        size_of::<Inner>() + texts.chain(shared).sum::<usize>()
     }
 
     /// The same error with other texts.
     pub(crate) fn map_texts(mut self, map: impl Fn(&str) -> String) -> Self {
         self.0.message = map(&self.0.message);
-        self.0.completion = self.0.completion.as_deref().map(map);
+        self.0.completion = self.0.completion.as_deref().map(|text| map(text).into());
         self
     }
 

@@ -129,8 +129,9 @@ async fn an_endless_error_page_is_not_read_to_its_end() {
 #[tokio::test]
 async fn a_certificate_that_is_not_trusted_is_a_tls_error() {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let certificate = include_bytes!("untrusted.cert.der").to_vec().into();
-    let key = PrivateKeyDer::Pkcs8(include_bytes!("untrusted.key.der").to_vec().into());
+    let certificate = include_bytes!("../../support/certificates/untrusted.cert.der").to_vec().into();
+    let key =
+        PrivateKeyDer::Pkcs8(include_bytes!("../../support/certificates/untrusted.key.der").to_vec().into());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap());
     let address = listen(move |mut stream| {

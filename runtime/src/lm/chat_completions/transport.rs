@@ -127,8 +127,14 @@ async fn whole_body(call: &Call<'_>, mut response: reqwest::Response) -> Result<
     let mut body = Vec::with_capacity(announced);
     while let Some(chunk) = chunk(call, &mut response).await? {
         let chunk = chunk.as_ref();
-        if body.len() + chunk.len() > BODY_CAP {
+        let length = body.len() + chunk.len();
+        if length > BODY_CAP {
             return Err(too_large());
+        }
+        if length > body.capacity() {
+            // Twice as much, as a vector grows by itself, but never beyond the cap.
+            let room = (body.capacity() * 2).clamp(length, BODY_CAP);
+            body.reserve_exact(room - body.len());
         }
         body.extend_from_slice(chunk);
     }

@@ -1,1 +1,0 @@
-//! This crate has no code of its own: see `tests/tests`.
