@@ -120,16 +120,6 @@ impl Stack {
         Some(if self.has_cache { deadline * FOLLOWERS } else { deadline })
     }
 
-    /// Whether what a prediction says of the calls is what was sent: where no layer ends what another one counts.
-    pub fn counts_exactly(&self) -> bool {
-        let members = match &self.model {
-            Model::Alone(_) => true,
-            Model::Fallback(members) => members.iter().all(Self::counts_exactly),
-            Model::Pool { members, hedge, .. } => hedge.is_none() && members.iter().all(Self::counts_exactly),
-        };
-        members && self.limits.as_ref().is_none_or(|limits| limits.longest_wait.is_none())
-    }
-
     /// The handle, below these gauges.
     pub fn build(&self, world: &World, name: &str, above: &[Arc<Gauge>]) -> Lm {
         let mut gauges = above.to_vec();

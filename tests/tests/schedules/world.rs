@@ -34,8 +34,6 @@ struct Inner {
     arrived: AtomicU64,
     calls: AtomicU64,
     in_flight: AtomicUsize,
-    /// Calls that ended neither well nor with an error.
-    dropped: AtomicU64,
     tokens: AtomicU64,
     parts: Mutex<Parts>,
     /// The rewards that the outermost wrapper's rule gave.
@@ -94,7 +92,6 @@ impl World {
             arrived: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
-            dropped: AtomicU64::new(0),
             tokens: AtomicU64::new(0),
             parts: Mutex::default(),
             rewards: Mutex::default(),
@@ -171,10 +168,6 @@ impl World {
         self.0.in_flight.load(Ordering::Relaxed)
     }
 
-    pub fn dropped(&self) -> u64 {
-        self.0.dropped.load(Ordering::Relaxed)
-    }
-
     pub fn tokens(&self) -> u64 {
         self.0.tokens.load(Ordering::Relaxed)
     }
@@ -220,7 +213,6 @@ impl Drop for Arrived {
     fn drop(&mut self) {
         self.world.0.in_flight.fetch_sub(1, Ordering::Relaxed);
         if !self.ended {
-            self.world.0.dropped.fetch_add(1, Ordering::Relaxed);
             self.world.tell(format!("call {} is dropped", self.number));
         }
         for gauge in &self.gauges {
