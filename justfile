@@ -50,6 +50,10 @@ tree:
 bench *ARGS:
     cargo bench -p karat --locked {{ARGS}}
 
+# The soak, a million calls; see docs/reliability.md.
+soak CALLS="1000000":
+    cargo test -p karat-tests --release --locked --test soak -- {{CALLS}}
+
 # What a rebuild of a program with one signature costs.
 bench-build:
     scripts/bench-build
