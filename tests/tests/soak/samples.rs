@@ -36,8 +36,8 @@ impl Bounds {
     pub fn of(calls: usize, in_flight: usize) -> Self {
         const MIB: f64 = 1_048_576.0;
         let growth = if calls >= 500_000 { MIB / 100_000.0 } else { 4.0 * MIB / calls as f64 };
-        // A connection for each call, some that are being closed, and the runtime's own.
-        Self { growth, descriptors: in_flight + 100 }
+        // A connection for each call; as many again that were begun when none was free, and came too late; and the runtime's own.
+        Self { growth, descriptors: 2 * in_flight + 100 }
     }
 }
 
