@@ -24,6 +24,14 @@ impl Sample {
     }
 }
 
+/// How many descriptors this process may have.
+pub fn most_descriptors() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    // `unlimited` is no number.
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(usize::MAX)
+}
+
 /// What must hold.
 pub struct Bounds {
     /// Bytes that memory may grow by with each call.
@@ -32,10 +40,10 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// 1 MiB for 100,000 calls. In a short run the slope is mostly noise: there it may be 4 MiB over the whole of it.
+    /// 1 MiB for 100,000 calls. In a short run the slope is mostly noise: there it may be 8 MiB over the whole of it.
     pub fn of(calls: usize, in_flight: usize) -> Self {
         const MIB: f64 = 1_048_576.0;
-        let growth = if calls >= 500_000 { MIB / 100_000.0 } else { 4.0 * MIB / calls as f64 };
+        let growth = if calls >= crate::FULL { MIB / 100_000.0 } else { 8.0 * MIB / calls as f64 };
         // A connection for each call; as many again that were begun when none was free, and came too late; and the runtime's own.
         Self { growth, descriptors: 2 * in_flight + 100 }
     }

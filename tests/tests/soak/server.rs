@@ -20,6 +20,9 @@ const SERVER: &str = "KARAT_SOAK_SERVER";
 /// How long a request stays without an answer that gets none.
 pub const STALL: Duration = Duration::from_secs(10);
 
+/// How long each answer takes at least, so that as many are on their way as are asked for.
+const LATENCY: Duration = Duration::from_millis(50);
+
 const BODY: &str = r###"{"id":"chatcmpl-1","object":"chat.completion","model":"gpt-x","choices":[{"index":0,"message":{"role":"assistant","content":"[[ ## answer ## ]]\nParis\n\n[[ ## completed ## ]]","refusal":null},"finish_reason":"stop"}],"usage":{"prompt_tokens":157,"completion_tokens":18,"total_tokens":175}}"###;
 
 const STREAM: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"[[ ## answer ## ]]\\nPa\"}}]}\n\n\
@@ -130,6 +133,7 @@ async fn serve(mut stream: TcpStream) {
 
 /// True if the connection goes on.
 async fn answer(stream: &mut TcpStream, is_stream: bool) -> bool {
+    sleep(LATENCY).await;
     let index = REQUESTS.fetch_add(1, Ordering::Relaxed);
     // Spread as by chance, and the same in every run.
     let mixed = (index ^ 0x5DEE_CE66).wrapping_mul(0xD6E8_FEB8_6659_FD93).rotate_right(32);

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     Call,
-    answer::{self, Answer, Choice, Message, content},
+    answer::{self, Answer, Choice, Message, Tokens, content},
     sse::Events,
     status,
     transport::{Opened, Reply},
@@ -34,7 +34,7 @@ struct Chunk {
     #[serde(default)]
     model: Value,
     #[serde(default)]
-    usage: Value,
+    usage: Option<Tokens>,
 }
 
 #[derive(Deserialize)]
@@ -101,7 +101,7 @@ struct Building {
     reply: Reply,
     choices: Vec<Choice>,
     model: Value,
-    usage: Value,
+    usage: Option<Tokens>,
     bytes: usize,
     done: bool,
     warned: bool,
@@ -130,9 +130,7 @@ impl Building {
         if !chunk.model.is_null() {
             self.model = chunk.model;
         }
-        if !chunk.usage.is_null() {
-            self.usage = chunk.usage;
-        }
+        self.usage = chunk.usage.or(self.usage);
         for choice in chunk.choices.into_iter().flatten() {
             if !choice.error.is_null() {
                 return Err(status::inside(call, self.reply.status, &choice.error));

@@ -105,7 +105,10 @@ pub(super) async fn post(call: &Call<'_>, body: Vec<u8>) -> Result<Opened> {
         request = request.header(AUTHORIZATION, value);
     }
     let limit = call.client.timeouts.first_byte;
-    let (response, _) = watch(Some(limit), request.send()).await;
+    let response = match limit {
+        Duration::MAX => Some(request.send().await),
+        limit => watch(Some(limit), request.send()).await.0,
+    };
     let late = || too_late(call, format_args!("no beginning of an answer within the limit of {limit:?}"));
     let response = response.ok_or_else(late)?;
     let mut response = response.map_err(|error| failed(call, error, "before the answer"))?;
@@ -142,11 +145,19 @@ async fn chunk(
 ) -> Result<Option<impl AsRef<[u8]> + use<>>> {
     // Lets others have their turn, limits of time among them, where a server sends faster than anybody can read.
     consume_budget().await;
+    // A short answer comes with its head: then there is nothing to wait for.
+    if let Some(chunk) = response.chunk().now_or_never() {
+        return chunk.map_err(|error| broken(call, error));
+    }
     let limit = call.client.timeouts.idle;
     let (chunk, _) = watch(Some(limit), response.chunk()).await;
     let late =
         || too_late(call, format_args!("the answer was silent for longer than the limit of {limit:?}"));
-    chunk.ok_or_else(late)?.map_err(|error| failed(call, error, "in the middle of the answer"))
+    chunk.ok_or_else(late)?.map_err(|error| broken(call, error))
+}
+
+fn broken(call: &Call<'_>, error: reqwest::Error) -> Error {
+    failed(call, error, "in the middle of the answer")
 }
 
 async fn start_of_body(call: &Call<'_>, mut response: reqwest::Response) -> Vec<u8> {
