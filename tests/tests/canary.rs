@@ -132,7 +132,7 @@ fn keep(written: &Written, case: &str, lm: &Lm, folder: &Path) {
     let mut out = Vec::new();
     lm.inspect_history_to(100, &mut out).unwrap();
     written.add(case, format!("{} {}", lm.history(), String::from_utf8(out).unwrap()));
-    lm.inspect_history(2);
+    lm.inspect_history(9);
 }
 
 /// A key in the address is not taken where it would be sent in the clear, and is shown nowhere where it is.

@@ -51,6 +51,8 @@ struct Address {
 impl Address {
     fn new(mut url: Url) -> Self {
         complete_path(&mut url);
+        // It is never sent, and would be shown.
+        url.set_fragment(None);
         let host = host(&url);
         Self { url, host }
     }
@@ -227,6 +229,8 @@ mod tests {
         let endpoint = set.endpoint(vars(&env)).unwrap();
         assert_eq!(endpoint.url.as_str(), "http://set/v1/chat/completions?api-version=1");
         assert_eq!(endpoint.key.unwrap().expose_secret(), "sk-set");
+        let marked = client("openai/x").base_url("http://set/v1?key=a#sk-set").api_key("sk-set");
+        assert_eq!(marked.endpoint(vars(&env)).unwrap().shown(), "http://set/v1/chat/completions");
         let endpoint = client("openai/x").endpoint(vars(&env)).unwrap();
         assert_eq!((endpoint.host.as_str(), endpoint.key.unwrap().expose_secret()), ("env", "sk-env"));
     }

@@ -67,14 +67,17 @@ pub(super) async fn read(
     while !building.done {
         let chunk = opened.chunk(call).await;
         let Some(bytes) = chunk.map_err(|error| building.so_far(error))? else { break };
-        building.note(bytes.as_ref());
-        events.push(bytes.as_ref());
+        let bytes = bytes.as_ref();
+        building.note(bytes);
+        if events.held().saturating_add(bytes.len()) > CAP {
+            return Err(building.too_large(call));
+        }
+        events.push(bytes);
         for event in events.whole() {
             building.take(call, &event, tell).map_err(|error| building.so_far(error))?;
         }
-        if building.bytes.max(events.held()) > CAP {
-            let message = format_args!("the answer is larger than {} MiB: lower `max_tokens`", CAP >> 20);
-            return Err(building.so_far(call.error(ErrorKind::TooLarge, message)));
+        if building.bytes > CAP {
+            return Err(building.too_large(call));
         }
     }
     // What is left of an event that the stream's end cut off is no event, and what it may say then is missing.
@@ -193,6 +196,11 @@ impl Building {
             "the stream ended before the answer did: no end mark came. This may pass: try again later";
         let error = call.error(ErrorKind::Connect, message).with_status(self.reply.status);
         self.so_far(source.into_iter().fold(error, Error::with_source))
+    }
+
+    fn too_large(&self, call: &Call<'_>) -> Error {
+        let message = format_args!("the answer is larger than {} MiB: lower `max_tokens`", CAP >> 20);
+        self.so_far(call.error(ErrorKind::TooLarge, message))
     }
 
     /// The error with the first completion's text so far.

@@ -133,9 +133,20 @@ async fn whole_body(call: &Call<'_>, mut response: reqwest::Response) -> Result<
         if body.len() + chunk.len() > BODY_CAP {
             return Err(too_large());
         }
-        body.extend_from_slice(chunk);
+        append(&mut body, chunk);
     }
     Ok(body)
+}
+
+/// Adds bytes to what is read of an answer. It grows to twice what it holds, and beyond a quarter of the cap to the cap at once:
+/// while it grows, the old memory is held beside the new.
+pub(super) fn append(body: &mut Vec<u8>, bytes: &[u8]) {
+    let length = body.len().saturating_add(bytes.len());
+    if length > body.capacity() {
+        let wanted = if length > BODY_CAP / 4 { BODY_CAP } else { 2 * length };
+        body.reserve_exact(wanted.max(length) - body.len());
+    }
+    body.extend_from_slice(bytes);
 }
 
 /// The next bytes of a body, within the limit of their silence.
