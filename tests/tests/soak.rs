@@ -137,7 +137,7 @@ async fn call(programs: &Programs, done: &Done, index: usize) {
         13..=16 => programs.cached.call(ask(scattered(index) % QUESTIONS)).await,
         17 => programs.narrow.call(ask(index)).await,
         18 => programs.plain.stream(ask(index)).finish().await,
-        19 => match timeout(Duration::from_millis(scattered(index) as u64 % 100), plain()).await {
+        19 => match timeout(Duration::from_millis(scattered(index) as u64 % 600), plain()).await {
             Ok(outcome) => outcome,
             Err(_) => {
                 done.dropped.fetch_add(1, Ordering::Relaxed);
@@ -177,7 +177,7 @@ async fn soak(calls: usize) -> Vec<String> {
             return vec!["too few descriptors for a run at full length".into()];
         }
     }
-    let before = Sample::now(0);
+    println!("{}\n{}", samples::HEAD, Sample::now(0));
     let (server, address) = server::start();
     let programs = Arc::new(Programs::new(&address));
     let done = Arc::new(Done::default());
@@ -190,7 +190,9 @@ async fn soak(calls: usize) -> Vec<String> {
                 let index = done.begun.fetch_add(1, Ordering::Relaxed);
                 if index > 0 && index % each == 0 && index <= calls {
                     // All the others are in flight meanwhile.
-                    done.samples.lock().unwrap().push(Sample::now(index));
+                    let sample = Sample::now(index);
+                    println!("{sample}");
+                    done.samples.lock().unwrap().push(sample);
                 }
                 if index >= calls {
                     break;
@@ -202,7 +204,7 @@ async fn soak(calls: usize) -> Vec<String> {
     tasks.join_all().await;
     let took = start.elapsed();
     let faults = server::faults(server);
-    let samples = Samples::new(before, std::mem::take(&mut *done.samples.lock().unwrap()));
+    let samples = Samples::new(std::mem::take(&mut *done.samples.lock().unwrap()));
     print!("{samples}");
     let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
     let (answered, failed, dropped) = (count(&done.answered), count(&done.failed), count(&done.dropped));

@@ -1,12 +1,19 @@
 //! What a key may look like, and where to look for it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 /// A part of this many characters is too much of a key.
 const PART: usize = 8;
 
 /// All that must not be found.
-pub struct Needles(Vec<Vec<u8>>);
+pub struct Needles {
+    parts: HashSet<[u8; PART]>,
+    /// The key as a list of numbers, whose parts are found in any list.
+    numbers: String,
+}
 
 impl Needles {
     /// Every part of the key, as it is and as base64, URLs and JSON write it.
@@ -15,9 +22,9 @@ impl Needles {
             key.to_owned(),
             percent_encoded(key),
             percent_encoded(key).replace("%2F", "%2f").replace("%2B", "%2b"),
+            key.to_lowercase(),
             key.replace('/', "\\/"),
             key.chars().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect(),
-            format!("{:?}", key.as_bytes()).replace(['[', ']'], ""),
             key.bytes().map(|byte| format!("{byte:02x}")).collect(),
         ];
         // At each of the three places that a text may have in what is encoded.
@@ -26,27 +33,24 @@ impl Needles {
             forms.push(encoded[4..].to_owned());
             forms.push(encoded[4..].replace('+', "-").replace('/', "_"));
         }
-        let parts = forms.iter().flat_map(|form| form.as_bytes().windows(PART).map(<[u8]>::to_vec));
-        let mut parts: Vec<_> = parts.collect();
-        // The numbers of bytes are longer than letters; eight characters of them are found in any list.
-        parts.retain(|part| !part.iter().all(|byte| b"0123456789, ".contains(byte)));
-        parts.push(forms[5].clone().into_bytes());
-        parts.sort();
-        parts.dedup();
-        Self(parts)
+        let parts = |form: &String| {
+            let parts = form.as_bytes().windows(PART).map(|part| part.try_into().unwrap());
+            parts.collect::<Vec<[u8; PART]>>()
+        };
+        let parts = forms.iter().flat_map(parts);
+        // Eight digits may be any number.
+        let parts = parts.filter(|part| !part.iter().all(u8::is_ascii_digit)).collect();
+        Self { parts, numbers: format!("{:?}", key.as_bytes()) }
     }
 
     /// # Panics
     /// If the key is in it, with what stands around it.
     pub fn search(&self, place: &str, bytes: &[u8]) {
-        let is_start = |at: usize, needle: &Vec<u8>| bytes[at..].starts_with(needle);
-        let mut first = [false; 256];
-        self.0.iter().for_each(|needle| first[usize::from(needle[0])] = true);
-        for at in (0..bytes.len()).filter(|at| first[usize::from(bytes[*at])]) {
-            if self.0.iter().any(|needle| is_start(at, needle)) {
-                let around = &bytes[at.saturating_sub(300)..bytes.len().min(at + 100)];
-                panic!("the key is in {place}: {}", String::from_utf8_lossy(around));
-            }
+        let found = bytes.windows(PART).position(|part| self.parts.contains(part));
+        let numbers = || String::from_utf8_lossy(bytes).find(&self.numbers);
+        if let Some(at) = found.or_else(numbers) {
+            let around = &bytes[at.saturating_sub(300)..bytes.len().min(at + 100)];
+            panic!("the key is in {place}: {}", String::from_utf8_lossy(around));
         }
     }
 

@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+const MIB: f64 = 1_048_576.0;
+
+/// The table's head.
+pub const HEAD: &str = "| calls | resident, MiB | in use, MiB | descriptors |\n|---|---|---|---|";
+
 /// Memory and descriptors at one moment.
 #[derive(Clone, Copy)]
 pub struct Sample {
@@ -24,6 +29,15 @@ impl Sample {
     }
 }
 
+/// A row of the table.
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Sample { calls, resident, in_use, descriptors } = *self;
+        let (resident, in_use) = (resident as f64 / MIB, in_use as f64 / MIB);
+        write!(f, "| {calls} | {resident:.1} | {in_use:.2} | {descriptors} |")
+    }
+}
+
 /// How many descriptors this process may have.
 pub fn most_descriptors() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
@@ -42,7 +56,6 @@ pub struct Bounds {
 impl Bounds {
     /// 1 MiB for 100,000 calls. In a short run the slope is mostly noise: there it may be 8 MiB over the whole of it.
     pub fn of(calls: usize, in_flight: usize) -> Self {
-        const MIB: f64 = 1_048_576.0;
         let growth = if calls >= crate::FULL { MIB / 100_000.0 } else { 8.0 * MIB / calls as f64 };
         // A connection for each call; as many again that were begun when none was free, and came too late; and the runtime's own.
         Self { growth, descriptors: 2 * in_flight + 100 }
@@ -51,14 +64,13 @@ impl Bounds {
 
 /// The samples of a run; the first fifth is the warm-up, in which histories, caches and buffers fill.
 pub struct Samples {
-    before: Sample,
     all: Vec<Sample>,
 }
 
 impl Samples {
-    pub fn new(before: Sample, mut all: Vec<Sample>) -> Self {
+    pub fn new(mut all: Vec<Sample>) -> Self {
         all.sort_by_key(|sample| sample.calls);
-        Self { before, all }
+        Self { all }
     }
 
     fn warm(&self) -> &[Sample] {
@@ -105,13 +117,6 @@ impl Samples {
 
 impl fmt::Display for Samples {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MIB: f64 = 1_048_576.0;
-        writeln!(f, "| calls | resident, MiB | in use, MiB | descriptors |\n|---|---|---|---|")?;
-        for sample in [&self.before].into_iter().chain(&self.all) {
-            let Sample { calls, resident, in_use, descriptors } = *sample;
-            let (resident, in_use) = (resident as f64 / MIB, in_use as f64 / MIB);
-            writeln!(f, "| {calls} | {resident:.1} | {in_use:.2} | {descriptors} |")?;
-        }
         for (name, value) in Self::memory() {
             let slope = self.slope(value) * 100_000.0 / MIB;
             writeln!(f, "slope of {name} after the warm-up: {slope:.3} MiB for 100,000 calls")?;

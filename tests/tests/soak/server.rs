@@ -1,7 +1,7 @@
 //! The server: a process of its own that answers with little ado, and lets one request in twenty fail.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU64, Ordering},
     thread,
@@ -20,8 +20,8 @@ const SERVER: &str = "KARAT_SOAK_SERVER";
 /// How long a request stays without an answer that gets none.
 pub const STALL: Duration = Duration::from_secs(10);
 
-/// How long each answer takes at least, so that as many are on their way as are asked for.
-const LATENCY: Duration = Duration::from_millis(50);
+/// How long each answer takes at least: so long that a thousand are on their way at once on a slow machine too.
+const LATENCY: Duration = Duration::from_millis(300);
 
 const BODY: &str = r###"{"id":"chatcmpl-1","object":"chat.completion","model":"gpt-x","choices":[{"index":0,"message":{"role":"assistant","content":"[[ ## answer ## ]]\nParis\n\n[[ ## completed ## ]]","refusal":null},"finish_reason":"stop"}],"usage":{"prompt_tokens":157,"completion_tokens":18,"total_tokens":175}}"###;
 
@@ -85,7 +85,9 @@ pub fn run() {
     thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
         let counts = FAULTS.iter().map(|count| count.load(Ordering::Relaxed).to_string());
-        println!("{} {}", REQUESTS.load(Ordering::Relaxed), counts.collect::<Vec<_>>().join(" "));
+        let counts = counts.collect::<Vec<_>>().join(" ");
+        // Where the other side was killed, nobody reads it.
+        let _ = writeln!(std::io::stdout(), "{} {counts}", REQUESTS.load(Ordering::Relaxed));
         std::process::exit(0);
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
