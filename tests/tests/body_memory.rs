@@ -4,12 +4,12 @@ use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use karat::{
     ErrorKind, Lm, Retry,
-    lm::{Message, Request, Timeouts},
+    lm::{Message, Request},
 };
 use peak_alloc::PeakAlloc;
 

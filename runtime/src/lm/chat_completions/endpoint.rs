@@ -80,7 +80,7 @@ impl ChatCompletions {
         let env = |var: &str| env(var).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let Address { url, host } = match &self.own_address {
             Some(own) => own.read.clone()?,
-            None => Address::new(self.usual_url(&env)?),
+            None => Address::new(self.usual_url(env)?),
         };
         let key = match &self.api_key {
             Some(key) => Some(key.expose_secret().trim().to_owned()).filter(|key| !key.is_empty()),
