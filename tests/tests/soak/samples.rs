@@ -62,6 +62,9 @@ impl Bounds {
     }
 }
 
+/// One of a sample's values.
+type Value = fn(&Sample) -> usize;
+
 /// The samples of a run; the first fifth is the warm-up, in which histories, caches and buffers fill.
 pub struct Samples {
     all: Vec<Sample>,
@@ -78,7 +81,7 @@ impl Samples {
     }
 
     /// By least squares over what came after the warm-up: what a value grows by with each call.
-    fn slope(&self, value: fn(&Sample) -> usize) -> f64 {
+    fn slope(&self, value: Value) -> f64 {
         let warm = self.warm();
         let count = warm.len() as f64;
         let mean =
@@ -110,7 +113,7 @@ impl Samples {
         missed
     }
 
-    fn memory() -> [(&'static str, fn(&Sample) -> usize); 2] {
+    fn memory() -> [(&'static str, Value); 2] {
         [("resident memory", |sample| sample.resident), ("memory in use", |sample| sample.in_use)]
     }
 }
