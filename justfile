@@ -59,6 +59,10 @@ growth MIB="16" NAME="":
     GLIBC_TUNABLES=glibc.malloc.mmap_threshold=17179869184:glibc.malloc.trim_threshold=17179869184 \
         cargo bench -p karat --locked --bench growth -- {{MIB}} "{{NAME}}"
 
+# The soak, a million calls; see docs/reliability.md.
+soak CALLS="1000000":
+    cargo test -p karat-tests --release --locked --test soak -- {{CALLS}}
+
 # What a rebuild of a program with one signature costs.
 bench-build:
     scripts/bench-build

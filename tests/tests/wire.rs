@@ -4,6 +4,8 @@
 mod blocking;
 #[path = "wire/connection.rs"]
 mod connection;
+#[path = "wire/dropped.rs"]
+mod dropped;
 #[path = "wire/environment.rs"]
 mod environment;
 #[path = "wire/faults.rs"]

@@ -90,6 +90,12 @@ impl Layers {
         self.change();
     }
 
+    /// Takes the layer away that stands at this place.
+    pub(super) fn unset(&mut self, place: Place) {
+        self.layers.retain(|(other, _)| *other != place);
+        self.change();
+    }
+
     /// Has the stack made anew: the model inside is another one.
     pub(super) fn change(&mut self) {
         self.stack = OnceLock::new();

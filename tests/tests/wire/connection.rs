@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use karat::{Error, ErrorKind};
+use karat::{Error, ErrorKind, lm::Timeouts};
 use rustls::{ServerConfig, ServerConnection, pki_types::PrivateKeyDer};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -63,6 +63,31 @@ async fn a_server_that_is_not_there_is_a_connect_error() {
         "{text}"
     );
     assert!(!error.is_permanent());
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_connection_is_a_connect_error_at_the_limit() {
+    // A listener whose queue is full lets what comes then fall: a black hole.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        match TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+            Ok(stream) => waiting.push(stream),
+            Err(_) => break,
+        }
+        assert!(waiting.len() < 100, "the queue does not get full");
+    }
+    let limit = Duration::from_millis(100);
+    let lm = lm(&format!("http://{address}")).timeouts(Timeouts::new().connect(limit));
+    let started = Instant::now();
+    let error = lm.complete(hi()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connect, "{error}");
+    assert!(error.to_string().contains("no connection"), "{error}");
+    assert!(started.elapsed() >= limit);
+    println!("a limit of {limit:?} ended it after {:?}: {error}", started.elapsed());
 }
 
 #[tokio::test]

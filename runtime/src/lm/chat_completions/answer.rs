@@ -1,15 +1,18 @@
 //! A successful reply, read with patience for what servers leave out, and a typed error where nothing can be made of it.
 
+mod tokens;
+
 use std::borrow::Cow;
 
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
+pub(super) use self::tokens::Tokens;
 use super::{Call, status, surrogates, transport::Reply};
 use crate::{
     error::{Error, ErrorKind, Result},
-    lm::{Completion, Finish, Response, Usage},
+    lm::{Completion, Finish, Response},
 };
 
 /// The parts of an answer that are read. What servers write in several ways is kept as JSON.
@@ -19,7 +22,7 @@ pub(super) struct Answer {
     pub(super) choices: Option<Vec<Choice>>,
     pub(super) error: Value,
     pub(super) model: Value,
-    pub(super) usage: Value,
+    pub(super) usage: Option<Tokens>,
 }
 
 #[derive(Default, Deserialize)]
@@ -89,8 +92,11 @@ pub(super) fn response(call: &Call<'_>, reply: &Reply, answer: Answer, asked: us
         (true, false) => Err(bad("is empty: no choice has content, reasoning or a refusal")),
         (false, _) => Ok(Response {
             completions,
-            usage: usage(&answer.usage),
-            model: answer.model.as_str().map(str::to_owned),
+            usage: answer.usage.unwrap_or_default().usage(),
+            model: match answer.model {
+                Value::String(model) => Some(model),
+                _ => None,
+            },
             rate_limit: None,
         }),
     }
@@ -168,8 +174,13 @@ fn in_order(call: &Call<'_>, choices: Vec<Choice>, asked: usize) -> Vec<Choice> 
 
 fn completion(message: Message, finish_reason: Option<String>) -> Completion {
     let mut completion = Completion { finish: finish(finish_reason), ..Completion::default() };
-    let (text, refusal) = content(&message.content);
-    (completion.text, completion.refusal) = (text.into_owned(), refusal);
+    (completion.text, completion.refusal) = match message.content {
+        Value::String(text) => (text, None),
+        parts => {
+            let (text, refusal) = content(&parts);
+            (text.into_owned(), refusal)
+        }
+    };
     let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     completion.refusal = filled(message.refusal).or(completion.refusal);
     completion.reasoning = filled(message.reasoning_content).or_else(|| filled(message.reasoning));
@@ -213,25 +224,6 @@ fn says_something(completion: &Completion) -> bool {
         || completion.refusal.is_some()
         || completion.reasoning.is_some()
         || matches!(completion.finish, Finish::Length | Finish::ContentFilter)
-}
-
-/// What is missing, null or of another type counts as 0; the call itself counts in any case.
-fn usage(usage: &Value) -> Usage {
-    let count = |pointers: &[&str]| {
-        // Some servers write counts as floats; `as` saturates.
-        let read = |value: &Value| value.as_u64().or_else(|| value.as_f64().map(|count| count as u64));
-        pointers.iter().find_map(|pointer| usage.pointer(pointer).and_then(read)).unwrap_or(0)
-    };
-    Usage {
-        calls: 1,
-        cached_calls: 0,
-        prompt_tokens: count(&["/prompt_tokens"]),
-        completion_tokens: count(&["/completion_tokens"]),
-        // The second is DeepSeek's.
-        cached_tokens: count(&["/prompt_tokens_details/cached_tokens", "/prompt_cache_hit_tokens"]),
-        reasoning_tokens: count(&["/completion_tokens_details/reasoning_tokens"]),
-        ..Usage::default()
-    }
 }
 
 fn header(reply: &Reply, name: &HeaderName) -> String {

@@ -23,6 +23,41 @@ impl Endpoint {
     }
 }
 
+/// An address that the program set, read once: it is the same at every call.
+pub(super) struct OwnAddress {
+    given: String,
+    read: Result<Address>,
+}
+
+impl OwnAddress {
+    /// For the model of this name.
+    pub(super) fn new(model: &str, given: String) -> Self {
+        let read = parse_url(model, &given, "`.base_url(..)`").map(Address::new);
+        Self { given, read }
+    }
+
+    pub(super) fn given(&self) -> &str {
+        &self.given
+    }
+}
+
+/// Where requests go: with the path of the API, and the host and port for messages.
+#[derive(Clone)]
+struct Address {
+    url: Url,
+    host: String,
+}
+
+impl Address {
+    fn new(mut url: Url) -> Self {
+        complete_path(&mut url);
+        // It is never sent, and would be shown.
+        url.set_fragment(None);
+        let host = host(&url);
+        Self { url, host }
+    }
+}
+
 impl ChatCompletions {
     /// Host and port; `None` where no request can be made.
     pub(crate) fn server(&self) -> Option<(String, u16)> {
@@ -43,14 +78,10 @@ impl ChatCompletions {
     /// [`is_config`](Error::is_config): an address that cannot be used, or no key where the provider needs one.
     pub(super) fn endpoint(&self, env: impl Fn(&str) -> Option<String>) -> Result<Endpoint> {
         let env = |var: &str| env(var).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        let from_env = || self.provider.base_url_vars.iter().find_map(|var| Some((*var, env(var)?)));
-        let mut url = match (&self.base_url, from_env()) {
-            (Some(url), _) => self.parse_url(url, "`.base_url(..)`")?,
-            (None, Some((var, url))) => self.parse_variable(&url, var)?,
-            (None, None) => self.parse_url(self.provider.base_url, "the provider's table")?,
+        let Address { url, host } = match &self.own_address {
+            Some(own) => own.read.clone()?,
+            None => Address::new(self.usual_url(env)?),
         };
-        complete_path(&mut url);
-        let host = host(&url);
         let key = match &self.api_key {
             Some(key) => Some(key.expose_secret().trim().to_owned()).filter(|key| !key.is_empty()),
             None => env(self.provider.key_var),
@@ -65,41 +96,28 @@ impl ChatCompletions {
         Ok(Endpoint { url, host, key: key.map(SecretString::from) })
     }
 
-    /// An address as a program writes it: whole, with its scheme.
-    fn parse_url(&self, address: &str, origin: &str) -> Result<Url> {
-        let bad = |what: &str| {
-            let name = &self.name;
-            Error::config(format!(
-                "`{name}`: the address in {origin} {what}; expected e.g. `http://127.0.0.1:8080/v1`"
-            ))
-        };
-        let url = Url::parse(address.trim()).map_err(|error| bad(&format!("is not a URL ({error})")))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(bad("must begin with `http://` or `https://`"));
+    /// What the environment says, else the provider's own.
+    fn usual_url(&self, env: impl Fn(&str) -> Option<String>) -> Result<Url> {
+        match self.provider.base_url_vars.iter().find_map(|var| Some((*var, env(var)?))) {
+            Some((var, url)) => self.parse_variable(&url, var),
+            None => parse_url(&self.name, self.provider.base_url, "the provider's table"),
         }
-        // Neither sent nor dropped in silence, and the message does not repeat them.
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(bad(
-                "holds a user name or password, which are not sent: remove them, and set the key with `.api_key(..)`",
-            ));
-        }
-        Ok(url)
     }
 
     /// An address from the environment. Where tools write a bare server, scheme, port and path are the usual address's.
     fn parse_variable(&self, address: &str, var: &str) -> Result<Url> {
         let origin = format!("the environment variable `{var}`");
         if !self.provider.bare_server {
-            return self.parse_url(address, &origin);
+            return parse_url(&self.name, address, &origin);
         }
-        let usual = self.parse_url(self.provider.base_url, "the provider's table")?;
+        let usual = parse_url(&self.name, self.provider.base_url, "the provider's table")?;
         let bare = !address.contains("://");
         let mut url = match bare {
-            false => self.parse_url(address, &origin)?,
+            false => parse_url(&self.name, address, &origin)?,
             true => {
                 // `:11434` alone is a port on this machine.
                 let this_machine = if address.starts_with(':') { "127.0.0.1" } else { "" };
-                self.parse_url(&format!("{}://{this_machine}{address}", usual.scheme()), &origin)?
+                parse_url(&self.name, &format!("{}://{this_machine}{address}", usual.scheme()), &origin)?
             }
         };
         // `set_*` fail only for URLs that cannot have a host, which `parse_url` let none pass.
@@ -115,6 +133,26 @@ impl ChatCompletions {
         }
         Ok(url)
     }
+}
+
+/// An address as a program writes it: whole, with its scheme.
+fn parse_url(model: &str, address: &str, origin: &str) -> Result<Url> {
+    let bad = |what: &str| {
+        Error::config(format!(
+            "`{model}`: the address in {origin} {what}; expected e.g. `http://127.0.0.1:8080/v1`"
+        ))
+    };
+    let url = Url::parse(address.trim()).map_err(|error| bad(&format!("is not a URL ({error})")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(bad("must begin with `http://` or `https://`"));
+    }
+    // Neither sent nor dropped in silence, and the message does not repeat them.
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(bad(
+            "holds a user name or password, which are not sent: remove them, and set the key with `.api_key(..)`",
+        ));
+    }
+    Ok(url)
 }
 
 /// Adds `/chat/completions`, and keeps a query. An address that has it already is taken as it is.
@@ -191,6 +229,8 @@ mod tests {
         let endpoint = set.endpoint(vars(&env)).unwrap();
         assert_eq!(endpoint.url.as_str(), "http://set/v1/chat/completions?api-version=1");
         assert_eq!(endpoint.key.unwrap().expose_secret(), "sk-set");
+        let marked = client("openai/x").base_url("http://set/v1?key=a#sk-set").api_key("sk-set");
+        assert_eq!(marked.endpoint(vars(&env)).unwrap().shown(), "http://set/v1/chat/completions");
         let endpoint = client("openai/x").endpoint(vars(&env)).unwrap();
         assert_eq!((endpoint.host.as_str(), endpoint.key.unwrap().expose_secret()), ("env", "sk-env"));
     }

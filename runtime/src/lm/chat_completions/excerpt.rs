@@ -16,13 +16,11 @@ const SHORTEST_KEY: usize = 4;
 pub(super) fn excerpt(said: &[u8], key: Option<&SecretString>) -> String {
     let mut text = String::from_utf8_lossy(&said[..said.len().min(WINDOW)]).into_owned();
     if let Some(key) = key.map(ExposeSecret::expose_secret).filter(|key| key.len() >= SHORTEST_KEY) {
-        // Some servers write JSON with `\/` for `/`.
-        let escaped = key.replace('/', "\\/");
-        text = text.replace(key, "[key]").replace(&escaped, "[key]");
+        text = without_key(&text, key);
         if said.len() > WINDOW {
             // The window may end within a key.
-            let end =
-                (0..=text.len().saturating_sub(escaped.len())).rev().find(|end| text.is_char_boundary(*end));
+            let longest = LONGEST_ESCAPE * key.len();
+            let end = (0..=text.len().saturating_sub(longest)).rev().find(|end| text.is_char_boundary(*end));
             text.truncate(end.unwrap_or(0));
         }
     }
@@ -45,6 +43,40 @@ pub(super) fn excerpt(said: &[u8], key: Option<&SecretString>) -> String {
     out
 }
 
+/// The bytes of `\u002f`.
+const LONGEST_ESCAPE: usize = 6;
+
+/// The text with a mark in place of the key, in whatever way it is written there.
+fn without_key(text: &str, key: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        if let Some(behind) = key.chars().try_fold(rest, behind_letter) {
+            out += "[key]";
+            rest = behind;
+        } else {
+            out.push(letter);
+            rest = rest.get(letter.len_utf8()..).unwrap_or_default();
+        }
+    }
+    out
+}
+
+/// The text behind its first letter if it is this one, whatever its case, and written as it is or as JSON or an address escapes
+/// it: many servers write `\/` for `/`, and .NET's `\u002B` for `+`.
+fn behind_letter(text: &str, letter: char) -> Option<&str> {
+    let is_letter = |other: char| other.eq_ignore_ascii_case(&letter);
+    let as_number = |mark: &str, digits: usize| {
+        let (number, behind) = text.strip_prefix(mark)?.split_at_checked(digits)?;
+        let other = u32::from_str_radix(number, 16).ok().and_then(char::from_u32)?;
+        is_letter(other).then_some(behind)
+    };
+    text.strip_prefix(is_letter)
+        .or_else(|| text.strip_prefix('\\')?.strip_prefix(is_letter))
+        .or_else(|| as_number("\\u", 4))
+        .or_else(|| as_number("%", 2))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +95,9 @@ mod tests {
         let said = format!("{}sk/canary, sk\\/canary", "a".repeat(196));
         assert_eq!(excerpt(said.as_bytes(), Some(&key)), "a".repeat(196) + "[key…");
         assert_eq!(excerpt(br#"{"key":"sk\/canary"}"#, Some(&key)), r#"{"key":"[key]"}"#);
+        for escaped in ["SK/Canary", "sk%2Fcanary", "sk%2fcanary", r"\u0073k\u002fcanary", r"s\k\/canary"] {
+            assert_eq!(excerpt(format!("%a{escaped}\\").as_bytes(), Some(&key)), "%a[key]\\");
+        }
         assert_eq!(excerpt(b"a box", Some(&SecretString::from("x".to_owned()))), "a box");
     }
 }

@@ -19,7 +19,7 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 
-use self::endpoint::Endpoint;
+use self::endpoint::{Endpoint, OwnAddress};
 use super::{
     BoxFuture, LanguageModel, Request, Response, ResponseFormat, Takes, Tell, Timeouts, provider::Provider,
 };
@@ -32,7 +32,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) struct ChatCompletions {
     provider: &'static Provider,
     name: Arc<str>,
-    base_url: Option<Arc<str>>,
+    own_address: Option<Arc<OwnAddress>>,
     api_key: Option<SecretString>,
     timeouts: Timeouts,
 }
@@ -40,11 +40,11 @@ pub(crate) struct ChatCompletions {
 impl ChatCompletions {
     pub(crate) fn new(provider: &'static Provider, model: &str) -> Self {
         let name = format!("{}/{model}", provider.name).into();
-        Self { provider, name, base_url: None, api_key: None, timeouts: Timeouts::new() }
+        Self { provider, name, own_address: None, api_key: None, timeouts: Timeouts::new() }
     }
 
     pub(crate) fn base_url(mut self, url: impl Into<String>) -> Self {
-        self.base_url = Some(url.into().into());
+        self.own_address = Some(Arc::new(OwnAddress::new(&self.name, url.into())));
         self
     }
 
@@ -67,7 +67,7 @@ impl ChatCompletions {
     }
 
     pub(crate) fn own_base_url(&self) -> Option<&str> {
-        self.base_url.as_deref()
+        self.own_address.as_deref().map(OwnAddress::given)
     }
 
     /// The name without the provider, as the server knows it.
@@ -128,7 +128,7 @@ impl PartialEq for ChatCompletions {
         fn key(client: &ChatCompletions) -> Option<&str> {
             client.api_key.as_ref().map(ExposeSecret::expose_secret)
         }
-        let same_server = self.name == other.name && self.base_url == other.base_url;
+        let same_server = self.name == other.name && self.own_base_url() == other.own_base_url();
         same_server && key(self) == key(other) && self.timeouts == other.timeouts
     }
 }

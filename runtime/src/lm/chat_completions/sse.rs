@@ -1,5 +1,7 @@
 //! An event stream's events out of its bytes, as the WHATWG's HTML standard has them (section 9.2.6), however they are chunked.
 
+use super::transport::append;
+
 /// Takes bytes as they come and gives the data of whole events.
 #[derive(Default)]
 pub(super) struct Events {
@@ -17,7 +19,7 @@ pub(super) struct Events {
 impl Events {
     /// Adds bytes.
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        append(&mut self.buffer, bytes);
     }
 
     /// How many bytes it holds of an event that has not ended.
@@ -80,8 +82,8 @@ impl Events {
         };
         match &mut self.data {
             Some(data) => {
-                data.push(b'\n');
-                data.extend_from_slice(value);
+                append(data, b"\n");
+                append(data, value);
             }
             none => *none = Some(value.to_vec()),
         }

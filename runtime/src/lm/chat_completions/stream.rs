@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     Call,
-    answer::{self, Answer, Choice, Message, content},
+    answer::{self, Answer, Choice, Message, Tokens, content},
     sse::Events,
     status,
     transport::{Opened, Reply},
@@ -34,7 +34,7 @@ struct Chunk {
     #[serde(default)]
     model: Value,
     #[serde(default)]
-    usage: Value,
+    usage: Option<Tokens>,
 }
 
 #[derive(Deserialize)]
@@ -67,14 +67,17 @@ pub(super) async fn read(
     while !building.done {
         let chunk = opened.chunk(call).await;
         let Some(bytes) = chunk.map_err(|error| building.so_far(error))? else { break };
-        building.note(bytes.as_ref());
-        events.push(bytes.as_ref());
+        let bytes = bytes.as_ref();
+        building.note(bytes);
+        if events.held().saturating_add(bytes.len()) > CAP {
+            return Err(building.too_large(call));
+        }
+        events.push(bytes);
         for event in events.whole() {
             building.take(call, &event, tell).map_err(|error| building.so_far(error))?;
         }
-        if building.bytes.max(events.held()) > CAP {
-            let message = format_args!("the answer is larger than {} MiB: lower `max_tokens`", CAP >> 20);
-            return Err(building.so_far(call.error(ErrorKind::TooLarge, message)));
+        if building.bytes > CAP {
+            return Err(building.too_large(call));
         }
     }
     // What is left of an event that the stream's end cut off is no event, and what it may say then is missing.
@@ -101,7 +104,7 @@ struct Building {
     reply: Reply,
     choices: Vec<Choice>,
     model: Value,
-    usage: Value,
+    usage: Option<Tokens>,
     bytes: usize,
     done: bool,
     warned: bool,
@@ -130,9 +133,7 @@ impl Building {
         if !chunk.model.is_null() {
             self.model = chunk.model;
         }
-        if !chunk.usage.is_null() {
-            self.usage = chunk.usage;
-        }
+        self.usage = chunk.usage.or(self.usage);
         for choice in chunk.choices.into_iter().flatten() {
             if !choice.error.is_null() {
                 return Err(status::inside(call, self.reply.status, &choice.error));
@@ -195,6 +196,11 @@ impl Building {
             "the stream ended before the answer did: no end mark came. This may pass: try again later";
         let error = call.error(ErrorKind::Connect, message).with_status(self.reply.status);
         self.so_far(source.into_iter().fold(error, Error::with_source))
+    }
+
+    fn too_large(&self, call: &Call<'_>) -> Error {
+        let message = format_args!("the answer is larger than {} MiB: lower `max_tokens`", CAP >> 20);
+        self.so_far(call.error(ErrorKind::TooLarge, message))
     }
 
     /// The error with the first completion's text so far.

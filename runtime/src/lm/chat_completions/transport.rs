@@ -105,7 +105,10 @@ pub(super) async fn post(call: &Call<'_>, body: Vec<u8>) -> Result<Opened> {
         request = request.header(AUTHORIZATION, value);
     }
     let limit = call.client.timeouts.first_byte;
-    let (response, _) = watch(Some(limit), request.send()).await;
+    let response = match limit {
+        Duration::MAX => Some(request.send().await),
+        limit => watch(Some(limit), request.send()).await.0,
+    };
     let late = || too_late(call, format_args!("no beginning of an answer within the limit of {limit:?}"));
     let response = response.ok_or_else(late)?;
     let mut response = response.map_err(|error| failed(call, error, "before the answer"))?;
@@ -131,14 +134,20 @@ async fn whole_body(call: &Call<'_>, mut response: reqwest::Response) -> Result<
         if length > BODY_CAP {
             return Err(too_large());
         }
-        if length > body.capacity() {
-            // Twice as much, as a vector grows by itself, but never beyond the cap.
-            let room = (body.capacity() * 2).clamp(length, BODY_CAP);
-            body.reserve_exact(room - body.len());
-        }
-        body.extend_from_slice(chunk);
+        append(&mut body, chunk);
     }
     Ok(body)
+}
+
+/// Adds bytes to what is read of an answer. It grows to twice what it holds, and beyond a quarter of the cap to the cap at once:
+/// while it grows, the old memory is held beside the new.
+pub(super) fn append(body: &mut Vec<u8>, bytes: &[u8]) {
+    let length = body.len().saturating_add(bytes.len());
+    if length > body.capacity() {
+        let wanted = if length > BODY_CAP / 4 { BODY_CAP } else { 2 * length };
+        body.reserve_exact(wanted.max(length) - body.len());
+    }
+    body.extend_from_slice(bytes);
 }
 
 /// The next bytes of a body, within the limit of their silence.
@@ -148,11 +157,19 @@ async fn chunk(
 ) -> Result<Option<impl AsRef<[u8]> + use<>>> {
     // Lets others have their turn, limits of time among them, where a server sends faster than anybody can read.
     consume_budget().await;
+    // A short answer comes with its head: then there is nothing to wait for.
+    if let Some(chunk) = response.chunk().now_or_never() {
+        return chunk.map_err(|error| broken(call, error));
+    }
     let limit = call.client.timeouts.idle;
     let (chunk, _) = watch(Some(limit), response.chunk()).await;
     let late =
         || too_late(call, format_args!("the answer was silent for longer than the limit of {limit:?}"));
-    chunk.ok_or_else(late)?.map_err(|error| failed(call, error, "in the middle of the answer"))
+    chunk.ok_or_else(late)?.map_err(|error| broken(call, error))
+}
+
+fn broken(call: &Call<'_>, error: reqwest::Error) -> Error {
+    failed(call, error, "in the middle of the answer")
 }
 
 async fn start_of_body(call: &Call<'_>, mut response: reqwest::Response) -> Vec<u8> {

@@ -36,6 +36,11 @@ impl Policy {
     pub(in crate::lm) fn none() -> Self {
         Self { retry: Retry::none(), deadline: None, attempt: None }
     }
+
+    /// True if a call with it is a call without it.
+    pub(super) fn does_nothing(&self) -> bool {
+        self.retry.attempts <= 1 && self.deadline.is_none() && self.attempt.is_none()
+    }
 }
 
 impl Layer for Policy {

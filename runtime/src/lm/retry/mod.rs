@@ -181,7 +181,11 @@ impl Lm {
     pub(super) fn with_policy(mut self, set: impl FnOnce(&mut Policy)) -> Self {
         let inner = Arc::make_mut(&mut self.inner);
         set(&mut inner.policy);
-        inner.layers.set(Place::Retry, Arc::new(inner.policy.clone()));
+        // What does nothing costs nothing.
+        match inner.policy.does_nothing() {
+            true => inner.layers.unset(Place::Retry),
+            false => inner.layers.set(Place::Retry, Arc::new(inner.policy.clone())),
+        }
         self
     }
 

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{super::with_call, *};
+use crate::lm::Usage;
 
 fn read_bytes(body: &[u8], headers: &[(HeaderName, &str)]) -> Result<Response> {
     let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
@@ -67,7 +68,13 @@ fn usage_that_is_missing_or_null_or_odd_counts_as_zero_tokens_and_one_call() {
             read_json(&json!({"choices": [{"message": {"content": "hi"}}], "usage": given})).unwrap();
         assert_eq!(response.usage, one, "{given}");
     }
-    assert_eq!(usage(&json!({"prompt_cache_hit_tokens": 3})).cached_tokens, 3);
+    let tokens = |usage: Value| serde_json::from_value::<Tokens>(usage).unwrap().usage();
+    assert_eq!(tokens(json!({"prompt_cache_hit_tokens": 3})).cached_tokens, 3);
+    let odd = json!({
+        "prompt_tokens": [1], "completion_tokens": 7.0, "prompt_tokens_details": "many", "x": {"cached_tokens": 5},
+        "completion_tokens_details": {"reasoning_tokens": true},
+    });
+    assert_eq!(tokens(odd), Usage { completion_tokens: 7, ..one });
 }
 
 #[test]

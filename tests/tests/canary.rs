@@ -1,0 +1,231 @@
+//! A key goes to the server that it is for, and nowhere else: every surface of karat is used with a key that is known by sight, by
+//! calls that go well and calls that fail, and every byte that any of them wrote is searched for it.
+//!
+//! The work is done in a child process, so that what it prints is searched too.
+
+#[path = "canary/needles.rs"]
+mod needles;
+#[path = "canary/servers.rs"]
+mod servers;
+#[path = "canary/written.rs"]
+mod written;
+
+use std::{fmt::Debug, panic::Location, path::Path, process::Command, sync::Arc, time::Duration};
+
+use karat::{
+    BestOfN, BoxFuture, Cache, ChainOfThought, Error, LanguageModel, Limits, Lm, Module, Predict, Prediction,
+    Refine, Replay, Result, Retry,
+    lm::{Caller, CallerId, Layer, Message, Request, Response},
+    signature,
+};
+use needles::Needles;
+use servers::{CASES, Servers};
+use written::Written;
+
+/// With characters that JSON, URLs and base64 each write in another way.
+const KEY: &str = "sk-proj-CaNaRy/7f3aQ+x9_Zw=Kp4t8Tn2vB6";
+
+const CHILD: &str = "KARAT_CANARY";
+
+#[signature]
+struct Qa {
+    #[input]
+    question: String,
+    #[output]
+    answer: String,
+}
+
+fn ask() -> QaInput {
+    QaInput { question: "Capital of France?".into() }
+}
+
+#[test]
+fn a_key_stands_in_nothing_that_any_surface_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--ignored", "--exact", "all_surfaces", "--nocapture"]).env(CHILD, folder.path());
+    let output = child.env_remove("NO_COLOR").output().unwrap();
+    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let needles = Needles::of(KEY);
+    needles.search("what the process printed", &output.stdout);
+    needles.search("what the process printed as errors", &output.stderr);
+    assert!(output.status.success() && out.contains("1 passed"), "{out}{error}");
+    // It did print: a history, and panics.
+    assert!(out.contains("Capital of France?") && error.contains("panicked"), "{out}{error}");
+    let files = needles.search_files(folder.path());
+    for kind in [".entry", "record.jsonl", "state.json", "program/", "surfaces.txt"] {
+        assert!(files.iter().any(|file| file.contains(kind)), "{kind} is missing among {files:?}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "the test above runs it in a process of its own"]
+async fn all_surfaces() {
+    let Some(folder) = std::env::var_os(CHILD) else { return };
+    let folder = Path::new(&folder);
+    let written = Written::of_the_process();
+    let servers = Servers::start(KEY).await;
+    for case in CASES {
+        let lm = lm(&servers.address(case), folder);
+        written.add(case, format!("{lm:?} {lm:#?} {}", lm.name()));
+        every_way_to_call(&written, case, &lm).await;
+        keep(&written, case, &lm, &folder.join(case));
+    }
+    addresses_that_hold_the_key(&written, folder).await;
+    panics(&written, &lm(&servers.address("good"), folder)).await;
+    another_key_finds_the_same_entry(&servers, folder).await;
+    servers.assert_key_went_only_where_it_should().await;
+    written.assert_heard();
+    std::fs::write(folder.join("surfaces.txt"), written.text()).unwrap();
+}
+
+fn lm(address: &str, folder: &Path) -> Lm {
+    let retry = Retry::new().attempts(2).backoff(Duration::from_millis(1), Duration::from_millis(2));
+    Lm::new("openai/gpt-x")
+        .unwrap()
+        .base_url(address)
+        .api_key(KEY)
+        .deadline(Duration::from_secs(20))
+        .retry(retry)
+        .limits(Limits::new().concurrency(8))
+        .cache(Cache::disk(folder.join("cache")))
+        .record(folder.join("record.jsonl"))
+        .record_content(true)
+        .param("extra_headers", serde_json::json!({"authorization": format!("Bearer {KEY}")}))
+        .param("nested", serde_json::json!({"deep": [{"api_key": KEY}]}))
+}
+
+/// Each surface twice: the second time a cache may answer.
+async fn every_way_to_call(written: &Written, case: &str, lm: &Lm) {
+    let qa = Predict::<Qa>::new().lm(lm);
+    let think = ChainOfThought::<Qa>::new().lm(lm);
+    let request = || Request::new(vec![Message::system("be brief"), Message::user("hi")]);
+    written.add(case, format!("{qa:?} {qa:#?} {:?} {:#?}", request(), request()));
+    for _ in 0..2 {
+        written.outcome(case, qa.call(ask()).await);
+        written.outcome(case, think.call(ask()).await);
+        written.outcome(case, qa.stream(ask()).finish().await);
+        let batch = qa.batch((0..3).map(|_| ask())).concurrency(3).await;
+        written.add(case, format!("{batch:?} {batch:#?}"));
+        batch.errors().for_each(|(_, error)| written.error(case, error));
+        let best = BestOfN::new(qa.clone(), 2, |_, _| 0.5).concurrency(2);
+        written.outcome(case, best.call(ask()).await);
+        let refine = Refine::new(think.clone(), 2, |_: &QaInput, _: &Prediction<_>| 0.5);
+        written.outcome(case, refine.call(ask()).await);
+        written.response(case, lm.complete(request()).await);
+        let me = || Caller::new("me", CallerId::unique());
+        let tell = &mut |delta: karat::lm::Delta<'_>| written.add(case, format!("{delta:?}"));
+        written
+            .response(case, lm.stream_for(me(), request(), tell).await.map(|response| (*response).clone()));
+    }
+}
+
+/// What stays behind: histories, states, programs.
+fn keep(written: &Written, case: &str, lm: &Lm, folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    let program = Refine::new(ChainOfThought::<Qa>::new().lm(lm), 2, |_: &QaInput, _: &Prediction<_>| 0.5);
+    let state = program.dump_state();
+    written.add(case, format!("{state:?} {state:#?} {}", serde_json::to_string(&state).unwrap()));
+    program.save(folder.join("state.json")).unwrap();
+    program.save_program(folder.join("program")).unwrap();
+    written.add(case, format!("{:?} {:#?}", program.program(), lm.history()));
+    let mut out = Vec::new();
+    lm.inspect_history_to(100, &mut out).unwrap();
+    written.add(case, format!("{} {}", lm.history(), String::from_utf8(out).unwrap()));
+    lm.inspect_history(9);
+}
+
+/// A key in the address is not taken where it would be sent in the clear, and is shown nowhere where it is.
+async fn addresses_that_hold_the_key(written: &Written, folder: &Path) {
+    let escaped = needles::percent_encoded(KEY);
+    for address in [
+        format!("http://127.0.0.1:1/v1?api-key={escaped}"),
+        format!("http://me:{escaped}@127.0.0.1:1/v1"),
+        format!("http://{escaped}@127.0.0.1:1/v1"),
+        format!("https://karat.invalid/v1?token={escaped}#{escaped}"),
+        format!("me:{escaped}@127.0.0.1:1/v1"),
+        format!("ftp://{escaped}/v1"),
+    ] {
+        let lm = lm(&address, folder);
+        written.add("address", format!("{lm:?} {lm:#?}"));
+        written.outcome("address", Predict::<Qa>::new().lm(&lm).call(ask()).await);
+        written.add("address", lm.history().to_string());
+        let program = Predict::<Qa>::new().lm(&lm);
+        written.add("address", serde_json::to_string(&program.dump_state()).unwrap());
+    }
+    let broken = lm("http://127.0.0.1:1/v1", folder).api_key(format!("{KEY}\n\u{1F600}{KEY}"));
+    written.outcome("no header", Predict::<Qa>::new().lm(&broken).call(ask()).await);
+}
+
+/// Panics with all that it is given, printed.
+struct Panicking;
+
+struct Panics(Arc<dyn LanguageModel>);
+
+impl Layer for Panicking {
+    fn layer(&self, inner: Arc<dyn LanguageModel>) -> Arc<dyn LanguageModel> {
+        Arc::new(Panics(inner))
+    }
+}
+
+impl LanguageModel for Panics {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+        panic!("at {}: {} {request:?} {request:#?}", Location::caller(), self.0.identity());
+    }
+}
+
+async fn panics(written: &Written, lm: &Lm) {
+    let qa = Predict::<Qa>::new().lm(&lm.clone().layer(Panicking));
+    let batch = qa.batch([ask()]).await;
+    written.add("panic", format!("{batch:?} {batch:#?}"));
+    written.outcome("panic", BestOfN::new(qa, 2, |_, _| 0.5).call(ask()).await);
+    let shown = lm.clone();
+    let reward = move |input: &QaInput, prediction: &Prediction<QaOutput>| -> f64 {
+        panic!("{input:?} {prediction:?} {shown:?} {:?}", shown.history());
+    };
+    written.outcome("panic", BestOfN::new(Predict::<Qa>::new().lm(lm), 2, reward).call(ask()).await);
+}
+
+/// The names of a cache's files, and what is in them, hang on the request alone.
+async fn another_key_finds_the_same_entry(servers: &Servers, folder: &Path) {
+    let folder = folder.join("two keys");
+    let with = |key: &str| {
+        let lm = Lm::new("openai/gpt-x").unwrap().base_url(servers.address("good")).api_key(key);
+        // No memory: the second must find the first one's file.
+        Predict::<Qa>::new().lm(&lm.cache(Cache::disk(&folder).entries(0)))
+    };
+    with(KEY).call(ask()).await.unwrap();
+    let files = needles::files(&folder);
+    let again = with("sk-another").call(ask()).await.unwrap();
+    assert_eq!((again.usage().cached_calls, files.len()), (1, 1));
+    assert_eq!(needles::files(&folder), files);
+    let replayed = Replay::from_file(folder.with_file_name("record.jsonl")).unwrap();
+    assert!(replayed.unused().iter().all(|request| !format!("{request:?}").contains(KEY)));
+}
+
+/// All that an error tells, and its sources.
+fn told(error: &Error) -> String {
+    let mut text = format!("{error} {error:?} {error:#?} {:?} {:?}", error.completion(), error.outputs());
+    text += &format!("{:?} {:#?} {:?}", error.rollouts(), error.trace(), error.usage());
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        text += &format!("{inner} {inner:?} {inner:#?}");
+        source = inner.source();
+    }
+    text
+}
+
+/// All that a prediction tells.
+fn told_of<O: Debug>(prediction: &Prediction<O>) -> String {
+    let mut text = format!("{prediction:?} {prediction:#?} {:?}", prediction.trace());
+    for step in prediction.trace().steps() {
+        text += &serde_json::json!({"inputs": step.inputs(), "outputs": step.outputs()}).to_string();
+        text += &step.calls().iter().map(|call| format!("{call:?} {}", call.lm())).collect::<String>();
+    }
+    text += &prediction.rollouts().iter().map(|rollout| format!("{rollout} {rollout:?}")).collect::<String>();
+    text
+}
