@@ -118,7 +118,9 @@ impl Reply {
         let (text, places) = squeezed(&self.text);
         inputs.iter().any(|input| {
             let quoted = Value::from(input.trim()).to_string();
-            let forms = [input.trim(), &quoted[1..quoted.len() - 1]];
+            let plain =
+                ENTITIES.iter().fold(input.trim().to_owned(), |text, (from, to)| text.replace(from, to));
+            let forms = [input.trim(), &quoted[1..quoted.len() - 1], &plain];
             // One that stands within a value is no matter.
             let is_syntax = |form: &str| form.contains(['#', '<', ':', '{']);
             forms.into_iter().map(|form| squeezed(form).0).filter(|form| is_syntax(form)).any(|form| {
@@ -130,6 +132,10 @@ impl Reply {
         })
     }
 }
+
+/// What stands for a character in XML.
+const ENTITIES: [(&str, &str); 5] =
+    [("&#10;", "\n"), ("&#60;", "<"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
 
 /// The text without what may differ where it is repeated, and where each of its bytes comes from.
 fn squeezed(text: &str) -> (String, Vec<usize>) {
