@@ -134,8 +134,8 @@ impl Reply {
 }
 
 /// What stands for a character in XML.
-const ENTITIES: [(&str, &str); 5] =
-    [("&#10;", "\n"), ("&#60;", "<"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
+const ENTITIES: [(&str, &str); 6] =
+    [("&#10;", "\n"), ("&#60;", "<"), ("&#x3c;", "<"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
 
 /// The text without what may differ where it is repeated, and where each of its bytes comes from.
 fn squeezed(text: &str) -> (String, Vec<usize>) {

@@ -216,8 +216,14 @@ fn add_marked(wanted: &mut BTreeMap<Vec<u8>, Kind>, text: &str, marks: &impl Mar
         wanted.insert(plain.bytes, Kind::Bare);
         return;
     }
-    let ends = found.iter().skip(1).map(|next| next.start).chain([text.len()]);
-    for (mark, end) in found.iter().zip(ends) {
+    // A mark with nothing below it is told by the next one.
+    let is_empty = |part: Range<usize>| text.get(part).is_none_or(|part| part.chars().all(is_left_out));
+    let ends = found.windows(2).map(|pair| match pair {
+        [mark, next] if !is_empty(mark.end..next.start) => next.start,
+        [_, next] => next.end,
+        _ => text.len(),
+    });
+    for (mark, end) in found.iter().zip(ends.chain([text.len()])) {
         wanted.extend(plain.excerpt(text, mark, end).map(|excerpt| (excerpt, Kind::Marked)));
     }
     wanted.insert(plain.bytes, Kind::Marked);
