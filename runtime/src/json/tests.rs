@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Repair, find, parse};
+use super::{Repair, clear, find, parse};
 
 fn value(text: &str) -> Value {
     parse(text).unwrap_or_else(|flaw| panic!("{text}: {flaw}")).0
@@ -173,11 +173,30 @@ fn valid_json_between_prose_is_read_as_it_stands() {
         "{\"a\": \"\u{7f}\u{85}\"}".to_owned(),
         r#"{"a": "```json\n[1", "b": "```"}"#.to_owned(),
         r#"{"```": "{", "b": "}"}"#.to_owned(),
+        r#"{"a": "```json [1] ```"}"#.to_owned(),
+        r#"{"a": "``` [1"}"#.to_owned(),
     ] {
         let strict: Value = serde_json::from_str(&valid).unwrap();
         let (read, repairs) = parse(&format!("So: {valid}\nIs that it?")).unwrap();
         assert_eq!(read, strict);
         assert_eq!(repairs.iter().collect::<Vec<_>>(), [Repair::Prose], "{valid}");
+    }
+}
+
+#[test]
+fn a_code_block_counts_and_not_what_stands_before_it_unless_it_is_a_part_of_that() {
+    let read = |text: &str| clear(find(text).unwrap()).map(|found| found.value);
+    assert_eq!(read("A draft: {\"a\": 1}. ```json {\"a\": 2} ```"), Some(json!({"a": 2})));
+    assert_eq!(read("A draft: {a: 1,}. ```json {\"a\": 2} ```"), Some(json!({"a": 2})));
+    assert_eq!(read("So: {a: \"```json [1] ```\"} it is."), Some(json!({"a": "```json [1] ```"})));
+    assert_eq!(read("```\n42\n```"), Some(json!(42)));
+}
+
+#[test]
+fn what_is_nested_too_deeply_is_an_error_whatever_follows_it() {
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for text in [format!("{deep} {{\"a\": 1}}"), format!("```{deep}``` ```{{\"a\": 1}}```")] {
+        assert!(find(&text).unwrap_err().to_string().contains("nested"));
     }
 }
 
@@ -195,6 +214,7 @@ fn half_a_pair_of_surrogates_stays_as_it_stands() {
 fn each_flaw_is_noted() {
     for (text, repair) in [
         ("```json\n[1]\n```", Repair::Fence),
+        ("```\n42\n```", Repair::Fence),
         ("so: [1].", Repair::Prose),
         ("[1 /* one */]", Repair::Comment),
         ("['a']", Repair::Quotes),
@@ -216,4 +236,5 @@ fn each_flaw_is_noted() {
         assert!(repairs.contains(repair), "{text}: {repairs:?}");
     }
     assert!(find("[1").unwrap()[0].is_truncated());
+    assert_eq!(parse("True").unwrap().1.iter().collect::<Vec<_>>(), [Repair::PythonLiteral]);
 }

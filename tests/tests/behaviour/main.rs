@@ -38,6 +38,7 @@ mod prompts;
 mod record;
 mod refine;
 mod retry;
+mod retry_stream;
 mod reward;
 mod several;
 mod state;
