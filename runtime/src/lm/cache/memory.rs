@@ -192,7 +192,11 @@ mod tests {
     fn every_part_of_an_entry_counts_with_what_it_holds() {
         const LONG: usize = 10_000;
         let long = || "x".repeat(LONG);
-        let schema = |name: String, schema| ResponseFormat::JsonSchema { name, schema, strict: true };
+        let schema = |name: String, schema: Value| ResponseFormat::JsonSchema {
+            name,
+            schema: schema.into(),
+            strict: true,
+        };
         let parts: [(&str, &dyn Fn(&mut Entry)); 12] = [
             ("identity", &|entry| entry.identity = long().into()),
             ("prompt", &|entry| entry.request.prompt.push(Message::user(long()))),
