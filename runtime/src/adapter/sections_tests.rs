@@ -62,7 +62,7 @@ fn of_a_fields_markers_those_in_the_best_place_count_whatever_their_order() {
     for (text, expected) in [
         (
             "- [[ ## reasoning ## ]]: foo\n- [[ ## answer ## ]]: what\n[[ ## answer ## ]]\nbar",
-            pair("foo", "bar"),
+            pair("foo\n- [[ ## answer ## ]]: what", "bar"),
         ),
         (
             "- [[ ## reasoning ## ]]: foo\n[[ ## answer ## ]]\nbar\n- [[ ## answer ## ]]: more",

@@ -175,7 +175,7 @@ fn valid_json_between_prose_is_read_as_it_stands() {
         r#"{"```": "{", "b": "}"}"#.to_owned(),
         r#"{"a": "b c"}"#.to_owned(),
         r#"{"a": "```json [1] ```"}"#.to_owned(),
-        r#"{"a": "``` [1"}"#.to_owned(),
+        r#"{"a": "``` ['x"}"#.to_owned(),
     ] {
         let strict: Value = serde_json::from_str(&valid).unwrap();
         let (read, repairs) = parse(&format!("So: {valid}\nIs that it?")).unwrap();
@@ -190,6 +190,8 @@ fn a_code_block_counts_and_not_what_stands_before_it_unless_it_is_a_part_of_that
     assert_eq!(read("A draft: {\"a\": 1}. ```json {\"a\": 2} ```"), Some(json!({"a": 2})));
     assert_eq!(read("A draft: {a: 1,}. ```json {\"a\": 2} ```"), Some(json!({"a": 2})));
     assert_eq!(read("So: {a: \"```json [1] ```\"} it is."), Some(json!({"a": "```json [1] ```"})));
+    // What begins in the block goes on behind it, and the object around has a flaw itself.
+    assert_eq!(read("So: {a: \"``` ['x\"}\nIs that it?"), None);
     assert_eq!(read("```\n42\n```"), Some(json!(42)));
     assert_eq!(read("The answer:\n```json\n42\n```"), Some(json!(42)));
     assert_eq!(read("```objective-c++\n42\n```"), Some(json!(42)));
@@ -241,7 +243,7 @@ fn a_text_without_quotes_goes_on_over_brackets_quotes_and_what_is_no_key() {
 
 #[test]
 fn a_forgotten_comma_is_seen_before_a_text_a_number_and_a_container() {
-    assert_eq!(value(r#"["a" "b" 1, "c" 2, "d" {"e": 3} "f" [4]]"#).as_array().unwrap().len(), 8);
+    assert_eq!(value(r#"["a" "b" 1, "c" 2, "d" {"e": 3} "f" [4]]"#).as_array().unwrap().len(), 9);
     // Between quotes of an object, only before a key.
     let inner = r#"{"a": "b", "c", "d": 1}"#;
     for behind in ["", &" ".repeat(400)] {

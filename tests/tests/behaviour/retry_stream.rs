@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use karat::{
-    BoxFuture, Error, ErrorKind, LanguageModel, Lm, Predict, Reply, Result, ScriptedLm, Timeouts,
+    BoxFuture, Error, ErrorKind, LanguageModel, Lm, Module, Predict, Reply, Result, ScriptedLm, Timeouts,
     lm::{Caller, CallerId, Delta, Request, Response, Tell},
 };
 

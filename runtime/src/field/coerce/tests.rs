@@ -216,7 +216,20 @@ fn what_is_as_the_schema_wants_it_is_known_without_a_copy() {
         (json!({}), json!(5), true),
         (integer.clone(), json!(5), true),
         (integer.clone(), json!(0.5), false),
+        (integer.clone(), json!(-1), true),
+        (integer.clone(), json!(u64::MAX), true),
         (json!({"type": "number"}), json!(0.5), true),
+        (json!({"type": "string"}), json!("x"), true),
+        (json!({"type": ["null", "boolean"]}), json!(null), true),
+        (json!({"type": ["null", "boolean"]}), json!(true), true),
+        (json!({"type": "array", "items": {"type": "string"}}), json!(["x"]), true),
+        (json!({"type": "array", "items": {"type": "string"}}), json!([1]), false),
+        (json!({"type": "object"}), json!({"b": 1}), true),
+        (json!({"type": "object", "properties": {}}), json!({"b": 1}), true),
+        (json!({"type": "object", "additionalProperties": integer}), json!({"b": 1}), true),
+        (json!({"type": "object", "additionalProperties": integer}), json!({"b": "x"}), false),
+        // It may be a name in another form.
+        (json!({"properties": {"firstName": {}}}), json!({"first_name": 1}), false),
         (json!({"$ref": "#/$defs/n", "$defs": {"n": integer}}), json!(5), true),
         (json!({"anyOf": [{"type": "null"}, integer]}), json!(5), true),
         (object.clone(), json!({"a": 5}), true),
@@ -255,7 +268,9 @@ fn what_was_mended_in_a_part_counts_for_the_whole() {
 fn a_misfit_tells_its_place_and_what_fits_several_types_alike_fits_none() {
     let list = json!({"type": "array", "items": {"type": "integer"}});
     assert!(fit(&list, json!([1, "x"])).unwrap_err().starts_with("item 1: expected a whole number"));
-    assert!(fit(&list, json!("[1")).is_err(), "half a list is none");
+    for no_list in ["[1", "[1] and more", "so: [1]"] {
+        assert!(fit(&list, json!(no_list)).is_err(), "{no_list}");
+    }
     let required = json!({"properties": {"n": {"type": "integer"}}, "required": ["n"]});
     assert!(fit(&required, json!({"n": null})).unwrap_err().starts_with("`n`: expected a whole number"));
     let names = json!({"anyOf": [{"const": "A"}, {"const": "a"}]});
