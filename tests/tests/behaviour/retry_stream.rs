@@ -62,11 +62,11 @@ async fn whoever_takes_a_streams_events_slowly_runs_into_no_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_a_broken_stream_the_error_has_the_first_completions_text_alone() {
-    struct Breaking;
-    impl LanguageModel for Breaking {
+async fn of_a_stream_past_its_deadline_the_error_has_the_first_completions_text_alone() {
+    struct Stalling;
+    impl LanguageModel for Stalling {
         fn name(&self) -> &str {
-            "breaking"
+            "stalling"
         }
         fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
             Box::pin(async { Err(Error::new(ErrorKind::Server, "it only streams")) })
@@ -76,10 +76,10 @@ async fn of_a_broken_stream_the_error_has_the_first_completions_text_alone() {
                 for delta in [Delta::reasoning(0, "hm"), Delta::text(1, "Rome"), Delta::text(0, "Paris")] {
                     tell(delta);
                 }
-                Err(Error::new(ErrorKind::Connect, "broke"))
+                std::future::pending().await
             })
         }
     }
-    let (told, outcome) = stream(&Lm::custom(Breaking).retry(at_once())).await;
+    let (told, outcome) = stream(&Lm::custom(Stalling).retry(at_once()).deadline(seconds(5))).await;
     assert_eq!((told.len(), outcome.unwrap_err().completion()), (3, Some("Paris")));
 }

@@ -107,3 +107,21 @@ async fn a_call_that_is_dropped_at_any_poll_leaves_no_request_and_no_token_behin
         assert!(polls > 20, "{polls}");
     }
 }
+
+#[test]
+fn a_model_that_is_tried_again_has_its_own_name_and_identity() {
+    struct Named;
+    impl LanguageModel for Named {
+        fn name(&self) -> &str {
+            "a name"
+        }
+        fn identity(&self) -> String {
+            "an identity".into()
+        }
+        fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
+            Box::pin(async { Err(Error::new(ErrorKind::Server, "busy")) })
+        }
+    }
+    let layered = Policy::usual().layer(Arc::new(Named));
+    assert_eq!((layered.name(), layered.identity().as_str()), ("a name", "an identity"));
+}
