@@ -87,3 +87,13 @@ fn an_optional_field_that_is_only_mentioned_is_not_given() {
     let read = Predict::<AnswerAlone>::new().parse(&AnswerAloneInput { question: "?".into() }, text).unwrap();
     assert_eq!((read.reasoning, &*read.answer), (None, "Paris, no [[ ## reasoning ## ]] needed"));
 }
+
+#[test]
+fn null_is_no_text_where_a_text_may_be_absent() {
+    let read = |text: &str| {
+        let input = AnswerAloneInput { question: "?".into() };
+        let text = format!("[[ ## reasoning ## ]]\n{text}\n[[ ## answer ## ]]\nParis");
+        Predict::<AnswerAlone>::new().parse(&input, &text).unwrap().reasoning
+    };
+    assert_eq!((read("null"), read("so").as_deref()), (None, Some("so")));
+}

@@ -117,3 +117,15 @@ fn of_the_lists_in_a_prompt_those_of_texts_alone_are_numbered() {
         assert_eq!(super::chat::input_text(&list), text);
     }
 }
+
+#[test]
+fn an_input_of_this_run_alone_stands_below_its_description() {
+    let layout = layout(&json!({"properties": {"answer": {"type": "string"}}}));
+    let task = Task { layout: &layout, instructions: "", demos: &[] };
+    let extra = [(Field::input::<String>("hint_", "Advice."), json!("be short"))];
+    let text = ChatAdapter.ask(&task, &Inputs { values: &[], history: None, extra: &extra });
+    assert!(text.contains("(Advice.)\n[[ ## hint_ ## ]]\nbe short\n"), "{text}");
+    let extra = [(Field::input::<String>("hint_", ""), json!("be short"))];
+    let text = ChatAdapter.ask(&task, &Inputs { values: &[], history: None, extra: &extra });
+    assert!(text.starts_with("[[ ## hint_ ## ]]\nbe short\n"), "{text}");
+}
