@@ -169,4 +169,28 @@ mod tests {
         assert_eq!(fs::read_dir(&part).unwrap().count(), 8);
         fs::remove_dir_all(folder).unwrap();
     }
+
+    #[test]
+    fn clearing_takes_the_caches_own_files_and_tells_what_could_not_go() {
+        let folder = std::env::temp_dir().join(format!("karat-clear-{}", std::process::id()));
+        let entry = format!("{:062}{ENDING}", 0);
+        let others = [
+            folder.join("ab").join(format!("short{ENDING}")),
+            folder.join("ab").join(format!("{}{ENDING}", "x".repeat(62))),
+            folder.join("ab").join("notes"),
+            folder.join("abc").join(&entry),
+            folder.join("zz").join(&entry),
+        ];
+        let own = folder.join("ab").join(&entry);
+        for file in others.iter().chain([&own]) {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "x").unwrap();
+        }
+        clear(&folder).unwrap();
+        assert!(!own.exists() && others.iter().all(|file| file.exists()));
+        fs::create_dir(&own).unwrap();
+        assert!(clear(&folder).is_err(), "a folder in the place of an entry");
+        assert!(clear(&folder.join("none")).is_ok() && clear(&others[0]).is_err());
+        fs::remove_dir_all(folder).unwrap();
+    }
 }
