@@ -302,6 +302,7 @@ mod tests {
         };
         assert_eq!(excerpt("abcdefg\n[[m]]\nbelow"), None, "seven letters tell nothing");
         assert_eq!(excerpt("abcdefgh\n[[m]]\n\n below\nmore").as_deref(), Some("abcdefgh[[m]]below"));
+        assert!(excerpt("äöüß\n[[m]]\n").is_some() && excerpt("!!!!!!!!!!!!\n[[m]]\n").is_none());
         let long = format!("{}\n[[m]] {}", "a".repeat(100), "b".repeat(200));
         let expected = format!("{}[[m]]{}", "a".repeat(BEFORE), "b".repeat(BEHIND));
         assert_eq!(excerpt(&long), Some(expected));

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Repair, clear, find, parse};
+use super::{DEPTH, Repair, clear, find, parse};
 
 fn value(text: &str) -> Value {
     parse(text).unwrap_or_else(|flaw| panic!("{text}: {flaw}")).0
@@ -206,6 +206,13 @@ fn what_is_nested_too_deeply_is_an_error_whatever_follows_it() {
 }
 
 #[test]
+fn mended_values_are_read_as_deep_as_the_limit_says() {
+    let nested = |levels: usize| format!("{}a{}", "[".repeat(levels), "]".repeat(levels));
+    assert!(parse(&nested(DEPTH)).is_ok());
+    assert!(parse(&nested(DEPTH + 1)).unwrap_err().to_string().contains("nested"));
+}
+
+#[test]
 fn a_point_is_no_number() {
     assert_eq!(value("{a: ., b: -., c: .5}"), json!({"a": ".", "b": "-.", "c": 0.5}));
 }
@@ -295,5 +302,8 @@ fn each_flaw_is_noted() {
         assert!(repairs.contains(repair), "{text}: {repairs:?}");
     }
     assert!(find("[1").unwrap()[0].is_truncated());
+    let mut several = parse("[1,]").unwrap().1;
+    several.extend(parse("True").unwrap().1);
+    assert_eq!(several.iter().collect::<Vec<_>>(), [Repair::ExtraComma, Repair::PythonLiteral]);
     assert_eq!(parse("True").unwrap().1.iter().collect::<Vec<_>>(), [Repair::PythonLiteral]);
 }
