@@ -36,6 +36,11 @@ fuzz TARGET SECONDS="60":
     cargo +nightly fuzz run -O --sanitizer none {{TARGET}} fuzz/found/{{TARGET}} fuzz/corpus/{{TARGET}} -- \
         -max_total_time={{SECONDS}} -max_len=600 -print_final_stats=1
 
+# Mutants of retry, cache, BestOfN and the reading of replies (`cargo install cargo-mutants`); see docs/mutants.md. Hours:
+# `just mutants --file '**/json/*.rs'` or `just mutants --shard 0/20` is a part of them.
+mutants *ARGS:
+    cargo mutants {{ARGS}}
+
 # The feature `otel`: its lints, and the tests of its names and of the example that exports to a collector. The features of
 # all others stay as they are in `test`, so that little is built anew.
 otel:

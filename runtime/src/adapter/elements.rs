@@ -256,3 +256,7 @@ impl<'a> Wanted<'a> {
         children.iter().all(|child| item.property(child.tag.name).is_some())
     }
 }
+
+#[cfg(test)]
+#[path = "elements_tests.rs"]
+mod tests;

@@ -294,3 +294,40 @@ impl Plain {
         self.bytes.get(before..behind).map(<[u8]>::to_vec)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_that_touch_a_repeat_do_not_meet_it() {
+        let ranges = || vec![(2, 4)];
+        let (marked, marked_or_bare, others) = (ranges(), ranges(), ranges());
+        let repeats = Repeats { places: (0..10).collect(), marked, marked_or_bare, others };
+        for (part, meets) in [(0..2, false), (0..3, true), (3..9, true), (4..5, false), (5..9, false)] {
+            assert_eq!((repeats.meets(&part), repeats.is_doubtful(&part)), (meets, meets), "{part:?}");
+        }
+        assert!(repeats.is_doubtful(&(5..5)) && !repeats.covers(&(3..3)) && repeats.covers(&(2..4)));
+    }
+
+    #[test]
+    fn repeats_with_a_gap_between_them_stay_two() {
+        assert_eq!(merged(vec![(5, 6), (0, 2)]), [(0, 2), (5, 6)]);
+        assert_eq!(merged(vec![(2, 3), (0, 2), (1, 2)]), [(0, 3)]);
+    }
+
+    #[test]
+    fn an_excerpt_is_a_mark_with_telling_text_before_it_and_its_line_below() {
+        let excerpt = |text: &str| {
+            let mark = text.find("[[m]]").unwrap();
+            let excerpt = Plain::of(text).excerpt(text, &(mark..mark + 5))?;
+            Some(String::from_utf8(excerpt).unwrap())
+        };
+        assert_eq!(excerpt("abcdefg\n[[m]]\nbelow"), None, "seven letters tell nothing");
+        assert_eq!(excerpt("abcdefgh\n[[m]]\n\n below\nmore").as_deref(), Some("abcdefgh[[m]]below"));
+        assert!(excerpt("äöüß\n[[m]]\n").is_some() && excerpt("!!!!!!!!!!!!\n[[m]]\n").is_none());
+        let long = format!("{}\n[[m]] {}", "a".repeat(100), "b".repeat(200));
+        let expected = format!("{}[[m]]{}", "a".repeat(BEFORE), "b".repeat(BEHIND));
+        assert_eq!(excerpt(&long), Some(expected));
+    }
+}

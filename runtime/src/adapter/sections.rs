@@ -232,3 +232,7 @@ fn within_block(value: &str) -> (&str, bool) {
         _ => (value, true),
     }
 }
+
+#[cfg(test)]
+#[path = "sections_tests.rs"]
+mod tests;

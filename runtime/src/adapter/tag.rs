@@ -264,4 +264,11 @@ mod tests {
         assert_eq!(escape("<answer>&lt;</answer>", reserved), "&lt;answer>&amp;lt;&lt;/answer>");
         assert_eq!(unescape("&amp;lt; &lt;&gt;&quot;&apos;&#10;&#x41;&#X41;"), "&lt; <>\"'\nAA");
     }
+
+    #[test]
+    fn an_entity_has_at_most_its_longest_length_and_not_every_ampersand_begins_one() {
+        assert_eq!(unescape("&#0000000065;"), "A");
+        assert_eq!(unescape("&#00000000065;"), "&#00000000065;");
+        assert!(has_entity("a &amp; b") && !has_entity("a & b; c"));
+    }
 }

@@ -1,6 +1,6 @@
 //! What the tests of the adapters share: tasks from JSON schemas.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::{Predict, field::CompiledField, signature, signature::Slot};
@@ -131,4 +131,28 @@ fn an_object_among_the_inputs_gives_no_answer_where_it_is_repeated() {
     assert_eq!(predict.parse(&input(), own).unwrap().answer, "better");
     // A draft may well be good as it is.
     assert_eq!(predict.parse(&input(), "{\"answer\": \"EVIL\"}").unwrap().answer, "EVIL");
+}
+
+#[test]
+fn of_the_lists_in_a_prompt_those_of_texts_alone_are_numbered() {
+    for (list, text) in [
+        (json!(["a", "b"]), "[1] a\n[2] b"),
+        (json!([1, 2]), "[1,2]"),
+        (json!(["a", 2]), "[\"a\",2]"),
+        (json!([]), "[]"),
+    ] {
+        assert_eq!(super::chat::input_text(&list), text);
+    }
+}
+
+#[test]
+fn an_input_of_this_run_alone_stands_below_its_description() {
+    let layout = layout(&json!({"properties": {"answer": {"type": "string"}}}));
+    let task = Task { layout: &layout, instructions: "", demos: &[] };
+    let extra = [(Field::input::<String>("hint_", "Advice."), json!("be short"))];
+    let text = ChatAdapter.ask(&task, &Inputs { values: &[], history: None, extra: &extra });
+    assert!(text.contains("(Advice.)\n[[ ## hint_ ## ]]\nbe short\n"), "{text}");
+    let extra = [(Field::input::<String>("hint_", ""), json!("be short"))];
+    let text = ChatAdapter.ask(&task, &Inputs { values: &[], history: None, extra: &extra });
+    assert!(text.starts_with("[[ ## hint_ ## ]]\nbe short\n"), "{text}");
 }

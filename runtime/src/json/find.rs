@@ -140,9 +140,6 @@ fn around(text: &str, fenced: &[Found]) -> Result<(Vec<Found>, Option<Flaw>), Fl
             Err(error) => {
                 // On from where it went wrong, so that no part of the text is read twice.
                 at = error.offset.max(begin + 1);
-                while !text.is_char_boundary(at) {
-                    at += 1;
-                }
                 flaw.get_or_insert(error);
             }
         }

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Repair, find, parse};
+use super::{DEPTH, Repair, clear, find, parse};
 
 fn value(text: &str) -> Value {
     parse(text).unwrap_or_else(|flaw| panic!("{text}: {flaw}")).0
@@ -173,6 +173,9 @@ fn valid_json_between_prose_is_read_as_it_stands() {
         "{\"a\": \"\u{7f}\u{85}\"}".to_owned(),
         r#"{"a": "```json\n[1", "b": "```"}"#.to_owned(),
         r#"{"```": "{", "b": "}"}"#.to_owned(),
+        r#"{"a": "b c"}"#.to_owned(),
+        r#"{"a": "```json [1] ```"}"#.to_owned(),
+        r#"{"a": "``` ['x"}"#.to_owned(),
     ] {
         let strict: Value = serde_json::from_str(&valid).unwrap();
         let (read, repairs) = parse(&format!("So: {valid}\nIs that it?")).unwrap();
@@ -182,8 +185,90 @@ fn valid_json_between_prose_is_read_as_it_stands() {
 }
 
 #[test]
+fn a_code_block_counts_and_not_what_stands_before_it_unless_it_is_a_part_of_that() {
+    let read = |text: &str| clear(find(text).unwrap()).map(|found| found.value);
+    assert_eq!(read("A draft: {\"a\": 1}. ```json {\"a\": 2} ```"), Some(json!({"a": 2})));
+    assert_eq!(read("A draft: {a: 1,}. ```json {\"a\": 2} ```"), Some(json!({"a": 2})));
+    assert_eq!(read("So: {a: \"```json [1] ```\"} it is."), Some(json!({"a": "```json [1] ```"})));
+    // What begins in the block goes on behind it, and the object around has a flaw itself.
+    assert_eq!(read("So: {a: \"``` ['x\"}\nIs that it?"), None);
+    assert_eq!(read("```\n42\n```"), Some(json!(42)));
+    assert_eq!(read("The answer:\n```json\n42\n```"), Some(json!(42)));
+    assert_eq!(read("```objective-c++\n42\n```"), Some(json!(42)));
+}
+
+#[test]
+fn what_is_nested_too_deeply_is_an_error_whatever_follows_it() {
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for text in [format!("{deep} {{\"a\": 1}}"), format!("```{deep}``` ```{{\"a\": 1}}```")] {
+        assert!(find(&text).unwrap_err().to_string().contains("nested"));
+    }
+}
+
+#[test]
+fn mended_values_are_read_as_deep_as_the_limit_says() {
+    let nested = |levels: usize| format!("{}a{}", "[".repeat(levels), "]".repeat(levels));
+    assert!(parse(&nested(DEPTH)).is_ok());
+    assert!(parse(&nested(DEPTH + 1)).unwrap_err().to_string().contains("nested"));
+}
+
+#[test]
 fn a_point_is_no_number() {
     assert_eq!(value("{a: ., b: -., c: .5}"), json!({"a": ".", "b": "-.", "c": 0.5}));
+}
+
+#[test]
+fn a_literal_that_stands_alone_is_found_where_it_is() {
+    let found = find(" \u{a0}True\u{a0} ").unwrap().remove(0);
+    assert_eq!((found.start, found.end, found.value), (3, 7, json!(true)));
+}
+
+#[test]
+fn a_backslash_begins_a_text_without_quotes_unless_a_quote_follows_it() {
+    assert_eq!(value(r#"{a: \d, b: \"c\"}"#), json!({"a": r"\d", "b": "c"}));
+}
+
+#[test]
+fn a_text_without_quotes_goes_on_over_brackets_quotes_and_what_is_no_key() {
+    for (text, expected) in [
+        ("[see [1, 2] there, b]", json!(["see [1, 2] there", "b"])),
+        ("[it is 'so' here, b]", json!(["it is 'so' here", "b"])),
+        ("[5'4, x]", json!(["5'4", "x"])),
+        ("{a: 5'4, b: x}", json!({"a": "5'4", "b": "x"})),
+        ("{a: note b: 1}", json!({"a": "note b: 1"})),
+        ("{a: see foo, bar baz: 1}", json!({"a": "see foo, bar baz: 1"})),
+        (
+            "{a: -_1, b: 1_, c: 1__0, d: ._1, e: 1_000}",
+            json!({"a": "-_1", "b": "1_", "c": "1__0", "d": "._1", "e": 1000}),
+        ),
+    ] {
+        assert_eq!(value(text), expected, "{text}");
+    }
+    assert!(parse("{a: b ] c}").unwrap_err().to_string().contains("closes nothing"));
+    assert!(parse("{\\a: 1}").unwrap_err().to_string().contains("expected a key"));
+}
+
+#[test]
+fn a_forgotten_comma_is_seen_before_a_text_a_number_and_a_container() {
+    assert_eq!(value(r#"["a" "b" 1, "c" 2, "d" {"e": 3} "f" [4]]"#).as_array().unwrap().len(), 9);
+    // Between quotes of an object, only before a key.
+    let inner = r#"{"a": "b", "c", "d": 1}"#;
+    for behind in ["", &" ".repeat(400)] {
+        assert_eq!(value(&format!("{inner}{behind}")), json!({"a": "b\", \"c", "d": 1}));
+    }
+}
+
+#[test]
+fn every_escape_of_json_is_read_in_mended_json_too() {
+    assert_eq!(value(r#"{a: "\b\f\n\r\t\/\\\u0041"}"#), json!({"a": "\u{8}\u{c}\n\r\t/\\A"}));
+}
+
+#[test]
+fn what_is_far_ahead_may_be_cut_within_a_character() {
+    for pad in ["", "x", "xx", "xxx"] {
+        let text = format!("{pad}{}", "🦀".repeat(1_000));
+        assert_eq!(value(&format!("{{a: \"b\", c: \"{text}\"}}")), json!({"a": "b", "c": text}));
+    }
 }
 
 #[test]
@@ -195,6 +280,7 @@ fn half_a_pair_of_surrogates_stays_as_it_stands() {
 fn each_flaw_is_noted() {
     for (text, repair) in [
         ("```json\n[1]\n```", Repair::Fence),
+        ("```\n42\n```", Repair::Fence),
         ("so: [1].", Repair::Prose),
         ("[1 /* one */]", Repair::Comment),
         ("['a']", Repair::Quotes),
@@ -216,4 +302,8 @@ fn each_flaw_is_noted() {
         assert!(repairs.contains(repair), "{text}: {repairs:?}");
     }
     assert!(find("[1").unwrap()[0].is_truncated());
+    let mut several = parse("[1,]").unwrap().1;
+    several.extend(parse("True").unwrap().1);
+    assert_eq!(several.iter().collect::<Vec<_>>(), [Repair::ExtraComma, Repair::PythonLiteral]);
+    assert_eq!(parse("True").unwrap().1.iter().collect::<Vec<_>>(), [Repair::PythonLiteral]);
 }

@@ -262,3 +262,10 @@ async fn a_rollout_is_judged_once() {
     best.call(ask()).await.unwrap();
     assert_eq!(judged.load(Ordering::SeqCst), 3);
 }
+
+#[test]
+fn the_source_of_a_best_of_n_is_its_modules() {
+    let source = TwoSteps::new().source();
+    assert!(source.is_some_and(|source| source.contains("self.answer.call")));
+    assert_eq!(BestOfN::new(TwoSteps::new(), 3, |_, _| 1.0).source(), source);
+}

@@ -60,6 +60,13 @@ async fn best_of_n_gives_the_best_until_the_budget_was_used_up() {
 }
 
 #[tokio::test]
+async fn the_refusal_of_a_used_up_budget_is_no_failure_that_ends_a_call_without_tolerance() {
+    let best = BestOfN::new(qa(&echo_id()), 10, number).fail_count(0).budget(Budget::new().calls(3));
+    let best = best.call(ask()).await.unwrap();
+    assert_eq!((&*best.answer, best.stop(), best.rollouts().len()), ("2", Some(Stop::Budget), 4));
+}
+
+#[tokio::test]
 async fn tokens_and_money_are_bounds_too() {
     let prices = Prices::new().model("scripted", Price::per_million(1.0, 1.0));
     for (budget, rollouts) in [

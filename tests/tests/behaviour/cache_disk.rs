@@ -286,3 +286,45 @@ async fn a_cache_that_is_not_used_makes_no_folder() {
     lm.complete(hi("hi")).await.unwrap_err();
     assert!(!root.exists());
 }
+
+#[tokio::test]
+async fn what_is_not_there_is_a_miss_and_a_file_in_the_place_of_a_folder_is_damage() {
+    let (folder, file) = one_entry().await;
+    let (_, stats) = after_restart(Cache::disk(folder.path()), [hi("another")]).await;
+    assert_eq!((stats.misses, stats.corrupt), (1, 0));
+    let part = file.parent().unwrap();
+    fs::remove_dir_all(part).unwrap();
+    fs::write(part, "a file").unwrap();
+    let (_, stats) = after_restart(Cache::disk(folder.path()), [hi("hi")]).await;
+    assert_eq!((stats.misses, stats.corrupt), (1, 1));
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_read_is_warned_of_at_the_first_look() {
+    let warnings = Warnings::default();
+    let _guard = warnings.collect();
+    let folder = tempfile::tempdir().unwrap();
+    let (said, stats) =
+        after_restart(Cache::disk(folder.path().join("x".repeat(300))), [hi("a"), hi("b")]).await;
+    assert_eq!((said.len(), stats.corrupt, stats.misses), (2, 0, 2));
+    let told = warnings.told();
+    assert!(told.len() == 1 && told[0].contains("cannot be read"), "{told:?}");
+}
+
+#[tokio::test]
+async fn an_entry_that_fills_the_disks_bound_exactly_is_written() {
+    let (_folder, file) = one_entry().await;
+    let size = file.metadata().unwrap().len();
+    for (bound, written) in [(size, 1), (size - 1, 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::disk(folder.path()).disk_bytes(bound);
+        ScriptedLm::new(["from disk"]).lm().cache(cache).complete(hi("hi")).await.unwrap();
+        assert_eq!(files(folder.path()).len(), written);
+    }
+}
+
+#[test]
+fn the_debug_form_of_a_cache_tells_its_folder_and_what_it_did() {
+    let text = format!("{:?}", Cache::disk("answers"));
+    assert!(text.contains("answers") && text.contains("hits: 0"), "{text}");
+}

@@ -12,7 +12,7 @@ use std::{
 
 use karat::{
     BoxFuture, Cache, Error, ErrorKind, LanguageModel, Lm, Reply, Result, ScriptedLm,
-    lm::{Caller, CallerId, Completion, Finish, Request, Response, Usage},
+    lm::{Caller, CallerId, Completion, Delta, DeltaPart, Finish, Request, Response, Usage},
 };
 
 use crate::support::*;
@@ -247,4 +247,78 @@ async fn those_who_wait_take_over_in_the_order_in_which_they_came() {
     let order = order.into_inner().unwrap();
     let leads: Vec<_> = order.iter().filter(|(_, cached)| *cached == 0).map(|(number, _)| *number).collect();
     assert_eq!((leads, order.len()), (vec![1], 29));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_that_is_dropped_leaves_the_flight_to_those_who_come_later() {
+    let cache = Cache::memory();
+    let model = ScriptedLm::computed(|_| Reply::text("Paris").delay(millis(100)));
+    let lm = model.lm().cache(cache.clone());
+    let mut leader = Box::pin(lm.complete(hi("hi")));
+    assert!(poll(leader.as_mut()).is_pending());
+    let mut follower = Box::pin(lm.complete(hi("hi")));
+    assert!(poll(follower.as_mut()).is_pending());
+    assert_eq!(cache.stats().in_flight, 1);
+    drop(follower);
+    let (first, later) = tokio::join!(leader, lm.complete(hi("hi")));
+    assert_eq!(first.unwrap().completions, later.unwrap().completions);
+    assert_eq!((model.calls(), cache.stats().in_flight), (1, 0));
+}
+
+#[tokio::test]
+async fn a_hit_tells_a_stream_each_completions_reasoning_before_its_text() {
+    let mut reasoned = Completion::new("Paris");
+    reasoned.reasoning = Some("by heart".into());
+    let mut silent = Completion::new("Rome");
+    silent.reasoning = Some(String::new());
+    let response = Response { completions: vec![reasoned, silent], ..Response::default() };
+    let lm = Lm::custom(Given { response, asked: Arc::default() }).cache(Cache::memory());
+    lm.complete(hi("hi")).await.unwrap();
+    let mut told = Vec::new();
+    let caller = Caller::new("me", CallerId::unique());
+    let tell = &mut |delta: Delta<'_>| told.push((delta.completion, delta.part, delta.text.to_owned()));
+    lm.stream_for(caller, hi("hi"), tell).await.unwrap();
+    let (reasoning, text) = (DeltaPart::Reasoning, DeltaPart::Text);
+    assert_eq!(
+        told,
+        [(0, reasoning, "by heart".into()), (0, text, "Paris".into()), (1, text, "Rome".into())]
+    );
+}
+
+#[tokio::test]
+async fn a_hit_in_memory_does_not_ask_the_model_who_it_is() {
+    let given = Given { response: paris(), asked: Arc::default() };
+    let asked = given.asked.clone();
+    let lm = Lm::custom(given).cache(Cache::memory());
+    lm.complete(hi("hi")).await.unwrap();
+    let before = asked.load(Ordering::SeqCst);
+    for _ in 0..10 {
+        assert_eq!(lm.complete(hi("hi")).await.unwrap().usage.cached_calls, 1);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), before);
+}
+
+fn paris() -> Response {
+    Response { completions: vec![Completion::new("Paris")], ..Response::default() }
+}
+
+/// An LM that always gives this, and counts how often it is asked who it is.
+struct Given {
+    response: Response,
+    asked: Arc<AtomicUsize>,
+}
+
+impl LanguageModel for Given {
+    fn name(&self) -> &str {
+        "given"
+    }
+
+    fn identity(&self) -> String {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        "given".into()
+    }
+
+    fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async { Ok(self.response.clone()) })
+    }
 }

@@ -39,6 +39,7 @@ mod prompts;
 mod record;
 mod refine;
 mod retry;
+mod retry_stream;
 mod reward;
 mod several;
 mod state;

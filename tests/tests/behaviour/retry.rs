@@ -9,14 +9,14 @@ use std::{
 };
 
 use karat::{
-    BestOfN, Error, ErrorKind, Lm, Module, Predict, Reply, Result, Retry, ScriptedLm, Timeouts,
-    lm::{Caller, CallerId, Response},
+    BestOfN, Error, ErrorKind, Lm, Module, Predict, Reply, Result, Retry, ScriptedLm, Timeouts, Usage,
+    lm::Response,
 };
 use tokio::time::Instant;
 
 use crate::support::{Qa, Watched, ask, failure, hi, millis, reply, server_error, tokens};
 
-fn seconds(seconds: u64) -> Duration {
+pub fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
@@ -26,7 +26,7 @@ fn longest() -> Retry {
 }
 
 /// Waits of no length.
-fn at_once() -> Retry {
+pub fn at_once() -> Retry {
     Retry::new().backoff(Duration::ZERO, Duration::ZERO)
 }
 
@@ -210,53 +210,43 @@ async fn an_attempt_has_its_own_limit_after_which_it_is_made_again() {
     assert_eq!((error.attempts(), took), (4, seconds(12)));
 }
 
-/// Streams, and gives what was told and what came of it.
-async fn stream(lm: &Lm) -> (Vec<String>, Result<Arc<Response>>) {
-    let mut told = Vec::new();
-    let caller = Caller::new("me", CallerId::unique());
-    let outcome = lm.stream_for(caller, hi("hi"), &mut |delta| told.push(delta.text.to_owned())).await;
-    (told, outcome)
-}
-
 #[tokio::test(start_paused = true)]
-async fn a_stream_is_tried_again_only_until_something_was_told() {
-    let script = ScriptedLm::new([server_error(), Reply::pieces(["Pa", "ris"])]);
-    let (told, outcome) = stream(&script.lm().retry(at_once())).await;
-    assert_eq!((told, outcome.unwrap().usage.calls), (vec!["Pa".to_owned(), "ris".into()], 2));
-
-    let cut = Reply::pieces(["Pa", "ri"]).cut(Error::new(ErrorKind::Connect, "broke"));
-    let script = ScriptedLm::new([cut, Reply::text("Paris")]);
-    let (told, outcome) = stream(&script.lm().retry(at_once())).await;
-    let error = outcome.unwrap_err();
-    assert_eq!((told, script.calls()), (vec!["Pa".to_owned(), "ri".into()], 1));
-    assert_eq!((error.kind(), error.completion()), (ErrorKind::Connect, Some("Pari")));
-    assert!(error.to_string().contains("a part of the answer has been told"), "{error}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_deadline_in_the_middle_of_a_stream_leaves_what_was_told() {
-    let script = ScriptedLm::new([Reply::pieces(["Pa", "ris", " it is"]).pace(seconds(2))]);
-    let (told, outcome) = stream(&script.lm().retry(at_once()).deadline(seconds(5))).await;
-    let error = outcome.unwrap_err();
-    assert_eq!((told.len(), error.completion(), error.is_timeout()), (2, Some("Paris"), true));
-    assert!(error.to_string().contains("in the middle of the answer"), "{error}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn whoever_takes_a_streams_events_slowly_runs_into_no_limit() {
-    let words: String = (0..30).map(|word| format!("word{word} ")).collect();
-    let text = format!("[[ ## answer ## ]]\n{}\n\n[[ ## completed ## ]]", words.trim_end());
-    let pieces: Vec<String> = text.split_inclusive(' ').map(str::to_owned).collect();
-    let script = ScriptedLm::new([Reply::pieces(pieces).pace(millis(10))]);
-    let lm = script.lm().retry(at_once()).deadline(seconds(5)).timeouts(Timeouts::new().attempt(seconds(4)));
-    let mut stream = Predict::<Qa>::new().lm(&lm).stream(ask());
-    let mut events = 0;
-    while let Some(event) = stream.next().await {
-        event.unwrap();
-        events += 1;
-        tokio::time::sleep(seconds(60)).await;
+async fn the_deadline_holds_within_a_longer_attempt_and_an_attempt_within_a_longer_deadline() {
+    // Of attempt and deadline the shorter one ends the call, or only the attempt.
+    for (attempt, deadline, calls, took) in [(3, 10, 2, 3), (30, 10, 1, 10), (10, 10, 1, 10)] {
+        let script = ScriptedLm::new([reply("late").delay(seconds(100)), reply("Paris")]);
+        let timeouts = Timeouts::new().attempt(seconds(attempt));
+        let lm = script.lm().retry(at_once()).timeouts(timeouts).deadline(seconds(deadline));
+        let (outcome, spent) = timed(&lm).await;
+        assert_eq!((script.calls(), spent, outcome.is_ok()), (calls, seconds(took), calls == 2));
+        if let Err(error) = outcome {
+            assert!(error.to_string().contains("the deadline of 10 s passed"), "{error}");
+        }
     }
-    assert!(events > 30, "{events}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_is_told_in_milliseconds_below_a_second_and_in_seconds_from_there_on() {
+    for (milliseconds, told) in
+        [(999, "999 ms"), (1_000, "1 s"), (1_500, "1.5 s"), (99_900, "99.9 s"), (100_400, "100 s")]
+    {
+        let script = ScriptedLm::computed(|_| server_error());
+        let retry = longest().attempts(2).backoff(millis(milliseconds), seconds(1_000));
+        let error = complete(&script.lm().retry(retry)).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("scripted Server (after 2 attempts with waits of {told} in all)")
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_took_no_call_counts_none_unless_it_was_tried_again() {
+    let free = || reply("Paris").usage(Usage::default());
+    for (script, calls) in [(vec![free()], 0), (vec![server_error(), free()], 2)] {
+        let lm = ScriptedLm::new(script).lm().retry(at_once());
+        assert_eq!(complete(&lm).await.unwrap().usage.calls, calls);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -374,6 +364,19 @@ fn lms_with_other_retries_or_limits_are_others() {
     assert_ne!(lm().retry(Retry::none()), lm());
     assert_ne!(lm().deadline(seconds(5)), lm());
     assert_ne!(lm().timeouts(Timeouts::new().idle(seconds(5))), lm());
+    assert_ne!(lm().retry(Retry::new().backoff(millis(1), seconds(8))), lm());
+    assert_ne!(lm().retry(Retry::new().backoff(millis(500), seconds(9))), lm());
+    let seeded = longest();
+    assert_eq!(lm().retry(seeded.clone()), lm().retry(seeded.clone()));
+    assert_ne!(lm().retry(seeded.clone()), lm());
+    assert_ne!(lm().retry(seeded), lm().retry(longest()), "another source of random numbers");
+    assert_ne!(lm().retry(longest().backoff(millis(1), seconds(8))), lm());
+}
+
+#[test]
+fn the_debug_form_of_a_retry_tells_its_bounds() {
+    let text = format!("{:?}", Retry::new());
+    assert!(text.contains("first: 500ms") && text.contains("most: 8s"), "{text}");
 }
 
 #[test]

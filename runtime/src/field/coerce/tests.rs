@@ -194,3 +194,106 @@ fn an_enums_tag_tells_its_forms_apart_also_where_they_are_types_of_their_own() {
     let b = json!({ "id": 1, "kind": "B", "n": "5" });
     assert_eq!(read(b.clone()), Some(b));
 }
+
+fn fit(schema: &Value, value: Value) -> Result<Value, String> {
+    Target::new(schema).coerce(&value).map(|fit| fit.value).map_err(|misfit| misfit.message)
+}
+
+#[test]
+fn what_is_as_the_schema_wants_it_is_known_without_a_copy() {
+    let integer = json!({"type": "integer"});
+    let object = json!({"properties": {"a": {"type": "integer"}}});
+    let beside = |keyword: &str| {
+        let mut schema = object.clone();
+        schema["$defs"] = json!({"b": {"type": "object"}});
+        schema[keyword] = match keyword {
+            "$ref" => json!("#/$defs/b"),
+            _ => json!([{"type": "object"}]),
+        };
+        schema
+    };
+    for (schema, value, takes) in [
+        (json!({}), json!(5), true),
+        (integer.clone(), json!(5), true),
+        (integer.clone(), json!(0.5), false),
+        (integer.clone(), json!(-1), true),
+        (integer.clone(), json!(u64::MAX), true),
+        (json!({"type": "number"}), json!(0.5), true),
+        (json!({"type": "string"}), json!("x"), true),
+        (json!({"type": ["null", "boolean"]}), json!(null), true),
+        (json!({"type": ["null", "boolean"]}), json!(true), true),
+        (json!({"type": "array", "items": {"type": "string"}}), json!(["x"]), true),
+        (json!({"type": "array", "items": {"type": "string"}}), json!([1]), false),
+        (json!({"type": "object"}), json!({"b": 1}), true),
+        (json!({"type": "object", "properties": {}}), json!({"b": 1}), true),
+        (json!({"type": "object", "additionalProperties": integer}), json!({"b": 1}), true),
+        (json!({"type": "object", "additionalProperties": integer}), json!({"b": "x"}), false),
+        // It may be a name in another form.
+        (json!({"properties": {"firstName": {}}}), json!({"first_name": 1}), false),
+        (json!({"$ref": "#/$defs/n", "$defs": {"n": integer}}), json!(5), true),
+        (json!({"anyOf": [{"type": "null"}, integer]}), json!(5), true),
+        (object.clone(), json!({"a": 5}), true),
+        (object.clone(), json!({"a": "5"}), false),
+        (beside("$ref"), json!({"a": "5"}), false),
+        (beside("anyOf"), json!({"a": "5"}), false),
+        (beside("oneOf"), json!({"a": "5"}), false),
+    ] {
+        assert_eq!(Target::new(&schema).takes(&value), takes, "{schema} {value}");
+    }
+    assert_eq!(fit(&object, json!({"a": "5"})), Ok(json!({"a": 5})));
+}
+
+#[test]
+fn what_was_mended_in_a_part_counts_for_the_whole() {
+    let integer = json!({"type": "integer"});
+    let list = json!({"type": "array", "items": integer});
+    let object = json!({"type": "object", "properties": {"n": integer}});
+    let beside = json!({"properties": {"a": {"type": "string"}}, "anyOf": [object]});
+    for (schema, as_it_is, mended) in [
+        (&list, json!([5]), json!(["5"])),
+        (&object, json!({"n": 5}), json!({"n": "5"})),
+        (&beside, json!({"a": "x", "n": 5}), json!({"a": "x", "n": "5"})),
+    ] {
+        assert!(Target::new(schema).is_kept_by(&as_it_is), "{as_it_is}");
+        assert!(!Target::new(schema).is_kept_by(&mended), "{mended}");
+    }
+    // Of two types the one that needs no mending.
+    let either = json!({"anyOf": [integer, {"type": "string"}]});
+    assert_eq!(fit(&either, json!("5")), Ok(json!("5")));
+    let lists = json!({"anyOf": [list, {"type": "array", "items": {"type": "string"}}]});
+    assert_eq!(fit(&lists, json!(["5"])), Ok(json!(["5"])));
+}
+
+#[test]
+fn a_misfit_tells_its_place_and_what_fits_several_types_alike_fits_none() {
+    let list = json!({"type": "array", "items": {"type": "integer"}});
+    assert!(fit(&list, json!([1, "x"])).unwrap_err().starts_with("item 1: expected a whole number"));
+    for no_list in ["[1", "[1] and more", "so: [1]"] {
+        assert!(fit(&list, json!(no_list)).is_err(), "{no_list}");
+    }
+    let required = json!({"properties": {"n": {"type": "integer"}}, "required": ["n"]});
+    assert!(fit(&required, json!({"n": null})).unwrap_err().starts_with("`n`: expected a whole number"));
+    let names = json!({"anyOf": [{"const": "A"}, {"const": "a"}]});
+    assert!(fit(&names, json!("a.")).unwrap_err().contains("several of the possible types"));
+}
+
+#[test]
+fn a_schema_that_refers_to_itself_is_followed_as_deep_as_the_limit_says() {
+    let lists = json!({"type": "array", "items": {"$ref": "#"}});
+    let nested = |levels: usize| (1..levels).fold(json!([]), |inner, _| json!([inner]));
+    // Each level is a list and a reference.
+    assert_eq!(fit(&lists, nested(DEPTH / 2 + 1)), Ok(nested(DEPTH / 2 + 1)));
+    assert!(fit(&lists, nested(DEPTH / 2 + 2)).unwrap_err().contains("nested too deeply"));
+}
+
+#[test]
+fn whole_numbers_are_kept_to_their_ends_and_groups_of_digits_have_three() {
+    let integer = json!({"type": "integer"});
+    for number in [json!(u64::MAX), json!(i64::MIN), json!(-1)] {
+        assert_eq!(fit(&integer, number.clone()), Ok(number));
+    }
+    assert_eq!(fit(&integer, json!("-12,345_678")), Ok(json!(-12_345_678)));
+    for none in ["5,1e2", "1234,567", "1,00", "1,,000", ",5", "1,0000", "1e1,000"] {
+        assert!(fit(&integer, json!(none)).is_err(), "{none}");
+    }
+}

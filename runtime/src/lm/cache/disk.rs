@@ -198,3 +198,26 @@ fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
     }
     Err(io::Error::other("no new file can be made there"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_taken_are_passed_over_and_what_else_fails_is_told_as_it_is() {
+        let folder = std::env::temp_dir().join(format!("karat-beside-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        for count in (0..400).step_by(2) {
+            let name = format!("{}{}-{count}", sweep::TEMPORARY, std::process::id());
+            fs::write(folder.join(name), "left behind").unwrap();
+        }
+        let path = folder.join("entry");
+        for text in ["one", "two", "three"] {
+            write(&path, text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        let error = write(&path.join("beside").join("entry"), b"text").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -85,7 +85,8 @@ fn size(messages: &[Message]) -> usize {
 /// each of its calls. The keys are the same without it.
 #[derive(Default)]
 pub(in crate::lm) struct Prefixes {
-    /// By address. A weak reference keeps no text, and keeps the address from being another prefix's.
+    /// By address. A weak reference keeps no text, and keeps the address from being another prefix's, so that an address that is
+    /// known is this prefix's.
     begun: Mutex<VecDeque<(Weak<[Message]>, Context)>>,
 }
 
@@ -102,9 +103,8 @@ impl Prefixes {
             return None;
         }
         let lock = || self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_this = |(known, _): &&(Weak<[Message]>, Context)| {
-            std::ptr::addr_eq(known.as_ptr(), Arc::as_ptr(prefix)) && known.strong_count() > 0
-        };
+        let is_this =
+            |(known, _): &&(Weak<[Message]>, Context)| std::ptr::addr_eq(known.as_ptr(), Arc::as_ptr(prefix));
         if let Some((_, context)) = lock().iter().find(is_this) {
             return Some(context.clone());
         }
@@ -199,5 +199,39 @@ impl Encoder {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prefix(bytes: usize) -> Arc<[Message]> {
+        // A message takes 9 bytes beside its text.
+        [Message::system("x".repeat(bytes - 9))].into()
+    }
+
+    fn known(prefixes: &Prefixes) -> usize {
+        prefixes.begun.lock().unwrap().len()
+    }
+
+    #[test]
+    fn a_long_prefix_is_read_once_and_a_short_one_not_remembered() {
+        let prefixes = Prefixes::default();
+        assert!(prefixes.digest(&prefix(SHORTEST - 1)).is_none());
+        assert_eq!(known(&prefixes), 0);
+        let (one, other) = (prefix(SHORTEST), prefix(SHORTEST + 1));
+        for _ in 0..3 {
+            assert!(prefixes.digest(&one).is_some() && prefixes.digest(&other).is_some());
+            assert_eq!(known(&prefixes), 2);
+        }
+    }
+
+    #[test]
+    fn as_many_prefixes_are_remembered_as_a_program_has_predictors() {
+        let prefixes = Prefixes::default();
+        let all: Vec<_> = (0..20).map(|more| prefix(SHORTEST + more)).collect();
+        all.iter().for_each(|prefix| drop(prefixes.digest(prefix)));
+        assert_eq!(known(&prefixes), REMEMBERED);
     }
 }

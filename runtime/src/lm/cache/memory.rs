@@ -140,3 +140,106 @@ fn value(of: &Value) -> usize {
     }
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn entry(text: &str) -> Arc<Entry> {
+        let completions = vec![Completion::new("answer")];
+        let response = Response { completions, ..Response::default() };
+        Arc::new(Entry { identity: "m".into(), request: Request::new(vec![Message::user(text)]), response })
+    }
+
+    #[test]
+    fn entries_that_fill_the_bounds_exactly_all_stay() {
+        let one = bytes(&entry("one"));
+        let mut memory = Memory::new(2, 2 * one);
+        assert_eq!((memory.insert([1; 32], entry("one")), memory.insert([2; 32], entry("two"))), (0, 0));
+        assert_eq!((memory.len(), memory.bytes()), (2, 2 * one));
+        assert_eq!(Memory::new(1, one).insert([1; 32], entry("one")), 0);
+        let mut exact = Memory::new(1, one);
+        exact.insert([1; 32], entry("one"));
+        assert_eq!((exact.len(), exact.bytes()), (1, one));
+    }
+
+    #[test]
+    fn an_entry_in_place_of_another_counts_alone() {
+        let mut memory = Memory::new(10, 1 << 20);
+        for text in ["x".repeat(5_000), "short".into(), "x".repeat(900)] {
+            memory.insert([1; 32], entry(&text));
+            assert_eq!((memory.len(), memory.bytes()), (1, bytes(&entry(&text))));
+        }
+    }
+
+    #[test]
+    fn the_new_entry_stays_whether_the_old_ones_were_asked_for_or_not() {
+        for asked in [false, true] {
+            let mut memory = Memory::new(1, 1 << 20);
+            memory.insert([1; 32], entry("old"));
+            if asked {
+                memory.get(&[1; 32]);
+            }
+            assert_eq!(memory.insert([2; 32], entry("new")), 1, "{asked}");
+            assert!(memory.get(&[2; 32]).is_some() && memory.get(&[1; 32]).is_none(), "{asked}");
+            assert_eq!(memory.bytes(), bytes(&entry("new")));
+        }
+    }
+
+    #[test]
+    fn every_part_of_an_entry_counts_with_what_it_holds() {
+        const LONG: usize = 10_000;
+        let long = || "x".repeat(LONG);
+        let schema = |name: String, schema: Value| ResponseFormat::JsonSchema {
+            name,
+            schema: schema.into(),
+            strict: true,
+        };
+        let parts: [(&str, &dyn Fn(&mut Entry)); 12] = [
+            ("identity", &|entry| entry.identity = long().into()),
+            ("prompt", &|entry| entry.request.prompt.push(Message::user(long()))),
+            ("stop", &|entry| entry.request.config.stop.push(long())),
+            ("a parameter's name", &|entry| drop(entry.request.config.params.insert(long(), 1.into()))),
+            ("a parameter", &|entry| drop(entry.request.config.params.insert("a".into(), long().into()))),
+            ("a text in a list", &|entry| {
+                entry.request.config.params.insert("a".into(), json!([[1, long()]]));
+            }),
+            ("a list", &|entry| {
+                let items = LONG / size_of::<Value>();
+                entry.request.config.params.insert("a".into(), Value::Array(vec![Value::Null; items]));
+            }),
+            ("a name in an object", &|entry| {
+                entry.request.config.params.insert("a".into(), json!({ long(): null }));
+            }),
+            ("a schema's name", &|entry| entry.request.response_format = Some(schema(long(), json!(1)))),
+            ("a schema", &|entry| entry.request.response_format = Some(schema("s".into(), json!([long()])))),
+            ("the answer", &|entry| entry.response.completions[0].text = long()),
+            ("another answer", &|entry| entry.response.completions.push(Completion::new(long()))),
+        ];
+        let plain = || Arc::into_inner(entry("hi")).unwrap();
+        let before = bytes(&plain());
+        let tables = 2 * (2 * size_of::<Key>() + size_of::<Slot>());
+        let least = tables + size_of::<Entry>() + size_of::<Message>() + size_of::<Completion>();
+        assert!((least..least + 200).contains(&before), "{before} of {least}");
+        for (part, set) in parts {
+            let mut with = plain();
+            set(&mut with);
+            let more = bytes(&with) - before;
+            let tail = with.request.prompt.tail();
+            let least = match part {
+                "prompt" => LONG + (1 + tail.capacity() - tail.len()) * size_of::<Message>(),
+                "a parameter" => LONG + 2 * (size_of::<String>() + size_of::<Value>()),
+                _ => LONG - size_of::<Value>(),
+            };
+            assert!((least..least + 600).contains(&more), "{part}: {more} of {least}");
+        }
+        // A table's places count too, those to spare included.
+        let numbers: serde_json::Map<_, _> = (0..100).map(|n| (format!("{n:03}"), n.into())).collect();
+        let mut with = plain();
+        with.request.config.params.insert("a".into(), Value::Object(numbers));
+        let least = 100 * (3 + 2 * size_of::<(String, Value)>() + 4 * size_of::<usize>());
+        assert!((least..least + 1_000).contains(&(bytes(&with) - before)), "{}", bytes(&with) - before);
+    }
+}

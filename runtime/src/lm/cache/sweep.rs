@@ -130,3 +130,67 @@ fn each(folder: &Path, mut visit: impl FnMut(PathBuf, Kind)) -> io::Result<()> {
 fn is_hex(name: &str, length: usize) -> bool {
     name.len() == length && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After how many entries of so many bytes it is time to look, twice in a row.
+    fn looks(seen: (u64, u64), bytes: u64, most_entries: u64, most_bytes: u64) -> [usize; 2] {
+        let mut totals = Totals { seen: Some(seen), ..Totals::default() };
+        let mut entries = || (1..).find(|_| totals.add(bytes, most_entries, most_bytes)).unwrap();
+        [entries(), entries()]
+    }
+
+    #[test]
+    fn it_is_time_to_look_when_the_folder_is_full_or_an_eighth_of_it_is_new() {
+        // An eighth of 100 is 12, of 1,000 it is 125.
+        assert_eq!(looks((0, 0), 1, 100, 1_000_000), [13, 13]);
+        assert_eq!(looks((0, 0), 25, 1_000_000, 1_000), [6, 6]);
+        assert_eq!(looks((95, 0), 1, 100, 1_000_000), [6, 13]);
+        assert_eq!(looks((0, 950), 25, 1_000_000, 1_000), [3, 6]);
+        let mut new = Totals::default();
+        assert!(new.add(1, 100, 1_000) && !new.add(1, 100, 1_000));
+    }
+
+    #[test]
+    fn a_folder_that_is_exactly_full_stays_as_it_is() {
+        let folder = std::env::temp_dir().join(format!("karat-sweep-{}", std::process::id()));
+        let part = folder.join("ab");
+        fs::create_dir_all(&part).unwrap();
+        for number in 0..10 {
+            fs::write(part.join(format!("{number:062}{ENDING}")), [0; 10]).unwrap();
+        }
+        let new = part.join("new");
+        for (entries, bytes, evicted) in [(10, 100, 0), (9, 100, 1), (10, 89, 1)] {
+            let (totals, gone) = sweep(&folder, entries, bytes, &new);
+            assert_eq!((gone, totals.seen.is_some()), (evicted, true), "{entries} {bytes}");
+        }
+        assert_eq!(fs::read_dir(&part).unwrap().count(), 8);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn clearing_takes_the_caches_own_files_and_tells_what_could_not_go() {
+        let folder = std::env::temp_dir().join(format!("karat-clear-{}", std::process::id()));
+        let entry = format!("{:062}{ENDING}", 0);
+        let others = [
+            folder.join("ab").join(format!("short{ENDING}")),
+            folder.join("ab").join(format!("{}{ENDING}", "x".repeat(62))),
+            folder.join("ab").join("notes"),
+            folder.join("abc").join(&entry),
+            folder.join("zz").join(&entry),
+        ];
+        let own = folder.join("ab").join(&entry);
+        for file in others.iter().chain([&own]) {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "x").unwrap();
+        }
+        clear(&folder).unwrap();
+        assert!(!own.exists() && others.iter().all(|file| file.exists()));
+        fs::create_dir(&own).unwrap();
+        assert!(clear(&folder).is_err(), "a folder in the place of an entry");
+        assert!(clear(&folder.join("none")).is_ok() && clear(&others[0]).is_err());
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,6 +1,8 @@
 //! Requests that have one key, which SHA-256 does not give.
 
-use crate::lm::{Message, ScriptedLm};
+use std::time::Duration;
+
+use crate::lm::{LanguageModel, Layer, Message, Reply, ScriptedLm};
 
 use super::*;
 
@@ -45,6 +47,25 @@ async fn two_requests_with_one_key_are_told_apart_while_one_is_on_its_way() {
     assert_eq!(texts, ("one".into(), "two".into(), "one".into()));
     assert!(model.calls() >= 2);
     assert_eq!(cache.stats().in_flight, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_models_with_one_key_are_told_apart_while_one_is_on_its_way() {
+    let (_, _, cache) = colliding(Cache::memory());
+    let lm = |name: &str| {
+        let slow = Reply::text(name).delay(Duration::from_millis(100));
+        ScriptedLm::new([slow]).named(name).lm().cache(cache.clone())
+    };
+    let (one, two) = (lm("one"), lm("two"));
+    assert_eq!(tokio::join!(text(&one, "hi"), text(&two, "hi")), ("one".into(), "two".into()));
+}
+
+#[test]
+fn a_model_with_a_cache_has_the_models_name_and_identity() {
+    let model: Arc<dyn LanguageModel> = Arc::new(ScriptedLm::new(["x"]).named("of one's own"));
+    let cached = Cache::memory().layer(model.clone());
+    assert_eq!((cached.name(), cached.identity()), (model.name(), model.identity()));
+    assert!(cached.identity().contains("of one's own"));
 }
 
 #[tokio::test]

@@ -68,3 +68,21 @@ fn each_endpoint_has_its_own_bucket() {
     assert!(buckets.of("a".into(), budget).take().is_none());
     assert!(buckets.of("b".into(), budget).take().is_some());
 }
+
+#[test]
+fn a_model_that_is_tried_again_has_its_own_name_and_identity() {
+    struct Named;
+    impl LanguageModel for Named {
+        fn name(&self) -> &str {
+            "a name"
+        }
+        fn identity(&self) -> String {
+            "an identity".into()
+        }
+        fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
+            Box::pin(async { Err(Error::new(ErrorKind::Server, "busy")) })
+        }
+    }
+    let layered = Policy::usual().layer(Arc::new(Named));
+    assert_eq!((layered.name(), layered.identity().as_str()), ("a name", "an identity"));
+}

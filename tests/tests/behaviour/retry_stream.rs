@@ -1,0 +1,85 @@
+//! Streams that fail: tried again only until something was told, and what is left of them.
+
+use std::sync::Arc;
+
+use karat::{
+    BoxFuture, Error, ErrorKind, LanguageModel, Lm, Module, Predict, Reply, Result, ScriptedLm, Timeouts,
+    lm::{Caller, CallerId, Delta, Request, Response, Tell},
+};
+
+use crate::{
+    retry::{at_once, seconds},
+    support::{Qa, ask, hi, millis, server_error},
+};
+
+/// Streams, and gives what was told and what came of it.
+async fn stream(lm: &Lm) -> (Vec<String>, Result<Arc<Response>>) {
+    let mut told = Vec::new();
+    let caller = Caller::new("me", CallerId::unique());
+    let outcome = lm.stream_for(caller, hi("hi"), &mut |delta| told.push(delta.text.to_owned())).await;
+    (told, outcome)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_tried_again_only_until_something_was_told() {
+    let script = ScriptedLm::new([server_error(), Reply::pieces(["Pa", "ris"])]);
+    let (told, outcome) = stream(&script.lm().retry(at_once())).await;
+    assert_eq!((told, outcome.unwrap().usage.calls), (vec!["Pa".to_owned(), "ris".into()], 2));
+
+    let cut = Reply::pieces(["Pa", "ri"]).cut(Error::new(ErrorKind::Connect, "broke"));
+    let script = ScriptedLm::new([cut, Reply::text("Paris")]);
+    let (told, outcome) = stream(&script.lm().retry(at_once())).await;
+    let error = outcome.unwrap_err();
+    assert_eq!((told, script.calls()), (vec!["Pa".to_owned(), "ri".into()], 1));
+    assert_eq!((error.kind(), error.completion()), (ErrorKind::Connect, Some("Pari")));
+    assert!(error.to_string().contains("a part of the answer has been told"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_in_the_middle_of_a_stream_leaves_what_was_told() {
+    let script = ScriptedLm::new([Reply::pieces(["Pa", "ris", " it is"]).pace(seconds(2))]);
+    let (told, outcome) = stream(&script.lm().retry(at_once()).deadline(seconds(5))).await;
+    let error = outcome.unwrap_err();
+    assert_eq!((told.len(), error.completion(), error.is_timeout()), (2, Some("Paris"), true));
+    assert!(error.to_string().contains("in the middle of the answer"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_takes_a_streams_events_slowly_runs_into_no_limit() {
+    let words: String = (0..30).map(|word| format!("word{word} ")).collect();
+    let text = format!("[[ ## answer ## ]]\n{}\n\n[[ ## completed ## ]]", words.trim_end());
+    let pieces: Vec<String> = text.split_inclusive(' ').map(str::to_owned).collect();
+    let script = ScriptedLm::new([Reply::pieces(pieces).pace(millis(10))]);
+    let lm = script.lm().retry(at_once()).deadline(seconds(5)).timeouts(Timeouts::new().attempt(seconds(4)));
+    let mut stream = Predict::<Qa>::new().lm(&lm).stream(ask());
+    let mut events = 0;
+    while let Some(event) = stream.next().await {
+        event.unwrap();
+        events += 1;
+        tokio::time::sleep(seconds(60)).await;
+    }
+    assert!(events > 30, "{events}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_stream_past_its_deadline_the_error_has_the_first_completions_text_alone() {
+    struct Stalling;
+    impl LanguageModel for Stalling {
+        fn name(&self) -> &str {
+            "stalling"
+        }
+        fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
+            Box::pin(async { Err(Error::new(ErrorKind::Server, "it only streams")) })
+        }
+        fn stream<'a>(&'a self, _: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
+            Box::pin(async {
+                for delta in [Delta::reasoning(0, "hm"), Delta::text(1, "Rome"), Delta::text(0, "Paris")] {
+                    tell(delta);
+                }
+                std::future::pending().await
+            })
+        }
+    }
+    let (told, outcome) = stream(&Lm::custom(Stalling).retry(at_once()).deadline(seconds(5))).await;
+    assert_eq!((told.len(), outcome.unwrap_err().completion()), (3, Some("Paris")));
+}
