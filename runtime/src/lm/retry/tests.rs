@@ -1,8 +1,15 @@
-//! The bucket of tokens.
+//! The bucket of tokens, and what the layer says of its model.
 
 use std::sync::Arc;
 
-use super::bucket::{Bucket, Buckets, Budget, Token};
+use super::{
+    Policy,
+    bucket::{Bucket, Buckets, Budget, Token},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    lm::{BoxFuture, LanguageModel, Request, Response},
+};
 
 fn bucket(reserve: u32, refill: f64) -> Arc<Bucket> {
     Arc::new(Bucket::new(Budget::new(reserve, refill)))
