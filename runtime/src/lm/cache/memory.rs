@@ -188,6 +188,8 @@ mod tests {
         }
     }
 
+    type Change<'a> = &'a dyn Fn(&mut Entry);
+
     #[test]
     fn every_part_of_an_entry_counts_with_what_it_holds() {
         const LONG: usize = 10_000;
@@ -197,7 +199,7 @@ mod tests {
             schema: schema.into(),
             strict: true,
         };
-        let parts: [(&str, &dyn Fn(&mut Entry)); 12] = [
+        let parts: [(&str, Change<'_>); 12] = [
             ("identity", &|entry| entry.identity = long().into()),
             ("prompt", &|entry| entry.request.prompt.push(Message::user(long()))),
             ("stop", &|entry| entry.request.config.stop.push(long())),
