@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    lm::{BoxFuture, LanguageModel, Request, Response},
+    lm::{BoxFuture, LanguageModel, Layer, Request, Response},
 };
 
 fn bucket(reserve: u32, refill: f64) -> Arc<Bucket> {
