@@ -6,7 +6,9 @@ pub(crate) const TAGS: [(&str, &str); 3] =
 
 /// What is left of an input that is repeated in the reasoning, if its own tag ends that.
 pub(super) fn behind_ends(input: &str) -> impl Iterator<Item = &str> {
-    TAGS.iter().filter_map(|(_, close)| input.split_once(close)).map(|(_, behind)| behind)
+    // Most inputs have no tags, which is seen at once.
+    let tags = if input.contains('<') { &TAGS[..] } else { &[] };
+    tags.iter().filter_map(|(_, close)| input.split_once(close)).map(|(_, behind)| behind)
 }
 
 #[cfg(test)]
