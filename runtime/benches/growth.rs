@@ -11,28 +11,10 @@ mod document;
 use std::{hint::black_box, time::Duration};
 
 use cpu_time::ThreadTime;
-use karat::{Adapter, ChatAdapter, JsonAdapter, Predict, Signature, XmlAdapter, signature};
+use karat::{Adapter, ChatAdapter, JsonAdapter, Predict, Signature, XmlAdapter};
 use serde_json::Value;
 
-use self::document::document;
-
-/// List the words.
-#[signature]
-struct List {
-    #[input]
-    text: String,
-    #[output]
-    words: Vec<String>,
-}
-
-/// Read the value.
-#[signature]
-struct Any {
-    #[input]
-    text: String,
-    #[output]
-    value: Value,
-}
+use self::document::{Any, AnyInput, List, ListInput, document};
 
 /// Each is repeated to the wanted length, as the answer in JSON and as a field's text.
 const JSON: [&str; 18] = [

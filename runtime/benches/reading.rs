@@ -11,30 +11,10 @@ use std::{
 };
 
 use cpu_time::ThreadTime;
-use karat::{
-    Adapter, ChatAdapter, Demo, FieldValue, Inputs, JsonAdapter, Predict, Prepared, Task, signature,
-};
+use karat::{Adapter, ChatAdapter, Demo, FieldValue, Inputs, JsonAdapter, Predict, Prepared, Task};
 use serde_json::Value;
 
-use self::document::document;
-
-/// List the words.
-#[signature]
-struct List {
-    #[input]
-    text: String,
-    #[output]
-    words: Vec<String>,
-}
-
-/// Read the value.
-#[signature]
-struct Any {
-    #[input]
-    text: String,
-    #[output]
-    value: Value,
-}
+use self::document::{Any, AnyInput, List, ListInput, document};
 
 fn main() {
     strict();

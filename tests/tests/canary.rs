@@ -7,6 +7,8 @@
 mod needles;
 #[path = "canary/servers.rs"]
 mod servers;
+#[path = "log/mod.rs"]
+mod spans_and_events;
 #[path = "canary/written.rs"]
 mod written;
 

@@ -1,6 +1,25 @@
-//! The text that benchmarks read.
+//! What benchmarks read, and into what.
 
+use karat::signature;
 use serde_json::{Value, json};
+
+/// List the words.
+#[signature]
+pub(crate) struct List {
+    #[input]
+    pub(crate) text: String,
+    #[output]
+    pub(crate) words: Vec<String>,
+}
+
+/// Read the value.
+#[signature]
+pub(crate) struct Any {
+    #[input]
+    pub(crate) text: String,
+    #[output]
+    pub(crate) value: Value,
+}
 
 /// A document as programs have them: records with texts, numbers, lists.
 pub(crate) fn document(bytes: usize) -> String {

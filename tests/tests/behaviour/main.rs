@@ -42,6 +42,8 @@ mod retry;
 mod retry_stream;
 mod reward;
 mod several;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod state;
 mod state_damage;
 mod state_faults;

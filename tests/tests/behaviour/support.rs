@@ -1,4 +1,4 @@
-//! What the tests share: two signatures, a two-step module, replies by rollout id, and an LM that counts.
+//! What the tests share, beside the programs of `shared`: replies by rollout id, and an LM that counts.
 
 use std::{
     sync::{
@@ -9,73 +9,13 @@ use std::{
 };
 
 use karat::{
-    BoxFuture, CallHistory, ChainOfThought, Error, ErrorKind, LanguageModel, Lm, Predict, Prediction,
-    Reasoned, Reply, Result, Rollout, ScriptedLm,
+    BoxFuture, CallHistory, Error, ErrorKind, LanguageModel, Lm, Predict, Prediction, Reply, Result, Rollout,
+    ScriptedLm,
     lm::{Completion, Message, Request, Response, Usage},
-    module, signature,
 };
 use serde_json::Value;
 
-/// Answer the question.
-#[signature]
-#[derive(PartialEq)]
-pub struct Qa {
-    #[input]
-    pub question: String,
-    #[output]
-    pub answer: String,
-}
-
-/// Write a search query.
-#[signature]
-pub struct MakeQuery {
-    #[input]
-    pub question: String,
-    #[output]
-    pub query: String,
-}
-
-/// First a query, then an answer to the query.
-#[module]
-pub struct TwoSteps {
-    pub query: Predict<MakeQuery>,
-    pub answer: ChainOfThought<Qa>,
-}
-
-#[module]
-impl TwoSteps {
-    async fn forward(&self, input: QaInput) -> Result<Prediction<Reasoned<QaOutput>>> {
-        let query = self.query.call(MakeQueryInput { question: input.question }).await?;
-        self.answer.call(QaInput { question: query.into_inner().query }).await
-    }
-}
-
-impl TwoSteps {
-    pub fn new() -> Self {
-        Self { query: Predict::new(), answer: ChainOfThought::new() }
-    }
-}
-
-/// Two predictors of one signature, asked at the same moment.
-#[module]
-pub struct Twins {
-    pub left: Predict<Qa>,
-    pub right: Predict<Qa>,
-}
-
-#[module]
-impl Twins {
-    async fn forward(&self, input: QaInput) -> Result<Prediction<String>> {
-        let (left, right) = tokio::join!(self.left.call(input.clone()), self.right.call(input));
-        Ok(Prediction::new(format!("{}{}", left?.answer, right?.answer)))
-    }
-}
-
-impl Twins {
-    pub fn new() -> Self {
-        Self { left: Predict::new(), right: Predict::new() }
-    }
-}
+pub use crate::shared::*;
 
 pub fn question(text: &str) -> QaInput {
     QaInput { question: text.into() }

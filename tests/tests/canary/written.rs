@@ -1,23 +1,18 @@
 //! All that was written: what surfaces gave, and what the process's logs were told, by every crate at every level.
 
-use std::{
-    fmt::{Debug, Write},
-    sync::{Arc, Mutex},
-};
+use std::fmt::Debug;
 
 use karat::{Error, Prediction, Result, lm::Response};
-use tracing::{Event, Metadata, Subscriber, field::Visit, span};
 
-use crate::{told, told_of};
+use crate::{spans_and_events::Log, told, told_of};
 
-#[derive(Clone, Default)]
-pub struct Written(Arc<Mutex<String>>);
+#[derive(Clone)]
+pub struct Written(Log);
 
 impl Written {
     /// From now on; the logs are those of the whole process.
     pub fn of_the_process() -> Self {
-        let written = Self::default();
-        tracing::subscriber::set_global_default(written.clone()).unwrap();
+        let written = Self(Log::of_the_process());
         log::set_boxed_logger(Box::new(written.clone())).unwrap();
         log::set_max_level(log::LevelFilter::Trace);
         let (usual, own) = (std::panic::take_hook(), written.clone());
@@ -29,7 +24,7 @@ impl Written {
     }
 
     pub fn add(&self, place: &str, text: impl AsRef<str>) {
-        writeln!(self.0.lock().unwrap(), "{place}: {}", text.as_ref()).unwrap();
+        self.0.add(place, text);
     }
 
     pub fn error(&self, place: &str, error: &Error) {
@@ -53,7 +48,7 @@ impl Written {
     }
 
     pub fn text(&self) -> String {
-        self.0.lock().unwrap().clone()
+        self.0.text()
     }
 
     /// # Panics
@@ -77,34 +72,6 @@ impl Written {
             assert!(text.contains(part), "`{part}` was not heard in {} bytes", text.len());
         }
     }
-}
-
-impl Visit for Written {
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn Debug) {
-        writeln!(self.0.lock().unwrap(), "{field}={value:?} {field}={value:#?}").unwrap();
-    }
-}
-
-impl Subscriber for Written {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
-        self.add("span", span.metadata().target());
-        self.add("span", span.metadata().name());
-        span.record(&mut self.clone());
-        span::Id::from_u64(1)
-    }
-    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
-        values.record(&mut self.clone());
-    }
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn event(&self, event: &Event<'_>) {
-        self.add("event", event.metadata().target());
-        event.record(&mut self.clone());
-    }
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
 }
 
 impl log::Log for Written {

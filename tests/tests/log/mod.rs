@@ -19,6 +19,11 @@ impl Log {
         log
     }
 
+    /// Adds a line.
+    pub fn add(&self, place: &str, text: impl AsRef<str>) {
+        writeln!(self.0.lock().unwrap(), "{place}: {}", text.as_ref()).unwrap();
+    }
+
     /// What was logged so far.
     pub fn text(&self) -> String {
         self.0.lock().unwrap().clone()
@@ -27,7 +32,7 @@ impl Log {
 
 impl Visit for Log {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn Debug) {
-        writeln!(self.0.lock().unwrap(), "{field}={value:?}").unwrap();
+        writeln!(self.0.lock().unwrap(), "{field}={value:?} {field}={value:#?}").unwrap();
     }
 }
 
@@ -36,6 +41,8 @@ impl Subscriber for Log {
         true
     }
     fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
+        self.add("span", span.metadata().target());
+        self.add("span", span.metadata().name());
         span.record(&mut self.clone());
         span::Id::from_u64(1)
     }
@@ -44,6 +51,7 @@ impl Subscriber for Log {
     }
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
     fn event(&self, event: &Event<'_>) {
+        self.add("event", event.metadata().target());
         event.record(&mut self.clone());
     }
     fn enter(&self, _: &span::Id) {}

@@ -1,6 +1,9 @@
 //! A subscriber that keeps the spans of a test, and a program for it to look at.
 
-#![allow(dead_code, reason = "each of the two tests uses its part")]
+#![allow(dead_code, unused_imports, reason = "each of the two tests uses its part")]
+
+#[path = "../shared/mod.rs"]
+mod shared;
 
 use std::{
     collections::BTreeMap,
@@ -8,10 +11,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use karat::{
-    ChainOfThought, Lm, Module, Predict, Prediction, Reasoned, Reply, Result, ScriptedLm, lm::Usage, module,
-    signature,
-};
+use karat::{Lm, Module, Reply, ScriptedLm, lm::Usage};
 use tracing::{
     Event, Level, Subscriber,
     field::{Field, Visit},
@@ -19,6 +19,8 @@ use tracing::{
     subscriber::DefaultGuard,
 };
 use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt, registry::LookupSpan};
+
+pub use self::shared::*;
 
 /// A span or an event that was told.
 #[derive(Clone, Debug)]
@@ -152,54 +154,6 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
     }
 }
 
-/// Answer the question.
-#[signature]
-pub struct Qa {
-    #[input]
-    pub question: String,
-    #[output]
-    pub answer: String,
-}
-
-/// Write a search query.
-#[signature]
-pub struct MakeQuery {
-    #[input]
-    pub question: String,
-    #[output]
-    pub query: String,
-}
-
-/// First a query, then an answer to it.
-#[module]
-pub struct TwoSteps {
-    pub query: Predict<MakeQuery>,
-    pub answer: ChainOfThought<Qa>,
-}
-
-#[module]
-impl TwoSteps {
-    async fn forward(&self, input: QaInput) -> Result<Prediction<Reasoned<QaOutput>>> {
-        let query = self.query.call(MakeQueryInput { question: input.question }).await?;
-        self.answer.call(QaInput { question: query.into_inner().query }).await
-    }
-}
-
-/// Two predictors of one signature, asked at the same moment.
-#[module]
-pub struct Twins {
-    pub left: Predict<Qa>,
-    pub right: Predict<Qa>,
-}
-
-#[module]
-impl Twins {
-    async fn forward(&self, input: QaInput) -> Result<Prediction<String>> {
-        let (left, right) = tokio::join!(self.left.call(input.clone()), self.right.call(input));
-        Ok(Prediction::new(format!("{}{}", left?.answer, right?.answer)))
-    }
-}
-
 /// What nobody may find in a span unless content is asked for.
 pub const SECRETS: [&str; 4] = ["the-question", "the-thought", "the-answer", "the-query"];
 
@@ -230,7 +184,7 @@ pub fn script() -> ScriptedLm {
 }
 
 pub fn two_steps(lm: &Lm) -> TwoSteps {
-    let mut steps = TwoSteps { query: Predict::new(), answer: ChainOfThought::new() };
+    let mut steps = TwoSteps::new();
     steps.set_lm(lm);
     steps
 }
