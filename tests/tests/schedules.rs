@@ -73,7 +73,10 @@ fn run(seed: u64, is_shown: bool) -> Ran {
     let schedule = Schedule::of(seed);
     let run = || runtime.block_on(schedule.run(is_shown));
     match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(world) => Ran { wrong: world.faults(), digest: world.digest(), log: world.log() },
+        Ok(world) => {
+            world.end();
+            Ran { wrong: world.faults(), digest: world.digest(), log: world.log() }
+        }
         Err(panic) => {
             let wrong = vec![format!("it panics: {}", text_of(&*panic))];
             Ran { wrong, digest: 0, log: Vec::new() }
