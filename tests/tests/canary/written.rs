@@ -58,7 +58,6 @@ impl Written {
         for part in [
             "status=401",
             "hyper",
-            "reqwest",
             "tries again",
             "event: karat",
             "span: karat::rollout",

@@ -4,7 +4,7 @@ mod tokens;
 
 use std::borrow::Cow;
 
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 

@@ -1,20 +1,39 @@
 //! Where a request goes and with which key: what the program set, else the environment, else the provider's usual address.
 
-use reqwest::Url;
+use std::sync::{Arc, OnceLock};
+
+use http::{HeaderValue, Uri};
 use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
 use super::ChatCompletions;
 use crate::error::{Error, ErrorKind, Result};
 
+/// Where the provider's usual address stands.
+const TABLE: &str = "the provider's table";
+
 /// Where a request goes. Never printed whole: addresses may hold secrets.
 pub(super) struct Endpoint {
     pub(super) url: Url,
+    /// The same for the HTTP client.
+    pub(super) uri: Uri,
     /// Host and port alone, for messages.
     pub(super) host: String,
     pub(super) key: Option<SecretString>,
+    /// The header with the key; `None` also where no header can hold it.
+    pub(super) authorization: Option<HeaderValue>,
 }
 
 impl Endpoint {
+    fn new(Address { url, uri, host }: Address, key: Option<String>) -> Self {
+        let authorization = key.as_ref().and_then(|key| {
+            let mut value = HeaderValue::try_from(format!("Bearer {key}")).ok()?;
+            value.set_sensitive(true);
+            Some(value)
+        });
+        Self { url, uri, host, key: key.map(SecretString::from), authorization }
+    }
+
     /// The address without its query, which may hold a key.
     pub(super) fn shown(&self) -> String {
         let mut url = self.url.clone();
@@ -32,7 +51,8 @@ pub(super) struct OwnAddress {
 impl OwnAddress {
     /// For the model of this name.
     pub(super) fn new(model: &str, given: String) -> Self {
-        let read = parse_url(model, &given, "`.base_url(..)`").map(Address::new);
+        let origin = "`.base_url(..)`";
+        let read = parse_url(model, &given, origin).and_then(|url| Address::new(model, url, origin));
         Self { given, read }
     }
 
@@ -45,30 +65,38 @@ impl OwnAddress {
 #[derive(Clone)]
 struct Address {
     url: Url,
+    uri: Uri,
     host: String,
 }
 
 impl Address {
-    fn new(mut url: Url) -> Self {
+    fn new(model: &str, mut url: Url, origin: &str) -> Result<Self> {
         complete_path(&mut url);
         // It is never sent, and would be shown.
         url.set_fragment(None);
         let host = host(&url);
-        Self { url, host }
+        // Of what is a URL, next to nothing is no URI.
+        let uri = Uri::try_from(url.as_str()).map_err(|error| {
+            Error::config(format!("`{model}`: the address in {origin} cannot be asked over HTTP ({error})"))
+        })?;
+        Ok(Self { url, uri, host })
     }
 }
+
+/// An endpoint that is the same at every call, once it is known: nothing of it stands in the environment.
+pub(super) type Settled = OnceLock<Arc<Endpoint>>;
 
 impl ChatCompletions {
     /// Host and port; `None` where no request can be made.
     pub(crate) fn server(&self) -> Option<(String, u16)> {
-        let url = self.endpoint(|var| std::env::var(var).ok()).ok()?.url;
-        Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
+        let endpoint = self.endpoint(|var| std::env::var(var).ok()).ok()?;
+        Some((endpoint.url.host_str()?.to_owned(), endpoint.url.port_or_known_default()?))
     }
 
     /// The text with stars in place of the API key.
     pub(crate) fn without_key(&self, text: String) -> String {
-        let key = self.endpoint(|var| std::env::var(var).ok()).ok().and_then(|endpoint| endpoint.key);
-        match key {
+        let endpoint = self.endpoint(|var| std::env::var(var).ok()).ok();
+        match endpoint.as_ref().and_then(|endpoint| endpoint.key.as_ref()) {
             Some(key) if text.contains(key.expose_secret()) => text.replace(key.expose_secret(), "***"),
             _ => text,
         }
@@ -76,11 +104,22 @@ impl ChatCompletions {
 
     /// # Errors
     /// [`is_config`](Error::is_config): an address that cannot be used, or no key where the provider needs one.
-    pub(super) fn endpoint(&self, env: impl Fn(&str) -> Option<String>) -> Result<Endpoint> {
+    pub(super) fn endpoint(&self, env: impl Fn(&str) -> Option<String>) -> Result<Arc<Endpoint>> {
+        if let Some(settled) = self.settled.get() {
+            return Ok(settled.clone());
+        }
+        let endpoint = Arc::new(self.read_endpoint(env)?);
+        if self.own_address.is_some() && self.api_key.is_some() {
+            let _ = self.settled.set(endpoint.clone());
+        }
+        Ok(endpoint)
+    }
+
+    fn read_endpoint(&self, env: impl Fn(&str) -> Option<String>) -> Result<Endpoint> {
         let env = |var: &str| env(var).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        let Address { url, host } = match &self.own_address {
+        let address = match &self.own_address {
             Some(own) => own.read.clone()?,
-            None => Address::new(self.usual_url(env)?),
+            None => self.usual_address(env)?,
         };
         let key = match &self.api_key {
             Some(key) => Some(key.expose_secret().trim().to_owned()).filter(|key| !key.is_empty()),
@@ -88,36 +127,42 @@ impl ChatCompletions {
         };
         if key.is_none() && self.provider.key_required {
             let message = format!(
-                "`{}` at {host}: no API key: set the environment variable `{}`, or call `.api_key(..)`",
-                self.name, self.provider.key_var
+                "`{}` at {}: no API key: set the environment variable `{}`, or call `.api_key(..)`",
+                self.name, address.host, self.provider.key_var
             );
             return Err(Error::new(ErrorKind::MissingKey, message));
         }
-        Ok(Endpoint { url, host, key: key.map(SecretString::from) })
+        Ok(Endpoint::new(address, key))
     }
 
     /// What the environment says, else the provider's own.
-    fn usual_url(&self, env: impl Fn(&str) -> Option<String>) -> Result<Url> {
+    fn usual_address(&self, env: impl Fn(&str) -> Option<String>) -> Result<Address> {
         match self.provider.base_url_vars.iter().find_map(|var| Some((*var, env(var)?))) {
-            Some((var, url)) => self.parse_variable(&url, var),
-            None => parse_url(&self.name, self.provider.base_url, "the provider's table"),
+            Some((var, url)) => {
+                let origin = format!("the environment variable `{var}`");
+                Address::new(&self.name, self.parse_variable(&url, &origin)?, &origin)
+            }
+            None => Address::new(&self.name, self.provider_url()?, TABLE),
         }
     }
 
+    fn provider_url(&self) -> Result<Url> {
+        parse_url(&self.name, self.provider.base_url, TABLE)
+    }
+
     /// An address from the environment. Where tools write a bare server, scheme, port and path are the usual address's.
-    fn parse_variable(&self, address: &str, var: &str) -> Result<Url> {
-        let origin = format!("the environment variable `{var}`");
+    fn parse_variable(&self, address: &str, origin: &str) -> Result<Url> {
         if !self.provider.bare_server {
-            return parse_url(&self.name, address, &origin);
+            return parse_url(&self.name, address, origin);
         }
-        let usual = parse_url(&self.name, self.provider.base_url, "the provider's table")?;
+        let usual = self.provider_url()?;
         let bare = !address.contains("://");
         let mut url = match bare {
-            false => parse_url(&self.name, address, &origin)?,
+            false => parse_url(&self.name, address, origin)?,
             true => {
                 // `:11434` alone is a port on this machine.
                 let this_machine = if address.starts_with(':') { "127.0.0.1" } else { "" };
-                parse_url(&self.name, &format!("{}://{this_machine}{address}", usual.scheme()), &origin)?
+                parse_url(&self.name, &format!("{}://{this_machine}{address}", usual.scheme()), origin)?
             }
         };
         // `set_*` fail only for URLs that cannot have a host, which `parse_url` let none pass.
@@ -182,7 +227,11 @@ mod tests {
     }
 
     fn url(name: &str, env: &[(&str, &str)]) -> String {
-        client(name).api_key("sk-canary").endpoint(vars(env)).unwrap().url.into()
+        client(name).api_key("sk-canary").endpoint(vars(env)).unwrap().url.to_string()
+    }
+
+    fn key(endpoint: &Endpoint) -> &str {
+        endpoint.key.as_ref().unwrap().expose_secret()
     }
 
     #[test]
@@ -228,11 +277,11 @@ mod tests {
         let set = client("openai/x").base_url("http://set/v1?api-version=1").api_key(" sk-set\n");
         let endpoint = set.endpoint(vars(&env)).unwrap();
         assert_eq!(endpoint.url.as_str(), "http://set/v1/chat/completions?api-version=1");
-        assert_eq!(endpoint.key.unwrap().expose_secret(), "sk-set");
+        assert_eq!(key(&endpoint), "sk-set");
         let marked = client("openai/x").base_url("http://set/v1?key=a#sk-set").api_key("sk-set");
         assert_eq!(marked.endpoint(vars(&env)).unwrap().shown(), "http://set/v1/chat/completions");
         let endpoint = client("openai/x").endpoint(vars(&env)).unwrap();
-        assert_eq!((endpoint.host.as_str(), endpoint.key.unwrap().expose_secret()), ("env", "sk-env"));
+        assert_eq!((endpoint.host.as_str(), key(&endpoint)), ("env", "sk-env"));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod answer;
 mod body;
+mod client;
+mod connect;
 mod endpoint;
 mod excerpt;
 mod rate_limit;
@@ -19,7 +21,7 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 
-use self::endpoint::{Endpoint, OwnAddress};
+use self::endpoint::{Endpoint, OwnAddress, Settled};
 use super::{
     BoxFuture, LanguageModel, Request, Response, ResponseFormat, Takes, Tell, Timeouts, provider::Provider,
 };
@@ -34,22 +36,26 @@ pub(crate) struct ChatCompletions {
     name: Arc<str>,
     own_address: Option<Arc<OwnAddress>>,
     api_key: Option<SecretString>,
+    settled: Settled,
     timeouts: Timeouts,
 }
 
 impl ChatCompletions {
     pub(crate) fn new(provider: &'static Provider, model: &str) -> Self {
         let name = format!("{}/{model}", provider.name).into();
-        Self { provider, name, own_address: None, api_key: None, timeouts: Timeouts::new() }
+        let settled = Settled::new();
+        Self { provider, name, own_address: None, api_key: None, settled, timeouts: Timeouts::new() }
     }
 
     pub(crate) fn base_url(mut self, url: impl Into<String>) -> Self {
         self.own_address = Some(Arc::new(OwnAddress::new(&self.name, url.into())));
+        self.settled = Settled::new();
         self
     }
 
     pub(crate) fn api_key(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(SecretString::from(key.into()));
+        self.settled = Settled::new();
         self
     }
 
@@ -143,7 +149,7 @@ impl fmt::Debug for ChatCompletions {
 /// One request on its way: who is asked, and where. Every error message of this client begins with it.
 struct Call<'a> {
     client: &'a ChatCompletions,
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
 }
 
 impl Call<'_> {
@@ -178,7 +184,7 @@ pub fn read_body(body: &[u8]) -> Result<Response> {
         Some(Call { client, endpoint: client.endpoint(|_| None).ok()? })
     });
     let call = CALL.as_ref().ok_or_else(|| Error::config("no such provider"))?;
-    let json = reqwest::header::HeaderValue::from_static("application/json");
-    let headers = [(reqwest::header::CONTENT_TYPE, json)].into_iter().collect();
+    let json = http::HeaderValue::from_static("application/json");
+    let headers = [(http::header::CONTENT_TYPE, json)].into_iter().collect();
     answer::read(call, &transport::Reply { status: 200, headers, body: body.to_vec() }, 2)
 }

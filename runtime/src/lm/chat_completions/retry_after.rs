@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use http::header::{DATE, HeaderMap, RETRY_AFTER};
 
 /// How long the server asks to wait: `retry-after-ms`, else `retry-after` in seconds or as one of HTTP's three forms of a date. Of
 /// a header given twice the first that can be read counts.
@@ -138,7 +138,7 @@ mod tests {
         }
         // The largest that is a time at all is one.
         assert!(told(&[("retry-after", "1e18")]).is_some());
-        let bytes = reqwest::header::HeaderValue::from_bytes(b"\xff\xfe").unwrap();
+        let bytes = http::HeaderValue::from_bytes(b"\xff\xfe").unwrap();
         assert_eq!(wait(&HeaderMap::from_iter([(RETRY_AFTER, bytes)])), None);
     }
 

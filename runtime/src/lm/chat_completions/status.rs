@@ -1,7 +1,8 @@
 //! Errors that the server tells: by its status and by the typed codes in its body, never by the words of its message.
 
-use reqwest::{Url, header::LOCATION};
+use http::header::LOCATION;
 use serde_json::Value;
+use url::Url;
 
 use super::{Call, endpoint, retry_after, transport::Reply};
 use crate::error::{Error, ErrorKind};

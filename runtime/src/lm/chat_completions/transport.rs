@@ -1,25 +1,18 @@
-//! The HTTP side: the shared client, the body within its cap, and what can go wrong on the way.
+//! A request and its answer over HTTP: the body within its cap, and what can go wrong on the way.
 
-use std::{
-    error::Error as StdError,
-    io,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{error::Error as StdError, io, time::Duration};
 
 use futures_util::FutureExt;
-use reqwest::{
-    Client,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
-    redirect, retry,
+use http::{
+    HeaderMap, HeaderValue, Request,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
 };
-use secrecy::ExposeSecret;
-use tokio::{
-    runtime::{Handle, Id},
-    task::coop::consume_budget,
-};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper_util::client::legacy;
+use tokio::task::coop::consume_budget;
 
-use super::Call;
+use super::{Call, client::client};
 use crate::{
     error::{Error, ErrorKind, Result},
     lm::waiting::watch,
@@ -34,10 +27,6 @@ const ERROR_BODY_CAP: usize = 64 << 10;
 /// How long the body of an error may take; the status alone says enough.
 const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
 
-/// How long a connection may be silent before the system asks the other side whether it is still there, and how long it waits
-/// for each of three answers. One that is gone is known to be after a minute.
-const KEEPALIVE: Duration = Duration::from_secs(15);
-
 /// A server's reply, whatever its status.
 #[derive(Default)]
 pub(super) struct Reply {
@@ -50,7 +39,7 @@ pub(super) struct Reply {
 pub(super) struct Opened {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
-    response: reqwest::Response,
+    body: Incoming,
 }
 
 impl Opened {
@@ -59,11 +48,11 @@ impl Opened {
     /// # Errors
     /// [`ErrorKind::Connect`], [`ErrorKind::Timeout`], [`ErrorKind::TooLarge`].
     pub(super) async fn reply(self, call: &Call<'_>) -> Result<Reply> {
-        let Opened { status, headers, response } = self;
-        let body = match response.status().is_success() {
-            true => whole_body(call, response).await?,
+        let Opened { status, headers, body } = self;
+        let body = match status {
+            200..=299 => whole_body(call, status, body).await?,
             // The status counts, whatever becomes of the body.
-            false => start_of_body(call, response).await,
+            _ => start_of_body(call, body).await,
         };
         Ok(Reply { status, headers, body })
     }
@@ -77,13 +66,13 @@ impl Opened {
     ///
     /// # Errors
     /// [`ErrorKind::Connect`], [`ErrorKind::Timeout`].
-    pub(super) async fn chunk(&mut self, call: &Call<'_>) -> Result<Option<impl AsRef<[u8]> + use<>>> {
-        chunk(call, &mut self.response).await
+    pub(super) async fn chunk(&mut self, call: &Call<'_>) -> Result<Option<Bytes>> {
+        chunk(call, &mut self.body).await
     }
 
     /// Takes in what is left of the body if it is there already, so that the connection can be used again.
     pub(super) fn end(mut self) {
-        while let Some(Ok(Some(_))) = self.response.chunk().now_or_never() {}
+        while let Some(Ok(Some(_))) = next(&mut self.body).now_or_never() {}
     }
 }
 
@@ -92,49 +81,50 @@ impl Opened {
 /// # Errors
 /// [`ErrorKind::Connect`], [`ErrorKind::Tls`], [`ErrorKind::Timeout`]; [`ErrorKind::Config`] where nothing could be sent.
 pub(super) async fn post(call: &Call<'_>, body: Vec<u8>) -> Result<Opened> {
-    let client = client(call)?;
-    let mut request = client
-        .post(call.endpoint.url.clone())
-        .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-        .body(body);
-    if let Some(key) = &call.endpoint.key {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose_secret())).map_err(|_| {
-            call.error(ErrorKind::Config, "the API key has characters that no HTTP header can hold")
-        })?;
-        value.set_sensitive(true);
-        request = request.header(AUTHORIZATION, value);
+    const JSON: HeaderValue = HeaderValue::from_static("application/json");
+    const ANY: HeaderValue = HeaderValue::from_static("*/*");
+    const KARAT: HeaderValue = HeaderValue::from_static(concat!("karat/", env!("CARGO_PKG_VERSION")));
+    let endpoint = &call.endpoint;
+    if endpoint.key.is_some() && endpoint.authorization.is_none() {
+        return Err(call.error(ErrorKind::Config, "the API key has characters that no HTTP header can hold"));
     }
+    let mut request = Request::post(endpoint.uri.clone());
+    if let Some(headers) = request.headers_mut() {
+        headers.extend([(CONTENT_TYPE, JSON), (ACCEPT, ANY), (USER_AGENT, KARAT)]);
+        headers.extend(endpoint.authorization.clone().map(|key| (AUTHORIZATION, key)));
+    }
+    let request = request.body(Full::new(Bytes::from(body))).map_err(|error| {
+        call.error(ErrorKind::Config, format_args!("the request cannot be sent: {error}"))
+    })?;
+    let response = client(call)?.send(request);
     let limit = call.client.timeouts.first_byte;
     let response = match limit {
-        Duration::MAX => Some(request.send().await),
-        limit => watch(Some(limit), request.send()).await.0,
+        Duration::MAX => Some(response.await),
+        limit => watch(Some(limit), response).await.0,
     };
     let late = || too_late(call, format_args!("no beginning of an answer within the limit of {limit:?}"));
-    let response = response.ok_or_else(late)?;
-    let mut response = response.map_err(|error| failed(call, error, "before the answer"))?;
-    let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
-    Ok(Opened { status, headers, response })
+    let response = response.ok_or_else(late)?.map_err(|error| unanswered(call, error))?;
+    let (head, body) = response.into_parts();
+    Ok(Opened { status: head.status.as_u16(), headers: head.headers, body })
 }
 
-async fn whole_body(call: &Call<'_>, mut response: reqwest::Response) -> Result<Vec<u8>> {
-    let status = response.status().as_u16();
+async fn whole_body(call: &Call<'_>, status: u16, mut incoming: Incoming) -> Result<Vec<u8>> {
     let too_large = || {
         let message =
             format_args!("the answer is larger than {} MiB: lower `max_tokens` or `n`", BODY_CAP >> 20);
         call.error(ErrorKind::TooLarge, message).with_status(status)
     };
-    let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
+    let announced = usize::try_from(incoming.size_hint().exact().unwrap_or(0)).unwrap_or(usize::MAX);
     if announced > BODY_CAP {
         return Err(too_large());
     }
     let mut body = Vec::with_capacity(announced);
-    while let Some(chunk) = chunk(call, &mut response).await? {
-        let chunk = chunk.as_ref();
+    while let Some(chunk) = chunk(call, &mut incoming).await? {
         let length = body.len() + chunk.len();
         if length > BODY_CAP {
             return Err(too_large());
         }
-        append(&mut body, chunk);
+        append(&mut body, &chunk);
     }
     Ok(body)
 }
@@ -151,32 +141,35 @@ pub(super) fn append(body: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// The next bytes of a body, within the limit of their silence.
-async fn chunk(
-    call: &Call<'_>,
-    response: &mut reqwest::Response,
-) -> Result<Option<impl AsRef<[u8]> + use<>>> {
+async fn chunk(call: &Call<'_>, body: &mut Incoming) -> Result<Option<Bytes>> {
     // Lets others have their turn, limits of time among them, where a server sends faster than anybody can read.
     consume_budget().await;
     // A short answer comes with its head: then there is nothing to wait for.
-    if let Some(chunk) = response.chunk().now_or_never() {
+    if let Some(chunk) = next(body).now_or_never() {
         return chunk.map_err(|error| broken(call, error));
     }
     let limit = call.client.timeouts.idle;
-    let (chunk, _) = watch(Some(limit), response.chunk()).await;
+    let (chunk, _) = watch(Some(limit), next(body)).await;
     let late =
         || too_late(call, format_args!("the answer was silent for longer than the limit of {limit:?}"));
     chunk.ok_or_else(late)?.map_err(|error| broken(call, error))
 }
 
-fn broken(call: &Call<'_>, error: reqwest::Error) -> Error {
-    failed(call, error, "in the middle of the answer")
+/// The next bytes of a body; what is no bytes (trailers) is passed over.
+async fn next(body: &mut Incoming) -> hyper::Result<Option<Bytes>> {
+    while let Some(frame) = body.frame().await {
+        if let Ok(bytes) = frame?.into_data() {
+            return Ok(Some(bytes));
+        }
+    }
+    Ok(None)
 }
 
-async fn start_of_body(call: &Call<'_>, mut response: reqwest::Response) -> Vec<u8> {
+async fn start_of_body(call: &Call<'_>, mut incoming: Incoming) -> Vec<u8> {
     let mut body = Vec::new();
     let read = async {
-        while let Ok(Some(chunk)) = chunk(call, &mut response).await {
-            body.extend_from_slice(chunk.as_ref());
+        while let Ok(Some(chunk)) = chunk(call, &mut incoming).await {
+            body.extend_from_slice(&chunk);
             if body.len() >= ERROR_BODY_CAP {
                 body.truncate(ERROR_BODY_CAP);
                 break;
@@ -191,89 +184,41 @@ fn too_late(call: &Call<'_>, what: impl std::fmt::Display) -> Error {
     call.error(ErrorKind::Timeout, format_args!("{what}: raise it with `.timeouts(..)`, or try again later"))
 }
 
-/// The clients of this process, one for each async runtime and limit of connecting, the newest last: a pooled connection is
-/// driven by the runtime in which it was opened, and one whose runtime stands still would hang.
-static CLIENTS: Mutex<Vec<((Id, Duration), Client)>> = Mutex::new(Vec::new());
-
-/// How many of them are kept. Runtimes come and go in tests; a program has one or two.
-const KEPT: usize = 8;
-
-fn client(call: &Call<'_>) -> Result<Client> {
-    let runtime = Handle::try_current()
-        .map_err(|_| {
-            call.error(ErrorKind::Config, "called outside of a Tokio runtime: run it under `#[tokio::main]`")
-        })?
-        .id();
-    let connect = call.client.timeouts.connect;
-    let key = (runtime, connect);
-    let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, client)) = clients.iter().find(|(other, _)| *other == key) {
-        return Ok(client.clone());
+/// The error of a request without a reply.
+fn unanswered(call: &Call<'_>, error: legacy::Error) -> Error {
+    if !error.is_connect() {
+        return broke(call, error, "before the answer");
     }
-    let https = call.endpoint.url.scheme() == "https";
-    let client = match builder(connect).build() {
-        Ok(client) => client,
-        // A machine without any trusted certificate, e.g. a bare container, can still use a server over plain HTTP. Such a
-        // client is not kept: the certificates may yet come.
-        Err(error) => match builder(connect).tls_certs_only([]).build() {
-            Ok(client) if !https => return Ok(client),
-            _ => return Err(unbuilt(call, error)),
-        },
-    };
-    if clients.len() >= KEPT {
-        clients.remove(0);
-    }
-    clients.push((key, client.clone()));
-    Ok(client)
-}
-
-fn builder(connect: Duration) -> reqwest::ClientBuilder {
-    Client::builder()
-        .user_agent(concat!("karat/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(connect)
-        .tcp_keepalive(KEEPALIVE)
-        .tcp_keepalive_interval(KEEPALIVE)
-        .tcp_keepalive_retries(3)
-        .redirect(redirect::Policy::none())
-        // Nothing is sent again down here: whoever asks decides that, and counts it.
-        .retry(retry::never())
-}
-
-fn unbuilt(call: &Call<'_>, error: reqwest::Error) -> Error {
-    let cause = cause(&error);
-    let message = format_args!(
-        "no HTTPS client: {cause}. Install the system's CA certificates (often `ca-certificates`)"
-    );
-    call.error(ErrorKind::Tls, message).with_source(error)
-}
-
-/// The error of a request that has no reply, or not the whole of it.
-fn failed(call: &Call<'_>, error: reqwest::Error, when: &str) -> Error {
-    // The address may hold secrets, and the message names the host.
-    let error = error.without_url();
     let cause = call.excerpt(cause(&error).as_bytes());
     let address = format!(
         "the address: it is `.base_url(..)`, else `{}`",
         call.client.provider.base_url_vars.join("`, `")
     );
-    let (kind, what) = if error.is_connect() && has_tls_error(&error) {
+    let (kind, what) = if has_tls_error(&error) {
         let what = format!(
             "no trusted TLS connection: {cause}. Check the server's certificate, and {address} (http or https?)"
         );
         (ErrorKind::Tls, what)
-    } else if error.is_connect() {
-        (ErrorKind::Connect, format!("no connection: {cause}. Check that the server runs, and {address}"))
-    } else if error.is_builder() {
-        (ErrorKind::Config, format!("the request cannot be sent: {cause}"))
     } else {
-        (ErrorKind::Connect, format!("the connection broke {when}: {cause}. This may pass: try again later"))
+        (ErrorKind::Connect, format!("no connection: {cause}. Check that the server runs, and {address}"))
     };
     call.error(kind, what).with_source(error)
 }
 
+/// The error of a reply without its end.
+fn broken(call: &Call<'_>, error: hyper::Error) -> Error {
+    broke(call, error, "in the middle of the answer")
+}
+
+fn broke(call: &Call<'_>, error: impl StdError + Send + Sync + 'static, when: &str) -> Error {
+    let cause = call.excerpt(cause(&error).as_bytes());
+    let what = format_args!("the connection broke {when}: {cause}. This may pass: try again later");
+    call.error(ErrorKind::Connect, what).with_source(error)
+}
+
 /// The innermost error's text: what the system said.
-fn cause(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn StdError = error;
+fn cause(error: &(dyn StdError + 'static)) -> String {
+    let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }
@@ -292,25 +237,7 @@ fn has_tls_error(error: &(dyn StdError + 'static)) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::with_call, *};
-
-    #[test]
-    fn a_call_outside_of_a_runtime_is_an_error_and_no_panic() {
-        let error = with_call(|call| client(call).map(|_| ()).unwrap_err());
-        assert!(error.is_config() && error.to_string().contains("Tokio"), "{error}");
-    }
-
-    #[test]
-    fn each_runtime_has_its_own_client_and_only_the_newest_are_kept() {
-        for _ in 0..KEPT + 2 {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let _entered = runtime.enter();
-            with_call(|call| client(call).map(|_| ())).unwrap();
-            let clients = CLIENTS.lock().unwrap();
-            let own = clients.iter().filter(|((id, _), _)| *id == runtime.handle().id()).count();
-            assert!(own == 1 && clients.len() <= KEPT, "{own} of {}", clients.len());
-        }
-    }
+    use super::*;
 
     #[test]
     fn a_tls_error_is_known_by_its_kind_at_any_depth() {

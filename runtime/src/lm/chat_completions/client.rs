@@ -1,0 +1,130 @@
+//! The HTTP clients of this process, each with its pool of connections.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use http::{HeaderValue, Request, Uri, header::PROXY_AUTHORIZATION, uri::Scheme};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper_util::{
+    client::{legacy, proxy::matcher::Matcher},
+    rt::{TokioExecutor, TokioTimer},
+};
+use tokio::runtime::{Handle, Id};
+
+use super::{
+    Call,
+    connect::{self, Connector},
+};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How long a connection is kept that nobody uses.
+const IDLE: Duration = Duration::from_secs(90);
+
+/// One client. What it does not do: it follows no redirect, unpacks nothing, keeps no cookie, and sends nothing again that may have
+/// been read. Whoever asks decides that, and counts it.
+pub(super) struct Client {
+    http: legacy::Client<Connector, Full<Bytes>>,
+    proxies: Arc<Matcher>,
+}
+
+impl Client {
+    fn new(connect: Duration, tls: rustls::ClientConfig, proxies: Matcher) -> Self {
+        let proxies = Arc::new(proxies);
+        let http = legacy::Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .build(Connector::new(connect, tls, proxies.clone()));
+        Self { http, proxies }
+    }
+
+    /// Sends a request. Dropping the future closes it.
+    pub(super) fn send(&self, mut request: Request<Full<Bytes>>) -> legacy::ResponseFuture {
+        if let Some(auth) = self.proxy_auth(request.uri()) {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, auth);
+        }
+        self.http.request(request)
+    }
+
+    /// A proxy that asks the server itself is told with each request who wants it; a tunnel, when it is opened.
+    fn proxy_auth(&self, server: &Uri) -> Option<HeaderValue> {
+        if server.scheme() != Some(&Scheme::HTTP) {
+            return None;
+        }
+        self.proxies.intercept(server)?.basic_auth().cloned()
+    }
+}
+
+/// One for each async runtime and limit of connecting, the newest last: a pooled connection is driven by the runtime in which it
+/// was opened, and one whose runtime stands still would hang.
+static CLIENTS: Mutex<Vec<((Id, Duration), Arc<Client>)>> = Mutex::new(Vec::new());
+
+/// How many of them are kept. Runtimes come and go in tests; a program has one or two.
+const KEPT: usize = 8;
+
+/// The client of this runtime.
+///
+/// # Errors
+/// [`ErrorKind::Config`]: there is no runtime; [`ErrorKind::Tls`]: the system has no certificates.
+pub(super) fn client(call: &Call<'_>) -> Result<Arc<Client>> {
+    let runtime = Handle::try_current()
+        .map_err(|_| {
+            call.error(ErrorKind::Config, "called outside of a Tokio runtime: run it under `#[tokio::main]`")
+        })?
+        .id();
+    let connect = call.client.timeouts.connect;
+    let key = (runtime, connect);
+    let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, client)) = clients.iter().find(|(other, _)| *other == key) {
+        return Ok(client.clone());
+    }
+    let client = match connect::tls() {
+        Ok(tls) => Arc::new(Client::new(connect, tls, Matcher::from_env())),
+        // A machine without any trusted certificate, e.g. a bare container, can still use a server over plain HTTP. Such a
+        // client is not kept: the certificates may yet come.
+        Err(error) => match connect::tls_without_trust() {
+            Ok(tls) if call.endpoint.uri.scheme() == Some(&Scheme::HTTP) => {
+                return Ok(Arc::new(Client::new(connect, tls, Matcher::from_env())));
+            }
+            _ => return Err(no_tls(call, error)),
+        },
+    };
+    if clients.len() >= KEPT {
+        clients.remove(0);
+    }
+    clients.push((key, client.clone()));
+    Ok(client)
+}
+
+fn no_tls(call: &Call<'_>, error: rustls::Error) -> Error {
+    let message = format_args!(
+        "no HTTPS client: {error}. Install the system's CA certificates (often `ca-certificates`)"
+    );
+    call.error(ErrorKind::Tls, message).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::with_call, *};
+
+    #[test]
+    fn a_call_outside_of_a_runtime_is_an_error_and_no_panic() {
+        let error = with_call(|call| client(call).map(|_| ()).unwrap_err());
+        assert!(error.is_config() && error.to_string().contains("Tokio"), "{error}");
+    }
+
+    #[test]
+    fn each_runtime_has_its_own_client_and_only_the_newest_are_kept() {
+        for _ in 0..KEPT + 2 {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let _entered = runtime.enter();
+            with_call(|call| client(call).map(|_| ())).unwrap();
+            let clients = CLIENTS.lock().unwrap();
+            let own = clients.iter().filter(|((id, _), _)| *id == runtime.handle().id()).count();
+            assert!(own == 1 && clients.len() <= KEPT, "{own} of {}", clients.len());
+        }
+    }
+}
