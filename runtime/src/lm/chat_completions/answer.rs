@@ -120,7 +120,8 @@ fn parse(call: &Call<'_>, reply: &Reply) -> Result<Answer> {
 /// [`ErrorKind::BadResponse`].
 pub(super) fn refuse_compressed(call: &Call<'_>, reply: &Reply) -> Result<()> {
     match &*header(reply, &CONTENT_ENCODING) {
-        "" | "identity" => Ok(()),
+        "" => Ok(()),
+        identity if identity.eq_ignore_ascii_case("identity") => Ok(()),
         other => {
             let what = format!("is compressed ({other}), which was not asked for");
             Err(bad_response(call, reply, &what))
@@ -153,12 +154,13 @@ pub(super) fn json<T: DeserializeOwned>(call: &Call<'_>, reply: &Reply, bytes: &
 }
 
 /// In the order of their indices (or of arrival where there are none), the first of doubles, and no more than asked for.
-fn in_order(call: &Call<'_>, choices: Vec<Choice>, asked: usize) -> Vec<Choice> {
+fn in_order(call: &Call<'_>, mut choices: Vec<Choice>, asked: usize) -> Vec<Choice> {
     let given = choices.len();
-    let mut choices: Vec<_> =
-        (0..).zip(choices).map(|(at, choice)| (choice.index.unwrap_or(at), choice)).collect();
-    choices.sort_by_key(|(index, _)| *index);
-    choices.dedup_by_key(|(index, _)| *index);
+    for (at, choice) in (0..).zip(&mut choices) {
+        choice.index.get_or_insert(at);
+    }
+    choices.sort_by_key(|choice| choice.index);
+    choices.dedup_by_key(|choice| choice.index);
     choices.truncate(asked);
     if choices.len() < given {
         let used = choices.len();
@@ -169,7 +171,7 @@ fn in_order(call: &Call<'_>, choices: Vec<Choice>, asked: usize) -> Vec<Choice> 
             "the answer has choices twice, or more than asked for"
         );
     }
-    choices.into_iter().map(|(_, choice)| choice).collect()
+    choices
 }
 
 fn completion(message: Message, finish_reason: Option<String>) -> Completion {
@@ -226,20 +228,24 @@ fn says_something(completion: &Completion) -> bool {
         || matches!(completion.finish, Finish::Length | Finish::ContentFilter)
 }
 
-fn header(reply: &Reply, name: &HeaderName) -> String {
-    let value = reply.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    value.unwrap_or_default().trim().to_ascii_lowercase()
+fn header<'a>(reply: &'a Reply, name: &HeaderName) -> Cow<'a, str> {
+    let value = reply.headers.get(name).map(|value| value.as_bytes().trim_ascii());
+    value.map(String::from_utf8_lossy).unwrap_or_default()
 }
 
 /// True if the reply is an event stream by its content type.
 pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    value.is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("text/event-stream"))
+    const EVENTS: &[u8] = b"text/event-stream";
+    let value = headers.get(CONTENT_TYPE).map(|value| value.as_bytes().trim_ascii_start());
+    let start = value.and_then(|value| value.get(..EVENTS.len()));
+    start.is_some_and(|start| start.eq_ignore_ascii_case(EVENTS))
 }
 
 fn is_json(content_type: &str) -> bool {
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    media_type == "application/json" || media_type.ends_with("+json")
+    let media_type = content_type.split(';').next().unwrap_or_default().trim().as_bytes();
+    let suffix = media_type.len().checked_sub(b"+json".len()).and_then(|at| media_type.get(at..));
+    media_type.eq_ignore_ascii_case(b"application/json")
+        || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case(b"+json"))
 }
 
 fn bad_response(call: &Call<'_>, reply: &Reply, what: &str) -> Error {

@@ -28,6 +28,8 @@ const IDLE: Duration = Duration::from_secs(90);
 pub(super) struct Client {
     http: legacy::Client<Connector, Full<Bytes>>,
     proxies: Arc<Matcher>,
+    /// False where no proxy asks servers itself, so that none need be looked for.
+    has_plain_proxy: bool,
 }
 
 impl Client {
@@ -38,7 +40,9 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .build(Connector::new(connect, tls, proxies.clone()));
-        Self { http, proxies }
+        let anywhere = Uri::from_static("http://host.invalid");
+        let has_plain_proxy = proxies.intercept(&anywhere).is_some();
+        Self { http, proxies, has_plain_proxy }
     }
 
     /// Sends a request. Dropping the future closes it.
@@ -51,7 +55,7 @@ impl Client {
 
     /// A proxy that asks the server itself is told with each request who wants it; a tunnel, when it is opened.
     fn proxy_auth(&self, server: &Uri) -> Option<HeaderValue> {
-        if server.scheme() != Some(&Scheme::HTTP) {
+        if !self.has_plain_proxy || server.scheme() != Some(&Scheme::HTTP) {
             return None;
         }
         self.proxies.intercept(server)?.basic_auth().cloned()
@@ -108,7 +112,63 @@ fn no_tls(call: &Call<'_>, error: rustls::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
     use super::{super::with_call, *};
+
+    /// What a proxy is told first by a client that asks this server, and what becomes of the request when it says `200`.
+    async fn told(server: &'static str) -> (String, std::result::Result<u16, legacy::Error>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = format!("http://user:pw@{}", listener.local_addr().unwrap());
+        let matcher = Matcher::builder().all(proxy).build();
+        let client = Client::new(Duration::from_secs(10), connect::tls_without_trust().unwrap(), matcher);
+        let mut request = Request::new(Full::new(Bytes::from_static(b"{}")));
+        *request.uri_mut() = Uri::from_static(server);
+        let proxy = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") && stream.read_buf(&mut head).await.unwrap() > 0 {
+                head.truncate(
+                    head.windows(4).position(|end| end == b"\r\n\r\n").map_or(head.len(), |at| at + 4),
+                );
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            String::from_utf8(head).unwrap()
+        };
+        let (head, response) = tokio::join!(proxy, client.send(request));
+        (head.to_ascii_lowercase(), response.map(|response| response.status().as_u16()))
+    }
+
+    /// `user:pw`.
+    const CREDENTIALS: &str = "\r\nproxy-authorization: basic dxnlcjpwdw==\r\n";
+
+    #[tokio::test]
+    async fn a_proxy_is_asked_for_the_whole_address_with_its_credentials() {
+        let (head, status) = told("http://karat.invalid/v1").await;
+        assert!(head.starts_with("get http://karat.invalid/v1 http/1.1\r\n"), "{head}");
+        assert!(head.contains(CREDENTIALS), "{head}");
+        assert_eq!(status.unwrap(), 200);
+    }
+
+    #[tokio::test]
+    async fn tls_goes_through_a_tunnel_that_the_credentials_open() {
+        let (head, status) = told("https://karat.invalid/v1").await;
+        assert!(head.starts_with("connect karat.invalid:443 http/1.1\r\n"), "{head}");
+        assert!(head.contains(CREDENTIALS), "{head}");
+        // Behind the tunnel is nobody who speaks TLS.
+        assert!(status.unwrap_err().is_connect());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_needs_no_proxy_is_told_no_credentials() {
+        let matcher = Matcher::builder().all("http://user:pw@127.0.0.1:9").no("direct.invalid").build();
+        let client = Client::new(Duration::from_secs(10), connect::tls_without_trust().unwrap(), matcher);
+        assert_eq!(client.proxy_auth(&Uri::from_static("http://direct.invalid/v1")), None);
+        assert!(client.proxy_auth(&Uri::from_static("http://other.invalid/v1")).is_some());
+    }
 
     #[test]
     fn a_call_outside_of_a_runtime_is_an_error_and_no_panic() {

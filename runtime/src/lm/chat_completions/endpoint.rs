@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use http::{HeaderValue, Uri};
+use http::{
+    HeaderMap, HeaderValue, Uri,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
+};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -20,18 +23,21 @@ pub(super) struct Endpoint {
     /// Host and port alone, for messages.
     pub(super) host: String,
     pub(super) key: Option<SecretString>,
-    /// The header with the key; `None` also where no header can hold it.
-    pub(super) authorization: Option<HeaderValue>,
+    /// The headers of a request; without the key where none can hold it.
+    pub(super) headers: HeaderMap,
 }
 
 impl Endpoint {
     fn new(Address { url, uri, host }: Address, key: Option<String>) -> Self {
-        let authorization = key.as_ref().and_then(|key| {
-            let mut value = HeaderValue::try_from(format!("Bearer {key}")).ok()?;
+        const JSON: HeaderValue = HeaderValue::from_static("application/json");
+        const ANY: HeaderValue = HeaderValue::from_static("*/*");
+        const KARAT: HeaderValue = HeaderValue::from_static(concat!("karat/", env!("CARGO_PKG_VERSION")));
+        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, JSON), (ACCEPT, ANY), (USER_AGENT, KARAT)]);
+        if let Some(Ok(mut value)) = key.as_ref().map(|key| HeaderValue::try_from(format!("Bearer {key}"))) {
             value.set_sensitive(true);
-            Some(value)
-        });
-        Self { url, uri, host, key: key.map(SecretString::from), authorization }
+            headers.insert(AUTHORIZATION, value);
+        }
+        Self { url, uri, host, key: key.map(SecretString::from), headers }
     }
 
     /// The address without its query, which may hold a key.

@@ -5,33 +5,35 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use crate::lm::{Allowance, RateLimit};
+use crate::lm::RateLimit;
 
 /// From this number of seconds on, a bare number is a date and no duration. The wall clock is not asked, so it says nothing.
 const DATES: f64 = 1e8;
 
 /// What the headers say; `None` if they say nothing. What cannot be read is absent: it never fails.
 pub(super) fn read(headers: &HeaderMap) -> Option<RateLimit> {
-    let requests = Allowance {
-        limit: first(headers, "x-ratelimit-limit-requests", count),
-        remaining: first(headers, "x-ratelimit-remaining-requests", count),
-        reset: first(headers, "x-ratelimit-reset-requests", duration),
-    };
-    let tokens = Allowance {
-        limit: first(headers, "x-ratelimit-limit-tokens", count),
-        remaining: first(headers, "x-ratelimit-remaining-tokens", count),
-        reset: first(headers, "x-ratelimit-reset-tokens", duration),
-    };
-    RateLimit { requests, tokens }.if_any()
-}
-
-/// Of a header given twice, the first value that can be read.
-fn first<T>(headers: &HeaderMap, name: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
-    headers.get_all(name).into_iter().find_map(|value| read(value.to_str().ok()?.trim()))
+    let mut told = RateLimit::default();
+    for (name, value) in headers {
+        let Some(name) = name.as_str().strip_prefix("x-ratelimit-") else { continue };
+        let (Some((what, of)), Ok(value)) = (name.split_once('-'), value.to_str()) else { continue };
+        let allowance = match of {
+            "requests" => &mut told.requests,
+            "tokens" => &mut told.tokens,
+            _ => continue,
+        };
+        // Of a header given twice, the first value that can be read.
+        match what {
+            "limit" => allowance.limit = allowance.limit.or(count(value)),
+            "remaining" => allowance.remaining = allowance.remaining.or(count(value)),
+            "reset" => allowance.reset = allowance.reset.or(duration(value.trim())),
+            _ => {}
+        }
+    }
+    told.if_any()
 }
 
 fn count(text: &str) -> Option<u64> {
-    text.parse().ok()
+    text.trim().parse().ok()
 }
 
 /// `6m0s`, `1h2m3.5s`, `12ms`, or a bare number of seconds.
@@ -66,6 +68,7 @@ fn duration(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lm::Allowance;
 
     fn headers(headers: &[(&'static str, &str)]) -> HeaderMap {
         let mut map = HeaderMap::new();

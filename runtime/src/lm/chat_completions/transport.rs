@@ -3,10 +3,7 @@
 use std::{error::Error as StdError, io, time::Duration};
 
 use futures_util::FutureExt;
-use http::{
-    HeaderMap, HeaderValue, Request,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
-};
+use http::{HeaderMap, Method, Request, header::AUTHORIZATION};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper_util::client::legacy;
@@ -81,21 +78,14 @@ impl Opened {
 /// # Errors
 /// [`ErrorKind::Connect`], [`ErrorKind::Tls`], [`ErrorKind::Timeout`]; [`ErrorKind::Config`] where nothing could be sent.
 pub(super) async fn post(call: &Call<'_>, body: Vec<u8>) -> Result<Opened> {
-    const JSON: HeaderValue = HeaderValue::from_static("application/json");
-    const ANY: HeaderValue = HeaderValue::from_static("*/*");
-    const KARAT: HeaderValue = HeaderValue::from_static(concat!("karat/", env!("CARGO_PKG_VERSION")));
     let endpoint = &call.endpoint;
-    if endpoint.key.is_some() && endpoint.authorization.is_none() {
+    if endpoint.key.is_some() && !endpoint.headers.contains_key(AUTHORIZATION) {
         return Err(call.error(ErrorKind::Config, "the API key has characters that no HTTP header can hold"));
     }
-    let mut request = Request::post(endpoint.uri.clone());
-    if let Some(headers) = request.headers_mut() {
-        headers.extend([(CONTENT_TYPE, JSON), (ACCEPT, ANY), (USER_AGENT, KARAT)]);
-        headers.extend(endpoint.authorization.clone().map(|key| (AUTHORIZATION, key)));
-    }
-    let request = request.body(Full::new(Bytes::from(body))).map_err(|error| {
-        call.error(ErrorKind::Config, format_args!("the request cannot be sent: {error}"))
-    })?;
+    let mut request = Request::new(Full::new(Bytes::from(body)));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = endpoint.uri.clone();
+    *request.headers_mut() = endpoint.headers.clone();
     let response = client(call)?.send(request);
     let limit = call.client.timeouts.first_byte;
     let response = match limit {
