@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use http::{
     HeaderMap, HeaderValue, Uri,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT},
 };
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -36,6 +36,10 @@ impl Endpoint {
         if let Some(Ok(mut value)) = key.as_ref().map(|key| HeaderValue::try_from(format!("Bearer {key}"))) {
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
+        }
+        // Else the client would write it anew for each request. HTTP/2, which TLS may lead to, has its own place for it.
+        if url.scheme() == "http" {
+            headers.extend(HeaderValue::try_from(&host).ok().map(|host| (HOST, host)));
         }
         Self { url, uri, host, key: key.map(SecretString::from), headers }
     }
