@@ -118,7 +118,8 @@ impl Lm {
     ///
     /// The API key is read from the provider's usual environment variable (`OPENAI_API_KEY`, ...) when none is set with
     /// [`api_key`](Lm::api_key). Nothing is sent before the first call. What fails for now is [tried again](Lm::retry), for up to
-    /// 600 s in all ([`deadline`](Lm::deadline)).
+    /// 600 s in all ([`deadline`](Lm::deadline)). Requests go through the proxy that `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY` names,
+    /// but for the hosts of `NO_PROXY`; no redirect is followed.
     ///
     /// # Errors
     /// [`is_config`](Error::is_config): the name has no provider, or an unknown one.
