@@ -62,9 +62,12 @@ impl Client {
     }
 }
 
-/// One for each async runtime and limit of connecting, the newest last: a pooled connection is driven by the runtime in which it
-/// was opened, and one whose runtime stands still would hang.
-static CLIENTS: Mutex<Vec<((Id, Duration), Arc<Client>)>> = Mutex::new(Vec::new());
+/// The async runtime, for a pooled connection is driven by the one in which it was opened, and one whose runtime stands still would
+/// hang; and the limit of connecting.
+type Key = (Id, Duration);
+
+/// One for each, the newest last.
+static CLIENTS: Mutex<Vec<(Key, Arc<Client>)>> = Mutex::new(Vec::new());
 
 /// How many of them are kept. Runtimes come and go in tests; a program has one or two.
 const KEPT: usize = 8;
