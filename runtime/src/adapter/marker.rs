@@ -64,7 +64,7 @@ pub(crate) fn each<'a>(text: &'a str, mut take: impl FnMut(Marker<'a>)) {
         let from = text.get(bracket.start..).unwrap_or_default();
         if let Some(parts) = parts(from).filter(|parts| parts.slashes == 0) {
             if bracket.start >= line.end {
-                line = line.next(text, bracket.start);
+                line = line.next(text, bracket.start..bracket.start + parts.length);
             }
             let marker = line.marker(text, bracket.start, &parts);
             at = marker.span.end;
@@ -85,16 +85,14 @@ struct Line {
 }
 
 impl Line {
-    /// The line of this place, which is behind this one.
-    fn next(&self, text: &str, place: usize) -> Self {
-        let before = text.get(self.end..place).unwrap_or_default();
+    /// The line of a marker which is behind this one.
+    fn next(&self, text: &str, marker: Range<usize>) -> Self {
+        let before = text.get(self.end..marker.start).unwrap_or_default();
         let start = self.end + before.trim_end_matches(|c| !is_line_end(c)).len();
-        let from = text.get(start..).unwrap_or_default();
-        let behind = place - start;
-        let rest = from.get(behind..).unwrap_or_default();
-        let length = behind + rest.find(is_line_end).unwrap_or(rest.len());
-        let body = from.get(..length).unwrap_or_default().trim_end_matches(is_blank);
-        Self { start, body_end: start + body.len(), end: start + length, behind_last: start }
+        let behind = text.get(marker.end..).unwrap_or_default();
+        let end = marker.end + behind.find(is_line_end).unwrap_or(behind.len());
+        let body = text.get(start..end).unwrap_or_default().trim_end_matches(is_blank);
+        Self { start, body_end: start + body.len(), end, behind_last: start }
     }
 
     /// The marker of these parts, which begins here.
@@ -182,34 +180,31 @@ pub(crate) fn is_emphasis(c: char) -> bool {
     matches!(c, '*' | '_' | '`')
 }
 
-const OPENING: [char; 3] = ['[', '［', '【'];
-const CLOSING: [char; 3] = [']', '］', '】'];
-const HASH: [char; 2] = ['#', '＃'];
-
 pub(crate) fn is_opening(c: char) -> bool {
-    OPENING.contains(&c)
+    matches!(c, '[' | '［' | '【')
 }
 
 fn is_closing(c: char) -> bool {
-    CLOSING.contains(&c)
+    matches!(c, ']' | '］' | '】')
 }
 
 fn is_hash(c: char) -> bool {
-    HASH.contains(&c)
+    matches!(c, '#' | '＃')
 }
 
 /// The first opening bracket from this place on.
 fn opening(text: &str, from: usize) -> Option<Range<usize>> {
-    sign(text, from, OPENING)
+    sign(text, from, ['[', '［', '【'])
 }
 
 /// The first of these signs from this place on. Their last bytes are looked for, many at a time: in most texts, whatever their
 /// script, few other characters have them.
 fn sign(text: &str, from: usize, signs: [char; 3]) -> Option<Range<usize>> {
-    let [one, two, three] = signs.map(last_byte);
+    let [one, two, three] = signs;
     let mut end = from;
     loop {
-        end += memchr3(one, two, three, text.as_bytes().get(end..)?)? + 1;
+        let rest = text.as_bytes().get(end..)?;
+        end += memchr3(last_byte(one), last_byte(two), last_byte(three), rest)? + 1;
         let last = text.get(..end).and_then(|before| before.chars().next_back());
         if let Some(c) = last.filter(|c| signs.contains(c)) {
             return Some(end - c.len_utf8()..end);
@@ -217,14 +212,14 @@ fn sign(text: &str, from: usize, signs: [char; 3]) -> Option<Range<usize>> {
     }
 }
 
-fn last_byte(c: char) -> u8 {
-    let mut buffer = [0; 4];
-    c.encode_utf8(&mut buffer).bytes().next_back().unwrap_or_default()
+/// The last byte of a character in UTF-8: its lowest bits.
+const fn last_byte(c: char) -> u8 {
+    if c.is_ascii() { c as u8 } else { 0x80 | (c as u32 & 0x3f) as u8 }
 }
 
 /// True if the text has a bracket, without which nothing in it is a marker or a piece of one.
 pub(crate) fn has_bracket(text: &str) -> bool {
-    opening(text, 0).is_some() || sign(text, 0, CLOSING).is_some()
+    opening(text, 0).is_some() || sign(text, 0, [']', '］', '】']).is_some()
 }
 
 /// What a marker consists of.
@@ -239,20 +234,20 @@ struct Parts<'a> {
 /// The marker with which the text begins, with or without backslashes before its first hash. No bracket and no hash is in a
 /// name, so that no text is looked at more than a few times.
 fn parts(text: &str) -> Option<Parts<'_>> {
-    let slashed = behind(behind(text, &OPENING)?, &OPENING)?;
+    let slashed = behind(behind(text, is_opening)?, is_opening)?;
     let rest = slashed.trim_start_matches('\\');
     let (slashes, slashes_at) = (slashed.len() - rest.len(), text.len() - slashed.len());
-    let rest = behind(behind(rest, &HASH)?, &HASH)?;
+    let rest = behind(behind(rest, is_hash)?, is_hash)?;
     let is_end = |c| is_hash(c) || is_opening(c) || is_closing(c) || is_line_end(c);
     let (name, rest) = rest.split_at_checked(rest.find(is_end)?)?;
-    let rest = behind(behind(behind(rest, &HASH)?, &HASH)?, &CLOSING)?.strip_prefix(CLOSING)?;
+    let rest = behind(behind(behind(rest, is_hash)?, is_hash)?, is_closing)?.strip_prefix(is_closing)?;
     let name = name.trim_matches(|c| is_blank(c) || c == '*' || c == '`');
     (!name.is_empty()).then_some(Parts { name, slashes, slashes_at, length: text.len() - rest.len() })
 }
 
 /// What stands behind the sign with which the text begins, and behind the blanks after it.
-fn behind<'t>(text: &'t str, signs: &[char]) -> Option<&'t str> {
-    Some(text.strip_prefix(signs)?.trim_start_matches(is_blank))
+fn behind(text: &str, is_sign: impl Fn(char) -> bool) -> Option<&str> {
+    Some(text.strip_prefix(is_sign)?.trim_start_matches(is_blank))
 }
 
 /// What may become of a text that begins with an opening bracket, as far as it is known.
