@@ -158,9 +158,6 @@ impl Adapter for ChatAdapter {
     }
 }
 
-/// How many bytes stand around a field's name and value: its marker's, and line ends.
-const BESIDE_VALUE: usize = "[[ ##  ## ]]\n\n\n".len();
-
 fn system(task: &Task<'_>) -> String {
     let mut text = String::from(
         "You are given fields and write fields. Every field stands below a marker line with its name.\n",
@@ -206,7 +203,8 @@ fn end_with_description(text: &mut String, field: TaskField<'_>) {
 /// The input fields, each below its marker.
 pub(super) fn inputs_text(task: &Task<'_>, values: &[Option<Value>]) -> String {
     let names = Names::of(task);
-    let mut text = String::new();
+    // Room for a short question, and for what is asked below it.
+    let mut text = String::with_capacity(256);
     for (field, value) in task.inputs().zip(values) {
         if let Some(value) = field.given(value.as_ref()) {
             write_field(&mut text, field.name(), &escaped(&names, &input_text(value)));
@@ -244,7 +242,6 @@ fn outputs_text(task: &Task<'_>, demo: &Demo) -> String {
 }
 
 fn write_field(text: &mut String, name: &str, value: &str) {
-    text.reserve(name.len() + value.len() + BESIDE_VALUE);
     marker::write(text, name);
     text.push('\n');
     text.push_str(value);

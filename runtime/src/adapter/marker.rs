@@ -247,7 +247,11 @@ fn parts(text: &str) -> Option<Parts<'_>> {
 
 /// What stands behind the sign with which the text begins, and behind the blanks after it.
 fn behind(text: &str, is_sign: impl Fn(char) -> bool) -> Option<&str> {
-    Some(text.strip_prefix(is_sign)?.trim_start_matches(is_blank))
+    let mut behind = text.strip_prefix(is_sign)?;
+    while let Some(rest) = behind.strip_prefix(is_blank) {
+        behind = rest;
+    }
+    Some(behind)
 }
 
 /// What may become of a text that begins with an opening bracket, as far as it is known.
