@@ -13,10 +13,10 @@ use crate::{
     lm::Usage,
 };
 
-/// What the predictors of one run did, in the order in which they finished.
+/// What the predictors of one run did, in the order in which they finished. A copy of it shares the steps.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
-    steps: Vec<Step>,
+    steps: Arc<Vec<Step>>,
 }
 
 impl Trace {
@@ -208,12 +208,12 @@ impl Tracer {
 
     /// Adds a step. Its usage was added call by call.
     pub(crate) fn push(&self, step: Step) {
-        self.lock().trace.steps.push(step);
+        Arc::make_mut(&mut self.lock().trace.steps).push(step);
     }
 
     /// Adds the steps of a part.
     pub fn append(&self, trace: &Trace) {
-        self.lock().trace.steps.extend_from_slice(&trace.steps);
+        Arc::make_mut(&mut self.lock().trace.steps).extend_from_slice(&trace.steps);
     }
 
     /// Adds what LM calls cost, here and in the runs of which this one is a part.

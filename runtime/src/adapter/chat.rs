@@ -1,6 +1,6 @@
 //! Field markers in chat messages, as DSPy's programs and demos use them.
 
-use std::{fmt::Write as _, ops::Range};
+use std::{borrow::Cow, fmt::Write as _, ops::Range};
 
 use serde_json::Value;
 
@@ -101,15 +101,13 @@ impl Adapter for ChatAdapter {
     }
 
     fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>> {
-        let fields: Vec<_> = task.outputs().collect();
         let names = Names::of(task);
         let repeats = Repeats::find(inputs, text, &names);
-        let required: Vec<_> = fields.iter().map(|field| !field.is_optional()).collect();
-        let mut found: Vec<Option<FieldValue>> = vec![None; fields.len()];
-        let mut is_empty = vec![false; fields.len()];
+        let mut found: Vec<Option<FieldValue>> = task.outputs().map(|_| None).collect();
+        let mut is_empty = vec![false; found.len()];
         let take = |Section { output, value, repairs }: Section<'_>| {
             let (Some(slot), Some(field), Some(empty)) =
-                (found.get_mut(output), fields.get(output), is_empty.get_mut(output))
+                (found.get_mut(output), task.outputs().nth(output), is_empty.get_mut(output))
             else {
                 return;
             };
@@ -128,7 +126,7 @@ impl Adapter for ChatAdapter {
             *empty = value.is_empty();
             let value = marker::unescape(value, |name| names.has(name));
             let mut value: FieldValue = match is_exact && field.takes_any_text() {
-                true => Value::String(value).into(),
+                true => Value::String(value.into_owned()).into(),
                 false => field.value_of_text(&value),
             };
             value.repairs.extend(repairs);
@@ -137,20 +135,20 @@ impl Adapter for ChatAdapter {
             }
             *slot = Some(value);
         };
-        sections::each(text, &names, &repeats, &required, take).map_err(|index| {
-            let name = fields.get(index).map_or("", |field| field.name());
+        sections::each(text, &names, &repeats, take).map_err(|index| {
+            let name = task.outputs().nth(index).map_or("", |field| field.name());
             let message = format!(
                 "the marker of `{name}` stands in the answer more than once, and never begins a line"
             );
             Error::parse(message).with_field(name).with_completion(text)
         })?;
-        for ((slot, field), is_empty) in found.iter_mut().zip(&fields).zip(is_empty) {
+        for ((slot, field), is_empty) in found.iter_mut().zip(task.outputs()).zip(is_empty) {
             // Nothing below its marker is how a model leaves out what is no text.
             if is_empty && field.is_optional() && !field.takes_any_text() {
                 *slot = None;
             }
         }
-        complete(&fields, found, text)
+        complete(task, found, text)
     }
 
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
@@ -205,7 +203,8 @@ fn end_with_description(text: &mut String, field: TaskField<'_>) {
 /// The input fields, each below its marker.
 pub(super) fn inputs_text(task: &Task<'_>, values: &[Option<Value>]) -> String {
     let names = Names::of(task);
-    let mut text = String::new();
+    // Room for a short question, and for what is asked below it.
+    let mut text = String::with_capacity(256);
     for (field, value) in task.inputs().zip(values) {
         if let Some(value) = field.given(value.as_ref()) {
             write_field(&mut text, field.name(), &escaped(&names, &input_text(value)));
@@ -234,7 +233,8 @@ fn outputs_text(task: &Task<'_>, demo: &Demo) -> String {
         let is_null = !field.is_text()
             && field.takes_any_text()
             && value.and_then(Value::as_str).is_some_and(|text| matches!(text.trim(), "null" | "None"));
-        let value = value.map(|value| marker::with_edges(escaped(&names, &text_of(value)), is_null));
+        let value = value.map(text_of);
+        let value = value.as_deref().map(|value| marker::with_edges(escaped(&names, value), is_null));
         write_field(&mut text, field.name(), value.as_deref().unwrap_or(NOT_GIVEN));
     }
     marker::write(&mut text, marker::COMPLETED);
@@ -248,22 +248,26 @@ fn write_field(text: &mut String, name: &str, value: &str) {
     text.push_str("\n\n");
 }
 
-fn escaped(names: &Names, value: &str) -> String {
+fn escaped<'v>(names: &Names<'_>, value: &'v str) -> Cow<'v, str> {
     marker::escape(value, |name| names.has(name))
 }
 
 /// An input's text; a list of texts is numbered, which small models read better than JSON.
-pub(super) fn input_text(value: &Value) -> String {
+pub(super) fn input_text(value: &Value) -> Cow<'_, str> {
     let items = match value {
         Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) => items,
-        other => return text_of(other).into_owned(),
+        other => return text_of(other),
     };
     let lines = items.iter().enumerate().map(|(index, item)| format!("[{}] {}", index + 1, text_of(item)));
-    lines.collect::<Vec<_>>().join("\n")
+    lines.collect::<Vec<_>>().join("\n").into()
 }
 
 /// Marks in a reply to a task are markers with its names.
-impl Marks for Names {
+impl Marks for Names<'_> {
+    fn could_be_in(&self, text: &str) -> bool {
+        marker::has_bracket(text)
+    }
+
     fn find(&self, text: &str) -> Vec<Range<usize>> {
         let like = marker::find_like(text).into_iter();
         like.filter(|(name, _)| self.has(name)).map(|(_, span)| span).collect()

@@ -246,7 +246,7 @@ fn repeated(state: &mut u64, text: &str) -> String {
 
 impl ChatAdapter {
     fn escaped_as_shown(self, text: &str) -> String {
-        marker::escape(text, |_| true)
+        marker::escape(text, |_| true).into_owned()
     }
 }
 

@@ -137,7 +137,7 @@ impl Adapter for JsonAdapter {
         let found = found.map_err(|field| {
             refused(format!("two keys in another case stand for `{field}`")).with_field(field)
         })?;
-        complete(&fields, found, text)
+        complete(task, found, text)
     }
 
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
@@ -148,7 +148,7 @@ impl Adapter for JsonAdapter {
             Value::Object(map) => names().any(|name| map.contains_key(name)),
             _ => false,
         };
-        if inputs.all().into_iter().any(could_answer) {
+        if inputs.all().any(could_answer) {
             return None;
         }
         Some(Box::new(JsonFollow::new(fields)))
@@ -228,7 +228,7 @@ impl<'a> Repeatable<'a> {
     fn of(inputs: &Inputs<'a>) -> Self {
         let texts = inputs.texts();
         let rests = texts.iter().copied().flat_map(reasoning::behind_ends).collect();
-        let objects = inputs.all().into_iter().filter(|value| value.is_object()).collect();
+        let objects = inputs.all().filter(|value| value.is_object()).collect();
         Self { texts, rests, objects, values: OnceCell::new() }
     }
 
@@ -264,6 +264,10 @@ impl<'a> Repeatable<'a> {
 struct Begun<'f>(&'f [TaskField<'f>]);
 
 impl Marks for Begun<'_> {
+    fn could_be_in(&self, text: &str) -> bool {
+        text.contains('{')
+    }
+
     fn find(&self, _: &str) -> Vec<Range<usize>> {
         Vec::new()
     }
@@ -280,6 +284,10 @@ impl Marks for Begun<'_> {
 struct Braces;
 
 impl Marks for Braces {
+    fn could_be_in(&self, text: &str) -> bool {
+        text.contains('{')
+    }
+
     fn find(&self, _: &str) -> Vec<Range<usize>> {
         Vec::new()
     }

@@ -2,7 +2,9 @@
 //!
 //! Whether a text has a marker at some place is decided by that line alone, so a reply can be searched line by line, as it comes.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
+
+use memchr::memchr3;
 
 /// The name that ends an answer.
 pub(crate) const COMPLETED: &str = "completed";
@@ -55,36 +57,57 @@ pub(crate) fn find(text: &str) -> Vec<Marker<'_>> {
 /// Gives each marker of the text in order, whatever its name. A text may have a marker every few bytes, so who takes them keeps
 /// only what is needed.
 pub(crate) fn each<'a>(text: &'a str, mut take: impl FnMut(Marker<'a>)) {
-    let mut start = 0;
-    for line in text.split_inclusive(is_line_end) {
-        find_in_line(start, line, &mut take);
-        start += line.len();
+    let mut line = Line::default();
+    let mut at = 0;
+    while let Some(bracket) = opening(text, at) {
+        at = bracket.end;
+        let from = text.get(bracket.start..).unwrap_or_default();
+        if let Some(parts) = parts(from).filter(|parts| parts.slashes == 0) {
+            if bracket.start >= line.end {
+                line = line.next(text, bracket.start..bracket.start + parts.length);
+            }
+            let marker = line.marker(text, bracket.start, &parts);
+            at = marker.span.end;
+            take(marker);
+        }
     }
 }
 
-fn find_in_line<'a>(line_start: usize, line: &'a str, take: &mut impl FnMut(Marker<'a>)) {
-    let body = line.trim_end_matches(|c| is_line_end(c) || is_blank(c));
-    let mut at = 0;
-    // Where what stands before the marker begins.
-    let mut behind_last = 0;
-    while let Some(found) = body.get(at..).and_then(|rest| rest.find(is_opening)) {
-        let start = at + found;
-        let from = body.get(start..).unwrap_or_default();
-        let Some(Parts { name, slashes: 0, length, .. }) = parts(from) else {
-            at = start + from.chars().next().map_or(1, char::len_utf8);
-            continue;
-        };
-        let end = start + length;
-        let before = body.get(behind_last..start).unwrap_or_default();
-        let behind = body.get(end..).unwrap_or_default();
-        let place = if behind_last == 0 { place(before) } else { Place::Within };
+/// A line that has markers.
+#[derive(Default)]
+struct Line {
+    start: usize,
+    /// Where the blanks at its end begin.
+    body_end: usize,
+    end: usize,
+    /// Where the last of its markers ends that were seen.
+    behind_last: usize,
+}
+
+impl Line {
+    /// The line of a marker which is behind this one.
+    fn next(&self, text: &str, marker: Range<usize>) -> Self {
+        let before = text.get(self.end..marker.start).unwrap_or_default();
+        let start = self.end + before.trim_end_matches(|c| !is_line_end(c)).len();
+        let behind = text.get(marker.end..).unwrap_or_default();
+        let end = marker.end + behind.find(is_line_end).unwrap_or(behind.len());
+        let body = text.get(start..end).unwrap_or_default().trim_end_matches(is_blank);
+        Self { start, body_end: start + body.len(), end, behind_last: start }
+    }
+
+    /// The marker of these parts, which begins here.
+    fn marker<'a>(&mut self, text: &'a str, start: usize, parts: &Parts<'a>) -> Marker<'a> {
+        let end = start + parts.length;
+        let before = text.get(self.behind_last..start).unwrap_or_default();
+        let behind = text.get(end..self.body_end).unwrap_or_default();
+        let place = if self.behind_last == self.start { place(before) } else { Place::Within };
         let unemphasised = before.trim_end_matches(is_emphasis);
         let emphasis = before.get(unemphasised.len()..).unwrap_or_default();
         let mut rest = without_prefix(behind, emphasis);
         let mut span_start = start;
         match place {
             Place::Start | Place::Item => {
-                span_start = 0;
+                span_start = self.start;
                 if let Some(colon) = rest.strip_prefix([':', '：']) {
                     let colon = without_prefix(colon, emphasis);
                     if colon.is_empty() || colon.starts_with(is_blank) {
@@ -95,26 +118,23 @@ fn find_in_line<'a>(line_start: usize, line: &'a str, take: &mut impl FnMut(Mark
             Place::Within if rest.len() < behind.len() => span_start = start - emphasis.len(),
             Place::Within => {}
         }
-        at = body.len() - rest.len();
-        behind_last = at;
-        let ends_line = rest.trim_start_matches(is_blank).is_empty();
-        let is_alone = start == 0 && at == end && ends_line;
-        take(Marker {
-            name,
+        self.behind_last = self.body_end - rest.len();
+        let is_alone = start == self.start && end == self.body_end;
+        Marker {
+            name: parts.name,
             place,
-            core: line_start + start..line_start + end,
-            span: line_start + span_start..line_start + at,
-            line: line_start,
-            ends_line,
-            is_plain: is_alone && is_plain(from, name, length),
-        });
+            core: start..end,
+            span: span_start..self.behind_last,
+            line: self.start,
+            ends_line: rest.is_empty(),
+            is_plain: is_alone && is_plain(text.get(start..end).unwrap_or_default(), parts.name),
+        }
     }
 }
 
-/// True if the marker with which the text begins is written as [`write`] does.
-fn is_plain(text: &str, name: &str, length: usize) -> bool {
-    let inside = text.get(..length).and_then(|core| core.strip_prefix("[[ ## ")?.strip_suffix(" ## ]]"));
-    inside == Some(name)
+/// True if the marker is written as [`write`] does.
+fn is_plain(marker: &str, name: &str) -> bool {
+    marker.strip_prefix("[[ ## ").and_then(|marker| marker.strip_suffix(" ## ]]")) == Some(name)
 }
 
 /// The text without the closing emphasis with which it begins, if it does.
@@ -150,7 +170,10 @@ pub(crate) fn is_line_end(c: char) -> bool {
 }
 
 pub(crate) fn is_blank(c: char) -> bool {
-    (c.is_whitespace() && !is_line_end(c)) || matches!(c, '\u{1f}' | '\u{200b}' | '\u{2060}' | '\u{feff}')
+    if c.is_ascii() {
+        return matches!(c, ' ' | '\t' | '\u{1f}');
+    }
+    (c.is_whitespace() && !is_line_end(c)) || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}')
 }
 
 pub(crate) fn is_emphasis(c: char) -> bool {
@@ -169,6 +192,36 @@ fn is_hash(c: char) -> bool {
     matches!(c, '#' | '＃')
 }
 
+/// The first opening bracket from this place on.
+fn opening(text: &str, from: usize) -> Option<Range<usize>> {
+    sign(text, from, ['[', '［', '【'])
+}
+
+/// The first of these signs from this place on. Their last bytes are looked for, many at a time: in most texts, whatever their
+/// script, few other characters have them.
+fn sign(text: &str, from: usize, signs: [char; 3]) -> Option<Range<usize>> {
+    let [one, two, three] = signs;
+    let mut end = from;
+    loop {
+        let rest = text.as_bytes().get(end..)?;
+        end += memchr3(last_byte(one), last_byte(two), last_byte(three), rest)? + 1;
+        let last = text.get(..end).and_then(|before| before.chars().next_back());
+        if let Some(c) = last.filter(|c| signs.contains(c)) {
+            return Some(end - c.len_utf8()..end);
+        }
+    }
+}
+
+/// The last byte of a character in UTF-8: its lowest bits.
+const fn last_byte(c: char) -> u8 {
+    if c.is_ascii() { c as u8 } else { 0x80 | (c as u32 & 0x3f) as u8 }
+}
+
+/// True if the text has a bracket, without which nothing in it is a marker or a piece of one.
+pub(crate) fn has_bracket(text: &str) -> bool {
+    opening(text, 0).is_some() || sign(text, 0, [']', '］', '】']).is_some()
+}
+
 /// What a marker consists of.
 struct Parts<'a> {
     name: &'a str,
@@ -181,31 +234,24 @@ struct Parts<'a> {
 /// The marker with which the text begins, with or without backslashes before its first hash. No bracket and no hash is in a
 /// name, so that no text is looked at more than a few times.
 fn parts(text: &str) -> Option<Parts<'_>> {
-    let next = |text: &'_ str, is: fn(char) -> bool| -> Option<usize> {
-        let rest = text.strip_prefix(is)?;
-        Some(text.len() - rest.trim_start_matches(is_blank).len())
-    };
-    let mut at = 0;
-    let rest = |at: usize| text.get(at..).unwrap_or_default();
-    for _ in 0..2 {
-        at += next(rest(at), is_opening)?;
-    }
-    let slashes_at = at;
-    let slashes = rest(at).len() - rest(at).trim_start_matches('\\').len();
-    at += slashes;
-    for _ in 0..2 {
-        at += next(rest(at), is_hash)?;
-    }
+    let slashed = behind(behind(text, is_opening)?, is_opening)?;
+    let rest = slashed.trim_start_matches('\\');
+    let (slashes, slashes_at) = (slashed.len() - rest.len(), text.len() - slashed.len());
+    let rest = behind(behind(rest, is_hash)?, is_hash)?;
     let is_end = |c| is_hash(c) || is_opening(c) || is_closing(c) || is_line_end(c);
-    let name = rest(at).get(..rest(at).find(is_end)?)?;
-    at += name.len();
-    for is in [is_hash, is_hash, is_closing] {
-        at += next(rest(at), is)?;
-    }
-    let behind = rest(at).strip_prefix(is_closing)?;
+    let (name, rest) = rest.split_at_checked(rest.find(is_end)?)?;
+    let rest = behind(behind(behind(rest, is_hash)?, is_hash)?, is_closing)?.strip_prefix(is_closing)?;
     let name = name.trim_matches(|c| is_blank(c) || c == '*' || c == '`');
-    let length = text.len() - behind.len();
-    (!name.is_empty()).then_some(Parts { name, slashes, slashes_at, length })
+    (!name.is_empty()).then_some(Parts { name, slashes, slashes_at, length: text.len() - rest.len() })
+}
+
+/// What stands behind the sign with which the text begins, and behind the blanks after it.
+fn behind(text: &str, is_sign: impl Fn(char) -> bool) -> Option<&str> {
+    let mut behind = text.strip_prefix(is_sign)?;
+    while let Some(rest) = behind.strip_prefix(is_blank) {
+        behind = rest;
+    }
+    Some(behind)
 }
 
 /// What may become of a text that begins with an opening bracket, as far as it is known.
@@ -247,10 +293,9 @@ pub(crate) fn beginning(text: &str) -> Beginning {
 pub(crate) fn find_like(text: &str) -> Vec<(&str, Range<usize>)> {
     let mut found = Vec::new();
     let mut at = 0;
-    while let Some(start) = text.get(at..).and_then(|rest| rest.find(is_opening)).map(|found| at + found) {
-        let from = text.get(start..).unwrap_or_default();
-        at = start + from.chars().next().map_or(1, char::len_utf8);
-        if let Some(parts) = parts(from) {
+    while let Some(Range { start, end }) = opening(text, at) {
+        at = end;
+        if let Some(parts) = text.get(start..).and_then(parts) {
             at = start + parts.length;
             found.push((parts.name, start..at));
         }
@@ -274,28 +319,28 @@ pub(crate) fn is_piece(text: &str) -> bool {
 
 /// The value with a backslash in everything that would read as a marker of a reserved name: `[[ \## name ## ]]`; and with
 /// [`EDGE`] where it begins or ends with blanks. [`unescape`] gives it back exactly.
-pub(crate) fn escape(value: &str, reserved: impl Fn(&str) -> bool) -> String {
-    change_backslashes(value, reserved, |count| count + 1)
+pub(crate) fn escape(value: &str, reserved: impl Fn(&str) -> bool) -> Cow<'_, str> {
+    change_backslashes(value, &reserved, |count| count + 1)
 }
 
 /// The inverse of [`escape`].
-pub(crate) fn unescape(value: &str, reserved: impl Fn(&str) -> bool) -> String {
+pub(crate) fn unescape(value: &str, reserved: impl Fn(&str) -> bool) -> Cow<'_, str> {
     if !value.contains('\\') {
-        return value.into();
+        return Cow::Borrowed(value);
     }
-    change_backslashes(value, reserved, |count: usize| count.saturating_sub(1))
+    change_backslashes(value, &reserved, |count: usize| count.saturating_sub(1))
 }
 
 /// An escaped value with its ends marked if they are blank, so that they are not left out; or if `always`. [`without_edges`]
 /// gives it back exactly.
-pub(crate) fn with_edges(escaped: String, always: bool) -> String {
+pub(crate) fn with_edges(escaped: Cow<'_, str>, always: bool) -> Cow<'_, str> {
     let before = always || escaped.starts_with(char::is_whitespace) || escaped.starts_with(EDGE);
     let behind = escaped.ends_with(char::is_whitespace) || escaped.ends_with(EDGE);
     match (before, behind) {
         (false, false) => escaped,
-        (true, false) => format!("{EDGE}{escaped}"),
-        (false, true) => format!("{escaped}{EDGE}"),
-        (true, true) => format!("{EDGE}{escaped}{EDGE}"),
+        (true, false) => format!("{EDGE}{escaped}").into(),
+        (false, true) => format!("{escaped}{EDGE}").into(),
+        (true, true) => format!("{EDGE}{escaped}{EDGE}").into(),
     }
 }
 
@@ -308,34 +353,29 @@ pub(crate) fn without_edges(value: &str) -> (&str, bool) {
 }
 
 /// Changes the number of backslashes before the first hash of everything marker-like with a reserved name.
-fn change_backslashes(
-    value: &str,
-    reserved: impl Fn(&str) -> bool,
-    change: impl Fn(usize) -> usize,
-) -> String {
-    let mut out = String::with_capacity(value.len());
-    let mut rest = value;
-    while let Some((before, from)) = rest.find(is_opening).and_then(|at| rest.split_at_checked(at)) {
-        out.push_str(before);
-        match parts(from) {
-            Some(parts) if reserved(parts.name) => {
-                let (opening, behind) = from.split_at(parts.slashes_at);
-                out.push_str(opening);
-                out.extend(std::iter::repeat_n('\\', change(parts.slashes)));
-                let (marker, behind) = behind.split_at(parts.length - parts.slashes_at);
-                out.push_str(marker.get(parts.slashes..).unwrap_or_default());
-                rest = behind;
-            }
-            _ => {
-                // One bracket on: `[[[ ## x ## ]]` has its marker at the second one.
-                let (bracket, behind) = from.split_at(from.chars().next().map_or(0, char::len_utf8));
-                out.push_str(bracket);
-                rest = behind;
-            }
+fn change_backslashes<'v>(
+    value: &'v str,
+    reserved: &dyn Fn(&str) -> bool,
+    change: fn(usize) -> usize,
+) -> Cow<'v, str> {
+    let mut out = String::new();
+    let (mut copied, mut at) = (0, 0);
+    while let Some(Range { start, end }) = opening(value, at) {
+        // One bracket on: `[[[ ## x ## ]]` has its marker at the second one.
+        at = end;
+        let from = value.get(start..).unwrap_or_default();
+        if let Some(parts) = parts(from).filter(|parts| reserved(parts.name)) {
+            let slashes = start + parts.slashes_at;
+            out.push_str(value.get(copied..slashes).unwrap_or_default());
+            out.extend(std::iter::repeat_n('\\', change(parts.slashes)));
+            (copied, at) = (slashes + parts.slashes, start + parts.length);
         }
     }
-    out.push_str(rest);
-    out
+    if copied == 0 {
+        return Cow::Borrowed(value);
+    }
+    out.push_str(value.get(copied..).unwrap_or_default());
+    Cow::Owned(out)
 }
 
 #[cfg(test)]

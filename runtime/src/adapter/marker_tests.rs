@@ -95,7 +95,7 @@ fn blanks_at_the_ends_are_kept_by_marks() {
     ] {
         for text in [text.to_owned(), text.repeat(2), format!("{EDGE}{text}"), format!("{text}{EDGE}")] {
             for always in [false, true] {
-                let edged = with_edges(text.clone(), always);
+                let edged = with_edges(text.as_str().into(), always);
                 assert_eq!(without_edges(&format!("\n{edged}\n ")).0, text, "{edged}");
             }
         }

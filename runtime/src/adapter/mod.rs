@@ -36,9 +36,9 @@ pub use self::{
 };
 use crate::{
     error::{Error, Result},
-    field::{CompiledField, Field, FieldRole, FieldValue, Shape},
+    field::{Field, FieldRole, FieldValue, Shape},
     lm::{Message, ResponseFormat},
-    signature::Layout,
+    signature::{Layout, Slot},
 };
 
 /// Stands for a value that a demo does not have.
@@ -150,8 +150,7 @@ impl<'a> Task<'a> {
     }
 
     fn fields(&self, role: FieldRole) -> impl Iterator<Item = TaskField<'a>> {
-        let slots = self.layout.slots(role).iter();
-        slots.map(|slot| TaskField { compiled: &slot.compiled, description: slot.shown_description() })
+        self.layout.slots(role).iter().map(|slot| TaskField { slot })
     }
 
     /// Worked examples, all of them.
@@ -192,19 +191,18 @@ impl<'a> Task<'a> {
 /// One field of a [`Task`].
 #[derive(Clone, Copy, Debug)]
 pub struct TaskField<'a> {
-    compiled: &'a CompiledField,
-    description: &'a str,
+    slot: &'a Slot,
 }
 
 impl<'a> TaskField<'a> {
     /// The name.
     pub fn name(&self) -> &'static str {
-        self.compiled.name()
+        self.slot.name()
     }
 
     /// Other names under which the model may give it.
     pub fn aliases(&self) -> &'static [&'static str] {
-        self.compiled.field.aliases()
+        self.slot.compiled.field.aliases()
     }
 
     /// The name, then the aliases.
@@ -219,49 +217,49 @@ impl<'a> TaskField<'a> {
 
     /// What it holds; may be empty.
     pub fn description(&self) -> &'a str {
-        self.description
+        self.slot.shown_description()
     }
 
     /// Its type and rules in words, e.g. `text` or `one of: Low, High` or `whole number, from 0 to 10`.
     pub fn type_text(&self) -> &'a str {
-        &self.compiled.type_text
+        &self.slot.compiled.type_text
     }
 
     /// What its values have to keep beside their type, in words, e.g. `from 0 to 10`; may be empty.
     pub fn rules_text(&self) -> &'a str {
-        &self.compiled.rules_text
+        &self.slot.compiled.rules_text
     }
 
     /// True if its values are text as it stands.
     pub fn is_text(&self) -> bool {
-        self.compiled.shape == Shape::Text
+        self.slot.compiled.shape == Shape::Text
     }
 
     /// True if any text is one of its values.
     fn takes_any_text(&self) -> bool {
-        self.compiled.shape != Shape::Json
+        self.slot.compiled.shape != Shape::Json
     }
 
     /// The schema of its values with the definitions.
     fn target(&self) -> &'a Value {
-        self.compiled.target()
+        self.slot.compiled.target()
     }
 
     /// True if it may be absent.
     pub fn is_optional(&self) -> bool {
-        self.compiled.optional
+        self.slot.compiled.optional
     }
 
     /// The value, unless it is a null of a type that has none.
     pub fn given<'v>(&self, value: Option<&'v Value>) -> Option<&'v Value> {
-        value.filter(|value| !value.is_null() || self.compiled.field.takes_null())
+        value.filter(|value| !value.is_null() || self.slot.compiled.field.takes_null())
     }
 
     /// The value that a piece of a model's text stands for: text as it is for text fields, JSON or a bare word for the rest.
     ///
     /// JSON may have the usual flaws of a model's text; what was mended is noted.
     pub fn value_of_text(&self, text: &str) -> FieldValue {
-        self.compiled.value_of_text(text)
+        self.slot.compiled.value_of_text(text)
     }
 
     /// The value as text: strings as they are, all else as JSON.
@@ -271,7 +269,7 @@ impl<'a> TaskField<'a> {
 
     /// The JSON schema of its values, as part of the generator's schema.
     pub fn schema(&self, generator: &mut SchemaGenerator) -> Value {
-        self.compiled.schema(generator)
+        self.slot.compiled.schema(generator)
     }
 }
 
@@ -311,49 +309,43 @@ impl<'a> Inputs<'a> {
 
     /// Every text among the values, however deep, that a model could repeat.
     fn texts(&self) -> Vec<&'a str> {
-        self.all().into_iter().filter_map(Value::as_str).collect()
+        self.all().filter_map(Value::as_str).collect()
     }
 
     /// The values and whatever is in them.
-    fn all(&self) -> Vec<&'a Value> {
-        let mut all = Vec::new();
-        let mut open: Vec<&Value> = self
-            .values
-            .iter()
-            .flatten()
-            .chain(self.history)
-            .chain(self.extra.iter().map(|(_, value)| value))
-            .collect();
-        while let Some(value) = open.pop() {
-            all.push(value);
+    fn all(&self) -> impl Iterator<Item = &'a Value> + use<'a> {
+        let extra = self.extra.iter().map(|(_, value)| value);
+        let mut given = self.values.iter().flatten().chain(self.history).chain(extra);
+        let mut open = Vec::new();
+        std::iter::from_fn(move || {
+            let value = open.pop().or_else(|| given.next_back())?;
             match value {
                 Value::Array(items) => open.extend(items),
                 Value::Object(map) => open.extend(map.values()),
                 _ => {}
             }
-        }
-        all
+            Some(value)
+        })
     }
 }
 
 /// Checks that no field is missing that has to be there.
-fn complete(
-    fields: &[TaskField<'_>],
-    found: Vec<Option<FieldValue>>,
-    text: &str,
-) -> Result<Vec<Option<FieldValue>>> {
-    let pairs = || fields.iter().zip(&found);
-    let missing: Vec<_> = pairs()
-        .filter(|(field, value)| value.is_none() && !field.is_optional())
-        .map(|(field, _)| field.name())
-        .collect();
-    let Some(first) = missing.first() else {
+fn complete(task: &Task<'_>, found: Vec<Option<FieldValue>>, text: &str) -> Result<Vec<Option<FieldValue>>> {
+    let is_missing =
+        |(field, value): &(TaskField<'_>, &Option<FieldValue>)| value.is_none() && !field.is_optional();
+    let Some((first, _)) = task.outputs().zip(&found).find(is_missing) else {
         return Ok(found);
     };
-    let quoted =
-        |names: Vec<&str>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let there = quoted(pairs().filter(|(_, value)| value.is_some()).map(|(field, _)| field.name()).collect());
+    let quoted = |is: &dyn Fn(&(TaskField<'_>, &Option<FieldValue>)) -> bool| {
+        let names = task
+            .outputs()
+            .zip(&found)
+            .filter(|pair| is(pair))
+            .map(|(field, _)| format!("`{}`", field.name()));
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let there = quoted(&|(_, value)| value.is_some());
     let there = if there.is_empty() { "no field at all".to_owned() } else { there };
-    let message = format!("the answer lacks {}; found {there}", quoted(missing.clone()));
-    Err(Error::parse(message).with_field(*first).with_completion(text))
+    let message = format!("the answer lacks {}; found {there}", quoted(&is_missing));
+    Err(Error::parse(message).with_field(first.name()).with_completion(text))
 }

@@ -16,20 +16,26 @@ pub(super) enum Own {
 }
 
 /// The names that markers may have in a reply to a task.
-pub(super) struct Names {
-    exact: Vec<(&'static str, Own)>,
+pub(super) struct Names<'a> {
+    task: Task<'a>,
     /// The names in their loose form, made when one is first needed.
     loose: OnceCell<Vec<(String, Own)>>,
 }
 
-impl Names {
-    pub(super) fn of(task: &Task<'_>) -> Self {
-        let outputs = task.outputs().enumerate();
-        let outputs =
-            outputs.flat_map(|(index, field)| field.names().map(move |name| (name, Own::Output(index))));
-        let inputs = task.inputs().enumerate().map(|(index, field)| (field.name(), Own::Input(index)));
-        let exact = outputs.chain(inputs).chain([(COMPLETED, Own::Completed)]).collect();
-        Self { exact, loose: OnceCell::new() }
+impl<'a> Names<'a> {
+    pub(super) fn of(task: &Task<'a>) -> Self {
+        Self { task: *task, loose: OnceCell::new() }
+    }
+
+    pub(super) fn task(&self) -> &Task<'a> {
+        &self.task
+    }
+
+    fn find_exact(&self, name: &str) -> Option<Own> {
+        let output = self.task.outputs().position(|field| field.answers_to(name));
+        let input = || self.task.inputs().position(|field| field.name() == name);
+        let end = || (name == COMPLETED).then_some(Own::Completed);
+        output.map(Own::Output).or_else(|| input().map(Own::Input)).or_else(end)
     }
 
     /// What the name stands for: as it is written; else in any case, with blanks or hyphens for underscores, if that means one
@@ -40,8 +46,15 @@ impl Names {
 
     fn find_loose(&self, name: &str) -> Option<Own> {
         let name = loose(name);
-        let known =
-            self.loose.get_or_init(|| self.exact.iter().map(|(known, own)| (loose(known), *own)).collect());
+        let known = self.loose.get_or_init(|| {
+            let outputs = self.task.outputs().enumerate();
+            let outputs =
+                outputs.flat_map(|(index, field)| field.names().map(move |name| (name, Own::Output(index))));
+            let inputs =
+                self.task.inputs().enumerate().map(|(index, field)| (field.name(), Own::Input(index)));
+            let all = outputs.chain(inputs).chain([(COMPLETED, Own::Completed)]);
+            all.map(|(known, own)| (loose(known), own)).collect()
+        });
         let mut all = known.iter().filter(|(known, _)| *known == name).map(|(_, own)| *own);
         let own = all.next()?;
         all.all(|other| other == own).then_some(own)
@@ -49,8 +62,8 @@ impl Names {
 
     /// What the name stands for, as [`find`](Self::find) tells it, and whether it is written so.
     pub(super) fn find_as_written(&self, name: &str) -> Option<(Own, bool)> {
-        let exact = self.exact.iter().find(|(known, _)| *known == name);
-        exact.map(|(_, own)| (*own, true)).or_else(|| Some((self.find_loose(name)?, false)))
+        let exact = self.find_exact(name).map(|own| (own, true));
+        exact.or_else(|| Some((self.find_loose(name)?, false)))
     }
 
     pub(super) fn has(&self, name: &str) -> bool {

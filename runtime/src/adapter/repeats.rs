@@ -22,6 +22,9 @@ const TELLING: usize = 8;
 
 /// What an adapter's marks look like in a text.
 pub(super) trait Marks {
+    /// False if the text has nothing of which marks are made: neither it nor a part of it has a mark, or a piece of one.
+    fn could_be_in(&self, text: &str) -> bool;
+
     /// Where the text has marks of the task's fields, even if escaped.
     fn find(&self, text: &str) -> Vec<Range<usize>>;
 
@@ -47,6 +50,7 @@ enum Kind {
 }
 
 /// The parts of a reply that repeat inputs; none at all if no input has marks.
+#[derive(Default)]
 pub(super) struct Repeats {
     /// Where each byte of the reply's plain text comes from.
     places: Vec<u32>,
@@ -57,10 +61,11 @@ pub(super) struct Repeats {
 
 impl Repeats {
     pub(super) fn find(inputs: &Inputs<'_>, reply: &str, marks: &impl Marks) -> Self {
-        let mut this =
-            Self { places: Vec::new(), marked: Vec::new(), marked_or_bare: Vec::new(), others: Vec::new() };
-        let mut texts = texts(inputs);
         // Most inputs have nothing for which the reply would have to be looked at.
+        if !inputs.all().any(|value| could_have_marks(value, marks)) {
+            return Self::default();
+        }
+        let mut texts = texts(inputs);
         let plain = OnceCell::new();
         let of_reply = || plain.get_or_init(|| Plain::of(reply));
         // Where an input was repeated in the model's reasoning, its own tag may have ended that: the reply begins with its rest.
@@ -81,7 +86,7 @@ impl Repeats {
             }
         }
         if wanted.is_empty() {
-            return this;
+            return Self::default();
         }
         for text in &texts {
             for form in forms(text, marks) {
@@ -92,11 +97,9 @@ impl Repeats {
         wanted.retain(|text, _| !text.is_empty() && text.len() <= plain.bytes.len());
         let automaton = Automaton::new(wanted.iter().map(|(text, kind)| (*kind as usize, text.as_slice())));
         let [marked, bare, others] = automaton.cover(&plain.bytes);
-        this.others = merged(marked.iter().chain(&others).copied().collect());
-        this.marked_or_bare = merged(marked.iter().chain(&bare).copied().collect());
-        this.marked = marked;
-        this.places = plain.places;
-        this
+        let others = merged(marked.iter().chain(&others).copied().collect());
+        let marked_or_bare = merged(marked.iter().chain(&bare).copied().collect());
+        Self { places: plain.places, marked, marked_or_bare, others }
     }
 
     /// True if this part of the reply, a mark, is repeated together with other text of its input: it is not the model's.
@@ -144,7 +147,17 @@ impl Repeats {
 
 /// True if a reply that repeats the inputs could repeat marks: nothing in it is the model's for sure before its end.
 pub(super) fn could_mark(inputs: &Inputs<'_>, marks: &impl Marks) -> bool {
-    texts(inputs).iter().any(|text| has_marks(text, marks))
+    inputs.all().any(|value| could_have_marks(value, marks))
+        && texts(inputs).iter().any(|text| has_marks(text, marks))
+}
+
+/// False if no text of the value, other than those of the values in it, has what marks are made of. No number has that.
+fn could_have_marks(value: &Value, marks: &impl Marks) -> bool {
+    match value {
+        Value::String(text) => marks.could_be_in(text),
+        Value::Object(map) => map.keys().any(|key| marks.could_be_in(key)),
+        _ => false,
+    }
 }
 
 /// True if the text has marks or pieces of some. JSON's form has them only where the text has some.
@@ -172,19 +185,13 @@ fn merged(mut ranges: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
 
 /// Every text and number among the values, however deep, that a model could repeat.
 fn texts<'a>(inputs: &Inputs<'a>) -> Vec<Cow<'a, str>> {
-    let extra = inputs.extra.iter().map(|(_, value)| value);
-    let mut open: Vec<&Value> = inputs.values.iter().flatten().chain(inputs.history).chain(extra).collect();
     let mut texts = Vec::new();
-    while let Some(value) = open.pop() {
+    for value in inputs.all() {
         match value {
             Value::String(text) => texts.push(Cow::Borrowed(text.trim())),
             Value::Number(number) => texts.push(Cow::Owned(number.to_string())),
-            Value::Array(items) => open.extend(items),
-            Value::Object(map) => {
-                texts.extend(map.keys().map(|key| Cow::Borrowed(key.trim())));
-                open.extend(map.values());
-            }
-            Value::Null | Value::Bool(_) => {}
+            Value::Object(map) => texts.extend(map.keys().map(|key| Cow::Borrowed(key.trim()))),
+            Value::Array(_) | Value::Null | Value::Bool(_) => {}
         }
     }
     texts

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, ops::Range};
 
 use super::{
+    Task,
     marker::{self, Marker, Place},
     names::{Names, Own},
     repeats::Repeats,
@@ -62,16 +63,14 @@ impl Mark {
     }
 }
 
-/// Gives the parts of a reply that stand below the markers of outputs, in order. `required` tells of each output whether it must be
-/// there.
+/// Gives the parts of a reply that stand below the markers of outputs, in order.
 ///
 /// # Errors
 /// The index of an output whose markers all stand within lines, and there are several.
 pub(super) fn each<'t>(
     text: &'t str,
-    names: &Names,
+    names: &Names<'_>,
     repeats: &Repeats,
-    required: &[bool],
     mut take: impl FnMut(Section<'t>),
 ) -> Result<(), usize> {
     let mut marks = Vec::new();
@@ -80,7 +79,7 @@ pub(super) fn each<'t>(
         let known = known.filter(|_| !repeats.has(&marker.core));
         marks.extend(known.and_then(|(own, is_name)| Mark::new(own, is_name, &marker)));
     });
-    choose(&mut marks, required)?;
+    choose(&mut marks, names.task())?;
     leave_borrowed(&mut marks, text, repeats);
     let part = |range: Range<usize>| text.get(range).unwrap_or_default();
     let mut counting = marks.iter().filter(|mark| mark.counts).peekable();
@@ -121,15 +120,11 @@ pub(super) fn each<'t>(
 }
 
 /// Decides which markers count: for each field those in the best place.
-fn choose(marks: &mut [Mark], required: &[bool]) -> Result<(), usize> {
+fn choose(marks: &mut [Mark], task: &Task<'_>) -> Result<(), usize> {
     // Where all that must be there begins lines of its own, the form is plain, and what stands elsewhere is text.
-    let mut lacks = required.to_vec();
-    for mark in marks.iter().filter(|mark| mark.place == Place::Start) {
-        if let Own::Output(index) = mark.own {
-            lacks.get_mut(index).into_iter().for_each(|lacks| *lacks = false);
-        }
-    }
-    let is_plain = !lacks.contains(&true);
+    let begins_line =
+        |index| marks.iter().any(|mark| mark.place == Place::Start && mark.own == Own::Output(index));
+    let is_plain = task.outputs().enumerate().all(|(index, field)| field.is_optional() || begins_line(index));
     // Lines that begin with a marker, and those that end with the end marker, may have more of them within.
     let mut closed_line = None;
     for mark in marks.iter_mut().rev() {

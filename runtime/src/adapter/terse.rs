@@ -115,7 +115,7 @@ impl Adapter for TerseAdapter {
             Some(value)
         };
         let found = values.map(value).collect();
-        complete(&fields, found, text)
+        complete(task, found, text)
     }
 
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
@@ -194,6 +194,10 @@ impl Labels {
 
 /// Marks in a reply are the labels at the start of its lines.
 impl Marks for Labels {
+    fn could_be_in(&self, text: &str) -> bool {
+        text.contains(':')
+    }
+
     fn find(&self, text: &str) -> Vec<Range<usize>> {
         let mut start = 0;
         let spans = text.split_inclusive('\n').filter_map(|line| {

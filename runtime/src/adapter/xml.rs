@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, ops::Range};
 
+use memchr::memchr3;
 use serde_json::Value;
 
 use super::{
@@ -165,7 +166,7 @@ impl Adapter for XmlAdapter {
             value.repairs.extend(repairs);
             *slot = Some(value);
         }
-        complete(&fields, found, text)
+        complete(task, found, text)
     }
 
     fn owns_tag(&self, task: &Task<'_>, name: &str) -> bool {
@@ -329,6 +330,11 @@ impl Names {
 
 /// Marks in a reply are tags with these names.
 impl Marks for Names {
+    fn could_be_in(&self, text: &str) -> bool {
+        // An entity stands for any character.
+        memchr3(b'<', b'>', b'&', text.as_bytes()).is_some()
+    }
+
     fn find(&self, text: &str) -> Vec<Range<usize>> {
         self.find_all(text).map(|(_, tag)| tag.span).collect()
     }

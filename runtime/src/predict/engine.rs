@@ -57,18 +57,18 @@ pub(super) async fn run(predictor: &Predictor, given: Given, accept: Accept<'_>)
         if span.is_heard() { run.instrument(span.get()).await } else { run.await }
     };
     span.end(outcome.as_ref().err());
-    let outcome = outcome.map_err(|error| error.with_predictor(predictor.path()));
-    let usage = calls.iter().map(|call| call.usage).sum();
-    let (outputs, error) = match &outcome {
-        Ok(outputs) => (outputs.clone(), None),
-        Err(error) => (Vec::new(), Some(error.clone())),
+    let (outputs, outcome) = match outcome {
+        Ok(outputs) => (outputs, Ok(())),
+        Err(error) => (Vec::new(), Err(error.with_predictor(predictor.path()))),
     };
+    let usage = calls.iter().map(|call| call.usage).sum();
     if let Some(tracer) = predictor.tracer() {
         let layout = &predictor.state.layout;
         let Given { values, history } = given;
         let history = layout.history.as_ref().map(|(_, slot)| slot).zip(history);
         let values = layout.inputs.iter().zip(values).filter_map(|(slot, value)| Some((slot, value?)));
         let inputs = history.into_iter().chain(values).map(|(slot, value)| (slot.name(), value)).collect();
+        let error = outcome.as_ref().err().cloned();
         tracer.push(Step {
             predictor: predictor.path(),
             signature: layout.signature,
@@ -78,7 +78,7 @@ pub(super) async fn run(predictor: &Predictor, given: Given, accept: Accept<'_>)
             error,
         });
     }
-    outcome.map(|_| usage)
+    outcome.map(|()| usage)
 }
 
 /// What a call is given: the values of the input fields in layout order, and the earlier turns.
@@ -132,7 +132,9 @@ fn all_settled(layout: &Layout, found: Vec<Option<FieldValue>>) -> Result<Fields
         if !mended.is_empty() {
             repairs.push((slot.name(), mended));
         }
-        broken.push((slot.name(), violations));
+        if !violations.is_empty() {
+            broken.push((slot.name(), violations));
+        }
     }
     violation::all_kept(broken)?;
     Ok((values, repairs))

@@ -9,11 +9,10 @@ use crate::{
 /// no answer. A tag of which `is_field` is true is the answer's own.
 pub(super) fn split(text: &str, is_field: impl Fn(&str) -> bool) -> (Option<&str>, &str) {
     let start = text.trim_start();
-    let parts =
-        TAGS.iter().filter(|(open, _)| !is_field(open.trim_matches(['<', '>']))).find_map(|(open, close)| {
-            let inside = start.strip_prefix(open)?;
-            Some(inside.split_once(close).unwrap_or((inside, "")))
-        });
+    let parts = TAGS.iter().find_map(|(open, close)| {
+        let inside = start.strip_prefix(open).filter(|_| !is_field(open.trim_matches(['<', '>'])))?;
+        Some(inside.split_once(close).unwrap_or((inside, "")))
+    });
     match parts {
         Some((reasoning, answer)) => (Some(reasoning.trim()), answer),
         None => (None, text),

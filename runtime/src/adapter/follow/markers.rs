@@ -14,7 +14,7 @@ const LONGEST: usize = 256;
 /// comes from there on.
 pub(in crate::adapter) struct MarkerFollow<'a> {
     values: Values<'a>,
-    names: Names,
+    names: Names<'a>,
     /// No marker came yet.
     is_before: bool,
     /// What cannot be told yet: the line's beginning, or what may be a marker within it.
@@ -38,7 +38,7 @@ enum At {
 }
 
 impl<'a> MarkerFollow<'a> {
-    pub(in crate::adapter) fn new(fields: Vec<TaskField<'a>>, names: Names) -> Self {
+    pub(in crate::adapter) fn new(fields: Vec<TaskField<'a>>, names: Names<'a>) -> Self {
         Self {
             values: Values::new(fields),
             names,
