@@ -41,8 +41,9 @@ struct Inner {
     message: String,
     predictor: Option<Arc<str>>,
     field: Option<String>,
-    /// Shared, for it may be long, and an error goes to reports, traces and histories.
-    completion: Option<Arc<str>>,
+    /// Shared, for it may be long, and an error goes to reports, traces and histories; not in an `Arc<str>`, into which a text
+    /// is copied.
+    completion: Option<Arc<String>>,
     outputs: Vec<(&'static str, Value)>,
     status: Option<u16>,
     retry_after: Option<Duration>,
@@ -215,7 +216,13 @@ impl Error {
 
     /// Adds the model's raw text.
     pub fn with_completion(mut self, text: impl Into<String>) -> Self {
-        self.0.completion.get_or_insert_with(|| text.into().into());
+        self.0.completion.get_or_insert_with(|| {
+            let mut text = text.into();
+            if text.capacity() / 2 > text.len() {
+                text.shrink_to_fit();
+            }
+            Arc::new(text)
+        });
         self
     }
 
@@ -252,16 +259,15 @@ impl Error {
 
     /// The memory that the failure alone takes.
     pub(crate) fn bytes(&self) -> usize {
-        let texts = [Some(&self.0.message), self.0.field.as_ref()];
-        let shared = [&self.0.predictor, &self.0.completion].into_iter().flatten().map(|text| text.len());
+        let texts = [Some(&self.0.message), self.0.field.as_ref(), self.0.completion.as_deref()];
         let texts = texts.into_iter().flatten().map(String::capacity);
-        size_of::<Inner>() + texts.chain(shared).sum::<usize>()
+        size_of::<Inner>() + texts.sum::<usize>() + self.predictor().map_or(0, str::len)
     }
 
     /// The same error with other texts.
     pub(crate) fn map_texts(mut self, map: impl Fn(&str) -> String) -> Self {
         self.0.message = map(&self.0.message);
-        self.0.completion = self.0.completion.as_deref().map(|text| map(text).into());
+        self.0.completion = self.0.completion.as_deref().map(|text| Arc::new(map(text)));
         self
     }
 
@@ -282,7 +288,7 @@ impl Error {
 
     /// The model's raw text, where there was one.
     pub fn completion(&self) -> Option<&str> {
-        self.0.completion.as_deref()
+        self.0.completion.as_deref().map(String::as_str)
     }
 
     /// The output fields that were whole when a [stream](crate::Module::stream) broke off, in the order of the signature.

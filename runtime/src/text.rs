@@ -7,9 +7,10 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
         return text.into();
     }
     let (head, tail) = (most.div_ceil(2), most / 2);
-    let start: String = text.chars().take(head).collect();
-    let end: String = text.chars().skip(length - tail).collect();
-    format!("{start} [... {} characters cut ...] {end}", length - head - tail)
+    let at = |char: usize| text.char_indices().nth(char).map_or(text.len(), |(at, _)| at);
+    let start = text.get(..at(head)).unwrap_or_default();
+    let end = text.get(at(length - tail)..).unwrap_or_default();
+    [start, &format!(" [... {} characters cut ...] ", length - head - tail), end].concat()
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use std::{borrow::Cow, fmt::Debug, sync::Arc};
 use schemars::SchemaGenerator;
 use serde_json::Value;
 
-pub(crate) use self::follow::Trimmed;
+pub(crate) use self::follow::{Growing, Trimmed};
 pub use self::{
     chat::ChatAdapter,
     demo::Demo,

@@ -3,6 +3,7 @@
 mod cache;
 mod chat_completions;
 mod delta;
+mod draft;
 mod fallback;
 mod history;
 mod language_model;

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{predictor::Predictor, reasoning::Splitter, teller::Teller};
+use super::{mark::Mark, predictor::Predictor, reasoning::Splitter, teller::Teller};
 use crate::{
     adapter::{Adapter, Follow, Inputs, Task},
     error::{Error, ErrorKind},
@@ -21,11 +21,13 @@ pub(super) struct Live<'a> {
 
 /// One completion on its way.
 struct Reading<'a> {
-    /// What the LM told of its text.
-    text: String,
-    /// How much of it was read. A word that goes on waits, so that not each letter is looked at on its own; the first letter of
-    /// the next one tells that it is whole.
-    read: usize,
+    /// How far it was read.
+    read: Mark,
+    /// What was not. A word that goes on waits, so that not each letter is looked at on its own; the first letter of the next
+    /// one tells that it is whole.
+    unread: String,
+    /// The text so far ends with a blank.
+    is_blank: bool,
     /// How much it told of the reasoning that it keeps apart.
     apart: usize,
     splitter: Splitter,
@@ -42,8 +44,9 @@ impl<'a> Live<'a> {
     /// Gets ready for an answer in this adapter's form.
     pub(super) fn begin(&mut self, adapter: &dyn Adapter, task: &Task<'a>, inputs: &Inputs<'a>) {
         self.reading = Some(Reading {
-            text: String::new(),
-            read: 0,
+            read: Mark::default(),
+            unread: String::new(),
+            is_blank: false,
             apart: 0,
             splitter: Splitter::new(|name| adapter.owns_tag(task, name)),
             follow: adapter.follow(task, inputs),
@@ -70,7 +73,9 @@ impl<'a> Live<'a> {
             self.teller.think(rest);
         }
         // One that does not go on as it was told is told anew in the end.
-        if let Some(rest) = completion.text.strip_prefix(reading.text.as_str()) {
+        let mut told = reading.read;
+        told.push(&reading.unread);
+        if let Some(rest) = told.behind(&completion.text) {
             reading.push(rest, &mut self.teller);
         }
     }
@@ -104,21 +109,23 @@ impl<'a> Live<'a> {
 
 impl Reading<'_> {
     fn push(&mut self, text: &str, teller: &mut Teller<'_>) {
-        let begins_word = self.text.ends_with(char::is_whitespace) && !text.starts_with(char::is_whitespace);
-        self.text.push_str(text);
-        if begins_word || self.text.len() >= self.read + LONGEST || text.trim().contains(char::is_whitespace)
-        {
+        let begins_word = self.is_blank && !text.starts_with(char::is_whitespace);
+        if !text.is_empty() {
+            self.is_blank = text.ends_with(char::is_whitespace);
+        }
+        self.unread.push_str(text);
+        if begins_word || self.unread.len() >= LONGEST || text.trim().contains(char::is_whitespace) {
             self.read(teller);
         }
     }
 
     /// Reads what is there.
     fn read(&mut self, teller: &mut Teller<'_>) {
-        let unread = self.text.get(self.read..).unwrap_or_default();
-        if !unread.is_empty() {
+        if !self.unread.is_empty() {
             let follow = &mut self.follow;
-            self.splitter.push(unread, &mut |part, text| pass(follow, teller, part, text));
-            self.read = self.text.len();
+            self.splitter.push(&self.unread, &mut |part, text| pass(follow, teller, part, text));
+            self.read.push(&self.unread);
+            self.unread.clear();
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod engine;
 mod live;
+mod mark;
 mod on_parse_error;
 mod pieces;
 mod predictor;

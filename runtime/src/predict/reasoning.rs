@@ -1,7 +1,7 @@
 //! What a model writes to itself before it answers.
 
 use crate::{
-    adapter::{Trimmed, reasoning::TAGS},
+    adapter::{Growing, Trimmed, reasoning::TAGS},
     lm::DeltaPart,
 };
 
@@ -23,14 +23,16 @@ pub(super) fn split(text: &str, is_field: impl Fn(&str) -> bool) -> (Option<&str
 pub(super) struct Splitter {
     tags: Vec<(&'static str, &'static str)>,
     place: Place,
-    /// What cannot be told yet: the text's first characters, or what may be the beginning of the closing tag.
+    /// The blanks with which the text begins, as long as it is not certain of what they are a part.
+    blanks: Growing,
+    /// What cannot be told yet: what may be the beginning of a tag.
     held: String,
     inside: Trimmed,
 }
 
 enum Place {
-    /// Nothing but blanks and the beginning of a tag so far; how many bytes of blanks.
-    Start(usize),
+    /// Nothing but blanks and the beginning of a tag so far.
+    Start,
     Inside(&'static str),
     Answer,
 }
@@ -38,7 +40,8 @@ enum Place {
 impl Splitter {
     pub(super) fn new(is_field: impl Fn(&str) -> bool) -> Self {
         let tags = TAGS.into_iter().filter(|(open, _)| !is_field(open.trim_matches(['<', '>']))).collect();
-        Self { tags, place: Place::Start(0), held: String::new(), inside: Trimmed::default() }
+        let (blanks, inside) = (Growing::default(), Trimmed::default());
+        Self { tags, place: Place::Start, blanks, held: String::new(), inside }
     }
 
     /// Takes the next piece and tells of what part it is as far as that is certain.
@@ -46,18 +49,19 @@ impl Splitter {
         if let Place::Answer = self.place {
             return tell(DeltaPart::Text, text);
         }
-        self.held.push_str(text);
-        if let Place::Start(blanks) = &mut self.place {
-            let unseen = self.held.get(*blanks..).unwrap_or_default();
-            *blanks += unseen.len() - unseen.trim_start().len();
-            let start = self.held.get(*blanks..).unwrap_or_default();
-            if let Some((open, close)) = self.tags.iter().find(|(open, _)| start.starts_with(open)) {
-                let begun = *blanks + open.len();
-                self.held.drain(..begun);
+        let is_start = matches!(self.place, Place::Start);
+        let solid = if is_start && self.held.is_empty() { text.trim_start() } else { text };
+        let (blanks, solid) = text.split_at(text.len() - solid.len());
+        self.blanks.push(blanks);
+        self.held.push_str(solid);
+        if is_start {
+            let begun = self.tags.iter().find(|(open, _)| self.held.starts_with(open));
+            if let Some((open, close)) = begun {
+                self.blanks.clear();
+                self.held.drain(..open.len());
                 self.place = Place::Inside(close);
-            } else if !self.tags.iter().any(|(open, _)| open.starts_with(start)) {
-                self.place = Place::Answer;
-                return tell(DeltaPart::Text, &std::mem::take(&mut self.held));
+            } else if !self.tags.iter().any(|(open, _)| open.starts_with(&self.held)) {
+                return self.begin_answer(tell);
             }
         }
         if let Place::Inside(close) = self.place {
@@ -81,12 +85,19 @@ impl Splitter {
 
     /// Tells what was only waiting for the text's end.
     pub(super) fn end(&mut self, tell: &mut dyn FnMut(DeltaPart, &str)) {
-        let held = std::mem::take(&mut self.held);
         match self.place {
-            Place::Start(_) if !held.is_empty() => tell(DeltaPart::Text, &held),
-            Place::Inside(_) => self.inside.push(&held, &mut |text| tell(DeltaPart::Reasoning, text)),
-            Place::Start(_) | Place::Answer => {}
+            Place::Start => self.begin_answer(tell),
+            Place::Inside(_) => self.inside.push(&self.held, &mut |text| tell(DeltaPart::Reasoning, text)),
+            Place::Answer => {}
         }
+    }
+
+    /// Tells what was held as the beginning of the answer.
+    fn begin_answer(&mut self, tell: &mut dyn FnMut(DeltaPart, &str)) {
+        self.place = Place::Answer;
+        let (blanks, held) = (std::mem::take(&mut self.blanks), std::mem::take(&mut self.held));
+        let held = Some(held.as_str()).filter(|held| !held.is_empty());
+        blanks.pieces().chain(held).for_each(|text| tell(DeltaPart::Text, text));
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     engine::{Settled, settled},
+    mark::Mark,
     pieces::Pieces,
     predictor::Predictor,
 };
@@ -38,8 +39,8 @@ struct Voice<'a> {
 /// A value that is being written.
 struct Open {
     index: usize,
-    /// All of it so far.
-    text: String,
+    /// How far it was told.
+    told: Mark,
     /// What waits for its next word.
     pieces: Pieces,
 }
@@ -99,7 +100,7 @@ impl<'a> Teller<'a> {
     pub(super) fn agrees_with(&self, values: &[Option<Value>]) -> bool {
         let goes_on = |index: usize, value: &Value| {
             let open = self.open.as_ref().filter(|open| open.index == index);
-            open.is_some_and(|open| value.as_str().is_some_and(|text| text.starts_with(&open.text)))
+            open.is_some_and(|open| value.as_str().is_some_and(|text| open.told.behind(text).is_some()))
         };
         self.told.iter().zip(values).enumerate().all(|(index, (told, value))| match (told, value) {
             (Told::Nothing, _) | (Told::Started, None) => true,
@@ -112,7 +113,7 @@ impl<'a> Teller<'a> {
     /// Tells the rest of the open value, and the values of which nothing was told.
     pub(super) fn tell_rest(&mut self, values: &[Option<Value>]) {
         self.end_thoughts();
-        let open = self.open.as_ref().map(|open| (open.index, open.text.len()));
+        let open = self.open.as_ref().map(|open| (open.index, open.told.length()));
         let open = open.and_then(|(index, told)| Some((index, told, values.get(index)?.as_ref()?)));
         if let Some((index, told, value)) = open {
             self.write(text_of(value).get(told..).unwrap_or_default());
@@ -153,14 +154,14 @@ impl<'a> Teller<'a> {
         self.end_thoughts();
         if let (Some(told @ Told::Nothing), Some(slot)) = (self.told.get_mut(index), self.slots.get(index)) {
             *told = Told::Started;
-            self.open = Some(Open { index, text: String::new(), pieces: Pieces::default() });
+            self.open = Some(Open { index, told: Mark::default(), pieces: Pieces::default() });
             self.voice.tell(Update::Started { field: slot.name() });
         }
     }
 
     fn write(&mut self, text: &str) {
         let Some(open) = &mut self.open else { return };
-        open.text.push_str(text);
+        open.told.push(text);
         if let Some(slot) = self.slots.get(open.index) {
             let field = slot.name();
             open.pieces.push(text, |text| self.voice.tell(Update::Delta { field, text }));

@@ -100,13 +100,18 @@ fn large() -> Vec<Fault> {
     let endless = |start: String, bytes: Vec<u8>| {
         move |_: &Received| vec![Act::Bytes(start.clone().into()), Act::Flood(bytes.clone())].into()
     };
-    let text = event(&json!({"content": "x".repeat(1 << 16)}));
+    // Text is told for ever: of no field, or of one that is open.
+    let told = |name: &'static str, start: Value, piece: Value| {
+        let start = ok_head("text/event-stream", &[]) + &event(&start);
+        let is_kept = |error: &karat::Error| error.completion().is_some_and(|text| text.len() > 15 << 20);
+        Fault::reply(name, large, endless(start, event(&piece).into())).on_streams().heavy().error(is_kept)
+    };
+    let text = json!({"content": "x".repeat(1 << 16)});
     vec![
         Fault::reply("announced", large, move |request| vec![announced(request), Act::Silence].into()),
         Fault::reply("endless", large, endless(ok_head("application/json", &[]), vec![b' '; 1 << 18])),
-        Fault::reply("an endless stream", large, endless(ok_head("text/event-stream", &[]), text.into()))
-            .on_streams()
-            .heavy(),
+        told("an endless stream", json!({}), text.clone()),
+        told("a stream of an endless field", json!({"content": "[[ ## answer ## ]]\n"}), text),
         // Never unpacked, so that nothing has to be counted.
         Fault::reply("a gzip bomb", bad(), |_| {
             Reply::json(&json!({}))

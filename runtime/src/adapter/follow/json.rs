@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Follow, Followed, Trimmed};
+use super::{Follow, Followed, Growing, Trimmed};
 use crate::adapter::TaskField;
 
 /// Follows the keys of an object that are a task's outputs.
@@ -16,7 +16,7 @@ pub(in crate::adapter) struct JsonFollow<'a> {
     /// The value that is being read, if its key is a field's.
     open: Option<usize>,
     /// The text of the key or value so far.
-    text: String,
+    text: Growing,
     trimmed: Trimmed,
     /// A half of a pair of `\u` escapes.
     high: Option<u32>,
@@ -63,7 +63,7 @@ impl<'a> JsonFollow<'a> {
             fields,
             place: Place::Before { fence: false },
             open: None,
-            text: String::new(),
+            text: Growing::default(),
             trimmed: Trimmed::default(),
             high: None,
         }
@@ -84,7 +84,7 @@ impl<'a> JsonFollow<'a> {
             (Place::InKey(Quoted::Plain), '"') => Place::Colon,
             (Place::InKey(quoted), char) => self.quoted(quoted, char, tell).map_or(Place::Over, Place::InKey),
             (Place::Colon, ':') => {
-                let key = std::mem::take(&mut self.text);
+                let key = self.text.take();
                 self.open = self.fields.iter().position(|field| field.answers_to(&key));
                 Place::Value
             }
@@ -105,7 +105,7 @@ impl<'a> JsonFollow<'a> {
                 self.quoted(quoted, char, tell).map_or(Place::Over, Place::InText)
             }
             (Place::InOther { depth: 0, text: None }, ',' | '}') => {
-                let value = serde_json::from_str(&self.text);
+                let value = serde_json::from_str(&self.text.take());
                 match value {
                     Ok(value) => self.finish(value, tell),
                     Err(_) => return self.place = Place::Over,
@@ -128,7 +128,7 @@ impl<'a> JsonFollow<'a> {
             }
             // A quote that ends no text is one that the model forgot to escape.
             (Place::Comma, ',' | '}') => {
-                let value = Value::String(std::mem::take(&mut self.text));
+                let value = Value::String(self.text.take());
                 self.finish(value, tell);
                 if char == ',' { Place::Key { may_end: false } } else { Place::Over }
             }
@@ -161,13 +161,20 @@ impl<'a> JsonFollow<'a> {
 
     /// Adds to the key or value.
     fn write(&mut self, text: &str, tell: &mut dyn FnMut(Followed<'_>)) {
-        self.text.push_str(text);
+        let is_told = self.open.is_some();
         match self.place {
-            Place::InText(_) if self.open.is_some() => tell(Followed::Text(text)),
-            Place::InOther { .. } if self.open.is_some() => {
-                self.trimmed.push(text, &mut |text| tell(Followed::Text(text)));
+            Place::InText(_) if is_told => {
+                self.text.push(text);
+                tell(Followed::Text(text));
             }
-            _ => {}
+            Place::InText(_) => {}
+            Place::InOther { .. } => self.trimmed.push(text, &mut |text| {
+                self.text.push(text);
+                if is_told {
+                    tell(Followed::Text(text));
+                }
+            }),
+            _ => self.text.push(text),
         }
     }
 

@@ -64,17 +64,23 @@ impl<'a> MarkerFollow<'a> {
                 let from = self.held.len() - char.len_utf8();
                 self.place = At::Marker { from, begins_line: true };
             }
-            At::LineStart if !is_end && (marker::is_blank(char) || marker::is_emphasis(char)) => {}
+            At::LineStart
+                if !is_end
+                    && self.held.len() < LONGEST
+                    && (marker::is_blank(char) || marker::is_emphasis(char)) => {}
             At::Line if marker::is_opening(char) => self.place = At::Marker { from: 0, begins_line: false },
             At::LineStart | At::Line => {
                 // A block of code may stand around the whole reply, and its end is none of a value.
                 let begins_line = self.place == At::LineStart;
-                self.is_lost |= self.is_before && begins_line && self.held.trim_start().starts_with("```");
+                let may_be_fence = self.held.len() >= LONGEST || self.held.trim_start().starts_with("```");
+                self.is_lost |= self.is_before && begins_line && may_be_fence;
                 self.place = if is_end { At::LineStart } else { At::Line };
                 self.release(tell);
             }
             At::Marker { from, begins_line } => self.judge(from, begins_line, tell),
-            At::Behind if marker::is_emphasis(char) || matches!(char, ':' | '：') => {}
+            At::Behind if marker::is_emphasis(char) || matches!(char, ':' | '：') => {
+                self.is_lost = self.held.len() > 4 * LONGEST;
+            }
             At::Behind => self.begin(tell),
         }
     }

@@ -1,11 +1,13 @@
 //! Reading an answer while it is written.
 
+mod growing;
 mod json;
 mod lines;
 mod markers;
 mod tags;
 mod values;
 
+pub(crate) use self::growing::Growing;
 pub(super) use self::{json::JsonFollow, lines::LineFollow, markers::MarkerFollow, tags::TagFollow};
 use crate::field::FieldValue;
 
@@ -37,7 +39,7 @@ pub enum Followed<'t> {
 pub(crate) struct Trimmed {
     begun: bool,
     /// Blanks that belong to the text if more comes.
-    blanks: String,
+    blanks: Growing,
 }
 
 impl Trimmed {
@@ -46,17 +48,19 @@ impl Trimmed {
         let solid = text.trim_end();
         if solid.is_empty() {
             if self.begun {
-                self.blanks.push_str(text);
+                self.blanks.push(text);
             }
             return;
         }
         self.begun = true;
         if !self.blanks.is_empty() {
-            tell(&self.blanks);
+            self.blanks.pieces().for_each(&mut *tell);
             self.blanks.clear();
         }
         tell(solid);
-        self.blanks.push_str(text.get(solid.len()..).unwrap_or_default());
+        if solid.len() < text.len() {
+            self.blanks.push(text.get(solid.len()..).unwrap_or_default());
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Following an answer of elements.
 
-use super::{Follow, Followed, Trimmed};
+use super::{Follow, Followed, Growing, Trimmed};
 use crate::adapter::{
     TaskField,
     tag::{self, Kind},
@@ -26,7 +26,8 @@ pub(in crate::adapter) struct TagFollow<'a> {
 struct Element {
     index: usize,
     name: String,
-    content: String,
+    /// What is in it but the blanks at both ends.
+    content: Growing,
     /// The first of two counts.
     counts: bool,
     trimmed: Trimmed,
@@ -53,12 +54,14 @@ impl<'a> TagFollow<'a> {
 
     fn text(&mut self, text: &str, tell: &mut dyn FnMut(Followed<'_>)) {
         let Some(element) = self.open.as_mut().filter(|element| element.counts) else { return };
-        element.content.push_str(text);
         let is_text = self.fields.get(element.index).is_some_and(TaskField::takes_any_text);
-        let entities = &mut element.entities;
-        element.trimmed.push(text, &mut |text| match is_text {
-            true => entities.push(text, &mut |text| tell(Followed::Text(text))),
-            false => tell(Followed::Text(text)),
+        let (content, entities) = (&mut element.content, &mut element.entities);
+        element.trimmed.push(text, &mut |text| {
+            content.push(text);
+            match is_text {
+                true => entities.push(text, &mut |text| tell(Followed::Text(text))),
+                false => tell(Followed::Text(text)),
+            }
         });
     }
 
@@ -73,7 +76,7 @@ impl<'a> TagFollow<'a> {
                     tell(Followed::Started(index));
                 }
                 let (trimmed, entities) = (Trimmed::default(), Entities::default());
-                let (name, content) = (name.to_owned(), String::new());
+                let (name, content) = (name.to_owned(), Growing::default());
                 self.open = Some(Element { index, name, content, counts, trimmed, entities });
                 if kind == Kind::Empty {
                     self.close(tell);
@@ -91,7 +94,7 @@ impl<'a> TagFollow<'a> {
     fn close(&mut self, tell: &mut dyn FnMut(Followed<'_>)) {
         let Some(mut element) = self.open.take().filter(|element| element.counts) else { return };
         element.entities.end(&mut |text| tell(Followed::Text(text)));
-        let value = self.fields.get(element.index).map(|field| value_of(field, element.content.trim()));
+        let value = self.fields.get(element.index).map(|field| value_of(field, &element.content.take()));
         if let Some(Ok(value)) = value {
             tell(Followed::Ended(value));
         }

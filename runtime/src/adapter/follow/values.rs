@@ -1,6 +1,6 @@
 //! The values of an answer whose fields stand one below the other: each goes on until the next one begins.
 
-use super::{Followed, Trimmed};
+use super::{Followed, Growing, Trimmed};
 use crate::adapter::TaskField;
 
 /// The outputs' texts so far. A field is told once there is more of it than blanks; the first of two wins.
@@ -13,7 +13,8 @@ pub(super) struct Values<'a> {
 
 #[derive(Clone, Default)]
 struct Text {
-    text: String,
+    /// What was told of it, as long as it goes on.
+    told: Growing,
     trimmed: Trimmed,
     is_told: bool,
 }
@@ -32,9 +33,9 @@ impl<'a> Values<'a> {
     /// Takes more of the open field's text.
     pub(super) fn push(&mut self, text: &str, tell: &mut dyn FnMut(Followed<'_>)) {
         let Some(index) = self.open else { return };
-        let Some(Text { text: all, trimmed, is_told }) = self.texts.get_mut(index) else { return };
-        all.push_str(text);
+        let Some(Text { told, trimmed, is_told }) = self.texts.get_mut(index) else { return };
         trimmed.push(text, &mut |text| {
+            told.push(text);
             if !std::mem::replace(is_told, true) {
                 tell(Followed::Started(index));
             }
@@ -45,9 +46,9 @@ impl<'a> Values<'a> {
     /// Ends the open value, if there is more of it than blanks.
     pub(super) fn close(&mut self, tell: &mut dyn FnMut(Followed<'_>)) {
         let Some(index) = self.open.take() else { return };
-        if let (Some(field), Some(text)) = (self.fields.get(index), self.texts.get(index)) {
+        if let (Some(field), Some(text)) = (self.fields.get(index), self.texts.get_mut(index)) {
             if text.is_told {
-                tell(Followed::Ended(field.value_of_text(text.text.trim())));
+                tell(Followed::Ended(field.value_of_text(&text.told.take())));
             }
         }
     }

@@ -2,12 +2,16 @@
 
 use super::transport::append;
 
+/// How many bytes of room it keeps for the next event.
+const KEPT: usize = 1 << 20;
+
 /// Takes bytes as they come and gives the data of whole events.
 #[derive(Default)]
 pub(super) struct Events {
-    /// Bytes of lines that have not ended.
     buffer: Vec<u8>,
-    /// How many of them are known to hold no line end.
+    /// Where the first line begins in it that has not ended.
+    start: usize,
+    /// Up to where no other line end is.
     scanned: usize,
     /// The data lines of the event so far.
     data: Option<Vec<u8>>,
@@ -19,66 +23,75 @@ pub(super) struct Events {
 impl Events {
     /// Adds bytes.
     pub(super) fn push(&mut self, bytes: &[u8]) {
+        if self.start > 0 {
+            self.buffer.drain(..self.start);
+            self.buffer.shrink_to(KEPT);
+            self.scanned -= self.start;
+            self.start = 0;
+        }
         append(&mut self.buffer, bytes);
     }
 
     /// How many bytes it holds of an event that has not ended.
     pub(super) fn held(&self) -> usize {
-        self.buffer.len() + self.data.as_ref().map_or(0, Vec::len)
+        self.buffer.len() - self.start + self.data.as_ref().map_or(0, Vec::len)
     }
 
-    /// The data of the events that are whole by now.
-    pub(super) fn whole(&mut self) -> Vec<Vec<u8>> {
+    /// The data of the next event that is whole by now.
+    pub(super) fn next(&mut self) -> Option<Vec<u8>> {
         let buffer = std::mem::take(&mut self.buffer);
-        let mut events = Vec::new();
-        let mut start = 0;
-        let mut at = std::mem::take(&mut self.scanned);
-        while let Some(length) = buffer.get(at..).and_then(|rest| rest.iter().position(|byte| is_end(*byte)))
-        {
-            let end = at + length;
+        let event = self.next_in(&buffer);
+        self.buffer = buffer;
+        event
+    }
+
+    fn next_in(&mut self, buffer: &[u8]) -> Option<Vec<u8>> {
+        while let Some(length) = buffer.get(self.scanned..).and_then(first_end) {
+            let (start, end) = (self.start, self.scanned + length);
+            (self.start, self.scanned) = (end + 1, end + 1);
             let follows_return = std::mem::replace(&mut self.after_return, buffer.get(end) == Some(&b'\r'));
             // The line feed of a `\r\n` ends no line of its own.
             let is_second_half = follows_return && end == start && buffer.get(end) == Some(&b'\n');
-            if !is_second_half {
-                self.line(buffer.get(start..end).unwrap_or_default(), &mut events);
+            let line = buffer.get(start..end).filter(|_| !is_second_half);
+            if let Some(event) = line.and_then(|line| self.line(line)) {
+                return Some(event);
             }
-            (start, at) = (end + 1, end + 1);
         }
-        if start < buffer.len() {
+        self.scanned = buffer.len();
+        if self.start < buffer.len() {
             self.after_return = false;
         }
-        self.buffer = buffer;
-        self.buffer.drain(..start);
-        self.scanned = self.buffer.len();
-        events
+        None
     }
 
     /// The data of an event that only the end of the stream ends. The standard drops it; servers leave the last blank line out,
     /// and one that was cut does not read as JSON.
     pub(super) fn rest(&mut self) -> Option<Vec<u8>> {
-        let line = std::mem::take(&mut self.buffer);
+        let buffer = std::mem::take(&mut self.buffer);
+        let start = std::mem::take(&mut self.start);
         self.scanned = 0;
-        if !line.is_empty() {
-            self.line(&line, &mut Vec::new());
+        match buffer.get(start..) {
+            None | Some([]) => {}
+            Some(line) => drop(self.line(line)),
         }
         self.data.take()
     }
 
-    fn line(&mut self, line: &[u8], events: &mut Vec<Vec<u8>>) {
+    /// Takes a line; the event that it ends, if it does.
+    fn line(&mut self, line: &[u8]) -> Option<Vec<u8>> {
         let line = match std::mem::replace(&mut self.begun, true) {
             false => line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line),
             true => line,
         };
         if line.is_empty() {
-            events.extend(self.data.take());
-            return;
+            return self.data.take();
         }
         // Comments and other fields (`event`, `id`, `retry`) say nothing that is needed.
-        let Some(value) = line.strip_prefix(b"data") else { return };
+        let value = line.strip_prefix(b"data")?;
         let value = match value.strip_prefix(b":") {
             Some(value) => value.strip_prefix(b" ").unwrap_or(value),
             None if value.is_empty() => value,
-            None => return,
+            None => return None,
         };
         match &mut self.data {
             Some(data) => {
@@ -87,11 +100,12 @@ impl Events {
             }
             none => *none = Some(value.to_vec()),
         }
+        None
     }
 }
 
-fn is_end(byte: u8) -> bool {
-    byte == b'\n' || byte == b'\r'
+fn first_end(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'))
 }
 
 #[cfg(test)]
@@ -104,7 +118,7 @@ mod tests {
         let mut all = Vec::new();
         for bytes in stream.as_bytes().chunks(chunk) {
             events.push(bytes);
-            all.extend(events.whole());
+            all.extend(std::iter::from_fn(|| events.next()));
         }
         all.extend(events.rest());
         all.into_iter().map(|event| String::from_utf8(event).unwrap()).collect()

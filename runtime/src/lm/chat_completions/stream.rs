@@ -12,11 +12,17 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    lm::{Delta, Response, Tell},
+    lm::{
+        Delta, Response, Tell,
+        draft::{Draft, append},
+    },
 };
 
-/// The most bytes that are kept of an answer's texts, and of one event.
+/// The most bytes that are kept of an answer: its texts, and the event that has not ended.
 const CAP: usize = 16 << 20;
+
+/// How many bytes are looked at at once.
+const PART: usize = 64 << 10;
 
 /// How much of the stream's beginning is kept for messages.
 const START: usize = 1 << 10;
@@ -61,23 +67,21 @@ pub(super) async fn read(
     asked: usize,
     tell: &mut Tell<'_>,
 ) -> Result<Response> {
-    let mut building = Building { asked, reply: opened.head(), ..Building::default() };
+    let mut building = Building { asked, reply: opened.head(), room: CAP, ..Building::default() };
     answer::refuse_compressed(call, &building.reply)?;
     let mut events = Events::default();
     while !building.done {
         let chunk = opened.chunk(call).await;
         let Some(bytes) = chunk.map_err(|error| building.so_far(error))? else { break };
-        let bytes = bytes.as_ref();
-        building.note(bytes);
-        if events.held().saturating_add(bytes.len()) > CAP {
-            return Err(building.too_large(call));
-        }
-        events.push(bytes);
-        for event in events.whole() {
-            building.take(call, &event, tell).map_err(|error| building.so_far(error))?;
-        }
-        if building.bytes > CAP {
-            return Err(building.too_large(call));
+        building.note(bytes.as_ref());
+        for bytes in bytes.as_ref().chunks(PART) {
+            if events.held().saturating_add(bytes.len()) > building.room.max(2 * PART) {
+                return Err(building.so_far(too_large(call)));
+            }
+            events.push(bytes);
+            while let Some(event) = events.next() {
+                building.take(call, &event, tell).map_err(|error| building.so_far(error))?;
+            }
         }
     }
     // What is left of an event that the stream's end cut off is no event, and what it may say then is missing.
@@ -103,9 +107,12 @@ struct Building {
     asked: usize,
     reply: Reply,
     choices: Vec<Choice>,
+    /// The choices' texts.
+    drafts: Vec<Draft>,
     model: Value,
     usage: Option<Tokens>,
-    bytes: usize,
+    /// How much may yet come of texts.
+    room: usize,
     done: bool,
     warned: bool,
 }
@@ -138,12 +145,13 @@ impl Building {
             if !choice.error.is_null() {
                 return Err(status::inside(call, self.reply.status, &choice.error));
             }
-            self.add(call, choice, tell);
+            self.add(call, choice, tell)?;
         }
         Ok(())
     }
 
-    fn add(&mut self, call: &Call<'_>, piece: ChunkChoice, tell: &mut Tell<'_>) {
+    /// Adds to a choice.
+    fn add(&mut self, call: &Call<'_>, piece: ChunkChoice, tell: &mut Tell<'_>) -> Result<()> {
         let index = piece.index.and_then(|index| usize::try_from(index).ok()).unwrap_or(0);
         if index >= self.asked {
             if !std::mem::replace(&mut self.warned, true) {
@@ -153,36 +161,46 @@ impl Building {
                     "the answer has more choices than asked for"
                 );
             }
-            return;
+            return Ok(());
         }
         while self.choices.len() <= index {
             let index = u64::try_from(self.choices.len()).ok();
             self.choices.push(Choice { index, message: Some(Message::default()), ..Choice::default() });
+            self.drafts.push(Draft::default());
         }
-        let Some(choice) = self.choices.get_mut(index) else { return };
+        let (Some(choice), Some(draft)) = (self.choices.get_mut(index), self.drafts.get(index)) else {
+            return Ok(());
+        };
         if piece.finish_reason.as_deref().is_some_and(|reason| !reason.is_empty()) {
             choice.finish_reason = piece.finish_reason;
         }
-        let (Some(delta), Some(message)) = (piece.delta, &mut choice.message) else { return };
+        let (Some(delta), Some(message)) = (piece.delta, &mut choice.message) else {
+            return Ok(());
+        };
+        // What is there and this text are held at once, and no more than may be.
+        let room = &mut self.room;
+        let mut take = |text: &str| {
+            let before = *room;
+            *room = before.checked_sub(text.len()).ok_or_else(|| too_large(call))?;
+            Ok(before)
+        };
         let (text, refusal) = content(&delta.content);
-        self.bytes += text.len();
         if !text.is_empty() {
-            tell(Delta::text(index, &text));
-            append(&mut message.content, text.into_owned());
+            draft.push(&text, take(&text)?);
+            tell(Delta::of_draft(index, &text, draft));
         }
         let reasoning = delta.reasoning_content.or(delta.reasoning).filter(|text| !text.is_empty());
         if let Some(reasoning) = reasoning {
-            self.bytes += reasoning.len();
+            append(message.reasoning.get_or_insert_default(), &reasoning, take(&reasoning)?);
             tell(Delta::reasoning(index, &reasoning));
-            *message.reasoning.get_or_insert_default() += &reasoning;
         }
         if let Some(refusal) = delta.refusal.or(refusal) {
-            self.bytes += refusal.len();
-            *message.refusal.get_or_insert_default() += &refusal;
+            append(message.refusal.get_or_insert_default(), &refusal, take(&refusal)?);
         }
         if delta.tool_calls.is_array() {
             message.tool_calls = delta.tool_calls;
         }
+        Ok(())
     }
 
     /// True if the answer is all there: the stream said so, or every choice is finished.
@@ -198,28 +216,26 @@ impl Building {
         self.so_far(source.into_iter().fold(error, Error::with_source))
     }
 
-    fn too_large(&self, call: &Call<'_>) -> Error {
-        let message = format_args!("the answer is larger than {} MiB: lower `max_tokens`", CAP >> 20);
-        self.so_far(call.error(ErrorKind::TooLarge, message))
-    }
-
     /// The error with the first completion's text so far.
     fn so_far(&self, error: Error) -> Error {
-        let message = self.choices.first().and_then(|choice| choice.message.as_ref());
-        let text = message.and_then(|message| message.content.as_str()).filter(|text| !text.is_empty());
+        let text = self.drafts.first().map(Draft::take).filter(|text| !text.is_empty());
         text.into_iter().fold(error, Error::with_completion)
     }
 
-    fn finish(self) -> (Reply, Answer) {
+    fn finish(mut self) -> (Reply, Answer) {
+        for (choice, draft) in self.choices.iter_mut().zip(self.drafts) {
+            let text = Some(draft.finish()).filter(|text| !text.is_empty());
+            if let (Some(message), Some(text)) = (&mut choice.message, text) {
+                message.content = Value::String(text);
+            }
+        }
         let answer =
             Answer { choices: Some(self.choices), error: Value::Null, model: self.model, usage: self.usage };
         (self.reply, answer)
     }
 }
 
-fn append(content: &mut Value, more: String) {
-    match content {
-        Value::String(text) => text.push_str(&more),
-        none => *none = Value::String(more),
-    }
+fn too_large(call: &Call<'_>) -> Error {
+    let message = format_args!("the answer is larger than {} MiB: lower `max_tokens`", CAP >> 20);
+    call.error(ErrorKind::TooLarge, message)
 }

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     lm::{
-        BoxFuture, Delta, DeltaPart, LanguageModel, Layer, Request, Response, ResponseFormat, Takes, Tell,
-        Timeouts, waiting::watch,
+        BoxFuture, Delta, LanguageModel, Layer, Request, Response, ResponseFormat, Takes, Tell, Timeouts,
+        draft::Heard, waiting::watch,
     },
 };
 
@@ -114,7 +114,7 @@ impl Retried {
                     so_far.requests = so_far.requests.saturating_add(1);
                     return Err(self.past_deadline(so_far));
                 }
-                None => self.past_attempt(&so_far),
+                None => self.past_attempt(&mut so_far),
             };
             so_far.requests = so_far.requests.saturating_add(error.attempts());
             let (wait, token) = match self.next(&error, &so_far) {
@@ -199,7 +199,7 @@ impl Retried {
         }
     }
 
-    fn past_attempt(&self, so_far: &SoFar) -> Error {
+    fn past_attempt(&self, so_far: &mut SoFar) -> Error {
         let limit = self.policy.attempt.map(shown).unwrap_or_default();
         let message = format!(
             "`{}`: the attempt took longer than its limit of {limit}, {}: raise `Timeouts::attempt`, or ask for fewer tokens",
@@ -240,28 +240,22 @@ struct SoFar {
     waits: Duration,
     /// Something was told.
     told: bool,
-    /// The first completion's text, as far as told.
-    text: String,
+    text: Heard,
     last: Option<Error>,
 }
 
 impl SoFar {
     fn note(&mut self, delta: Delta<'_>) {
         self.told = true;
-        if delta.completion == 0 && delta.part == DeltaPart::Text {
-            self.text.push_str(delta.text);
-        }
+        self.text.note(delta);
     }
 
     fn doing(&self) -> &'static str {
         if self.told { "in the middle of the answer" } else { "before the answer came" }
     }
 
-    fn with_text(&self, error: Error) -> Error {
-        match self.text.as_str() {
-            "" => error,
-            text => error.with_completion(text),
-        }
+    fn with_text(&mut self, error: Error) -> Error {
+        self.text.take().into_iter().fold(error, Error::with_completion)
     }
 
     /// The answer, with the requests that failed before it.
