@@ -247,9 +247,11 @@ fn parts(text: &str) -> Option<Parts<'_>> {
 
 /// What stands behind the sign with which the text begins, and behind the blanks after it.
 fn behind(text: &str, is_sign: impl Fn(char) -> bool) -> Option<&str> {
-    let mut behind = text.strip_prefix(is_sign)?;
-    while let Some(rest) = behind.strip_prefix(is_blank) {
-        behind = rest;
+    let mut chars = text.chars();
+    chars.next().filter(|c| is_sign(*c))?;
+    let mut behind = chars.as_str();
+    while chars.next().is_some_and(is_blank) {
+        behind = chars.as_str();
     }
     Some(behind)
 }

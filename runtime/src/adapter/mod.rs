@@ -331,21 +331,15 @@ impl<'a> Inputs<'a> {
 
 /// Checks that no field is missing that has to be there.
 fn complete(task: &Task<'_>, found: Vec<Option<FieldValue>>, text: &str) -> Result<Vec<Option<FieldValue>>> {
-    let is_missing =
-        |(field, value): &(TaskField<'_>, &Option<FieldValue>)| value.is_none() && !field.is_optional();
-    let Some((first, _)) = task.outputs().zip(&found).find(is_missing) else {
+    let fields = || task.outputs().zip(&found);
+    let missing = || fields().filter(|(field, value)| value.is_none() && !field.is_optional());
+    let Some((first, _)) = missing().next() else {
         return Ok(found);
     };
-    let quoted = |is: &dyn Fn(&(TaskField<'_>, &Option<FieldValue>)) -> bool| {
-        let names = task
-            .outputs()
-            .zip(&found)
-            .filter(|pair| is(pair))
-            .map(|(field, _)| format!("`{}`", field.name()));
-        names.collect::<Vec<_>>().join(", ")
-    };
-    let there = quoted(&|(_, value)| value.is_some());
+    let quoted = |(field, _): (TaskField<'_>, _)| format!("`{}`", field.name());
+    let missing = missing().map(quoted).collect::<Vec<_>>().join(", ");
+    let there = fields().filter(|(_, value)| value.is_some()).map(quoted).collect::<Vec<_>>().join(", ");
     let there = if there.is_empty() { "no field at all".to_owned() } else { there };
-    let message = format!("the answer lacks {}; found {there}", quoted(&is_missing));
+    let message = format!("the answer lacks {missing}; found {there}");
     Err(Error::parse(message).with_field(first.name()).with_completion(text))
 }

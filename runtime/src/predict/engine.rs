@@ -68,14 +68,13 @@ pub(super) async fn run(predictor: &Predictor, given: Given, accept: Accept<'_>)
         let history = layout.history.as_ref().map(|(_, slot)| slot).zip(history);
         let values = layout.inputs.iter().zip(values).filter_map(|(slot, value)| Some((slot, value?)));
         let inputs = history.into_iter().chain(values).map(|(slot, value)| (slot.name(), value)).collect();
-        let error = outcome.as_ref().err().cloned();
         tracer.push(Step {
             predictor: predictor.path(),
             signature: layout.signature,
             inputs,
             outputs,
             calls,
-            error,
+            error: outcome.as_ref().err().cloned(),
         });
     }
     outcome.map(|()| usage)
