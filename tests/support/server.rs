@@ -163,7 +163,7 @@ impl Server {
         self.shared.open.load(Ordering::Relaxed)
     }
 
-    /// How many of the open connections wait for a further request.
+    /// How many of the open connections wait for a request.
     pub fn idle(&self) -> usize {
         self.shared.idle.load(Ordering::Relaxed)
     }
@@ -306,7 +306,9 @@ async fn serve(
     connection: usize,
     mut id: Option<u32>,
 ) -> io::Result<()> {
-    let mut idle = None;
+    let is_idle = || Counted::new(shared.clone(), |shared| &shared.idle);
+    // From the start: a client may open a connection and have another one free before it is there.
+    let mut idle = Some(is_idle());
     loop {
         let (head, body) = match &mut id {
             None => http1::request(&mut wire).await?,
@@ -338,7 +340,7 @@ async fn serve(
         if reply.gone_for.is_some() {
             return wire.shutdown().await;
         }
-        idle = Some(Counted::new(shared.clone(), |shared| &shared.idle));
+        idle = Some(is_idle());
     }
 }
 
