@@ -64,9 +64,8 @@ pub(super) async fn run(predictor: &Predictor, given: Given, accept: Accept<'_>)
     let usage = calls.iter().map(|call| call.usage).sum();
     if let Some(tracer) = predictor.tracer() {
         let layout = &predictor.state.layout;
-        let Given { values, history } = given;
-        let history = layout.history.as_ref().map(|(_, slot)| slot).zip(history);
-        let values = layout.inputs.iter().zip(values).filter_map(|(slot, value)| Some((slot, value?)));
+        let history = layout.history.as_ref().map(|(_, slot)| slot).zip(given.history);
+        let values = layout.inputs.iter().zip(given.values).filter_map(|(slot, value)| Some((slot, value?)));
         let inputs = history.into_iter().chain(values).map(|(slot, value)| (slot.name(), value)).collect();
         tracer.push(Step {
             predictor: predictor.path(),
