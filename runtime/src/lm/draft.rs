@@ -37,18 +37,23 @@ impl Draft {
     }
 }
 
-/// How much a text may grow by doubling. Beyond, it is given all the room that it may ever need: while it grows, its old memory
-/// is held beside the new.
+/// How far what comes in pieces grows by doubling. Beyond, it is given all the room that it may ever need: while it grows, its old
+/// memory is held beside the new.
 const STEPWISE: usize = 4 << 20;
 
 /// Adds to a text, of which `room` bytes at most may ever follow what is there.
 pub(super) fn append(text: &mut String, more: &str, room: usize) {
     let length = text.len().saturating_add(more.len());
     if length > text.capacity() {
-        let wanted = if length > STEPWISE { text.len().saturating_add(room) } else { 2 * length };
-        text.reserve_exact(wanted.max(length) - text.len());
+        text.reserve_exact(grown(length, text.len().saturating_add(room)) - text.len());
     }
     text.push_str(more);
+}
+
+/// The capacity to give to what is this long by now and holds `most` bytes in the end: never less than it needs.
+pub(super) fn grown(length: usize, most: usize) -> usize {
+    let wanted = if length > STEPWISE { most } else { 2 * length };
+    wanted.max(length)
 }
 
 /// The first completion's text as far as it was told: the draft of whoever writes it, else a text of its own.

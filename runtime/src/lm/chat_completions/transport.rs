@@ -12,7 +12,7 @@ use tokio::task::coop::consume_budget;
 use super::{Call, client::client};
 use crate::{
     error::{Error, ErrorKind, Result},
-    lm::waiting::watch,
+    lm::{draft::grown, waiting::watch},
 };
 
 /// The most bytes of an answer that are read.
@@ -119,13 +119,11 @@ async fn whole_body(call: &Call<'_>, status: u16, mut incoming: Incoming) -> Res
     Ok(body)
 }
 
-/// Adds bytes to what is read of an answer. It grows to twice what it holds, and beyond a quarter of the cap to the cap at once:
-/// while it grows, the old memory is held beside the new.
+/// Adds bytes to what is read of an answer.
 pub(super) fn append(body: &mut Vec<u8>, bytes: &[u8]) {
     let length = body.len().saturating_add(bytes.len());
     if length > body.capacity() {
-        let wanted = if length > BODY_CAP / 4 { BODY_CAP } else { 2 * length };
-        body.reserve_exact(wanted.max(length) - body.len());
+        body.reserve_exact(grown(length, BODY_CAP) - body.len());
     }
     body.extend_from_slice(bytes);
 }
