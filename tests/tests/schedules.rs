@@ -20,6 +20,7 @@ mod checks;
 mod program;
 #[path = "schedules/schedule.rs"]
 mod schedule;
+mod shared;
 #[path = "schedules/stack.rs"]
 mod stack;
 #[path = "schedules/told.rs"]

@@ -5,28 +5,16 @@ use std::time::Duration;
 use fastrand::Rng;
 use karat::{
     BestOfN, BoxModule, Budget, ChainOfThought, Critic, Lm, Module, OnParseError, Predict, Prediction,
-    Refine, Result, Reward, Score, module, signature,
+    Refine, Result, Reward, Score, module,
 };
 
-use super::{checks::Checked, upstream::PANIC, world::World};
-
-/// Answer the question.
-#[signature]
-pub struct Qa {
-    #[input]
-    pub question: String,
-    #[output]
-    pub answer: String,
-}
-
-/// Write a search query.
-#[signature]
-struct MakeQuery {
-    #[input]
-    question: String,
-    #[output]
-    query: String,
-}
+pub use super::shared::QaInput;
+use super::{
+    checks::Checked,
+    shared::{MakeQuery, MakeQueryInput, Qa},
+    upstream::PANIC,
+    world::World,
+};
 
 /// Any of the programs.
 pub type Any = BoxModule<QaInput, String>;
