@@ -4,7 +4,7 @@ _default:
     @just --list
 
 # All that must pass before a change lands.
-ci: fmt clippy docs test otel tree
+ci: fmt clippy docs test otel tree msrv package
 
 # The formatting, checked.
 fmt:
@@ -54,6 +54,27 @@ tree:
     crates=$(cargo tree -p karat-examples --locked -e normal --prefix none --no-dedupe | sort -u | wc -l)
     echo "crates in the default build of an application: $crates (at most 120)"
     test "$crates" -le 120
+
+# Each published crate by itself and each feature by itself, with the oldest Rust that they declare; the examples with it, for
+# what the macros write.
+msrv:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    if ! command -v rustup >/dev/null; then
+        echo "SKIPPED: no rustup, so the crates were not checked with Rust $version"
+        exit 0
+    fi
+    rustup toolchain install "$version" --profile minimal --no-self-update
+    check() { cargo "+$version" check --locked --target-dir target/msrv "$@"; }
+    check -p karat-macros
+    check -p karat
+    check -p karat --features otel
+    check -p karat-examples --bins
+
+# What would be published, built from its packages.
+package:
+    cargo publish --dry-run --locked --allow-dirty -p karat-macros -p karat
 
 # The benchmarks; see docs/benchmarks.md for what they show.
 bench *ARGS:

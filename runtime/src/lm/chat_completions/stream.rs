@@ -236,6 +236,6 @@ impl Building {
 }
 
 fn too_large(call: &Call<'_>) -> Error {
-    let message = format_args!("the answer is larger than {} MiB: lower `max_tokens`", CAP >> 20);
+    let message = format!("the answer is larger than {} MiB: lower `max_tokens`", CAP >> 20);
     call.error(ErrorKind::TooLarge, message)
 }

@@ -101,7 +101,7 @@ pub(super) async fn post(call: &Call<'_>, body: Vec<u8>) -> Result<Opened> {
 async fn whole_body(call: &Call<'_>, status: u16, mut incoming: Incoming) -> Result<Vec<u8>> {
     let too_large = || {
         let message =
-            format_args!("the answer is larger than {} MiB: lower `max_tokens` or `n`", BODY_CAP >> 20);
+            format!("the answer is larger than {} MiB: lower `max_tokens` or `n`", BODY_CAP >> 20);
         call.error(ErrorKind::TooLarge, message).with_status(status)
     };
     let announced = usize::try_from(incoming.size_hint().exact().unwrap_or(0)).unwrap_or(usize::MAX);
@@ -200,7 +200,7 @@ fn broken(call: &Call<'_>, error: hyper::Error) -> Error {
 
 fn broke(call: &Call<'_>, error: impl StdError + Send + Sync + 'static, when: &str) -> Error {
     let cause = call.excerpt(cause(&error).as_bytes());
-    let what = format_args!("the connection broke {when}: {cause}. This may pass: try again later");
+    let what = format!("the connection broke {when}: {cause}. This may pass: try again later");
     call.error(ErrorKind::Connect, what).with_source(error)
 }
 
