@@ -6,6 +6,7 @@ mod delta;
 mod draft;
 mod fallback;
 mod history;
+mod http;
 mod language_model;
 mod layer;
 mod limits;
@@ -165,6 +166,24 @@ impl Lm {
     /// The API key. It is sent to the provider and shown nowhere.
     pub fn api_key(self, key: impl Into<String>) -> Self {
         self.with_client("api_key", |client| client.api_key(key))
+    }
+
+    /// The HTTP client to send with, in place of the handle's own: for proxies, certificates, a Unix socket, HTTP/2 by prior
+    /// knowledge. It keeps its own settings: where it follows redirects or tries again, its requests are not counted, and an answer
+    /// from another address is an [`is_config`](Error::is_config) error. `Lm`'s limits hold beside its own, but for
+    /// [`Timeouts::connect`], which is the client's.
+    ///
+    /// ```no_run
+    /// use karat::Lm;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).http2_prior_knowledge().build()?;
+    /// let lm = Lm::new("vllm/qwen3")?.base_url("http://127.0.0.1:8000/v1").http_client(client);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn http_client(self, client: reqwest::Client) -> Self {
+        self.with_client("http_client", |own| own.http_client(client))
     }
 
     fn with_client(mut self, setter: &str, set: impl FnOnce(ChatCompletions) -> ChatCompletions) -> Self {

@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn every_provider_has_an_address_a_key_variable_and_address_variables() {
         for provider in &PROVIDERS {
-            let url = url::Url::parse(provider.base_url).unwrap();
+            let url = reqwest::Url::parse(provider.base_url).unwrap();
             assert_eq!(url.scheme() == "https", provider.key_required, "{}", provider.name);
             assert!(!provider.key_var.is_empty() && !provider.base_url_vars.is_empty(), "{}", provider.name);
         }

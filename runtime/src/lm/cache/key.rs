@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use aws_lc_rs::digest::{self, Context, Digest};
+use hmac_sha256::Hash as Sha256;
 use serde_json::Value;
 
 use crate::lm::{Config, Message, Request, ResponseFormat, Role};
@@ -15,14 +15,7 @@ pub(in crate::lm) type Key = [u8; 32];
 
 /// SHA-256.
 pub(super) fn sha256(bytes: &[u8]) -> Key {
-    self::bytes(&digest::digest(&digest::SHA256, bytes))
-}
-
-fn bytes(digest: &Digest) -> Key {
-    let mut key = Key::default();
-    // As long as the other: `zip` leaves nothing out.
-    key.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
-    key
+    Sha256::hash(bytes)
 }
 
 /// The key of a request to this model: of every value in an unambiguous order, each text with its length in front.
@@ -68,7 +61,7 @@ pub(in crate::lm) fn key(prefixes: &Prefixes, identity: &str, request: &Request)
         None => sha256(&encoder.0),
         Some(mut context) => {
             context.update(&encoder.0);
-            bytes(&context.finish())
+            context.finalize()
         }
     }
 }
@@ -87,7 +80,7 @@ fn size(messages: &[Message]) -> usize {
 pub(in crate::lm) struct Prefixes {
     /// By address. A weak reference keeps no text, and keeps the address from being another prefix's, so that an address that is
     /// known is this prefix's.
-    begun: Mutex<VecDeque<(Weak<[Message]>, Context)>>,
+    begun: Mutex<VecDeque<(Weak<[Message]>, Sha256)>>,
 }
 
 /// How many prefixes are remembered: about as many as a program has predictors.
@@ -98,20 +91,20 @@ const SHORTEST: usize = 512;
 
 impl Prefixes {
     /// The digest of the version and these messages, to be gone on with; `None` where it is not worth it.
-    fn digest(&self, prefix: &Arc<[Message]>) -> Option<Context> {
+    fn digest(&self, prefix: &Arc<[Message]>) -> Option<Sha256> {
         if size(prefix) < SHORTEST {
             return None;
         }
         let lock = || self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         let is_this =
-            |(known, _): &&(Weak<[Message]>, Context)| std::ptr::addr_eq(known.as_ptr(), Arc::as_ptr(prefix));
+            |(known, _): &&(Weak<[Message]>, Sha256)| std::ptr::addr_eq(known.as_ptr(), Arc::as_ptr(prefix));
         if let Some((_, context)) = lock().iter().find(is_this) {
             return Some(context.clone());
         }
         let mut encoder = Encoder(Vec::with_capacity(size(prefix) + 64));
         encoder.text(VERSION);
         encoder.messages(prefix);
-        let mut context = Context::new(&digest::SHA256);
+        let mut context = Sha256::new();
         context.update(&encoder.0);
         let mut begun = lock();
         begun.truncate(REMEMBERED - 1);

@@ -7,7 +7,7 @@ use http::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT},
 };
 use secrecy::{ExposeSecret, SecretString};
-use url::Url;
+use reqwest::Url;
 
 use super::ChatCompletions;
 use crate::error::{Error, ErrorKind, Result};
@@ -18,8 +18,6 @@ const TABLE: &str = "the provider's table";
 /// Where a request goes. Never printed whole: addresses may hold secrets.
 pub(super) struct Endpoint {
     pub(super) url: Url,
-    /// The same for the HTTP client.
-    pub(super) uri: Uri,
     /// Host and port alone, for messages.
     pub(super) host: String,
     pub(super) key: Option<SecretString>,
@@ -28,7 +26,7 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    fn new(Address { url, uri, host }: Address, key: Option<String>) -> Self {
+    fn new(Address { url, host }: Address, key: Option<String>) -> Self {
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
         const ANY: HeaderValue = HeaderValue::from_static("*/*");
         const KARAT: HeaderValue = HeaderValue::from_static(concat!("karat/", env!("CARGO_PKG_VERSION")));
@@ -41,7 +39,7 @@ impl Endpoint {
         if url.scheme() == "http" {
             headers.extend(HeaderValue::try_from(&host).ok().map(|host| (HOST, host)));
         }
-        Self { url, uri, host, key: key.map(SecretString::from), headers }
+        Self { url, host, key: key.map(SecretString::from), headers }
     }
 
     /// The address without its query, which may hold a key.
@@ -75,7 +73,6 @@ impl OwnAddress {
 #[derive(Clone)]
 struct Address {
     url: Url,
-    uri: Uri,
     host: String,
 }
 
@@ -86,10 +83,10 @@ impl Address {
         url.set_fragment(None);
         let host = host(&url);
         // Of what is a URL, next to nothing is no URI.
-        let uri = Uri::try_from(url.as_str()).map_err(|error| {
+        Uri::try_from(url.as_str()).map_err(|error| {
             Error::config(format!("`{model}`: the address in {origin} cannot be asked over HTTP ({error})"))
         })?;
-        Ok(Self { url, uri, host })
+        Ok(Self { url, host })
     }
 }
 

@@ -2,8 +2,6 @@
 
 mod answer;
 mod body;
-mod client;
-mod connect;
 mod endpoint;
 mod excerpt;
 mod rate_limit;
@@ -23,7 +21,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use self::endpoint::{Endpoint, OwnAddress, Settled};
 use super::{
-    BoxFuture, LanguageModel, Request, Response, ResponseFormat, Takes, Tell, Timeouts, provider::Provider,
+    BoxFuture, LanguageModel, Request, Response, ResponseFormat, Takes, Tell, Timeouts, http::Clients,
+    provider::Provider,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -38,13 +37,21 @@ pub(crate) struct ChatCompletions {
     api_key: Option<SecretString>,
     settled: Settled,
     timeouts: Timeouts,
+    http: Clients,
 }
 
 impl ChatCompletions {
     pub(crate) fn new(provider: &'static Provider, model: &str) -> Self {
         let name = format!("{}/{model}", provider.name).into();
-        let settled = Settled::new();
-        Self { provider, name, own_address: None, api_key: None, settled, timeouts: Timeouts::new() }
+        Self {
+            provider,
+            name,
+            own_address: None,
+            api_key: None,
+            settled: Settled::new(),
+            timeouts: Timeouts::new(),
+            http: Clients::own(),
+        }
     }
 
     pub(crate) fn base_url(mut self, url: impl Into<String>) -> Self {
@@ -61,6 +68,11 @@ impl ChatCompletions {
 
     pub(crate) fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
+        self
+    }
+
+    pub(crate) fn http_client(mut self, client: reqwest::Client) -> Self {
+        self.http = Clients::given(client);
         self
     }
 
@@ -135,7 +147,7 @@ impl PartialEq for ChatCompletions {
             client.api_key.as_ref().map(ExposeSecret::expose_secret)
         }
         let same_server = self.name == other.name && self.own_base_url() == other.own_base_url();
-        same_server && key(self) == key(other) && self.timeouts == other.timeouts
+        same_server && key(self) == key(other) && self.timeouts == other.timeouts && self.http.are(&other.http)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use http::header::LOCATION;
 use serde_json::Value;
-use url::Url;
+use reqwest::Url;
 
 use super::{Call, endpoint, retry_after, transport::Reply};
 use crate::error::{Error, ErrorKind};

@@ -2,17 +2,16 @@
 
 use std::{error::Error as StdError, io, time::Duration};
 
+use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderMap, Method, Request, header::AUTHORIZATION};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Bytes, Incoming};
-use hyper_util::client::legacy;
+use http::{HeaderMap, Method, header::AUTHORIZATION};
+use reqwest::{Client, Request, Response};
 use tokio::task::coop::consume_budget;
 
-use super::{Call, client::client};
+use super::{Call, endpoint};
 use crate::{
     error::{Error, ErrorKind, Result},
-    lm::{draft::grown, waiting::watch},
+    lm::{draft::grown, http::NoClient, waiting::watch},
 };
 
 /// The most bytes of an answer that are read.
@@ -36,7 +35,7 @@ pub(super) struct Reply {
 pub(super) struct Opened {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
-    body: Incoming,
+    body: Response,
 }
 
 impl Opened {
@@ -69,7 +68,7 @@ impl Opened {
 
     /// Takes in what is left of the body if it is there already, so that the connection can be used again.
     pub(super) fn end(mut self) {
-        while let Some(Ok(Some(_))) = next(&mut self.body).now_or_never() {}
+        while let Some(Ok(Some(_))) = self.body.chunk().now_or_never() {}
     }
 }
 
@@ -82,29 +81,61 @@ pub(super) async fn post(call: &Call<'_>, body: Vec<u8>) -> Result<Opened> {
     if endpoint.key.is_some() && !endpoint.headers.contains_key(AUTHORIZATION) {
         return Err(call.error(ErrorKind::Config, "the API key has characters that no HTTP header can hold"));
     }
-    let mut request = Request::new(Full::new(Bytes::from(body)));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = endpoint.uri.clone();
+    let mut request = Request::new(Method::POST, endpoint.url.clone());
     *request.headers_mut() = endpoint.headers.clone();
-    let response = client(call)?.send(request);
+    *request.body_mut() = Some(body.into());
+    let response = client(call)?.execute(request);
     let limit = call.client.timeouts.first_byte;
     let response = match limit {
         Duration::MAX => Some(response.await),
         limit => watch(Some(limit), response).await.0,
     };
     let late = || too_late(call, format_args!("no beginning of an answer within the limit of {limit:?}"));
-    let response = response.ok_or_else(late)?.map_err(|error| unanswered(call, error))?;
-    let (head, body) = response.into_parts();
-    Ok(Opened { status: head.status.as_u16(), headers: head.headers, body })
+    let mut body = response.ok_or_else(late)?.map_err(|error| unanswered(call, error))?;
+    if *body.url() != endpoint.url {
+        return Err(elsewhere(call, &body));
+    }
+    Ok(Opened { status: body.status().as_u16(), headers: std::mem::take(body.headers_mut()), body })
 }
 
-async fn whole_body(call: &Call<'_>, status: u16, mut incoming: Incoming) -> Result<Vec<u8>> {
+/// The client of this runtime.
+///
+/// # Errors
+/// [`ErrorKind::Config`]: there is no runtime; [`ErrorKind::Tls`]: the system has no certificates.
+fn client(call: &Call<'_>) -> Result<Client> {
+    let is_plain = call.endpoint.url.scheme() == "http";
+    let client = call.client.http.get(call.client.timeouts.connect, is_plain);
+    client.map_err(|why| match why {
+        NoClient::NoRuntime => {
+            call.error(ErrorKind::Config, "called outside of a Tokio runtime: run it under `#[tokio::main]`")
+        }
+        NoClient::Tls(error) => {
+            let cause = cause(&error);
+            let what = format!(
+                "no HTTPS client: {cause}. Install the system's CA certificates (often `ca-certificates`)"
+            );
+            call.error(ErrorKind::Tls, what).with_source(error)
+        }
+    })
+}
+
+/// The error of an answer from another address: a client of the program's own followed a redirect.
+fn elsewhere(call: &Call<'_>, response: &Response) -> Error {
+    let what = format!(
+        "the answer came from {}, to which a redirect led: set `.base_url(..)` to where the API is, and switch redirects \
+         off in the client given to `.http_client(..)`",
+        endpoint::host(response.url())
+    );
+    call.error(ErrorKind::Config, what)
+}
+
+async fn whole_body(call: &Call<'_>, status: u16, mut incoming: Response) -> Result<Vec<u8>> {
     let too_large = || {
         let message =
             format!("the answer is larger than {} MiB: lower `max_tokens` or `n`", BODY_CAP >> 20);
         call.error(ErrorKind::TooLarge, message).with_status(status)
     };
-    let announced = usize::try_from(incoming.size_hint().exact().unwrap_or(0)).unwrap_or(usize::MAX);
+    let announced = usize::try_from(incoming.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
     if announced > BODY_CAP {
         return Err(too_large());
     }
@@ -129,31 +160,21 @@ pub(super) fn append(body: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// The next bytes of a body, within the limit of their silence.
-async fn chunk(call: &Call<'_>, body: &mut Incoming) -> Result<Option<Bytes>> {
+async fn chunk(call: &Call<'_>, body: &mut Response) -> Result<Option<Bytes>> {
     // Lets others have their turn, limits of time among them, where a server sends faster than anybody can read.
     consume_budget().await;
     // A short answer comes with its head: then there is nothing to wait for.
-    if let Some(chunk) = next(body).now_or_never() {
+    if let Some(chunk) = body.chunk().now_or_never() {
         return chunk.map_err(|error| broken(call, error));
     }
     let limit = call.client.timeouts.idle;
-    let (chunk, _) = watch(Some(limit), next(body)).await;
+    let (chunk, _) = watch(Some(limit), body.chunk()).await;
     let late =
         || too_late(call, format_args!("the answer was silent for longer than the limit of {limit:?}"));
     chunk.ok_or_else(late)?.map_err(|error| broken(call, error))
 }
 
-/// The next bytes of a body; what is no bytes (trailers) is passed over.
-async fn next(body: &mut Incoming) -> hyper::Result<Option<Bytes>> {
-    while let Some(frame) = body.frame().await {
-        if let Ok(bytes) = frame?.into_data() {
-            return Ok(Some(bytes));
-        }
-    }
-    Ok(None)
-}
-
-async fn start_of_body(call: &Call<'_>, mut incoming: Incoming) -> Vec<u8> {
+async fn start_of_body(call: &Call<'_>, mut incoming: Response) -> Vec<u8> {
     let mut body = Vec::new();
     let read = async {
         while let Ok(Some(chunk)) = chunk(call, &mut incoming).await {
@@ -173,7 +194,7 @@ fn too_late(call: &Call<'_>, what: impl std::fmt::Display) -> Error {
 }
 
 /// The error of a request without a reply.
-fn unanswered(call: &Call<'_>, error: legacy::Error) -> Error {
+fn unanswered(call: &Call<'_>, error: reqwest::Error) -> Error {
     if !error.is_connect() {
         return broke(call, error, "before the answer");
     }
@@ -190,15 +211,16 @@ fn unanswered(call: &Call<'_>, error: legacy::Error) -> Error {
     } else {
         (ErrorKind::Connect, format!("no connection: {cause}. Check that the server runs, and {address}"))
     };
-    call.error(kind, what).with_source(error)
+    call.error(kind, what).with_source(error.without_url())
 }
 
 /// The error of a reply without its end.
-fn broken(call: &Call<'_>, error: hyper::Error) -> Error {
+fn broken(call: &Call<'_>, error: reqwest::Error) -> Error {
     broke(call, error, "in the middle of the answer")
 }
 
-fn broke(call: &Call<'_>, error: impl StdError + Send + Sync + 'static, when: &str) -> Error {
+fn broke(call: &Call<'_>, error: reqwest::Error, when: &str) -> Error {
+    let error = error.without_url();
     let cause = call.excerpt(cause(&error).as_bytes());
     let what = format!("the connection broke {when}: {cause}. This may pass: try again later");
     call.error(ErrorKind::Connect, what).with_source(error)

@@ -1,0 +1,144 @@
+//! The reqwest clients of one handle: its own, made when they are first needed, or the one that the program handed in.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use reqwest::{Client, ClientBuilder, redirect, retry};
+use tokio::runtime::{Handle, Id};
+
+/// How long a connection may be silent before the system asks the other side whether it is still there, and how long it waits
+/// for each of three answers. One that is gone is known to be after a minute.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// How long a connection is kept that nobody uses.
+const IDLE: Duration = Duration::from_secs(90);
+
+/// How many clients a handle keeps. Runtimes come and go in tests; a program has one or two.
+const KEPT: usize = 8;
+
+/// The clients of one handle. Its clones share them, and with them the pools of connections.
+#[derive(Clone)]
+pub(crate) struct Clients(Arc<Source>);
+
+enum Source {
+    /// Made here: one for each runtime and limit of connecting, the newest last.
+    Own(Mutex<Vec<(Key, Client)>>),
+    /// The program's.
+    Given(Client),
+}
+
+/// A pooled connection is driven by the runtime in which it was opened, and one whose runtime stands still would hang.
+type Key = (Id, Duration);
+
+/// Why there is no client.
+#[derive(Debug)]
+pub(crate) enum NoClient {
+    /// The call was made outside of a Tokio runtime.
+    NoRuntime,
+    /// TLS cannot be set up, e.g. since the system has no certificates.
+    Tls(reqwest::Error),
+}
+
+impl Clients {
+    /// Clients of the handle's own.
+    pub(crate) fn own() -> Self {
+        Self(Arc::new(Source::Own(Mutex::default())))
+    }
+
+    /// The program's client, as it is.
+    pub(crate) fn given(client: Client) -> Self {
+        Self(Arc::new(Source::Given(client)))
+    }
+
+    /// True if both send through the same client, as far as that can be told: the program gave none to either, or both are clones.
+    pub(crate) fn are(&self, other: &Self) -> bool {
+        let is_own = |clients: &Self| matches!(*clients.0, Source::Own(_));
+        Arc::ptr_eq(&self.0, &other.0) || is_own(self) && is_own(other)
+    }
+
+    /// The client of the current runtime. `is_plain`: the request goes over plain HTTP and needs no certificates.
+    ///
+    /// # Errors
+    /// There is no runtime, or no TLS.
+    pub(crate) fn get(&self, connect: Duration, is_plain: bool) -> Result<Client, NoClient> {
+        let runtime = Handle::try_current().map_err(|_| NoClient::NoRuntime)?.id();
+        let clients = match &*self.0 {
+            Source::Given(client) => return Ok(client.clone()),
+            Source::Own(clients) => clients,
+        };
+        let key = (runtime, connect);
+        let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, client)) = clients.iter().find(|(other, _)| *other == key) {
+            return Ok(client.clone());
+        }
+        let client = match settings(connect).build() {
+            Ok(client) => client,
+            // A machine without any trusted certificate, e.g. a bare container, can still use a server over plain HTTP. Such a
+            // client is not kept: the certificates may yet come.
+            Err(_) if is_plain => {
+                return settings(connect).tls_certs_only([]).build().map_err(NoClient::Tls);
+            }
+            Err(error) => return Err(NoClient::Tls(error)),
+        };
+        if clients.len() >= KEPT {
+            clients.remove(0);
+        }
+        clients.push((key, client.clone()));
+        Ok(client)
+    }
+}
+
+/// A client that leaves to karat what karat decides: it follows no redirect, sends nothing again, and unpacks nothing, whichever of
+/// reqwest's features the application switches on. Proxies are those that the environment names.
+fn settings(connect: Duration) -> ClientBuilder {
+    Client::builder()
+        .tls_backend_rustls()
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+        .referer(false)
+        .connect_timeout(connect)
+        .pool_idle_timeout(IDLE)
+        .tcp_keepalive(KEEPALIVE)
+        .tcp_keepalive_interval(KEEPALIVE)
+        .tcp_keepalive_retries(3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn a_call_outside_of_a_runtime_has_no_client() {
+        assert!(matches!(Clients::own().get(LIMIT, true), Err(NoClient::NoRuntime)));
+    }
+
+    #[test]
+    fn each_runtime_has_its_own_client_and_only_the_newest_are_kept() {
+        let clients = Clients::own();
+        for _ in 0..KEPT + 2 {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let _entered = runtime.enter();
+            clients.get(LIMIT, true).unwrap();
+            clients.clone().get(LIMIT, true).unwrap();
+            let Source::Own(kept) = &*clients.0 else { panic!("not its own") };
+            let kept = kept.lock().unwrap();
+            let own = kept.iter().filter(|((id, _), _)| *id == runtime.handle().id()).count();
+            assert!(own == 1 && kept.len() <= KEPT, "{own} of {}", kept.len());
+        }
+    }
+
+    #[test]
+    fn handles_send_through_the_same_client_if_nobody_gave_one_or_both_are_clones() {
+        let given = Clients::given(Client::new());
+        assert!(Clients::own().are(&Clients::own()) && given.clone().are(&given));
+        assert!(!given.are(&Clients::own()) && !given.are(&Clients::given(Client::new())));
+    }
+}
