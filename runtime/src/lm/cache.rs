@@ -29,7 +29,7 @@ pub(super) use self::{
     key::{Key, Prefixes, key},
     layer::tell_all,
 };
-use super::{Finish, Lm, Request, Response, layer::Place};
+use super::{Finish, Lm, Request, Response};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A cache of answers, which one or several [`Lm`]s use: a handle, whose clones are the same cache.
@@ -147,6 +147,13 @@ struct Bounds {
 const BOUNDS: Bounds = Bounds { entries: 10_000, bytes: 64 << 20, disk_entries: 50_000, disk_bytes: 1 << 30 };
 
 /// What one call leaves for those that wait for it.
+/// The same cache: not merely equal settings.
+impl PartialEq for Cache {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
 type Outcome = Result<Arc<Response>>;
 
 struct Shared {
@@ -292,7 +299,7 @@ impl fmt::Debug for Cache {
 impl Lm {
     /// Answers from this cache what was asked before; see [`Cache`]. It replaces the one that the LM had.
     pub fn cache(self, cache: Cache) -> Self {
-        self.with_layer(Place::Cache, cache)
+        self.with_layers(|layers| layers.set_cache(cache))
     }
 
     /// How the requests of this handle use its cache; without a cache nothing changes.

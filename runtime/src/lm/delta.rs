@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::draft::Draft;
 
-/// A piece of a completion, told while the model writes it; see [`LanguageModel::stream`](crate::LanguageModel::stream).
+/// A piece of a completion, given to a [`Sink`] while the model writes it; see [`LanguageModel::call`](crate::LanguageModel::call).
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Delta<'a> {
@@ -65,5 +65,5 @@ impl fmt::Debug for Delta<'_> {
     }
 }
 
-/// Takes the pieces of an answer, in the order in which they are written.
-pub type Tell<'a> = dyn FnMut(Delta<'_>) + Send + 'a;
+/// Hears the deltas of an answer in the order in which the model writes them. It returns at once.
+pub type Sink<'a> = dyn FnMut(Delta<'_>) + Send + 'a;

@@ -1,6 +1,6 @@
 //! Another model is asked when one fails.
 
-use super::{BoxFuture, Delta, LanguageModel, Lm, Request, Response, ResponseFormat, Takes, Tell, member};
+use super::{BoxFuture, Delta, LanguageModel, Lm, Request, Response, ResponseFormat, Takes, Sink, member};
 use crate::error::{Error, Result};
 
 impl Lm {
@@ -47,17 +47,17 @@ struct Fallback {
 }
 
 impl Fallback {
-    async fn send(&self, request: &Request, mut tell: Option<&mut Tell<'_>>) -> Result<Response> {
+    async fn send(&self, request: &Request, mut sink: Option<&mut Sink<'_>>) -> Result<Response> {
         let mut errors: Vec<(&str, Error)> = Vec::new();
         for (index, lm) in self.members.iter().enumerate() {
             member::pay(request, &self.name, &mut errors)?;
             let mut is_told = false;
-            let outcome = match &mut tell {
+            let outcome = match &mut sink {
                 None => member::ask(lm, request, None).await,
-                Some(tell) => {
+                Some(sink) => {
                     let mut noting = |delta: Delta<'_>| {
                         is_told = true;
-                        tell(delta);
+                        sink(delta);
                     };
                     member::ask(lm, request, Some(&mut noting)).await
                 }
@@ -94,12 +94,12 @@ impl LanguageModel for Fallback {
         format!("fallback({})", member::identities(&self.members).join(", "))
     }
 
-    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(self.send(request, None))
-    }
-
-    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(self.send(request, Some(tell)))
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: Option<&'a mut Sink<'a>>,
+    ) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(self.send(request, sink))
     }
 
     fn takes(&self, format: &ResponseFormat) -> Takes {

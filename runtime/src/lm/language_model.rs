@@ -1,21 +1,19 @@
 //! What answers requests.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
-use super::{Request, Response, ResponseFormat, Takes, Tell};
+use super::{Request, Response, ResponseFormat, Sink, Takes};
 use crate::error::Result;
 
 /// A boxed future that may move between threads; what the methods of object-safe traits return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A language model: anything that answers a [`Request`]. Object-safe; implement it to bring your own model or a layer around
-/// another one.
-///
-/// Dropping the future cancels the request.
+/// A language model: anything that answers a [`Request`]. Object-safe; implement it to bring your own model. What is to be done
+/// with every request of a model, whichever it is, is a [`Layer`](super::Layer).
 ///
 /// ```
 /// use karat::{BoxFuture, LanguageModel, Lm, Result};
-/// use karat::lm::{Completion, Request, Response};
+/// use karat::lm::{Completion, Delta, Request, Response, Sink};
 ///
 /// struct Parrot;
 ///
@@ -23,10 +21,17 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///     fn name(&self) -> &str {
 ///         "parrot"
 ///     }
-///     fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+///     fn call<'a>(
+///         &'a self,
+///         request: &'a Request,
+///         sink: Option<&'a mut Sink<'a>>,
+///     ) -> BoxFuture<'a, Result<Response>> {
 ///         Box::pin(async move {
-///             let completion = Completion::new(request.prompt.last());
-///             Ok(Response { completions: vec![completion], ..Response::default() })
+///             let text = request.prompt.last();
+///             if let Some(sink) = sink {
+///                 sink(Delta::text(0, text));
+///             }
+///             Ok(Response { completions: vec![Completion::new(text)], ..Response::default() })
 ///         })
 ///     }
 /// }
@@ -44,29 +49,24 @@ pub trait LanguageModel: Send + Sync + 'static {
         self.name().to_owned()
     }
 
-    /// Answers a request with at least one completion.
+    /// Answers a request with at least one completion. Dropping the future cancels the request.
+    ///
+    /// Where there is a sink, the answer is streamed: the sink hears each piece while the model writes it. What it hears of a
+    /// completion is the beginning of its text, whatever becomes of the rest; the whole answer is in the response all the same. A
+    /// model that cannot stream gives the sink nothing, and its answers are [streamed](crate::Module::stream) when they are there.
     ///
     /// # Errors
-    /// Of any [`ErrorKind`](crate::ErrorKind); callers decide by the kind what to do.
-    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>>;
-
-    /// [`complete`](LanguageModel::complete), telling the answer piece by piece while it is written.
-    ///
-    /// What is told of a completion is the beginning of its text, whatever becomes of the rest; the whole answer is in the
-    /// response. `tell` returns at once. A model that does not implement this tells nothing, and its answers are
-    /// [streamed](crate::Module::stream) when they are there.
-    ///
-    /// # Errors
-    /// As [`complete`](LanguageModel::complete)'s. One that breaks an answer off in the middle has what came of it as its
-    /// [`completion`](crate::Error::completion).
-    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
-        let _ = tell;
-        self.complete(request)
-    }
+    /// Of any [`ErrorKind`](crate::ErrorKind); callers decide by the kind what to do. One that breaks an answer off in the middle
+    /// has what came of it as its [`completion`](crate::Error::completion).
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: Option<&'a mut Sink<'a>>,
+    ) -> BoxFuture<'a, Result<Response>>;
 
     /// What becomes of a form of answer, known without asking, so that a predictor asks for the best form that there is and
-    /// wastes no call. A layer around another model hands the question on; a model that is asked for what it does not take
-    /// answers with [`ErrorKind::BadRequest`](crate::ErrorKind::BadRequest).
+    /// wastes no call. A model that is asked for what it does not take answers with
+    /// [`ErrorKind::BadRequest`](crate::ErrorKind::BadRequest).
     ///
     /// By default all is taken, and strictly where the format says so.
     fn takes(&self, format: &ResponseFormat) -> Takes {
@@ -74,5 +74,28 @@ pub trait LanguageModel: Send + Sync + 'static {
             ResponseFormat::JsonSchema { strict: false, .. } => Takes::Loosely,
             _ => Takes::Strictly,
         }
+    }
+}
+
+/// A shared model is a model.
+impl<M: LanguageModel + ?Sized> LanguageModel for Arc<M> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn identity(&self) -> String {
+        (**self).identity()
+    }
+
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: Option<&'a mut Sink<'a>>,
+    ) -> BoxFuture<'a, Result<Response>> {
+        (**self).call(request, sink)
+    }
+
+    fn takes(&self, format: &ResponseFormat) -> Takes {
+        (**self).takes(format)
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{LanguageModel, Lm, Request, Response, ResponseFormat, Takes, Tell};
+use super::{LanguageModel, Lm, Request, Response, ResponseFormat, Sink, Takes};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Asks a member, with the request's config over its own.
-pub(super) async fn ask(lm: &Lm, request: &Request, tell: Option<&mut Tell<'_>>) -> Result<Response> {
-    let mut response = Arc::unwrap_or_clone(lm.send(None, request.clone(), tell).await?);
+pub(super) async fn ask(lm: &Lm, request: &Request, sink: Option<&mut Sink<'_>>) -> Result<Response> {
+    let mut response = Arc::unwrap_or_clone(lm.send(None, request.clone(), sink).await?);
     response.model.get_or_insert_with(|| lm.name().to_owned());
     response.usage.calls = response.usage.calls.max(1);
     Ok(response)
@@ -21,7 +21,7 @@ pub(super) fn name(what: &str, members: &[Lm]) -> String {
 
 /// The identities of all.
 pub(super) fn identities(members: &[Lm]) -> Vec<String> {
-    members.iter().map(|lm| lm.inner.model.identity()).collect()
+    members.iter().map(|lm| lm.inner.model.get().identity()).collect()
 }
 
 /// What all of them take: whoever answers, the form holds.

@@ -24,6 +24,7 @@ mod retry;
 mod schema;
 mod scripted;
 mod secret;
+mod stack;
 mod structured;
 mod timeouts;
 mod told;
@@ -45,10 +46,10 @@ use tracing::Instrument;
 pub use self::chat_completions::read_body;
 pub use self::{
     cache::{Cache, CacheStats, CacheUse},
-    delta::{Delta, DeltaPart, Tell},
+    delta::{Delta, DeltaPart, Sink},
     history::{CallHistory, Caller, CallerId, HistoryEntry},
     language_model::{BoxFuture, LanguageModel},
-    layer::Layer,
+    layer::{Layer, Next},
     limits::Limits,
     message::{Message, Prompt, Role},
     pool::Pool,
@@ -65,9 +66,9 @@ pub use self::{
 use self::{
     chat_completions::ChatCompletions,
     history::{Call, Log},
-    layer::{Layers, Place},
     provider::Provider,
     retry::Policy,
+    stack::Layers,
 };
 pub(crate) use self::{payer::Pays, process_default::configured, secret::is_secret};
 use crate::{
@@ -95,12 +96,8 @@ pub struct Lm {
 
 #[derive(Clone)]
 struct Inner {
-    model: Arc<dyn LanguageModel>,
-    /// The same model as a concrete client, while its address and key may still be set.
-    client: Option<ChatCompletions>,
+    model: Model,
     layers: Layers,
-    /// What the layer at [`Place::Retry`] does; there is none where it does nothing.
-    policy: Policy,
     price: Option<Price>,
     config: Config,
     /// What a state file of DSPy says of the LM that karat has no use for; kept for the next file.
@@ -112,6 +109,31 @@ struct Inner {
     log: Option<Arc<Log>>,
     /// Whether prompts and completions go to the spans.
     records_content: bool,
+}
+
+/// Who answers.
+#[derive(Clone)]
+enum Model {
+    /// A client of karat's, whose address and key may still be set.
+    Client(ChatCompletions),
+    /// The program's own.
+    Custom(Arc<dyn LanguageModel>),
+}
+
+impl Model {
+    fn get(&self) -> &dyn LanguageModel {
+        match self {
+            Self::Client(client) => client,
+            Self::Custom(model) => &**model,
+        }
+    }
+
+    fn client(&self) -> Option<&ChatCompletions> {
+        match self {
+            Self::Client(client) => Some(client),
+            Self::Custom(_) => None,
+        }
+    }
 }
 
 impl Lm {
@@ -127,26 +149,20 @@ impl Lm {
     /// [`is_config`](Error::is_config): the name has no provider, or an unknown one.
     pub fn new(name: &str) -> Result<Self> {
         let (provider, model) = Provider::parse(name)?;
-        Ok(Self::from_client(ChatCompletions::new(provider, model)))
+        let lm = Self::from_model(Model::Client(ChatCompletions::new(provider, model)));
+        Ok(lm.with_policy(|policy| *policy = Policy::usual()))
     }
 
     /// A model of your own.
     pub fn custom(model: impl LanguageModel) -> Self {
-        Self::from_parts(Arc::new(model), None)
+        Self::from_model(Model::Custom(Arc::new(model)))
     }
 
-    fn from_client(client: ChatCompletions) -> Self {
-        let lm = Self::from_parts(Arc::new(client.clone()), Some(client));
-        lm.with_policy(|policy| *policy = Policy::usual())
-    }
-
-    fn from_parts(model: Arc<dyn LanguageModel>, client: Option<ChatCompletions>) -> Self {
-        let log = Some(Arc::new(Log::usual(model.name())));
+    fn from_model(model: Model) -> Self {
+        let log = Some(Arc::new(Log::usual(model.get().name())));
         let inner = Inner {
             model,
-            client,
             layers: Layers::default(),
-            policy: Policy::none(),
             price: None,
             config: Config::default(),
             foreign_state: Arc::default(),
@@ -188,15 +204,13 @@ impl Lm {
 
     fn with_client(mut self, setter: &str, set: impl FnOnce(ChatCompletions) -> ChatCompletions) -> Self {
         let inner = Arc::make_mut(&mut self.inner);
-        match inner.client.take() {
-            Some(client) => {
-                let client = set(client);
-                inner.model = Arc::new(client.clone());
-                inner.client = Some(client);
+        match &mut inner.model {
+            Model::Client(client) => {
+                *client = set(client.clone());
                 inner.layers.change();
             }
-            None => {
-                let name = inner.model.name();
+            Model::Custom(model) => {
+                let name = model.name();
                 let message = format!(
                     "`{setter}` does not apply to the custom model `{name}`: set it where that model is made"
                 );
@@ -208,11 +222,11 @@ impl Lm {
 
     /// Puts a layer of your own around the model, and around the layers that it has.
     pub fn layer(self, layer: impl Layer) -> Self {
-        self.with_layer(Place::Own, layer)
+        self.with_layers(|layers| layers.add(Arc::new(layer)))
     }
 
-    fn with_layer(mut self, place: Place, layer: impl Layer) -> Self {
-        Arc::make_mut(&mut self.inner).layers.set(place, Arc::new(layer));
+    fn with_layers(mut self, set: impl FnOnce(&mut Layers)) -> Self {
+        set(&mut Arc::make_mut(&mut self.inner).layers);
         self
     }
 
@@ -250,17 +264,17 @@ impl Lm {
 
     /// The model's name.
     pub fn name(&self) -> &str {
-        self.inner.model.name()
+        self.inner.model.get().name()
     }
 
     /// The name by which DSPy knows the model; `None` for a model of the program's own.
     pub(crate) fn litellm_name(&self) -> Option<String> {
-        self.inner.client.as_ref().map(ChatCompletions::litellm_name)
+        self.inner.model.client().map(ChatCompletions::litellm_name)
     }
 
     /// The address that the program set.
     pub(crate) fn own_base_url(&self) -> Option<&str> {
-        self.inner.client.as_ref()?.own_base_url()
+        self.inner.model.client()?.own_base_url()
     }
 
     /// See [`Inner::foreign_state`].
@@ -283,7 +297,7 @@ impl Lm {
 
     /// What becomes of a form of answer, known without asking.
     pub fn takes(&self, format: &ResponseFormat) -> Takes {
-        self.inner.model.takes(format)
+        self.inner.model.get().takes(format)
     }
 
     /// Sends one request, with `request.config` over this handle's own.
@@ -315,8 +329,7 @@ impl Lm {
         self.send(Some(caller), request, None).await
     }
 
-    /// [`complete_for`](Lm::complete_for), telling the answer piece by piece while it is written; see
-    /// [`LanguageModel::stream`].
+    /// [`complete_for`](Lm::complete_for), streamed: the sink hears the answer piece by piece while it is written.
     ///
     /// # Errors
     /// The model's.
@@ -328,10 +341,10 @@ impl Lm {
     /// # async fn main() -> karat::Result<()> {
     /// let lm = ScriptedLm::new([Reply::pieces(["he", "llo"])]).lm();
     /// let me = Caller::new("greeter", CallerId::unique());
-    /// let mut told = Vec::new();
+    /// let mut heard = Vec::new();
     /// let request = Request::new(vec![Message::user("hi")]);
-    /// let response = lm.stream_for(me, request, &mut |delta| told.push(delta.text.to_owned())).await?;
-    /// assert_eq!(told, ["he", "llo"]);
+    /// let response = lm.stream_for(me, request, &mut |delta| heard.push(delta.text.to_owned())).await?;
+    /// assert_eq!(heard, ["he", "llo"]);
     /// assert_eq!(response.completions[0].text, "hello");
     /// # Ok(())
     /// # }
@@ -340,16 +353,16 @@ impl Lm {
         &self,
         caller: Caller,
         request: Request,
-        tell: &mut Tell<'_>,
+        sink: &mut Sink<'_>,
     ) -> Result<Arc<Response>> {
-        self.send(Some(caller), request, Some(tell)).await
+        self.send(Some(caller), request, Some(sink)).await
     }
 
     async fn send(
         &self,
         caller: Option<Caller>,
         mut request: Request,
-        tell: Option<&mut Tell<'_>>,
+        sink: Option<&mut Sink<'_>>,
     ) -> Result<Arc<Response>> {
         if let Some(mistake) = &self.inner.mistake {
             return Err(mistake.clone());
@@ -359,12 +372,8 @@ impl Lm {
         let caller = caller.or_else(|| request.caller.take());
         request.caller.clone_from(&caller);
         let call = Call::new(self.inner.log.as_deref(), caller, request);
-        let model = self.inner.layers.around(&self.inner.model);
-        let span = telemetry::lm(self, call.request(), tell.is_some());
-        let answer = match tell {
-            Some(tell) => model.stream(call.request(), tell),
-            None => model.complete(call.request()),
-        };
+        let span = telemetry::lm(self, call.request(), sink.is_some());
+        let answer = self.inner.layers.around(self.inner.model.get()).call(call.request(), sink.map(|sink| sink as _));
         let answer = if span.is_heard() { answer.instrument(span.get()).await } else { answer.await };
         let outcome = answer.and_then(|mut response| {
             if response.completions.is_empty() {
@@ -403,16 +412,15 @@ impl fmt::Debug for Lm {
     }
 }
 
-/// Equal if they are the same model generating in the same way: the same address and key, or the same object of your own, in
-/// the same layers, with the same limits and retries; whatever their histories.
+/// Equal if they are the same model generating in the same way: the same address and key, or the same object of your own, with
+/// clones of the same cache, limits and layers, and equal retries; whatever their histories.
 impl PartialEq for Lm {
     fn eq(&self, other: &Self) -> bool {
-        let same_model = match (&self.inner.client, &other.inner.client) {
-            (Some(client), Some(other)) => client == other,
-            _ => Arc::ptr_eq(&self.inner.model, &other.inner.model),
+        let same_model = match (&self.inner.model, &other.inner.model) {
+            (Model::Client(client), Model::Client(other)) => client == other,
+            (Model::Custom(model), Model::Custom(other)) => Arc::ptr_eq(model, other),
+            _ => false,
         };
-        let same_layers =
-            self.inner.layers.are(&other.inner.layers) && self.inner.policy == other.inner.policy;
-        same_model && same_layers && self.config() == other.config()
+        same_model && self.inner.layers == other.inner.layers && self.config() == other.config()
     }
 }

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use self::line::Line;
 pub use self::replay::Replay;
-use super::{BoxFuture, LanguageModel, Layer, Lm, Request, Response, Tell, layer::Place};
+use super::{BoxFuture, Layer, Lm, Next, Request, Response, Sink};
 use crate::error::{Error, ErrorKind, Result};
 
 impl Lm {
@@ -55,7 +55,7 @@ impl Lm {
     /// ```
     pub fn record(self, path: impl AsRef<Path>) -> Self {
         match Recorder::open(path.as_ref()) {
-            Ok(recorder) => self.with_layer(Place::Record, recorder),
+            Ok(recorder) => self.with_layers(|layers| layers.set_recorder(recorder)),
             Err(error) => self.with_mistake(error),
         }
     }
@@ -67,11 +67,7 @@ impl Lm {
 }
 
 /// A file to which lines are added.
-struct Recorder {
-    tape: Arc<Tape>,
-}
-
-struct Tape {
+pub(super) struct Recorder {
     path: PathBuf,
     file: Mutex<File>,
     warned: AtomicBool,
@@ -91,7 +87,7 @@ impl Recorder {
         let mut file = options.open(path).map_err(failed)?;
         end_line(&mut file).map_err(failed)?;
         let (path, file, warned) = (path.to_owned(), Mutex::new(file), AtomicBool::new(false));
-        Ok(Self { tape: Arc::new(Tape { path, file, warned }) })
+        Ok(Self { path, file, warned })
     }
 }
 
@@ -107,48 +103,22 @@ fn end_line(file: &mut File) -> io::Result<()> {
 }
 
 impl Layer for Recorder {
-    fn layer(&self, inner: Arc<dyn LanguageModel>) -> Arc<dyn LanguageModel> {
-        Arc::new(Recorded { inner, tape: self.tape.clone() })
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: Option<&'a mut Sink<'a>>,
+        next: Next<'a>,
+    ) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async move {
+            let start = Instant::now();
+            let outcome = next.call(request, sink).await;
+            self.write(&Line::new(next, request, &outcome, start.elapsed()));
+            outcome
+        })
     }
 }
 
-struct Recorded {
-    inner: Arc<dyn LanguageModel>,
-    tape: Arc<Tape>,
-}
-
-impl Recorded {
-    async fn recorded(
-        &self,
-        request: &Request,
-        answer: impl Future<Output = Result<Response>>,
-    ) -> Result<Response> {
-        let start = Instant::now();
-        let outcome = answer.await;
-        self.tape.write(&Line::new(&*self.inner, request, &outcome, start.elapsed()));
-        outcome
-    }
-}
-
-impl LanguageModel for Recorded {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn identity(&self) -> String {
-        self.inner.identity()
-    }
-
-    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(self.recorded(request, self.inner.complete(request)))
-    }
-
-    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(self.recorded(request, self.inner.stream(request, tell)))
-    }
-}
-
-impl Tape {
+impl Recorder {
     /// In one piece, at the end of the file whoever else writes to it.
     fn write(&self, line: &Line) {
         let written = serde_json::to_vec(line).map_err(io::Error::from).and_then(|mut bytes| {

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{BoxFuture, Completion, Delta, Finish, LanguageModel, Lm, Request, Response, Tell, Usage};
+use super::{BoxFuture, Completion, Delta, Finish, LanguageModel, Lm, Request, Response, Sink, Usage};
 use crate::error::{Error, ErrorKind, Result};
 
 /// An LM that plays replies from a queue, or computes them, and records every request; for tests with no network.
@@ -149,16 +149,16 @@ impl Reply {
         self
     }
 
-    async fn play(self, request: &Request, mut tell: Option<&mut Tell<'_>>) -> Result<Response> {
+    async fn play(self, request: &Request, mut sink: Option<&mut Sink<'_>>) -> Result<Response> {
         pause(self.delay).await;
         let as_json = request.response_format.is_some();
         let bodies = self.outcome?;
-        if let Some(tell) = &mut tell {
+        if let Some(sink) = &mut sink {
             for (index, body) in bodies.iter().enumerate() {
                 for piece in body.told(as_json) {
                     pause(self.pace).await;
                     if !piece.is_empty() {
-                        tell(Delta::text(index, &piece));
+                        sink(Delta::text(index, &piece));
                     }
                 }
             }
@@ -278,11 +278,11 @@ impl ScriptedLm {
     fn answer<'a>(
         &'a self,
         request: &'a Request,
-        tell: Option<&'a mut Tell<'a>>,
+        sink: Option<&'a mut Sink<'a>>,
     ) -> BoxFuture<'a, Result<Response>> {
         Box::pin(async move {
             lock(&self.requests).push(request.clone());
-            self.next(request).play(request, tell).await
+            self.next(request).play(request, sink).await
         })
     }
 
@@ -307,12 +307,12 @@ impl LanguageModel for ScriptedLm {
         &self.name
     }
 
-    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
-        self.answer(request, None)
-    }
-
-    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
-        self.answer(request, Some(tell))
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: Option<&'a mut Sink<'a>>,
+    ) -> BoxFuture<'a, Result<Response>> {
+        self.answer(request, sink)
     }
 }
 

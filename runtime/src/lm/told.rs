@@ -31,12 +31,12 @@ impl Lm {
 
     /// The server's host and port; `None` for a model of the program's own, and where no request can be made.
     pub(crate) fn server(&self) -> Option<(String, u16)> {
-        self.inner.client.as_ref()?.server()
+        self.inner.model.client()?.server()
     }
 
     /// The text without the API key.
     pub(crate) fn without_key(&self, text: String) -> String {
-        match &self.inner.client {
+        match self.inner.model.client() {
             Some(client) => client.without_key(text),
             None => text,
         }

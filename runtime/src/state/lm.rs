@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{StateOptions, error, json::kind};
 use crate::{
     error::{Error, ErrorKind, Result},
-    lm::{BoxFuture, Config, LanguageModel, Lm, Request, Response, is_secret},
+    lm::{BoxFuture, Config, LanguageModel, Lm, Request, Response, Sink, is_secret},
     text::shortened,
 };
 
@@ -145,7 +145,7 @@ impl LanguageModel for Unavailable {
         &self.model
     }
 
-    fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
+    fn call<'a>(&'a self, _: &'a Request, _: Option<&'a mut Sink<'a>>) -> BoxFuture<'a, Result<Response>> {
         let Self { model, cause } = self;
         let model = shortened(model, 100);
         let message = format!(

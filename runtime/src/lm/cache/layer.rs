@@ -9,52 +9,46 @@ use super::{
 };
 use crate::{
     error::Result,
-    lm::{BoxFuture, Delta, LanguageModel, Layer, Request, Response, Tell, Usage},
+    lm::{BoxFuture, Delta, Layer, Next, Request, Response, Sink, Usage},
 };
 
-impl Layer for Cache {
-    fn layer(&self, inner: Arc<dyn LanguageModel>) -> Arc<dyn LanguageModel> {
-        Arc::new(Cached { inner, shared: self.shared.clone(), identity: Mutex::default() })
-    }
-}
-
-struct Cached {
-    inner: Arc<dyn LanguageModel>,
+/// A cache around one handle's model.
+pub(in crate::lm) struct Cached {
     shared: Arc<Shared>,
     /// The model's as of the last miss: to make it takes as long as all the rest of a hit.
     identity: Mutex<Option<Arc<str>>>,
 }
 
-impl LanguageModel for Cached {
-    fn name(&self) -> &str {
-        self.inner.name()
+impl Cache {
+    /// The layer around a handle's model.
+    pub(in crate::lm) fn layer(&self) -> Cached {
+        Cached { shared: self.shared.clone(), identity: Mutex::default() }
     }
+}
 
-    fn identity(&self) -> String {
-        self.inner.identity()
-    }
-
-    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(async move {
-            match self.hit(request) {
-                Some(response) => Ok(response),
-                None => self.miss(request, None).await,
-            }
-        })
-    }
-
-    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
+impl Layer for Cached {
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: Option<&'a mut Sink<'a>>,
+        next: Next<'a>,
+    ) -> BoxFuture<'a, Result<Response>> {
         Box::pin(async move {
             match self.hit(request) {
                 Some(response) => {
-                    tell_all(&response, tell);
+                    if let Some(sink) = sink {
+                        tell_all(&response, sink);
+                    }
                     Ok(response)
                 }
-                None => self.miss(request, Some(tell)).await,
+                None => self.miss(request, sink, next).await,
             }
         })
     }
 }
+
+/// A call: what is asked, who hears the answer, and who is asked.
+type Asked<'a> = (&'a Request, Option<&'a mut Sink<'a>>, Next<'a>);
 
 impl Cached {
     fn identity(&self) -> Option<Arc<str>> {
@@ -62,8 +56,8 @@ impl Cached {
     }
 
     /// The model's identity as of now. Its address may be the environment's, and be set late.
-    fn identity_now(&self) -> Arc<str> {
-        let now: Arc<str> = self.inner.identity().into();
+    fn identity_now(&self, next: Next<'_>) -> Arc<str> {
+        let now: Arc<str> = next.identity().into();
         *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = Some(now.clone());
         now
     }
@@ -82,17 +76,18 @@ impl Cached {
     fn miss<'a>(
         &'a self,
         request: &'a Request,
-        tell: Option<&'a mut Tell<'a>>,
+        sink: Option<&'a mut Sink<'a>>,
+        next: Next<'a>,
     ) -> BoxFuture<'a, Result<Response>> {
         Box::pin(async move {
             let cache_use = request.config.cache.unwrap_or_default();
             if cache_use == CacheUse::Bypass {
-                return self.ask(request, tell).await;
+                return next.call(request, sink).await;
             }
-            let identity = self.identity_now();
+            let identity = self.identity_now(next);
             let key = self.shared.key(&identity, request);
             if cache_use == CacheUse::Refresh {
-                let response = self.ask(request, tell).await?;
+                let response = next.call(request, sink).await?;
                 self.shared.store(key, &identity, request, &response);
                 return Ok(response);
             }
@@ -103,17 +98,17 @@ impl Cached {
                 Part::Lead(leader) => leader,
                 Part::Apart => {
                     count(&self.shared.counts.misses, 1);
-                    return self.ask(request, tell).await;
+                    return next.call(request, sink).await;
                 }
                 Part::Follow(follower) => match follower.await {
                     Turn::Lead(leader) => leader,
                     Turn::Landed(outcome) => {
                         count(&self.shared.counts.joined, 1);
-                        return outcome.map(|response| given(&response, tell));
+                        return outcome.map(|response| given(&response, sink));
                     }
                 },
             };
-            self.lead(leader, key, identity, request, tell).await
+            self.lead(leader, key, identity, (request, sink, next)).await
         })
     }
 
@@ -122,18 +117,17 @@ impl Cached {
         leader: Leader<'a, Key, (Arc<str>, Request), Outcome>,
         key: Key,
         identity: Arc<str>,
-        request: &'a Request,
-        tell: Option<&'a mut Tell<'a>>,
+        (request, sink, next): Asked<'a>,
     ) -> Result<Response> {
         // An answer may have come between the look into memory and the lead.
         let there = self.shared.in_memory(&key, &identity, request);
         if let Some(response) = there.or_else(|| self.shared.on_disk(&key, &identity, request)) {
             let response = Arc::new(response);
             leader.land(Ok(response.clone()));
-            return Ok(given(&response, tell));
+            return Ok(given(&response, sink));
         }
         count(&self.shared.counts.misses, 1);
-        match self.ask(request, tell).await {
+        match next.call(request, sink).await {
             Ok(response) => {
                 // Stored first: who comes after the landing finds it.
                 self.shared.store(key, &identity, request, &response);
@@ -153,20 +147,13 @@ impl Cached {
             }
         }
     }
-
-    async fn ask<'a>(&'a self, request: &'a Request, tell: Option<&'a mut Tell<'a>>) -> Result<Response> {
-        match tell {
-            Some(tell) => self.inner.stream(request, tell).await,
-            None => self.inner.complete(request).await,
-        }
-    }
 }
 
 /// Another call's answer, told at once where it is to be told.
-fn given(response: &Response, tell: Option<&mut Tell<'_>>) -> Response {
+fn given(response: &Response, sink: Option<&mut Sink<'_>>) -> Response {
     let response = cached(response);
-    if let Some(tell) = tell {
-        tell_all(&response, tell);
+    if let Some(sink) = sink {
+        tell_all(&response, sink);
     }
     response
 }
@@ -182,13 +169,13 @@ pub(super) fn cached(response: &Response) -> Response {
     }
 }
 
-pub(in crate::lm) fn tell_all(response: &Response, tell: &mut Tell<'_>) {
+pub(in crate::lm) fn tell_all(response: &Response, sink: &mut Sink<'_>) {
     for (index, completion) in response.completions.iter().enumerate() {
         if let Some(reasoning) = completion.reasoning.as_deref().filter(|reasoning| !reasoning.is_empty()) {
-            tell(Delta::reasoning(index, reasoning));
+            sink(Delta::reasoning(index, reasoning));
         }
         if !completion.text.is_empty() {
-            tell(Delta::text(index, &completion.text));
+            sink(Delta::text(index, &completion.text));
         }
     }
 }

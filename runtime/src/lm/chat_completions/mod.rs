@@ -21,7 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use self::endpoint::{Endpoint, OwnAddress, Settled};
 use super::{
-    BoxFuture, LanguageModel, Request, Response, ResponseFormat, Takes, Tell, Timeouts, http::Clients,
+    BoxFuture, LanguageModel, Request, Response, ResponseFormat, Takes, Sink, Timeouts, http::Clients,
     provider::Provider,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -93,16 +93,16 @@ impl ChatCompletions {
         self.name.split_once('/').map_or(&self.name, |(_, model)| model)
     }
 
-    async fn send(&self, request: &Request, tell: Option<&mut Tell<'_>>) -> Result<Response> {
+    async fn send(&self, request: &Request, sink: Option<&mut Sink<'_>>) -> Result<Response> {
         let call = Call { client: self, endpoint: self.endpoint(|var| std::env::var(var).ok())? };
-        let body = body::encode(&call, request, tell.is_some())?;
+        let body = body::encode(&call, request, sink.is_some())?;
         let opened = transport::post(&call, body).await?;
         tracing::debug!(model = self.name(), host = call.endpoint.host, status = opened.status, "answered");
         let asked = body::asked(request);
         let rate_limit = rate_limit::read(&opened.headers);
-        let outcome = match (opened.status, tell) {
-            (200..=299, Some(tell)) if answer::is_event_stream(&opened.headers) => {
-                stream::read(&call, opened, asked, tell).await
+        let outcome = match (opened.status, sink) {
+            (200..=299, Some(sink)) if answer::is_event_stream(&opened.headers) => {
+                stream::read(&call, opened, asked, sink).await
             }
             // Some servers answer in one piece whatever they are asked.
             (200..=299, _) => answer::read(&call, &opened.reply(&call).await?, asked),
@@ -127,12 +127,12 @@ impl LanguageModel for ChatCompletions {
             .map_or_else(|_| self.name.to_string(), |endpoint| format!("{} {}", self.name, endpoint.shown()))
     }
 
-    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(self.send(request, None))
-    }
-
-    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(self.send(request, Some(tell)))
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: Option<&'a mut Sink<'a>>,
+    ) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(self.send(request, sink))
     }
 
     fn takes(&self, format: &ResponseFormat) -> Takes {

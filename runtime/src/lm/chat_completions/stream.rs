@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     lm::{
-        Delta, Response, Tell,
+        Delta, Response, Sink,
         draft::{Draft, append},
     },
 };
@@ -65,7 +65,7 @@ pub(super) async fn read(
     call: &Call<'_>,
     mut opened: Opened,
     asked: usize,
-    tell: &mut Tell<'_>,
+    sink: &mut Sink<'_>,
 ) -> Result<Response> {
     let mut building = Building { asked, reply: opened.head(), room: CAP, ..Building::default() };
     answer::refuse_compressed(call, &building.reply)?;
@@ -80,13 +80,13 @@ pub(super) async fn read(
             }
             events.push(bytes);
             while let Some(event) = events.next() {
-                building.take(call, &event, tell).map_err(|error| building.so_far(error))?;
+                building.take(call, &event, sink).map_err(|error| building.so_far(error))?;
             }
         }
     }
     // What is left of an event that the stream's end cut off is no event, and what it may say then is missing.
     if let Some(event) = events.rest() {
-        match building.take(call, &event, tell) {
+        match building.take(call, &event, sink) {
             Err(error) if error.kind() != ErrorKind::BadResponse => return Err(building.so_far(error)),
             Err(error) if !building.is_whole() => return Err(building.cut(call, Some(error))),
             _ => {}
@@ -125,7 +125,7 @@ impl Building {
     }
 
     /// Takes one event.
-    fn take(&mut self, call: &Call<'_>, event: &[u8], tell: &mut Tell<'_>) -> Result<()> {
+    fn take(&mut self, call: &Call<'_>, event: &[u8], sink: &mut Sink<'_>) -> Result<()> {
         let event = event.trim_ascii();
         if event == DONE {
             self.done = true;
@@ -145,13 +145,13 @@ impl Building {
             if !choice.error.is_null() {
                 return Err(status::inside(call, self.reply.status, &choice.error));
             }
-            self.add(call, choice, tell)?;
+            self.add(call, choice, sink)?;
         }
         Ok(())
     }
 
     /// Adds to a choice.
-    fn add(&mut self, call: &Call<'_>, piece: ChunkChoice, tell: &mut Tell<'_>) -> Result<()> {
+    fn add(&mut self, call: &Call<'_>, piece: ChunkChoice, sink: &mut Sink<'_>) -> Result<()> {
         let index = piece.index.and_then(|index| usize::try_from(index).ok()).unwrap_or(0);
         if index >= self.asked {
             if !std::mem::replace(&mut self.warned, true) {
@@ -187,12 +187,12 @@ impl Building {
         let (text, refusal) = content(&delta.content);
         if !text.is_empty() {
             draft.push(&text, take(&text)?);
-            tell(Delta::of_draft(index, &text, draft));
+            sink(Delta::of_draft(index, &text, draft));
         }
         let reasoning = delta.reasoning_content.or(delta.reasoning).filter(|text| !text.is_empty());
         if let Some(reasoning) = reasoning {
             append(message.reasoning.get_or_insert_default(), &reasoning, take(&reasoning)?);
-            tell(Delta::reasoning(index, &reasoning));
+            sink(Delta::reasoning(index, &reasoning));
         }
         if let Some(refusal) = delta.refusal.or(refusal) {
             append(message.refusal.get_or_insert_default(), &refusal, take(&refusal)?);

@@ -14,8 +14,7 @@ use tokio::{
 
 use self::gate::{Gate, Permit};
 use super::{
-    BoxFuture, LanguageModel, Layer, Lm, RateLimit, Request, Response, ResponseFormat, Takes, Tell,
-    layer::Place,
+    BoxFuture, Layer, Lm, RateLimit, Request, Next, Response, Sink,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -246,50 +245,22 @@ impl Lm {
         if let Some(mistake) = limits.mistake() {
             Arc::make_mut(&mut self.inner).mistake.get_or_insert(mistake);
         }
-        self.with_layer(Place::Limits, limits)
+        self.with_layers(|layers| layers.set_limits(limits))
     }
 }
 
 impl Layer for Limits {
-    fn layer(&self, inner: Arc<dyn LanguageModel>) -> Arc<dyn LanguageModel> {
-        Arc::new(Limited { inner, limits: self.clone() })
-    }
-}
-
-/// A model within limits.
-struct Limited {
-    inner: Arc<dyn LanguageModel>,
-    limits: Limits,
-}
-
-impl LanguageModel for Limited {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn identity(&self) -> String {
-        self.inner.identity()
-    }
-
-    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: Option<&'a mut Sink<'a>>,
+        next: Next<'a>,
+    ) -> BoxFuture<'a, Result<Response>> {
         Box::pin(async move {
-            let permit = self.limits.enter(self.name(), request).await?;
-            let outcome = self.inner.complete(request).await;
+            let permit = self.enter(next.name(), request).await?;
+            let outcome = next.call(request, sink).await;
             permit.end(&outcome);
             outcome
         })
-    }
-
-    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(async move {
-            let permit = self.limits.enter(self.name(), request).await?;
-            let outcome = self.inner.stream(request, tell).await;
-            permit.end(&outcome);
-            outcome
-        })
-    }
-
-    fn takes(&self, format: &ResponseFormat) -> Takes {
-        self.inner.takes(format)
     }
 }

@@ -6,7 +6,7 @@ mod race;
 use std::time::Duration;
 
 use self::endpoints::{Cooldown, Endpoints};
-use super::{BoxFuture, LanguageModel, Lm, Request, Response, ResponseFormat, Takes, Tell, member};
+use super::{BoxFuture, LanguageModel, Lm, Request, Response, ResponseFormat, Takes, Sink, member};
 use crate::error::Result;
 
 /// Several endpoints of one model, with options; [`Lm::pool`] is one without.
@@ -144,12 +144,12 @@ impl LanguageModel for Pooled {
         format!("pool({})", identities.join(", "))
     }
 
-    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(self.send(request, None))
-    }
-
-    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(self.send(request, Some(tell)))
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: Option<&'a mut Sink<'a>>,
+    ) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(self.send(request, sink))
     }
 
     fn takes(&self, format: &ResponseFormat) -> Takes {

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    lm::{BoxFuture, Delta, Lm, Request, Response, Tell, member},
+    lm::{BoxFuture, Delta, Lm, Request, Response, Sink, member},
 };
 
 /// Nobody has told anything yet.
@@ -26,16 +26,16 @@ const NOBODY: usize = usize::MAX;
 
 /// Where the pieces of a stream go: those of the endpoint that tells first, and of no other.
 struct Teller<'a, 'b> {
-    tell: Mutex<&'a mut Tell<'b>>,
+    sink: Mutex<&'a mut Sink<'b>>,
     first: AtomicUsize,
 }
 
 impl Teller<'_, '_> {
-    fn tell(&self, index: usize, delta: Delta<'_>) {
+    fn hear(&self, index: usize, delta: Delta<'_>) {
         let first = self.first.compare_exchange(NOBODY, index, Ordering::Relaxed, Ordering::Relaxed);
         if first.is_ok() || first == Err(index) {
-            let mut tell = self.tell.lock().unwrap_or_else(PoisonError::into_inner);
-            (*tell)(delta);
+            let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+            (*sink)(delta);
         }
     }
 }
@@ -49,8 +49,8 @@ struct Runner<'a> {
 
 impl Pooled {
     /// Asks endpoints until one answers.
-    pub(super) async fn send(&self, request: &Request, tell: Option<&mut Tell<'_>>) -> Result<Response> {
-        let teller = tell.map(|tell| Teller { tell: Mutex::new(tell), first: AtomicUsize::new(NOBODY) });
+    pub(super) async fn send(&self, request: &Request, sink: Option<&mut Sink<'_>>) -> Result<Response> {
+        let teller = sink.map(|sink| Teller { sink: Mutex::new(sink), first: AtomicUsize::new(NOBODY) });
         let told =
             || teller.as_ref().map(|teller| teller.first.load(Ordering::Relaxed)).filter(|by| *by != NOBODY);
         let mut asked = Vec::new();
@@ -141,8 +141,8 @@ impl Pooled {
         let answer: BoxFuture<'a, _> = match teller {
             None => Box::pin(member::ask(lm, request, None)),
             Some(teller) => Box::pin(async move {
-                let mut tell = |delta: Delta<'_>| teller.tell(index, delta);
-                member::ask(lm, request, Some(&mut tell)).await
+                let mut noting = |delta: Delta<'_>| teller.hear(index, delta);
+                member::ask(lm, request, Some(&mut noting)).await
             }),
         };
         Some(Runner { seat, lm, answer })

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    lm::{LanguageModel, Request, Response, written::Written},
+    lm::{Next, Request, Response, written::Written},
 };
 
 /// The version of the format.
@@ -46,7 +46,7 @@ fn millis(time: Duration) -> u64 {
 
 impl Line {
     pub(super) fn new(
-        model: &dyn LanguageModel,
+        model: Next<'_>,
         request: &Request,
         outcome: &Result<Response>,
         elapsed: Duration,

@@ -11,7 +11,7 @@ use super::{io_error, line::Line, nearest::Difference};
 use crate::{
     error::{Error, ErrorKind, Result},
     lm::{
-        BoxFuture, LanguageModel, Lm, Request, Response, Tell,
+        BoxFuture, LanguageModel, Lm, Request, Response, Sink,
         cache::{Key, Prefixes, key, tell_all},
         written::Written,
     },
@@ -155,14 +155,16 @@ impl LanguageModel for Replay {
         &self.shared.name
     }
 
-    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(async { self.next(request) })
-    }
-
-    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: Option<&'a mut Sink<'a>>,
+    ) -> BoxFuture<'a, Result<Response>> {
         Box::pin(async {
             let response = self.next(request)?;
-            tell_all(&response, tell);
+            if let Some(sink) = sink {
+                tell_all(&response, sink);
+            }
             Ok(response)
         })
     }

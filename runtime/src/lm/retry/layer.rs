@@ -11,8 +11,8 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     lm::{
-        BoxFuture, Delta, LanguageModel, Layer, Request, Response, ResponseFormat, Takes, Tell, Timeouts,
-        draft::Heard, waiting::watch,
+        BoxFuture, Delta, LanguageModel, Layer, Next, Request, Response, Sink, Timeouts, draft::Heard,
+        waiting::watch,
     },
 };
 
@@ -32,56 +32,45 @@ impl Policy {
         Self { retry: Retry::new(), deadline: Some(Duration::from_secs(600)), attempt }
     }
 
-    /// One attempt without limits.
-    pub(in crate::lm) fn none() -> Self {
+    /// The layer around this model; none where it does nothing, for what does nothing costs nothing.
+    pub(in crate::lm) fn layer(&self, model: &dyn LanguageModel) -> Option<Retried> {
+        let does_nothing = self.retry.attempts <= 1 && self.deadline.is_none() && self.attempt.is_none();
+        (!does_nothing).then(|| Retried { policy: self.clone(), bucket: self.retry.bucket(model.identity()) })
+    }
+}
+
+/// One attempt without limits.
+impl Default for Policy {
+    fn default() -> Self {
         Self { retry: Retry::none(), deadline: None, attempt: None }
     }
-
-    /// True if a call with it is a call without it.
-    pub(super) fn does_nothing(&self) -> bool {
-        self.retry.attempts <= 1 && self.deadline.is_none() && self.attempt.is_none()
-    }
 }
 
-impl Layer for Policy {
-    fn layer(&self, inner: Arc<dyn LanguageModel>) -> Arc<dyn LanguageModel> {
-        let bucket = self.retry.bucket(inner.identity());
-        Arc::new(Retried { inner, policy: self.clone(), bucket })
-    }
-}
-
-struct Retried {
-    inner: Arc<dyn LanguageModel>,
+pub(in crate::lm) struct Retried {
     policy: Policy,
     bucket: Arc<Bucket>,
 }
 
-impl LanguageModel for Retried {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn identity(&self) -> String {
-        self.inner.identity()
-    }
-
-    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(self.call(request, None))
-    }
-
-    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(self.call(request, Some(tell)))
-    }
-
-    fn takes(&self, format: &ResponseFormat) -> Takes {
-        self.inner.takes(format)
+impl Layer for Retried {
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: Option<&'a mut Sink<'a>>,
+        next: Next<'a>,
+    ) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(self.run(request, sink, next))
     }
 }
 
 impl Retried {
-    async fn call(&self, request: &Request, mut tell: Option<&mut Tell<'_>>) -> Result<Response> {
-        let mut so_far = SoFar::default();
-        self.check_runtime()?;
+    async fn run(
+        &self,
+        request: &Request,
+        mut sink: Option<&mut Sink<'_>>,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let mut so_far = SoFar::new(next.name());
+        so_far.check_runtime()?;
         loop {
             let left = self.left(&so_far);
             if left.is_some_and(|left| left.is_zero()) {
@@ -93,14 +82,14 @@ impl Retried {
                 (None, left) => (left, true),
             };
             so_far.tries = so_far.tries.saturating_add(1);
-            let (outcome, took) = match &mut tell {
-                None => watch(limit, self.inner.complete(request)).await,
-                Some(tell) => {
-                    let mut tell = |delta: Delta<'_>| {
+            let (outcome, took) = match &mut sink {
+                None => watch(limit, next.call(request, None)).await,
+                Some(sink) => {
+                    let mut noting = |delta: Delta<'_>| {
                         so_far.note(delta);
-                        tell(delta);
+                        sink(delta);
                     };
-                    watch(limit, self.inner.stream(request, &mut tell)).await
+                    watch(limit, next.call(request, Some(&mut noting))).await
                 }
             };
             so_far.spent = so_far.spent.saturating_add(took);
@@ -117,15 +106,15 @@ impl Retried {
                 None => self.past_attempt(&mut so_far),
             };
             so_far.requests = so_far.requests.saturating_add(error.attempts());
-            let (wait, token) = match self.next(&error, &so_far) {
-                Next::Retry(wait, token) => (wait, token),
-                Next::Stop(why) => return Err(so_far.ended(error, why)),
+            let (wait, token) = match self.verdict(&error, &so_far) {
+                Verdict::Retry(wait, token) => (wait, token),
+                Verdict::Stop(why) => return Err(so_far.ended(error, why)),
             };
             if let Err(refusal) = request.check_budget() {
                 return Err(so_far.refused(refusal, error));
             }
             tracing::debug!(
-                model = self.name(),
+                model = next.name(),
                 attempt = so_far.tries,
                 error = ?error.kind(),
                 status = error.status(),
@@ -143,32 +132,19 @@ impl Retried {
         }
     }
 
-    /// # Errors
-    /// [`ErrorKind::Config`]: there is no clock.
-    fn check_runtime(&self) -> Result<()> {
-        if Handle::try_current().is_ok() {
-            return Ok(());
-        }
-        let message = format!(
-            "`{}` is called outside of a Tokio runtime, which its deadline and retries need: run it under `#[tokio::main]`",
-            self.name()
-        );
-        Err(Error::config(message))
-    }
-
     /// What is left of the deadline.
-    fn left(&self, so_far: &SoFar) -> Option<Duration> {
+    fn left(&self, so_far: &SoFar<'_>) -> Option<Duration> {
         self.policy.deadline.map(|deadline| deadline.saturating_sub(so_far.spent))
     }
 
     /// What to do about an error.
-    fn next(&self, error: &Error, so_far: &SoFar) -> Next {
+    fn verdict(&self, error: &Error, so_far: &SoFar<'_>) -> Verdict {
         let retry = &self.policy.retry;
         if !error.is_transient() || so_far.tries >= retry.attempts {
-            return Next::Stop(None);
+            return Verdict::Stop(None);
         }
         if so_far.told {
-            return Next::Stop(Some("not tried again, for a part of the answer has been told".into()));
+            return Verdict::Stop(Some("not tried again, for a part of the answer has been told".into()));
         }
         let asked = error.retry_after();
         let wait = match asked {
@@ -179,41 +155,41 @@ impl Retried {
             let (deadline, remaining) = (shown(deadline), shown(left));
             if let Some(asked) = asked.filter(|asked| *asked >= left) {
                 let asked = shown(asked);
-                return Next::Stop(Some(format!(
+                return Verdict::Stop(Some(format!(
                     "not tried again: the server asks to wait {asked}, and of the deadline of {deadline} there are {remaining} left"
                 )));
             }
             if wait >= left {
                 let wait = shown(wait);
-                return Next::Stop(Some(format!(
+                return Verdict::Stop(Some(format!(
                     "not tried again: a wait of {wait} would pass the deadline of {deadline}, of which {remaining} are left"
                 )));
             }
         }
         match self.bucket.take() {
-            Some(token) => Next::Retry(wait, token),
-            None => Next::Stop(Some(
+            Some(token) => Verdict::Retry(wait, token),
+            None => Verdict::Stop(Some(
                 "not tried again: so many calls of this endpoint fail that its budget of retries is used up"
                     .into(),
             )),
         }
     }
 
-    fn past_attempt(&self, so_far: &mut SoFar) -> Error {
+    fn past_attempt(&self, so_far: &mut SoFar<'_>) -> Error {
         let limit = self.policy.attempt.map(shown).unwrap_or_default();
         let message = format!(
             "`{}`: the attempt took longer than its limit of {limit}, {}: raise `Timeouts::attempt`, or ask for fewer tokens",
-            self.name(),
+            so_far.model,
             so_far.doing(),
         );
         so_far.with_text(Error::new(ErrorKind::Timeout, message))
     }
 
-    fn past_deadline(&self, mut so_far: SoFar) -> Error {
+    fn past_deadline(&self, mut so_far: SoFar<'_>) -> Error {
         let deadline = self.policy.deadline.map(shown).unwrap_or_default();
         let message = format!(
             "`{}`: the deadline of {deadline} passed {}: raise it with `.deadline(..)`, or ask for fewer tokens",
-            self.name(),
+            so_far.model,
             so_far.doing(),
         );
         let error = so_far.with_text(Error::new(ErrorKind::Timeout, message));
@@ -223,7 +199,8 @@ impl Retried {
     }
 }
 
-enum Next {
+/// What to do about an error.
+enum Verdict {
     Retry(Duration, Token),
     /// With what to say about it.
     Stop(Option<String>),
@@ -231,7 +208,9 @@ enum Next {
 
 /// What came of a call so far.
 #[derive(Default)]
-struct SoFar {
+struct SoFar<'a> {
+    /// The model's name.
+    model: &'a str,
     tries: u32,
     /// The requests that failed; more than the tries where a layer inside tries again.
     requests: u32,
@@ -244,7 +223,24 @@ struct SoFar {
     last: Option<Error>,
 }
 
-impl SoFar {
+impl<'a> SoFar<'a> {
+    fn new(model: &'a str) -> Self {
+        Self { model, ..Self::default() }
+    }
+
+    /// # Errors
+    /// [`ErrorKind::Config`]: there is no clock.
+    fn check_runtime(&self) -> Result<()> {
+        if Handle::try_current().is_ok() {
+            return Ok(());
+        }
+        let message = format!(
+            "`{}` is called outside of a Tokio runtime, which its deadline and retries need: run it under `#[tokio::main]`",
+            self.model
+        );
+        Err(Error::config(message))
+    }
+
     fn note(&mut self, delta: Delta<'_>) {
         self.told = true;
         self.text.note(delta);

@@ -14,7 +14,7 @@ use self::{
     backoff::Backoff,
     bucket::{Bucket, Buckets, Budget},
 };
-use super::{Lm, Timeouts, layer::Place};
+use super::{Lm, Timeouts};
 
 /// Whether, when and how often an LM call that failed is made again; set it with [`Lm::retry`].
 ///
@@ -171,27 +171,20 @@ impl Lm {
 
     /// How long the parts of an attempt may take. Of a model of the program's own only the limit of the attempt counts.
     pub fn timeouts(self, timeouts: Timeouts) -> Self {
-        let lm = match &self.inner.client {
+        let lm = match self.inner.model.client() {
             Some(_) => self.with_client("timeouts", |client| client.timeouts(timeouts)),
             None => self,
         };
         lm.with_policy(|policy| policy.attempt = Some(timeouts.attempt))
     }
 
-    pub(super) fn with_policy(mut self, set: impl FnOnce(&mut Policy)) -> Self {
-        let inner = Arc::make_mut(&mut self.inner);
-        set(&mut inner.policy);
-        // What does nothing costs nothing.
-        match inner.policy.does_nothing() {
-            true => inner.layers.unset(Place::Retry),
-            false => inner.layers.set(Place::Retry, Arc::new(inner.policy.clone())),
-        }
-        self
+    pub(super) fn with_policy(self, set: impl FnOnce(&mut Policy)) -> Self {
+        self.with_layers(|layers| layers.set_policy(set))
     }
 
     /// How many attempts a call has at most.
     pub(crate) fn attempts(&self) -> u32 {
-        self.inner.policy.retry.attempts
+        self.inner.layers.policy().retry.attempts
     }
 
     /// The same with so many attempts.
