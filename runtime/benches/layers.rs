@@ -16,7 +16,11 @@ impl LanguageModel for AtOnce {
         "at-once"
     }
 
-    fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
+    fn call<'a>(
+        &'a self,
+        _: &'a Request,
+        _: Option<&'a mut karat::lm::Sink<'a>>,
+    ) -> BoxFuture<'a, Result<Response>> {
         Box::pin(async {
             Ok(Response { completions: vec![Completion::new("Paris")], ..Response::default() })
         })
@@ -32,7 +36,7 @@ fn layers(c: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let model: Box<dyn LanguageModel> = Box::new(AtOnce);
     group.bench_function("floor_model_alone", |b| {
-        b.to_async(&runtime).iter(|| async { model.complete(&hi()).await.expect("an answer") });
+        b.to_async(&runtime).iter(|| async { model.call(&hi(), None).await.expect("an answer") });
     });
     let bare = || Lm::custom(AtOnce).without_history();
     for (name, lm) in [

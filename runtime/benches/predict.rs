@@ -29,7 +29,11 @@ impl LanguageModel for AtOnce {
         "at-once"
     }
 
-    fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
+    fn call<'a>(
+        &'a self,
+        _: &'a Request,
+        _: Option<&'a mut karat::lm::Sink<'a>>,
+    ) -> BoxFuture<'a, Result<Response>> {
         Box::pin(async { Ok(Response { completions: vec![Completion::new(REPLY)], ..Response::default() }) })
     }
 }

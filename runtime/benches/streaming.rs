@@ -12,7 +12,7 @@ use cpu_time::ThreadTime;
 use karat::{
     Adapter, BoxFuture, ChatAdapter, Demo, FieldValue, Inputs, JsonAdapter, LanguageModel, Lm, Module,
     Predict, Prepared, Result, Task, XmlAdapter,
-    lm::{Completion, Delta, Request, Response, Tell},
+    lm::{Completion, Delta, Request, Response, Sink},
     signature,
 };
 
@@ -39,20 +39,18 @@ impl LanguageModel for Typist {
         "typist"
     }
 
-    fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
+    fn call<'a>(&'a self, _: &'a Request, sink: Option<&'a mut Sink<'a>>) -> BoxFuture<'a, Result<Response>> {
+        if let Some(sink) = sink {
+            let mut rest = &self.answer[..];
+            while !rest.is_empty() {
+                // The answer is ASCII.
+                let (piece, behind) = rest.split_at(self.size.min(rest.len()));
+                sink(Delta::text(0, piece));
+                rest = behind;
+            }
+        }
         let completions = vec![Completion::new(self.answer.as_str())];
         Box::pin(async { Ok(Response { completions, ..Response::default() }) })
-    }
-
-    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
-        let mut rest = &self.answer[..];
-        while !rest.is_empty() {
-            // The answer is ASCII.
-            let (piece, behind) = rest.split_at(self.size.min(rest.len()));
-            tell(Delta::text(0, piece));
-            rest = behind;
-        }
-        self.complete(request)
     }
 }
 

@@ -12,11 +12,11 @@ mod spans_and_events;
 #[path = "canary/written.rs"]
 mod written;
 
-use std::{fmt::Debug, panic::Location, path::Path, process::Command, sync::Arc, time::Duration};
+use std::{fmt::Debug, panic::Location, path::Path, process::Command, time::Duration};
 
 use karat::{
-    BestOfN, BoxFuture, Cache, ChainOfThought, Error, LanguageModel, Limits, Lm, Module, Predict, Prediction,
-    Refine, Replay, Result, Retry,
+    BestOfN, BoxFuture, Cache, ChainOfThought, Error, Limits, Lm, Module, Predict, Prediction, Refine,
+    Replay, Result, Retry,
     lm::{Caller, CallerId, Layer, Message, Request, Response},
     signature,
 };
@@ -162,21 +162,14 @@ async fn addresses_that_hold_the_key(written: &Written, folder: &Path) {
 /// Panics with all that it is given, printed.
 struct Panicking;
 
-struct Panics(Arc<dyn LanguageModel>);
-
 impl Layer for Panicking {
-    fn layer(&self, inner: Arc<dyn LanguageModel>) -> Arc<dyn LanguageModel> {
-        Arc::new(Panics(inner))
-    }
-}
-
-impl LanguageModel for Panics {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
-        panic!("at {}: {} {request:?} {request:#?}", Location::caller(), self.0.identity());
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        _: Option<&'a mut karat::lm::Sink<'a>>,
+        next: karat::lm::Next<'a>,
+    ) -> BoxFuture<'a, Result<Response>> {
+        panic!("at {}: {} {next:?} {request:?} {request:#?}", Location::caller(), next.identity());
     }
 }
 

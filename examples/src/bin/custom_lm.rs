@@ -13,27 +13,27 @@ use std::{
 
 use karat::{
     BoxFuture, JsonAdapter, LanguageModel, Lm, Module, Predict, Reply, Result, ScriptedLm,
-    lm::{Completion, Request, Response, ResponseFormat, Takes},
+    lm::{Completion, Layer, Next, Request, Response, Sink},
     signature,
 };
 
-/// A layer: it passes every request on, counts it, and logs how long the answer took.
-#[derive(Clone)]
+/// A layer: it passes every request on, counts it, and logs how long the answer took. Streams go through it as they come.
+#[derive(Clone, Default)]
 struct Logged {
-    inner: Lm,
     calls: Arc<AtomicU64>,
 }
 
-impl LanguageModel for Logged {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+impl Layer for Logged {
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: Option<&'a mut Sink<'a>>,
+        next: Next<'a>,
+    ) -> BoxFuture<'a, Result<Response>> {
         Box::pin(async move {
             let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
             let start = Instant::now();
-            let outcome = self.inner.complete(request.clone()).await; // copies no message
+            let outcome = next.call(request, sink).await;
             let took = start.elapsed();
             match &outcome {
                 Ok(response) => {
@@ -43,11 +43,6 @@ impl LanguageModel for Logged {
             }
             outcome
         })
-    }
-
-    /// A layer hands it on, so that an adapter asks for the best form that the model takes.
-    fn takes(&self, format: &ResponseFormat) -> Takes {
-        self.inner.takes(format)
     }
 }
 
@@ -59,7 +54,11 @@ impl LanguageModel for Rules {
         "rules"
     }
 
-    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        _: Option<&'a mut Sink<'a>>,
+    ) -> BoxFuture<'a, Result<Response>> {
         Box::pin(async move {
             let message = request.prompt.last().to_lowercase();
             let spam = ["prize", "winner", "free"].iter().any(|word| message.contains(word));
@@ -89,14 +88,14 @@ const MAILS: [&str; 3] = [
 async fn main() -> Result<()> {
     let lm =
         karat_examples::lm(ScriptedLm::new([true, false, true].map(|spam| Reply::fields([("spam", spam)]))))?;
-    let logged = Logged { inner: lm, calls: Arc::default() };
+    let logged = Logged::default();
     let filter = Predict::<Filter>::new().adapter(JsonAdapter).demos(vec![
         Filter { mail: "Win a car now, click here!".into(), spam: true },
         Filter { mail: "The minutes of today's meeting are attached.".into(), spam: false },
     ]);
     let by_rules = filter.clone().lm(&Lm::custom(Rules));
     // A custom model is an `Lm` as any other: it has a config, goes into wrappers, is shared by clones.
-    let by_lm = filter.lm(&Lm::custom(logged.clone()).temperature(0.0));
+    let by_lm = filter.lm(&lm.layer(logged.clone()).temperature(0.0));
 
     for mail in MAILS {
         let input = FilterInput { mail: mail.into() };

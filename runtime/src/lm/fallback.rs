@@ -1,6 +1,6 @@
 //! Another model is asked when one fails.
 
-use super::{BoxFuture, Delta, LanguageModel, Lm, Request, Response, ResponseFormat, Takes, Sink, member};
+use super::{BoxFuture, Delta, LanguageModel, Lm, Request, Response, ResponseFormat, Sink, Takes, member};
 use crate::error::{Error, Result};
 
 impl Lm {

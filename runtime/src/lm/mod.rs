@@ -373,7 +373,8 @@ impl Lm {
         request.caller.clone_from(&caller);
         let call = Call::new(self.inner.log.as_deref(), caller, request);
         let span = telemetry::lm(self, call.request(), sink.is_some());
-        let answer = self.inner.layers.around(self.inner.model.get()).call(call.request(), sink.map(|sink| sink as _));
+        let answer =
+            self.inner.layers.around(self.inner.model.get()).call(call.request(), sink.map(|sink| sink as _));
         let answer = if span.is_heard() { answer.instrument(span.get()).await } else { answer.await };
         let outcome = answer.and_then(|mut response| {
             if response.completions.is_empty() {

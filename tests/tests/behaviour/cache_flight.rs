@@ -68,7 +68,11 @@ impl LanguageModel for Slow {
         "slow"
     }
 
-    fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
+    fn call<'a>(
+        &'a self,
+        _: &'a Request,
+        _: Option<&'a mut karat::lm::Sink<'a>>,
+    ) -> BoxFuture<'a, Result<Response>> {
         Box::pin(async {
             self.calls.fetch_add(1, Ordering::SeqCst);
             for _ in 0..self.polls {
@@ -318,7 +322,11 @@ impl LanguageModel for Given {
         "given".into()
     }
 
-    fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
+    fn call<'a>(
+        &'a self,
+        _: &'a Request,
+        _: Option<&'a mut karat::lm::Sink<'a>>,
+    ) -> BoxFuture<'a, Result<Response>> {
         Box::pin(async { Ok(self.response.clone()) })
     }
 }

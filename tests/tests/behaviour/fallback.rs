@@ -146,7 +146,11 @@ impl LanguageModel for Plain {
     fn name(&self) -> &str {
         "plain"
     }
-    fn complete<'a>(&'a self, request: &'a Request) -> karat::BoxFuture<'a, Result<Response>> {
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        _: Option<&'a mut karat::lm::Sink<'a>>,
+    ) -> karat::BoxFuture<'a, Result<Response>> {
         assert!(!matches!(request.response_format, Some(ResponseFormat::JsonSchema { .. })));
         let completions = vec![karat::lm::Completion::new("{\"answer\": \"Paris\"}")];
         Box::pin(async { Ok(Response { completions, ..Response::default() }) })

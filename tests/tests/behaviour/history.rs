@@ -183,7 +183,11 @@ async fn errors_are_recorded_and_a_module_that_never_called_has_none() {
         fn name(&self) -> &str {
             "mute"
         }
-        fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
+        fn call<'a>(
+            &'a self,
+            _: &'a Request,
+            _: Option<&'a mut karat::lm::Sink<'a>>,
+        ) -> BoxFuture<'a, Result<Response>> {
             Box::pin(async { Ok(Response::default()) })
         }
     }
@@ -253,7 +257,11 @@ async fn an_lm_inside_of_an_lm_keeps_a_history_of_its_own() {
         fn name(&self) -> &str {
             "layer"
         }
-        fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+        fn call<'a>(
+            &'a self,
+            request: &'a Request,
+            _: Option<&'a mut karat::lm::Sink<'a>>,
+        ) -> BoxFuture<'a, Result<Response>> {
             Box::pin(self.0.complete(request.clone()))
         }
     }

@@ -27,7 +27,11 @@ async fn no_control_character_reaches_the_terminal() {
         fn name(&self) -> &str {
             &self.1
         }
-        fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+        fn call<'a>(
+            &'a self,
+            request: &'a Request,
+            _: Option<&'a mut karat::lm::Sink<'a>>,
+        ) -> BoxFuture<'a, Result<Response>> {
             let failed = request.config.seed.is_some();
             Box::pin(async move {
                 if failed { Err(Error::new(ErrorKind::Other, self.1.clone())) } else { Ok(self.0.clone()) }

@@ -154,7 +154,11 @@ impl karat::LanguageModel for Fixed {
         "fixed"
     }
 
-    fn complete<'a>(&'a self, _: &'a karat::lm::Request) -> karat::BoxFuture<'a, karat::Result<Response>> {
+    fn call<'a>(
+        &'a self,
+        _: &'a karat::lm::Request,
+        _: Option<&'a mut karat::lm::Sink<'a>>,
+    ) -> karat::BoxFuture<'a, karat::Result<Response>> {
         Box::pin(async { Ok(self.0.clone()) })
     }
 }

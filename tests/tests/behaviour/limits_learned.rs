@@ -1,9 +1,6 @@
 //! Limits that the server tells. All in virtual time.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
 use karat::{
     Error, ErrorKind, LanguageModel, Limits, Lm,
@@ -22,7 +19,11 @@ impl<F: Fn(usize) -> Result<RateLimit, Error> + Send + Sync + 'static> LanguageM
     fn name(&self) -> &str {
         "telling"
     }
-    fn complete<'a>(&'a self, _: &'a Request) -> karat::BoxFuture<'a, karat::Result<Response>> {
+    fn call<'a>(
+        &'a self,
+        _: &'a Request,
+        _: Option<&'a mut karat::lm::Sink<'a>>,
+    ) -> karat::BoxFuture<'a, karat::Result<Response>> {
         let mut number = self.0.lock().unwrap();
         *number += 1;
         let told = (self.1)(*number);
@@ -99,21 +100,15 @@ async fn requests_on_their_way_count_against_what_the_server_had_left() {
 struct Delay(Duration);
 
 impl Layer for Delay {
-    fn layer(&self, inner: Arc<dyn LanguageModel>) -> Arc<dyn LanguageModel> {
-        Arc::new(Delayed(inner, self.0))
-    }
-}
-
-struct Delayed(Arc<dyn LanguageModel>, Duration);
-
-impl LanguageModel for Delayed {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-    fn complete<'a>(&'a self, request: &'a Request) -> karat::BoxFuture<'a, karat::Result<Response>> {
-        Box::pin(async {
-            tokio::time::sleep(self.1).await;
-            self.0.complete(request).await
+    fn call<'a>(
+        &'a self,
+        request: &'a karat::lm::Request,
+        sink: Option<&'a mut karat::lm::Sink<'a>>,
+        next: karat::lm::Next<'a>,
+    ) -> karat::BoxFuture<'a, karat::Result<Response>> {
+        Box::pin(async move {
+            tokio::time::sleep(self.0).await;
+            next.call(request, sink).await
         })
     }
 }

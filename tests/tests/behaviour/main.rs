@@ -22,6 +22,7 @@ mod history;
 mod history_bounds;
 mod history_print;
 mod isolation;
+mod layers;
 mod lenient;
 mod limits;
 mod limits_learned;

@@ -397,7 +397,11 @@ impl karat::LanguageModel for Empty {
         "empty"
     }
 
-    fn complete<'a>(&'a self, _: &'a karat::lm::Request) -> karat::BoxFuture<'a, Result<Response>> {
+    fn call<'a>(
+        &'a self,
+        _: &'a karat::lm::Request,
+        _: Option<&'a mut karat::lm::Sink<'a>>,
+    ) -> karat::BoxFuture<'a, Result<Response>> {
         Box::pin(async {
             match self.0.fetch_add(1, Ordering::Relaxed) {
                 0 | 1 => Err(Error::new(ErrorKind::Server, "busy")),

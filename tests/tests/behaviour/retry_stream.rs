@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use karat::{
     BoxFuture, Error, ErrorKind, LanguageModel, Lm, Module, Predict, Reply, Result, ScriptedLm, Timeouts,
-    lm::{Caller, CallerId, Delta, Request, Response, Tell},
+    lm::{Caller, CallerId, Delta, Request, Response, Sink},
 };
 
 use crate::{
@@ -68,13 +68,15 @@ async fn of_a_stream_past_its_deadline_the_error_has_the_first_completions_text_
         fn name(&self) -> &str {
             "stalling"
         }
-        fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
-            Box::pin(async { Err(Error::new(ErrorKind::Server, "it only streams")) })
-        }
-        fn stream<'a>(&'a self, _: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
+        fn call<'a>(
+            &'a self,
+            _: &'a Request,
+            sink: Option<&'a mut Sink<'a>>,
+        ) -> BoxFuture<'a, Result<Response>> {
             Box::pin(async {
+                let Some(sink) = sink else { return Err(Error::new(ErrorKind::Server, "it only streams")) };
                 for delta in [Delta::reasoning(0, "hm"), Delta::text(1, "Rome"), Delta::text(0, "Paris")] {
-                    tell(delta);
+                    sink(delta);
                 }
                 std::future::pending().await
             })

@@ -278,9 +278,10 @@ async fn an_lm_that_cannot_stream_tells_its_answer_when_it_is_there() {
         fn name(&self) -> &str {
             "whole"
         }
-        fn complete<'a>(
+        fn call<'a>(
             &'a self,
             _: &'a karat::lm::Request,
+            _: Option<&'a mut karat::lm::Sink<'a>>,
         ) -> karat::BoxFuture<'a, Result<karat::lm::Response>> {
             let mut completion = karat::lm::Completion::new("[[ ## answer ## ]]\nParis, France");
             completion.reasoning = Some("It is.".into());

@@ -144,7 +144,11 @@ impl LanguageModel for Known {
         "known"
     }
 
-    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        _: Option<&'a mut karat::lm::Sink<'a>>,
+    ) -> BoxFuture<'a, Result<Response>> {
         Box::pin(self.inner.complete(request.clone()))
     }
 

@@ -172,12 +172,16 @@ impl LanguageModel for Watched {
         "watched"
     }
 
-    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        _: Option<&'a mut karat::lm::Sink<'a>>,
+    ) -> BoxFuture<'a, Result<Response>> {
         Box::pin(async move {
             let now = self.counts.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
             self.counts.most.fetch_max(now, Ordering::SeqCst);
             let mut guard = InFlight { counts: &self.counts, ended: false };
-            let response = self.lm.complete(request).await;
+            let response = self.lm.call(request, None).await;
             guard.ended = true;
             response
         })
@@ -196,7 +200,11 @@ impl LanguageModel for Echo {
         "echo"
     }
 
-    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        _: Option<&'a mut karat::lm::Sink<'a>>,
+    ) -> BoxFuture<'a, Result<Response>> {
         let completion = Completion::new(request.prompt.last());
         Box::pin(async { Ok(Response { completions: vec![completion], ..Response::default() }) })
     }

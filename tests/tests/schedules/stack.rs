@@ -7,8 +7,8 @@ use std::{
 
 use fastrand::Rng;
 use karat::{
-    BoxFuture, Cache, LanguageModel, Limits, Lm, Pool, Result, Retry, Timeouts,
-    lm::{Layer, Request, Response, ResponseFormat, Takes, Tell},
+    BoxFuture, Cache, Limits, Lm, Pool, Result, Retry, Timeouts,
+    lm::{Layer, Next, Request, Response, Sink},
 };
 
 use super::{
@@ -216,36 +216,13 @@ impl Limited {
 struct Asked(Arc<Meter>);
 
 impl Layer for Asked {
-    fn layer(&self, inner: Arc<dyn LanguageModel>) -> Arc<dyn LanguageModel> {
-        Arc::new(Counted { inner, meter: self.0.clone() })
-    }
-}
-
-struct Counted {
-    inner: Arc<dyn LanguageModel>,
-    meter: Arc<Meter>,
-}
-
-impl LanguageModel for Counted {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn identity(&self) -> String {
-        self.inner.identity()
-    }
-
-    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
-        self.meter.asked.fetch_add(1, Ordering::Relaxed);
-        self.inner.complete(request)
-    }
-
-    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
-        self.meter.asked.fetch_add(1, Ordering::Relaxed);
-        self.inner.stream(request, tell)
-    }
-
-    fn takes(&self, format: &ResponseFormat) -> Takes {
-        self.inner.takes(format)
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: Option<&'a mut Sink<'a>>,
+        next: Next<'a>,
+    ) -> BoxFuture<'a, Result<Response>> {
+        self.0.asked.fetch_add(1, Ordering::Relaxed);
+        next.call(request, sink)
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use fastrand::Rng;
 use karat::{
     BoxFuture, Error, ErrorKind, LanguageModel, Reply, Result, ScriptedLm, Usage,
-    lm::{Delta, Finish, Request, Response, Tell},
+    lm::{Delta, Finish, Request, Response, Sink},
 };
 use serde_json::{Value, json};
 
@@ -88,7 +88,7 @@ impl Endpoint {
         (format!("{name} in {delay:?}"), Fate::Reply(Box::new(reply.delay(delay).pace(pace))))
     }
 
-    async fn answer<'a>(&'a self, request: &'a Request, tell: Option<&'a mut Tell<'a>>) -> Result<Response> {
+    async fn answer<'a>(&'a self, request: &'a Request, sink: Option<&'a mut Sink<'a>>) -> Result<Response> {
         let arrived = self.world.arrive(&self.gauges);
         self.meter.sent.fetch_add(1, Ordering::Relaxed);
         let (name, fate) = self.fate(request);
@@ -106,11 +106,11 @@ impl Endpoint {
             }
             Fate::Reply(reply) => {
                 let script = ScriptedLm::new([*reply]);
-                match tell {
-                    None => script.complete(request).await,
-                    Some(tell) => {
-                        let mut tell = |delta: Delta<'_>| tell(delta);
-                        script.stream(request, &mut tell).await
+                match sink {
+                    None => script.call(request, None).await,
+                    Some(sink) => {
+                        let mut sink = |delta: Delta<'_>| sink(delta);
+                        script.call(request, Some(&mut sink)).await
                     }
                 }
             }
@@ -130,12 +130,12 @@ impl LanguageModel for Endpoint {
         &self.name
     }
 
-    fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(self.answer(request, None))
-    }
-
-    fn stream<'a>(&'a self, request: &'a Request, tell: &'a mut Tell<'a>) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(self.answer(request, Some(tell)))
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        sink: Option<&'a mut Sink<'a>>,
+    ) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(self.answer(request, sink))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::lm::{LanguageModel, Layer, Message, Reply, ScriptedLm};
+use crate::lm::{Message, Reply, ScriptedLm};
 
 use super::*;
 
@@ -58,14 +58,6 @@ async fn two_models_with_one_key_are_told_apart_while_one_is_on_its_way() {
     };
     let (one, two) = (lm("one"), lm("two"));
     assert_eq!(tokio::join!(text(&one, "hi"), text(&two, "hi")), ("one".into(), "two".into()));
-}
-
-#[test]
-fn a_model_with_a_cache_has_the_models_name_and_identity() {
-    let model: Arc<dyn LanguageModel> = Arc::new(ScriptedLm::new(["x"]).named("of one's own"));
-    let cached = Cache::memory().layer(model.clone());
-    assert_eq!((cached.name(), cached.identity()), (model.name(), model.identity()));
-    assert!(cached.identity().contains("of one's own"));
 }
 
 #[tokio::test]

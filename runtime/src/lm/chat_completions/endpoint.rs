@@ -6,8 +6,8 @@ use http::{
     HeaderMap, HeaderValue, Uri,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT},
 };
-use secrecy::{ExposeSecret, SecretString};
 use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::ChatCompletions;
 use crate::error::{Error, ErrorKind, Result};

@@ -21,7 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use self::endpoint::{Endpoint, OwnAddress, Settled};
 use super::{
-    BoxFuture, LanguageModel, Request, Response, ResponseFormat, Takes, Sink, Timeouts, http::Clients,
+    BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Takes, Timeouts, http::Clients,
     provider::Provider,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -147,7 +147,10 @@ impl PartialEq for ChatCompletions {
             client.api_key.as_ref().map(ExposeSecret::expose_secret)
         }
         let same_server = self.name == other.name && self.own_base_url() == other.own_base_url();
-        same_server && key(self) == key(other) && self.timeouts == other.timeouts && self.http.are(&other.http)
+        same_server
+            && key(self) == key(other)
+            && self.timeouts == other.timeouts
+            && self.http.are(&other.http)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Errors that the server tells: by its status and by the typed codes in its body, never by the words of its message.
 
 use http::header::LOCATION;
-use serde_json::Value;
 use reqwest::Url;
+use serde_json::Value;
 
 use super::{Call, endpoint, retry_after, transport::Reply};
 use crate::error::{Error, ErrorKind};

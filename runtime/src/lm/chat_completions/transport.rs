@@ -131,8 +131,7 @@ fn elsewhere(call: &Call<'_>, response: &Response) -> Error {
 
 async fn whole_body(call: &Call<'_>, status: u16, mut incoming: Response) -> Result<Vec<u8>> {
     let too_large = || {
-        let message =
-            format!("the answer is larger than {} MiB: lower `max_tokens` or `n`", BODY_CAP >> 20);
+        let message = format!("the answer is larger than {} MiB: lower `max_tokens` or `n`", BODY_CAP >> 20);
         call.error(ErrorKind::TooLarge, message).with_status(status)
     };
     let announced = usize::try_from(incoming.content_length().unwrap_or(0)).unwrap_or(usize::MAX);

@@ -13,9 +13,7 @@ use tokio::{
 };
 
 use self::gate::{Gate, Permit};
-use super::{
-    BoxFuture, Layer, Lm, RateLimit, Request, Next, Response, Sink,
-};
+use super::{BoxFuture, Layer, Lm, Next, RateLimit, Request, Response, Sink};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The tokens that an answer is taken to have where the request has no `max_tokens`.

@@ -6,7 +6,7 @@ mod race;
 use std::time::Duration;
 
 use self::endpoints::{Cooldown, Endpoints};
-use super::{BoxFuture, LanguageModel, Lm, Request, Response, ResponseFormat, Takes, Sink, member};
+use super::{BoxFuture, LanguageModel, Lm, Request, Response, ResponseFormat, Sink, Takes, member};
 use crate::error::Result;
 
 /// Several endpoints of one model, with options; [`Lm::pool`] is one without.

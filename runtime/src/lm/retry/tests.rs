@@ -1,15 +1,8 @@
-//! The bucket of tokens, and what the layer says of its model.
+//! The bucket of tokens.
 
 use std::sync::Arc;
 
-use super::{
-    Policy,
-    bucket::{Bucket, Buckets, Budget, Token},
-};
-use crate::{
-    error::{Error, ErrorKind, Result},
-    lm::{BoxFuture, LanguageModel, Layer, Request, Response},
-};
+use super::bucket::{Bucket, Buckets, Budget, Token};
 
 fn bucket(reserve: u32, refill: f64) -> Arc<Bucket> {
     Arc::new(Bucket::new(Budget::new(reserve, refill)))
@@ -74,22 +67,4 @@ fn each_endpoint_has_its_own_bucket() {
     buckets.of("a".into(), budget).take().unwrap().spend();
     assert!(buckets.of("a".into(), budget).take().is_none());
     assert!(buckets.of("b".into(), budget).take().is_some());
-}
-
-#[test]
-fn a_model_that_is_tried_again_has_its_own_name_and_identity() {
-    struct Named;
-    impl LanguageModel for Named {
-        fn name(&self) -> &str {
-            "a name"
-        }
-        fn identity(&self) -> String {
-            "an identity".into()
-        }
-        fn complete<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Response>> {
-            Box::pin(async { Err(Error::new(ErrorKind::Server, "busy")) })
-        }
-    }
-    let layered = Policy::usual().layer(Arc::new(Named));
-    assert_eq!((layered.name(), layered.identity().as_str()), ("a name", "an identity"));
 }
