@@ -58,7 +58,7 @@ pub use self::{
     request::{Completion, Config, Finish, Request, Response, ResponseFormat, Takes, Usage},
     retry::Retry,
     schema::AnswerSchema,
-    scripted::{Reply, ScriptedLm},
+    scripted::{Answer, Reply, ScriptedLm},
     timeouts::Timeouts,
 };
 use self::{
@@ -355,6 +355,7 @@ impl Lm {
             }
             if let Some(price) = &self.inner.price {
                 response.usage.cost = price.of(&response.usage);
+                response.usage.priced_calls = response.usage.sent_calls();
             }
             Ok(Arc::new(response))
         });

@@ -205,14 +205,20 @@ async fn attempt(
     };
     let mut prompt = first_prompt(predictor, given);
     let mut live = Live::of(predictor);
+    // What made it ask again, which an error of a later answer alone would hide.
+    let mut first_error: Option<Error> = None;
     loop {
         if let Some(live) = &mut live {
             live.begin(&**adapter, &task, &inputs);
         }
         let call = Call { predictor, lm: &lm, adapter, ready: &ready };
-        let response = match (call.complete(&prompt, calls, live.as_mut()).await, &mut live) {
-            (Err(error), Some(live)) => return Err(live.explain(error)),
-            (outcome, _) => outcome?,
+        let failed = |error, first: Option<Error>, live: Option<&mut Live<'_>>| {
+            let error = first.into_iter().fold(error, Error::after);
+            live.into_iter().fold(error, |error, live| live.explain(error))
+        };
+        let response = match call.complete(&prompt, calls, live.as_mut()).await {
+            Err(error) => return Err(failed(error, first_error, live.as_mut())),
+            Ok(response) => response,
         };
         if let (Some(live), Some(first)) = (&mut live, response.completions.first()) {
             live.catch_up(first);
@@ -241,7 +247,7 @@ async fn attempt(
             call.error = Some(error.clone());
         }
         if !error.is_parse() || again == 0 {
-            return Err(live.iter_mut().fold(error, |error, live| live.explain(error)));
+            return Err(failed(error, first_error, live.as_mut()));
         }
         again -= 1;
         if let Some(live) = &mut live {
@@ -254,6 +260,7 @@ async fn attempt(
         }
         prompt.push(Message::assistant(shortened(error.completion().unwrap_or_default(), 4_000)));
         prompt.push(Message::user(adapter.correct(&task, &error)));
+        first_error.get_or_insert(error);
     }
 }
 
