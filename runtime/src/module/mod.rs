@@ -339,7 +339,8 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
         width
     }
 
-    /// Sets the LM of every predictor, frozen ones included: it is where they run, and nothing that they have learned.
+    /// Sets the LM of every predictor, frozen ones included: it is where they run, and nothing that they have learned. It stays
+    /// when a [state](crate::State) is loaded, unless the state is told to [take its own](crate::State::take_lm).
     fn set_lm(&mut self, lm: &Lm) {
         for (_, predictor) in self.all_predictors_mut() {
             predictor.set_lm(lm);

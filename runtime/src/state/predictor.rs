@@ -68,7 +68,10 @@ impl Parameter for Predictor {
             }
         }
         let lm = match entry.get("lm") {
-            Some(state) if !state.is_null() && !options.keeps_lm() => Some(lm::load(state, options)?),
+            // One that the program has set has what no file knows: key, limits, cache, deadline.
+            Some(state) if !state.is_null() && (options.takes_lm() || !self.has_own_lm()) => {
+                Some(lm::load(state, options)?)
+            }
             _ => None,
         };
         self.set_instructions(instructions);
@@ -76,7 +79,7 @@ impl Parameter for Predictor {
         self.set_demos(demos);
         self.set_notes(notes);
         if let Some(lm) = lm {
-            self.set_lm(&lm);
+            self.set_state_lm(&lm);
         }
         Ok(())
     }

@@ -49,6 +49,7 @@ mod state_damage;
 mod state_faults;
 mod state_files;
 mod state_lm;
+mod state_whose_lm;
 mod stream;
 mod structured;
 mod support;

@@ -1,16 +1,15 @@
 //! The quick start: a typed two-step program on a real language model. `BestOfN` and `Refine` choose its answers, and the
 //! reward of every rollout is printed.
 //!
-//! Run it with `scripts/quickstart`, which brings a small local model where none is configured. The model: `KARAT_MODEL`
-//! (e.g. `ollama/llama3.2`, at `KARAT_BASE_URL` if that is set), else `openai/gpt-4o-mini` with `OPENAI_API_KEY`.
+//! Run it with `scripts/quickstart`, which brings a small local model where the environment names none. The model is that of
+//! `Lm::from_env()`: `KARAT_MODEL` (e.g. `ollama/llama3.2`), else one of the first provider whose key is set.
 
 mod table;
 
 use std::process::ExitCode;
 
 use karat::{
-    BestOfN, Error, ErrorKind, Lm, Module, Predict, Prediction, Refine, Result, TerseAdapter, module, reward,
-    signature,
+    BestOfN, Error, Lm, Module, Predict, Prediction, Refine, Result, TerseAdapter, module, reward, signature,
 };
 use karat_examples::search::{search, words};
 use table::Row;
@@ -121,9 +120,7 @@ fn guide(lm: &Lm) -> Guide {
 }
 
 async fn run() -> Result<()> {
-    let lm = karat_examples::configured()?.ok_or_else(|| {
-        Error::new(ErrorKind::NoLm, "no model: set KARAT_MODEL or OPENAI_API_KEY, or run scripts/quickstart")
-    })?;
+    let lm = karat_examples::live()?;
     println!("A two-step program (question -> query -> passage -> answer) on {}\n", lm.name());
     let guide = guide(&lm);
     let best = BestOfN::new(guide.clone(), 5, grounded).threshold(1.0).concurrency(2);
