@@ -36,7 +36,7 @@ const BARE: &str = "self";
 /// How many levels of objects and lists serde_json reads. What lies deeper could be saved and not be loaded.
 const LEVELS: usize = 127;
 
-/// What a module has learned: an entry per parameter path and `metadata`, in the layout of DSPy's own JSON files. DSPy 3.3.1
+/// What a module has learned: an entry per parameter path and `metadata`, in the layout of DSPy's own JSON files. DSPy 3.3 and 3.4
 /// loads what karat writes, and karat loads what DSPy writes.
 ///
 /// [`Module::dump_state`](crate::Module::dump_state) makes one, [`Module::load_state`](crate::Module::load_state) takes one;
@@ -287,6 +287,8 @@ impl State {
         for (path, entry) in entries.iter() {
             predictor::refuse_legacy(entry).map_err(|error| at(path, error))?;
         }
+        // One that lies in the file without a path.
+        predictor::refuse_flex(&self.entries)?;
         self.check_paths(&entries, &known)?;
         if let Some(metadata) = &self.metadata {
             versions::warn(metadata);

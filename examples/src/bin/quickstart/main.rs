@@ -9,7 +9,8 @@ mod table;
 use std::process::ExitCode;
 
 use karat::{
-    BestOfN, Error, Lm, Module, Predict, Prediction, Refine, Result, TerseAdapter, module, reward, signature,
+    BestOfN, Error, Lm, Module, Predict, Prediction, Refine, Result, Rollout, TerseAdapter, module, reward,
+    signature,
 };
 use karat_examples::search::{search, words};
 use table::Row;
@@ -126,20 +127,27 @@ async fn run() -> Result<()> {
     let best = BestOfN::new(guide.clone(), 5, grounded).threshold(1.0).concurrency(2);
     let refine = Refine::new(guide, 4, grounded).threshold(1.0);
 
-    let mut rows = Vec::new();
+    let (mut rows, mut answers) = (Vec::new(), 0);
     for (index, question) in QUESTIONS.into_iter().enumerate() {
         let number = index + 1;
         println!("{number}/{} {question}", QUESTIONS.len());
-        rows.extend(show(number, "BestOfN", best.call(question.into()).await)?);
-        rows.extend(show(number, "Refine", refine.call(question.into()).await)?);
+        for (by, outcome) in
+            [("BestOfN", best.call(question.into()).await), ("Refine", refine.call(question.into()).await)]
+        {
+            answers += usize::from(outcome.is_ok());
+            rows.extend(show(number, by, outcome)?);
+        }
     }
     println!("\nEvery rollout; * was chosen:\n");
     table::print(&rows);
-    Ok(())
+    match answers {
+        0 => Err(Error::other("no question was answered; the last column says why")),
+        _ => Ok(()),
+    }
 }
 
-/// Prints the answer, and gives the rows of its rollouts. That no rollout had an answer is a result too; anything else that
-/// failed ends the program.
+/// Prints the answer, and gives the rows of its rollouts. That the model gave no rollout a usable answer is a result too; anything
+/// else that failed, such as a server that is down, ends the program.
 fn show(question: usize, by: &str, outcome: Result<Prediction<Cited>>) -> Result<Vec<Row>> {
     let row = |rollout| Row::new(question, by, rollout);
     match outcome {
@@ -147,12 +155,18 @@ fn show(question: usize, by: &str, outcome: Result<Prediction<Cited>>) -> Result
             println!("    {by:<8}{:<28} reward {:.2}", best.answer, best.reward().unwrap_or_default());
             Ok(best.rollouts().iter().map(row).collect())
         }
-        Err(error) if error.is_exhausted() => {
-            println!("    {by:<8}no answer: {error}");
+        Err(error) if error.is_exhausted() && has_answers(&error) => {
+            println!("    {by:<8}no answer: {}", table::cause(&error));
             Ok(error.rollouts().iter().map(row).collect())
         }
         Err(error) => Err(error),
     }
+}
+
+/// True if the model answered at least one of the failed rollouts, though not in a way that could be used.
+fn has_answers(error: &Error) -> bool {
+    let mut errors = error.rollouts().iter().filter_map(Rollout::error);
+    errors.any(|error| !error.is_transient())
 }
 
 #[tokio::main]
