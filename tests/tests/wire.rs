@@ -2,6 +2,8 @@
 
 #[path = "wire/blocking.rs"]
 mod blocking;
+#[path = "wire/client_settings.rs"]
+mod client_settings;
 #[path = "wire/connection.rs"]
 mod connection;
 #[path = "wire/dropped.rs"]
@@ -10,6 +12,8 @@ mod dropped;
 mod environment;
 #[path = "wire/faults.rs"]
 mod faults;
+#[path = "wire/headers.rs"]
+mod headers;
 #[path = "wire/limits.rs"]
 mod limits;
 mod log;

@@ -25,9 +25,9 @@ impl Error {
         self
     }
 
-    /// Adds a remark to the end of the message.
+    /// Adds a remark behind the message.
     pub(crate) fn with_remark(mut self, remark: &str) -> Self {
-        self.0.message = format!("{} ({remark})", self.0.message);
+        self.0.remark += &format!(" ({remark})");
         self
     }
 

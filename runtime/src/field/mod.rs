@@ -34,7 +34,7 @@ use crate::{error::Result, history::History, json::Repairs};
     message = "`{Self}` cannot be the type of a signature's field",
     label = "not a field type: it needs serde's `Serialize` and `Deserialize`, schemars' `JsonSchema`, `Clone` and `Debug`, and must be `Send + Sync + 'static`",
     note = "write `#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]` on `{Self}`",
-    note = "for a type of another crate, switch on its `serde` feature and schemars' feature for it, or wrap it in a struct of your own"
+    note = "for a type of another crate, switch on its `serde` feature and schemars' feature for it (`chrono04`, `uuid1`, `rust_decimal1`, `url2`, `jiff02`, `bytes1`, `indexmap2`, ..: `schemars = {{ version = \"1\", features = [\"chrono04\"] }}`), or wrap it in a struct of your own"
 )]
 pub trait FieldType:
     Serialize + DeserializeOwned + JsonSchema + Clone + Debug + Send + Sync + 'static
@@ -51,7 +51,7 @@ impl<T: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + Send + Sync 
     message = "`{Self}` cannot be the type of a signature's field",
     label = "not a field type: it needs serde's `Serialize` and `Deserialize`, schemars' `JsonSchema`, `Clone` and `Debug`, and must be `Send + Sync + 'static`",
     note = "write `#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]` on `{Self}`",
-    note = "for a type of another crate, switch on its `serde` feature and schemars' feature for it, or wrap it in a struct of your own"
+    note = "for a type of another crate, switch on its `serde` feature and schemars' feature for it (`chrono04`, `uuid1`, `rust_decimal1`, `url2`, `jiff02`, `bytes1`, `indexmap2`, ..: `schemars = {{ version = \"1\", features = [\"chrono04\"] }}`), or wrap it in a struct of your own"
 )]
 pub trait SignatureField: Sized {
     const INPUT: Field;

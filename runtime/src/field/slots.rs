@@ -27,11 +27,11 @@ impl Writer {
     }
 
     /// The values, or the first that has no JSON form (e.g. a map whose keys are no strings).
-    pub(crate) fn finish(self, fields: &[Field]) -> Result<Vec<Value>> {
+    pub(crate) fn finish(self, name: impl Fn(usize) -> Option<&'static str>) -> Result<Vec<Value>> {
         match self.mistake {
             None => Ok(self.values),
             Some((index, error)) => {
-                let name = fields.get(index).map_or("?", |field| field.name);
+                let name = name(index).unwrap_or("?");
                 let message = format!("the value of field `{name}` has no JSON form: {error}");
                 Err(Error::new(ErrorKind::BadInput, message).with_field(name).with_source(error))
             }

@@ -4,6 +4,7 @@ mod cache;
 mod chat_completions;
 mod delta;
 mod draft;
+mod environment;
 mod fallback;
 mod history;
 mod language_model;
@@ -11,6 +12,7 @@ mod layer;
 mod limits;
 mod member;
 mod message;
+mod params;
 mod payer;
 mod pool;
 mod prices;
@@ -23,6 +25,7 @@ mod retry;
 mod schema;
 mod scripted;
 mod secret;
+mod sending;
 mod structured;
 mod timeouts;
 mod told;
@@ -58,13 +61,14 @@ pub use self::{
     request::{Completion, Config, Finish, Request, Response, ResponseFormat, Takes, Usage},
     retry::Retry,
     schema::AnswerSchema,
-    scripted::{Reply, ScriptedLm},
+    scripted::{Answer, Reply, ScriptedLm},
     timeouts::Timeouts,
 };
 use self::{
     chat_completions::ChatCompletions,
     history::{Call, Log},
     layer::{Layers, Place},
+    params::Params,
     provider::Provider,
     retry::Policy,
 };
@@ -106,11 +110,18 @@ struct Inner {
     foreign_state: Arc<Map<String, Value>>,
     /// A setter's mistake, told at the first call: setters return no `Result`.
     mistake: Option<Error>,
-    warned_of_temperature: Arc<AtomicBool>,
+    warned: Arc<Warned>,
     /// The calls so far, shared with all clones; `None` where no history is wanted.
     log: Option<Arc<Log>>,
     /// Whether prompts and completions go to the spans.
     records_content: bool,
+}
+
+/// What the program was warned of, once for all clones.
+#[derive(Default)]
+struct Warned {
+    of_rollouts: AtomicBool,
+    of_completions: AtomicBool,
 }
 
 impl Lm {
@@ -150,41 +161,11 @@ impl Lm {
             config: Config::default(),
             foreign_state: Arc::default(),
             mistake: None,
-            warned_of_temperature: Arc::default(),
+            warned: Arc::default(),
             log,
             records_content: false,
         };
         Self { inner: Arc::new(inner) }
-    }
-
-    /// The address of the API, up to and without `/chat/completions`.
-    pub fn base_url(self, url: impl Into<String>) -> Self {
-        self.with_client("base_url", |client| client.base_url(url))
-    }
-
-    /// The API key. It is sent to the provider and shown nowhere.
-    pub fn api_key(self, key: impl Into<String>) -> Self {
-        self.with_client("api_key", |client| client.api_key(key))
-    }
-
-    fn with_client(mut self, setter: &str, set: impl FnOnce(ChatCompletions) -> ChatCompletions) -> Self {
-        let inner = Arc::make_mut(&mut self.inner);
-        match inner.client.take() {
-            Some(client) => {
-                let client = set(client);
-                inner.model = Arc::new(client.clone());
-                inner.client = Some(client);
-                inner.layers.change();
-            }
-            None => {
-                let name = inner.model.name();
-                let message = format!(
-                    "`{setter}` does not apply to the custom model `{name}`: set it where that model is made"
-                );
-                inner.mistake.get_or_insert(Error::config(message));
-            }
-        }
-        self
     }
 
     /// Puts a layer of your own around the model, and around the layers that it has.
@@ -222,7 +203,22 @@ impl Lm {
         self.with_config(|config| config.seed = Some(seed))
     }
 
-    /// Any further parameter of the provider, e.g. `.param("top_k", 5)`.
+    /// Any further parameter of the provider, e.g. `.param("top_k", 5)`. It goes before what karat would send under its name; one of
+    /// null leaves that out: `.param("stream_options", Value::Null)`. What stands in `extra_body` goes into the body itself, and what
+    /// stands in `extra_headers` into the HTTP headers, as in DSPy; see [`header`](Lm::header).
+    ///
+    /// ```
+    /// use karat::Lm;
+    /// use serde_json::{Value, json};
+    ///
+    /// # fn main() -> karat::Result<()> {
+    /// let lm = Lm::new("openai/mistral-small")?
+    ///     .base_url("https://api.mistral.ai/v1")
+    ///     .param("stream_options", Value::Null) // this API refuses it
+    ///     .param("extra_headers", json!({"X-Title": "my app"}));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn param(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.with_config(|config| {
             config.params.insert(name.into(), value.into());
@@ -336,7 +332,7 @@ impl Lm {
             return Err(mistake.clone());
         }
         request.config = self.inner.config.overridden_by(&request.config);
-        self.warn_once_of_equal_rollouts(&request.config);
+        self.warn_once_of_equal_answers(&request.config);
         let caller = caller.or_else(|| request.caller.take());
         request.caller.clone_from(&caller);
         let call = Call::new(self.inner.log.as_deref(), caller, request);
@@ -355,6 +351,7 @@ impl Lm {
             }
             if let Some(price) = &self.inner.price {
                 response.usage.cost = price.of(&response.usage);
+                response.usage.priced_calls = response.usage.sent_calls();
             }
             Ok(Arc::new(response))
         });
@@ -363,13 +360,25 @@ impl Lm {
         outcome
     }
 
-    /// Rollouts at temperature 0 only differ by an id that the provider never sees.
-    fn warn_once_of_equal_rollouts(&self, config: &Config) {
-        let equal = config.temperature == Some(0.0) && config.rollout_id.is_some();
-        if equal && !self.inner.warned_of_temperature.swap(true, Ordering::Relaxed) {
+    /// Rollouts at temperature 0 only differ by an id that the provider never sees, and several completions of one request by nothing.
+    fn warn_once_of_equal_answers(&self, config: &Config) {
+        let params = Params::of(config);
+        let temperature = params.temperature(config);
+        let equal = temperature == Some(0.0) && config.rollout_id.is_some();
+        if equal && !self.inner.warned.of_rollouts.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 model = self.name(),
                 "a rollout id at temperature 0: the rollouts cannot differ; set a temperature above 0"
+            );
+        }
+        let equal =
+            temperature.is_none_or(|temperature| temperature == 0.0) && params.completions(config) > 1;
+        if equal && !self.inner.warned.of_completions.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                model = self.name(),
+                temperature = temperature.map_or("not set", |_| "0"),
+                "several completions (`n` above 1) without a temperature above 0: they may all be the same; set one, e.g. \
+                 `.temperature(0.7)`"
             );
         }
     }

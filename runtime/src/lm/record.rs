@@ -59,11 +59,6 @@ impl Lm {
             Err(error) => self.with_mistake(error),
         }
     }
-
-    fn with_mistake(mut self, mistake: Error) -> Self {
-        Arc::make_mut(&mut self.inner).mistake.get_or_insert(mistake);
-        self
-    }
 }
 
 /// A file to which lines are added.

@@ -13,8 +13,8 @@ use super::{
     rollouts::{Ended, Hints, Rollouts, Tally},
 };
 use crate::{
-    Advice, BoxReward, Error, IntoScore, Lm, Module, Prediction, Result, Reward, Score, Stop, Traverse,
-    Walker, WalkerMut,
+    Advice, BoxReward, Error, IntoScore, Lm, Module, Prediction, Result, Reward, RewardFn, Score, Stop,
+    Traverse, Walker, WalkerMut,
 };
 
 /// Runs a module up to `n` times, one rollout after another, with advice in between, and returns the prediction with the

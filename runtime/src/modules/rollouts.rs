@@ -11,7 +11,7 @@ use crate::{
     Advice, Error, ErrorKind, Field, Module, Prediction, Predictor, Result, Rollout, Score, Stop, Tracer,
     module::forward,
     telemetry::{self, Open},
-    text::shortened,
+    text::{said_once, shortened},
 };
 
 /// The most characters of an output in a report.
@@ -331,12 +331,11 @@ impl<'a, O: Debug> Tally<'a, O> {
     }
 
     fn no_success(&self, stop: Stop) -> Error {
-        let causes: Vec<_> = self
-            .records
-            .iter()
-            .filter_map(|record| Some(format!("rollout {}: {}", record.index(), record.error()?)))
-            .collect();
-        let causes = if causes.is_empty() { String::new() } else { format!(": {}", causes.join("; ")) };
+        let causes = self.records.iter().filter_map(|record| Some((record.index(), record.error()?)));
+        let causes = match said_once("rollout", causes) {
+            causes if causes.is_empty() => causes,
+            causes => format!(": {causes}"),
+        };
         if stop == Stop::Deadline {
             let deadline = self.settings.deadline.unwrap_or_default();
             return Error::new(

@@ -1,16 +1,13 @@
 //! One run of a predictor: prompt, LM call, reading, and what to do about an answer that cannot be read. Compiled once, for
 //! all signatures.
 
-use std::{
-    pin::pin,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tracing::Instrument;
 
 use super::{
+    ladder::{self, Lesson, Refusal},
     live::Live,
     on_parse_error::OnParseError,
     predictor::{Predictor, Ready},
@@ -205,14 +202,20 @@ async fn attempt(
     };
     let mut prompt = first_prompt(predictor, given);
     let mut live = Live::of(predictor);
+    // What made it ask again, which an error of a later answer alone would hide.
+    let mut first_error: Option<Error> = None;
     loop {
         if let Some(live) = &mut live {
             live.begin(&**adapter, &task, &inputs);
         }
         let call = Call { predictor, lm: &lm, adapter, ready: &ready };
-        let response = match (call.complete(&prompt, calls, live.as_mut()).await, &mut live) {
-            (Err(error), Some(live)) => return Err(live.explain(error)),
-            (outcome, _) => outcome?,
+        let failed = |error, first: Option<Error>, live: Option<&mut Live<'_>>| {
+            let error = first.into_iter().fold(error, Error::after);
+            live.into_iter().fold(error, |error, live| live.explain(error))
+        };
+        let response = match call.complete(&prompt, calls, live.as_mut()).await {
+            Err(error) => return Err(failed(error, first_error, live.as_mut())),
+            Ok(response) => response,
         };
         if let (Some(live), Some(first)) = (&mut live, response.completions.first()) {
             live.catch_up(first);
@@ -241,7 +244,7 @@ async fn attempt(
             call.error = Some(error.clone());
         }
         if !error.is_parse() || again == 0 {
-            return Err(live.iter_mut().fold(error, |error, live| live.explain(error)));
+            return Err(failed(error, first_error, live.as_mut()));
         }
         again -= 1;
         if let Some(live) = &mut live {
@@ -254,6 +257,7 @@ async fn attempt(
         }
         prompt.push(Message::assistant(shortened(error.completion().unwrap_or_default(), 4_000)));
         prompt.push(Message::user(adapter.correct(&task, &error)));
+        first_error.get_or_insert(error);
     }
 }
 
@@ -345,18 +349,18 @@ struct Call<'a> {
 
 impl Call<'_> {
     /// Goes down the adapter's ladder: past the forms that the LM is known not to take, and on as long as the provider calls
-    /// the request wrong. Every rung that was sent is recorded, and the one that was taken is where the next call begins.
+    /// the request wrong. Every rung that was sent is recorded; what was refused and what was taken tells where the next call begins.
     async fn complete(
         &self,
         prompt: &Prompt,
         calls: &mut Vec<CallRecord>,
         mut live: Option<&mut Live<'_>>,
     ) -> Result<Arc<Response>> {
-        let first = self.ready.rung.load(Ordering::Relaxed);
+        let began = self.ready.ladder.start();
         let prompt_alone =
-            Rung { index: first, mode: &Mode::PROMPT, response_format: None, is_strict: false };
-        let mut rung = self.rung_from(first).unwrap_or(prompt_alone);
-        let mut is_lower = false;
+            Rung { index: began.rung, mode: &Mode::PROMPT, response_format: None, is_strict: false };
+        let mut rung = self.rung_from(began.rung).unwrap_or(prompt_alone);
+        let mut refusals = Vec::new();
         loop {
             let Rung { index, mode, response_format, is_strict } = rung;
             let request = Request { config: self.config(), response_format, ..Request::new(prompt.clone()) };
@@ -382,16 +386,18 @@ impl Call<'_> {
             calls.push(record);
             let refused = match outcome {
                 Ok(response) => {
-                    if is_lower && self.ready.rung.swap(index, Ordering::Relaxed) != index {
-                        self.warn_of_refused(mode, calls);
+                    match self.ready.ladder.learn(began, &refusals, index) {
+                        Lesson::Nothing => {}
+                        lesson => self.warn_of_refused(mode, calls, lesson),
                     }
                     return Ok(response);
                 }
                 Err(error) if error.kind() == ErrorKind::BadRequest => error,
                 Err(error) => return Err(error),
             };
+            let is_named = ladder::names_form(&refused, self.lm.name());
+            refusals.push(Refusal { rung: index, is_named });
             rung = self.rung_from(index + 1).ok_or(refused)?;
-            is_lower = true;
         }
     }
 
@@ -411,8 +417,9 @@ impl Call<'_> {
         })
     }
 
-    /// Once for each predictor, since the refused rungs are not tried again.
-    fn warn_of_refused(&self, taken: &Mode, calls: &[CallRecord]) {
+    /// Once for each predictor and rung, whether it is tried again or not.
+    fn warn_of_refused(&self, taken: &Mode, calls: &[CallRecord], lesson: Lesson) {
+        let from_now_on = lesson == Lesson::ForGood;
         let refused = calls.iter().rev().skip(1).map_while(|call| Some((call.mode, call.error.as_ref()?)));
         for (mode, error) in refused.filter(|(_, error)| error.kind() == ErrorKind::BadRequest) {
             tracing::warn!(
@@ -420,8 +427,10 @@ impl Call<'_> {
                 model = self.lm.name(),
                 refused = mode,
                 taken = taken.name,
+                from_now_on,
                 %error,
-                "the provider refused the form of the answer; the next one down is asked for from now on"
+                "the provider refused the form of the answer and took the next one down; where its error does not name the form, \
+                 that is tried again"
             );
         }
     }

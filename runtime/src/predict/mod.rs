@@ -1,6 +1,7 @@
 //! The leaf of every module: one signature, asked of one LM.
 
 mod engine;
+mod ladder;
 mod live;
 mod mark;
 mod on_parse_error;
@@ -109,7 +110,8 @@ impl<S: Signature> Predict<S> {
         self
     }
 
-    /// Sets its LM.
+    /// Sets its LM. It stays when a [state](crate::State) is loaded, unless the state is told to
+    /// [take its own](crate::State::take_lm).
     pub fn lm(mut self, lm: &Lm) -> Self {
         self.predictor.set_lm(lm);
         self

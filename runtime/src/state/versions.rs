@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::text::shortened;
 
-/// The version of DSPy whose files are read and written. Its minor versions may change the layout.
-const DSPY: &str = "3.3";
+/// The versions of DSPy whose files are read and written. Its minor versions may change the layout.
+const DSPY: &[&str] = &["3.3", "3.4"];
 
 /// What karat writes beside the parameters. DSPy compares every version in `dependency_versions` with its own and knows no
 /// name but its own three, so that this object has to stay empty.
@@ -19,7 +19,7 @@ pub(super) fn warn(metadata: &Value) {
         tracing::warn!(
             tool,
             saved,
-            current,
+            current = current.join(" or "),
             "the state was saved with another version; check that the program still does what it should"
         );
     }
@@ -29,23 +29,39 @@ pub(super) fn warn(metadata: &Value) {
 pub(super) fn note(metadata: &Value) -> String {
     let notes = others(metadata).into_iter();
     notes
-        .map(|(tool, saved, current)| format!("; it was saved with {tool} {saved}, this is {current}"))
+        .map(|(tool, saved, current)| {
+            format!("; it was saved with {tool} {saved}, this is for {}", current.join(" or "))
+        })
         .collect()
 }
 
-/// Each tool of another version than that of now: its name, the version that saved, and the current one.
-fn others(metadata: &Value) -> Vec<(&'static str, String, &'static str)> {
+/// Each tool of another version than those of now: its name, the version that saved, and the current ones.
+fn others(metadata: &Value) -> Vec<(&'static str, String, &'static [&'static str])> {
+    const KARAT: &[&str] = &[minor(env!("CARGO_PKG_VERSION"))];
     let karat = metadata.get("karat").and_then(|karat| karat.get("version"));
     let dspy = metadata.get("dependency_versions").and_then(|versions| versions.get("dspy"));
-    [("karat", karat, minor(env!("CARGO_PKG_VERSION"))), ("dspy", dspy, DSPY)]
+    [("karat", karat, KARAT), ("dspy", dspy, DSPY)]
         .into_iter()
         .filter_map(|(tool, saved, current)| Some((tool, saved?.as_str()?, current)))
-        .filter(|(_, saved, current)| minor(saved) != *current)
+        .filter(|(_, saved, current)| !current.contains(&minor(saved)))
         .map(|(tool, saved, current)| (tool, shortened(saved, 100), current))
         .collect()
 }
 
 /// The first two numbers of a version.
-fn minor(version: &str) -> &str {
-    version.match_indices('.').nth(1).map_or(version, |(end, _)| version.get(..end).unwrap_or(version))
+const fn minor(version: &str) -> &str {
+    let bytes = version.as_bytes();
+    let (mut end, mut dots) = (0, 0);
+    while end < bytes.len() {
+        dots += (bytes[end] == b'.') as usize;
+        if dots == 2 {
+            // At a dot, so between two characters.
+            return match version.split_at_checked(end) {
+                Some((start, _)) => start,
+                None => version,
+            };
+        }
+        end += 1;
+    }
+    version
 }

@@ -14,9 +14,12 @@ use hyper_util::{
 };
 use tokio::runtime::{Handle, Id};
 
+use url::Url;
+
 use super::{
     Call,
     connect::{self, Connector},
+    endpoint::is_this_machine,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -53,6 +56,16 @@ impl Client {
         self.http.request(request)
     }
 
+    /// True if a request to this server is read by a proxy on another machine: all but what goes through a tunnel is.
+    fn tells_another_machine(&self, server: &Uri) -> bool {
+        if !self.has_plain_proxy || server.scheme() != Some(&Scheme::HTTP) {
+            return false;
+        }
+        let Some(proxy) = self.proxies.intercept(server) else { return false };
+        let host = Url::parse(&proxy.uri().to_string());
+        !host.is_ok_and(|proxy| proxy.host().is_some_and(is_this_machine))
+    }
+
     /// A proxy that asks the server itself is told with each request who wants it; a tunnel, when it is opened.
     fn proxy_auth(&self, server: &Uri) -> Option<HeaderValue> {
         if !self.has_plain_proxy || server.scheme() != Some(&Scheme::HTTP) {
@@ -75,8 +88,17 @@ const KEPT: usize = 8;
 /// The client of this runtime.
 ///
 /// # Errors
-/// [`ErrorKind::Config`]: there is no runtime; [`ErrorKind::Tls`]: the system has no certificates.
+/// [`ErrorKind::Config`]: there is no runtime, or a proxy would be told a key that is not to go to other machines in clear;
+/// [`ErrorKind::Tls`]: the system has no certificates.
 pub(super) fn client(call: &Call<'_>) -> Result<Arc<Client>> {
+    let client = of_runtime(call)?;
+    match call.endpoint.is_key_guarded && client.tells_another_machine(&call.endpoint.uri) {
+        true => Err(Error::config(call.client.key_in_clear(&call.endpoint.host, "to a proxy"))),
+        false => Ok(client),
+    }
+}
+
+fn of_runtime(call: &Call<'_>) -> Result<Arc<Client>> {
     let runtime = Handle::try_current()
         .map_err(|_| {
             call.error(ErrorKind::Config, "called outside of a Tokio runtime: run it under `#[tokio::main]`")
@@ -171,6 +193,21 @@ mod tests {
         let client = Client::new(Duration::from_secs(10), connect::tls_without_trust().unwrap(), matcher);
         assert_eq!(client.proxy_auth(&Uri::from_static("http://direct.invalid/v1")), None);
         assert!(client.proxy_auth(&Uri::from_static("http://other.invalid/v1")).is_some());
+    }
+
+    #[test]
+    fn a_proxy_on_another_machine_reads_what_goes_over_http() {
+        for (proxy, server, tells) in [
+            ("http://10.0.0.1:9", "http://127.0.0.1:1/v1", true),
+            ("http://proxy.invalid:9", "http://localhost/v1", true),
+            ("http://proxy.invalid:9", "http://direct.invalid/v1", false),
+            ("http://proxy.invalid:9", "https://localhost/v1", false),
+            ("http://127.0.0.1:9", "http://localhost/v1", false),
+        ] {
+            let matcher = Matcher::builder().all(proxy).no("direct.invalid").build();
+            let client = Client::new(Duration::from_secs(10), connect::tls_without_trust().unwrap(), matcher);
+            assert_eq!(client.tells_another_machine(&Uri::from_static(server)), tells, "{proxy} {server}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Where a request goes and with which key: what the program set, else the environment, else the provider's usual address.
+//! Where a request goes and with which key and headers: what the program set, else the environment, else the provider's usual address.
 
 use std::sync::{Arc, OnceLock};
 
@@ -7,10 +7,16 @@ use http::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT},
 };
 use secrecy::{ExposeSecret, SecretString};
-use url::Url;
+use url::{Host, Url};
 
-use super::ChatCompletions;
-use crate::error::{Error, ErrorKind, Result};
+use super::{ChatCompletions, headers};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    lm::Config,
+};
+
+/// A key shorter than this is a placeholder (`x`, `-`): taking it out would only garble a message.
+const SHORTEST_KEY: usize = 4;
 
 /// Where the provider's usual address stands.
 const TABLE: &str = "the provider's table";
@@ -23,12 +29,19 @@ pub(super) struct Endpoint {
     /// Host and port alone, for messages.
     pub(super) host: String,
     pub(super) key: Option<SecretString>,
+    /// Whether the key may not go to another machine in clear: nobody has named this key for this address.
+    pub(super) is_key_guarded: bool,
     /// The headers of a request; without the key where none can hold it.
     pub(super) headers: HeaderMap,
+    /// What the program's headers hold; see [`secrets`](Endpoint::secrets).
+    header_secrets: Vec<SecretString>,
 }
 
 impl Endpoint {
-    fn new(Address { url, uri, host }: Address, key: Option<String>) -> Self {
+    /// The program's own headers go before those that stand here.
+    fn new(Address { url, uri, host, .. }: Address, key: Option<Key>, own: &HeaderMap) -> Self {
+        let is_key_guarded = key.as_ref().is_some_and(|key| key.is_guarded);
+        let key = key.map(|key| key.text);
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
         const ANY: HeaderValue = HeaderValue::from_static("*/*");
         const KARAT: HeaderValue = HeaderValue::from_static(concat!("karat/", env!("CARGO_PKG_VERSION")));
@@ -41,7 +54,15 @@ impl Endpoint {
         if url.scheme() == "http" {
             headers.extend(HeaderValue::try_from(&host).ok().map(|host| (HOST, host)));
         }
-        Self { url, uri, host, key: key.map(SecretString::from), headers }
+        headers::put_over(&mut headers, own);
+        let header_secrets = headers::secrets(own).into_iter().map(SecretString::from).collect();
+        Self { url, uri, host, key: key.map(SecretString::from), is_key_guarded, headers, header_secrets }
+    }
+
+    /// What no text may hold that is shown.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
+        let key = self.key.iter().filter(|key| key.expose_secret().len() >= SHORTEST_KEY);
+        self.header_secrets.iter().chain(key).map(ExposeSecret::expose_secret)
     }
 
     /// The address without its query, which may hold a key.
@@ -52,18 +73,42 @@ impl Endpoint {
     }
 }
 
-/// An address that the program set, read once: it is the same at every call.
+/// The key that a request has.
+struct Key {
+    text: String,
+    is_guarded: bool,
+}
+
+/// Who named an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// The program, its environment, or the provider's table.
+    ByProgram,
+    /// A state file, which may be somebody else's: it gets no key of the environment.
+    ByState,
+}
+
+/// An address that was set, read once: it is the same at every call.
 pub(super) struct OwnAddress {
     given: String,
+    named: Named,
     read: Result<Address>,
 }
 
 impl OwnAddress {
     /// For the model of this name.
-    pub(super) fn new(model: &str, given: String) -> Self {
-        let origin = "`.base_url(..)`";
+    pub(super) fn new(model: &str, given: String, named: Named) -> Self {
+        let origin = match named {
+            Named::ByProgram => "`.base_url(..)`",
+            Named::ByState => "the state file",
+        };
         let read = parse_url(model, &given, origin).and_then(|url| Address::new(model, url, origin));
-        Self { given, read }
+        let read = read.map(|address| Address { named, ..address });
+        Self { given, named, read }
+    }
+
+    pub(super) fn named(&self) -> Named {
+        self.named
     }
 
     pub(super) fn given(&self) -> &str {
@@ -77,6 +122,7 @@ struct Address {
     url: Url,
     uri: Uri,
     host: String,
+    named: Named,
 }
 
 impl Address {
@@ -89,7 +135,12 @@ impl Address {
         let uri = Uri::try_from(url.as_str()).map_err(|error| {
             Error::config(format!("`{model}`: the address in {origin} cannot be asked over HTTP ({error})"))
         })?;
-        Ok(Self { url, uri, host })
+        Ok(Self { url, uri, host, named: Named::ByProgram })
+    }
+
+    /// True if what is sent there can be read on the way by other machines.
+    fn is_open_to_others(&self) -> bool {
+        self.url.scheme() == "http" && !self.url.host().is_some_and(is_this_machine)
     }
 }
 
@@ -103,46 +154,108 @@ impl ChatCompletions {
         Some((endpoint.url.host_str()?.to_owned(), endpoint.url.port_or_known_default()?))
     }
 
-    /// The text with stars in place of the API key.
+    /// The text with stars in place of the API key and of what the LM's headers hold.
     pub(crate) fn without_key(&self, text: String) -> String {
-        let endpoint = self.endpoint(|var| std::env::var(var).ok()).ok();
-        match endpoint.as_ref().and_then(|endpoint| endpoint.key.as_ref()) {
-            Some(key) if text.contains(key.expose_secret()) => text.replace(key.expose_secret(), "***"),
-            _ => text,
+        let Ok(endpoint) = self.endpoint(|var| std::env::var(var).ok()) else { return text };
+        endpoint.secrets().fold(text, |text, secret| match text.contains(secret) {
+            true => text.replace(secret, "***"),
+            false => text,
+        })
+    }
+
+    /// Where a request of this config goes, with the headers that it has beside the LM's.
+    ///
+    /// # Errors
+    /// As [`endpoint`](Self::endpoint)'s; [`is_config`](Error::is_config): headers that HTTP does not have.
+    pub(super) fn endpoint_for(
+        &self,
+        config: &Config,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Arc<Endpoint>> {
+        let further = headers::of(config).map_err(|what| {
+            Error::config(format!("`{}`: not sent: the parameter `extra_headers`: {what}", self.name))
+        })?;
+        if further.is_empty() {
+            return self.endpoint(env);
         }
+        let mut own = self.headers.clone();
+        headers::put_over(&mut own, &further);
+        self.read_endpoint(env, &own).map(Arc::new)
     }
 
     /// # Errors
-    /// [`is_config`](Error::is_config): an address that cannot be used, or no key where the provider needs one.
+    /// [`is_config`](Error::is_config): an address that cannot be used, no key where the provider needs one, or one that would go
+    /// to another machine in clear.
     pub(super) fn endpoint(&self, env: impl Fn(&str) -> Option<String>) -> Result<Arc<Endpoint>> {
         if let Some(settled) = self.settled.get() {
             return Ok(settled.clone());
         }
-        let endpoint = Arc::new(self.read_endpoint(env)?);
+        let endpoint = Arc::new(self.read_endpoint(env, &self.headers)?);
         if self.own_address.is_some() && self.api_key.is_some() {
             let _ = self.settled.set(endpoint.clone());
         }
         Ok(endpoint)
     }
 
-    fn read_endpoint(&self, env: impl Fn(&str) -> Option<String>) -> Result<Endpoint> {
+    fn read_endpoint(&self, env: impl Fn(&str) -> Option<String>, own: &HeaderMap) -> Result<Endpoint> {
         let env = |var: &str| env(var).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let address = match &self.own_address {
             Some(own) => own.read.clone()?,
             None => self.usual_address(env)?,
         };
+        let has_credentials = headers::have_credentials(own);
         let key = match &self.api_key {
-            Some(key) => Some(key.expose_secret().trim().to_owned()).filter(|key| !key.is_empty()),
-            None => env(self.provider.key_var),
+            Some(key) => Some(Key { text: key.expose_secret().trim().to_owned(), is_guarded: false }),
+            // The environment's is for those who bring none.
+            None if has_credentials => None,
+            None => self.environment_key(&address, env)?,
         };
-        if key.is_none() && self.provider.key_required {
-            let message = format!(
-                "`{}` at {}: no API key: set the environment variable `{}`, or call `.api_key(..)`",
-                self.name, address.host, self.provider.key_var
-            );
+        let key = key.filter(|key| !key.text.is_empty());
+        if key.is_none() && self.provider.key_required && !has_credentials {
+            let how = match address.named {
+                Named::ByProgram => {
+                    format!(
+                        "set the environment variable `{}`, or call `.api_key(..)`",
+                        self.provider.key_var
+                    )
+                }
+                Named::ByState => {
+                    "the address comes from a state file, to which no key of the environment is sent: call \
+                                   `.api_key(..)`, or set an LM of the program's own with `set_lm(&lm)`"
+                        .to_owned()
+                }
+            };
+            let message = format!("`{}` at {}: no API key: {how}", self.name, address.host);
             return Err(Error::new(ErrorKind::MissingKey, message));
         }
-        Ok(Endpoint::new(address, key))
+        Ok(Endpoint::new(address, key, own))
+    }
+
+    /// The key that the environment has for the provider, where it may be sent to this address.
+    ///
+    /// # Errors
+    /// [`is_config`](Error::is_config): other machines could read it on the way.
+    fn environment_key(
+        &self,
+        address: &Address,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Key>> {
+        let var = self.provider.key_var;
+        let Some(text) = env(var).filter(|_| address.named == Named::ByProgram) else { return Ok(None) };
+        if address.is_open_to_others() && !self.is_key_over_http_allowed {
+            return Err(Error::config(self.key_in_clear(&address.host, "to another machine")));
+        }
+        Ok(Some(Key { text, is_guarded: !self.is_key_over_http_allowed }))
+    }
+
+    /// Why the environment's key is not sent to this host, and how it is.
+    pub(super) fn key_in_clear(&self, host: &str, to: &str) -> String {
+        format!(
+            "`{}` at {host}: not sent: the key of the environment variable `{}` would go {to} in clear, over http. Use an \
+             address that begins with `https://`, set the key of this server with `.api_key(..)`, or allow it with \
+             `.allow_key_over_http(true)`",
+            self.name, self.provider.key_var
+        )
     }
 
     /// What the environment says, else the provider's own.
@@ -217,6 +330,23 @@ fn complete_path(url: &mut Url) {
     url.set_path(&path);
 }
 
+/// True for a host that is this machine, whatever the network.
+pub(super) fn is_this_machine(host: Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Host::Ipv4(address) => address.is_loopback() || address.is_unspecified(),
+        Host::Ipv6(address) => {
+            let v4 = address.to_ipv4_mapped();
+            address.is_loopback()
+                || address.is_unspecified()
+                || v4.is_some_and(|address| address.is_loopback())
+        }
+    }
+}
+
 /// Host and port, without what else an address may hold.
 pub(super) fn host(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
@@ -283,7 +413,7 @@ mod tests {
 
     #[test]
     fn what_the_program_sets_wins_over_the_environment() {
-        let env = [("OPENAI_BASE_URL", "http://env/v1"), ("OPENAI_API_KEY", "sk-env")];
+        let env = [("OPENAI_BASE_URL", "https://env/v1"), ("OPENAI_API_KEY", "sk-env")];
         let set = client("openai/x").base_url("http://set/v1?api-version=1").api_key(" sk-set\n");
         let endpoint = set.endpoint(vars(&env)).unwrap();
         assert_eq!(endpoint.url.as_str(), "http://set/v1/chat/completions?api-version=1");
@@ -292,6 +422,115 @@ mod tests {
         assert_eq!(marked.endpoint(vars(&env)).unwrap().shown(), "http://set/v1/chat/completions");
         let endpoint = client("openai/x").endpoint(vars(&env)).unwrap();
         assert_eq!((endpoint.host.as_str(), key(&endpoint)), ("env", "sk-env"));
+    }
+
+    #[test]
+    fn the_environments_key_goes_in_clear_to_this_machine_alone() {
+        let env = [("OPENAI_API_KEY", "sk-env"), ("LLAMA_API_KEY", "sk-env")];
+        let client = |url: &str| client("openai/x").base_url(url);
+        for url in [
+            "http://127.0.0.1:1/v1",
+            "http://127.9.9.9/v1",
+            "http://localhost/v1",
+            "http://LOCALHOST.:1/v1",
+            "http://a.localhost/v1",
+            "http://[::1]/v1",
+            "http://[::ffff:127.0.0.1]/v1",
+            "http://0.0.0.0:1/v1",
+            "https://gpu/v1",
+            "https://10.0.0.1/v1",
+        ] {
+            assert_eq!(key(&client(url).endpoint(vars(&env)).unwrap()), "sk-env", "{url}");
+        }
+        for url in [
+            "http://gpu:8000/v1",
+            "http://10.0.0.1/v1",
+            "http://localhost.evil.com/v1",
+            "http://127.0.0.1.evil.com/v1",
+            "http://evil.com/localhost",
+            "http://evil.com#@localhost",
+            "http://mylocalhost/v1",
+            "http://[::2]/v1",
+        ] {
+            let error = client(url).endpoint(vars(&env)).map(|_| ()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{url}: {error}");
+            let text = error.to_string();
+            for part in ["`OPENAI_API_KEY`", "`.allow_key_over_http(true)`", "`.api_key(..)`", "in clear"] {
+                assert!(text.contains(part), "{url}: {text}");
+            }
+            assert!(!text.contains("sk-env"), "{text}");
+            let allowed = client(url).allow_key_over_http(true).endpoint(vars(&env)).unwrap();
+            assert_eq!((key(&allowed), allowed.is_key_guarded), ("sk-env", false));
+            assert_eq!(key(&client(url).api_key("sk-own").endpoint(vars(&env)).unwrap()), "sk-own");
+        }
+        // Nor where the environment itself has the address, and where the key is none that is needed.
+        let both = [("LLAMACPP_BASE_URL", "http://gpu:1"), ("LLAMA_API_KEY", "sk-env")];
+        assert!(self::client("llamacpp/x").endpoint(vars(&both)).map(|_| ()).unwrap_err().is_config());
+        assert!(self::client("llamacpp/x").endpoint(vars(&both[..1])).unwrap().key.is_none());
+    }
+
+    #[test]
+    fn an_address_of_a_state_file_gets_no_key_of_the_environment() {
+        let env = [("OPENAI_API_KEY", "sk-env"), ("VLLM_API_KEY", "sk-env")];
+        for url in ["https://gpu/v1", "http://127.0.0.1:1/v1", "https://api.openai.com/v1"] {
+            let error = client("openai/x").state_url(url).endpoint(vars(&env)).map(|_| ()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::MissingKey, "{error}");
+            assert!(
+                error.to_string().contains("state file") && !error.to_string().contains("sk-env"),
+                "{error}"
+            );
+            assert!(client("vllm/x").state_url(url).endpoint(vars(&env)).unwrap().key.is_none());
+            let own = client("openai/x").state_url(url).api_key("sk-own");
+            assert_eq!(key(&own.endpoint(vars(&env)).unwrap()), "sk-own");
+            let named = client("openai/x").state_url("http://other/v1").base_url(url);
+            assert_eq!(key(&named.endpoint(vars(&env)).unwrap()), "sk-env");
+        }
+    }
+
+    fn with_header(client: ChatCompletions, name: &str, value: &str) -> ChatCompletions {
+        let (name, value) = headers::header(name, value).unwrap();
+        client.header(name, value)
+    }
+
+    #[test]
+    fn a_header_of_the_programs_goes_before_karats_own() {
+        let env = [("OPENAI_API_KEY", "sk-env")];
+        for name in ["Authorization", "api-key", "X-Api-Key"] {
+            let endpoint = with_header(client("openai/x"), name, "own").endpoint(vars(&env)).unwrap();
+            assert_eq!(endpoint.headers[name], "own");
+            assert_eq!(endpoint.headers.contains_key(AUTHORIZATION), name == "Authorization");
+            // The key that the program set is sent beside it, unless it has the same place.
+            let both =
+                with_header(client("openai/x").api_key("sk-own"), name, "own").endpoint(|_| None).unwrap();
+            let expected = if name == "Authorization" { "own" } else { "Bearer sk-own" };
+            assert_eq!(both.headers[AUTHORIZATION], expected);
+        }
+        let other = with_header(client("openai/x"), "user-agent", "mine").endpoint(vars(&env)).unwrap();
+        assert_eq!(
+            (&other.headers[USER_AGENT], &other.headers[AUTHORIZATION]),
+            (&"mine".parse().unwrap(), &"Bearer sk-env".parse().unwrap())
+        );
+        let twice = with_header(with_header(client("openai/x"), "x-a", "1"), "X-A", "2");
+        assert_eq!(
+            twice.endpoint(vars(&env)).unwrap().headers.get_all("x-a").iter().collect::<Vec<_>>(),
+            ["2"]
+        );
+    }
+
+    #[test]
+    fn the_headers_of_a_request_go_before_those_of_its_lm() {
+        let config = |headers: serde_json::Value| Config {
+            params: [("extra_headers".to_owned(), headers)].into(),
+            ..Config::default()
+        };
+        let lm = with_header(with_header(client("openai/x"), "x-a", "lm"), "x-b", "lm");
+        let given = config(serde_json::json!({"X-A": "request", "authorization": "Basic eA=="}));
+        let endpoint = lm.endpoint_for(&given, |_| None).unwrap();
+        let shown =
+            ["x-a", "x-b", "authorization"].map(|name| endpoint.headers[name].to_str().unwrap().to_owned());
+        assert_eq!(shown, ["request", "lm", "Basic eA=="]);
+        let error = lm.endpoint_for(&config(serde_json::json!("x")), |_| None).map(|_| ()).unwrap_err();
+        assert!(error.is_config() && error.to_string().contains("`extra_headers`"), "{error}");
     }
 
     #[test]

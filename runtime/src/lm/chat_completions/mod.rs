@@ -6,6 +6,7 @@ mod client;
 mod connect;
 mod endpoint;
 mod excerpt;
+mod headers;
 mod rate_limit;
 mod retry_after;
 mod sse;
@@ -19,9 +20,11 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
-use self::endpoint::{Endpoint, OwnAddress, Settled};
+use self::endpoint::{Endpoint, Named, OwnAddress, Settled};
+pub(in crate::lm) use self::headers::header;
 use super::{
     BoxFuture, LanguageModel, Request, Response, ResponseFormat, Takes, Tell, Timeouts, provider::Provider,
 };
@@ -36,6 +39,9 @@ pub(crate) struct ChatCompletions {
     name: Arc<str>,
     own_address: Option<Arc<OwnAddress>>,
     api_key: Option<SecretString>,
+    is_key_over_http_allowed: bool,
+    /// Those that the program set.
+    headers: HeaderMap,
     settled: Settled,
     timeouts: Timeouts,
 }
@@ -43,18 +49,48 @@ pub(crate) struct ChatCompletions {
 impl ChatCompletions {
     pub(crate) fn new(provider: &'static Provider, model: &str) -> Self {
         let name = format!("{}/{model}", provider.name).into();
-        let settled = Settled::new();
-        Self { provider, name, own_address: None, api_key: None, settled, timeouts: Timeouts::new() }
+        Self {
+            provider,
+            name,
+            own_address: None,
+            api_key: None,
+            is_key_over_http_allowed: false,
+            headers: HeaderMap::new(),
+            settled: Settled::new(),
+            timeouts: Timeouts::new(),
+        }
     }
 
-    pub(crate) fn base_url(mut self, url: impl Into<String>) -> Self {
-        self.own_address = Some(Arc::new(OwnAddress::new(&self.name, url.into())));
-        self.settled = Settled::new();
-        self
+    pub(crate) fn base_url(self, url: impl Into<String>) -> Self {
+        self.address(url, Named::ByProgram)
+    }
+
+    /// The address that a state file names.
+    pub(crate) fn state_url(self, url: impl Into<String>) -> Self {
+        self.address(url, Named::ByState)
+    }
+
+    fn address(mut self, url: impl Into<String>, named: Named) -> Self {
+        self.own_address = Some(Arc::new(OwnAddress::new(&self.name, url.into(), named)));
+        self.changed()
     }
 
     pub(crate) fn api_key(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(SecretString::from(key.into()));
+        self.changed()
+    }
+
+    pub(crate) fn allow_key_over_http(mut self, allow: bool) -> Self {
+        self.is_key_over_http_allowed = allow;
+        self.changed()
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self.changed()
+    }
+
+    fn changed(mut self) -> Self {
         self.settled = Settled::new();
         self
     }
@@ -82,7 +118,8 @@ impl ChatCompletions {
     }
 
     async fn send(&self, request: &Request, tell: Option<&mut Tell<'_>>) -> Result<Response> {
-        let call = Call { client: self, endpoint: self.endpoint(|var| std::env::var(var).ok())? };
+        let endpoint = self.endpoint_for(&request.config, |var| std::env::var(var).ok())?;
+        let call = Call { client: self, endpoint };
         let body = body::encode(&call, request, tell.is_some())?;
         let opened = transport::post(&call, body).await?;
         tracing::debug!(model = self.name(), host = call.endpoint.host, status = opened.status, "answered");
@@ -110,9 +147,8 @@ impl LanguageModel for ChatCompletions {
 
     fn identity(&self) -> String {
         // Where it cannot be asked, it has no answers to tell apart.
-        let endpoint = self.endpoint(|var| std::env::var(var).ok());
-        endpoint
-            .map_or_else(|_| self.name.to_string(), |endpoint| format!("{} {}", self.name, endpoint.shown()))
+        let Ok(endpoint) = self.endpoint(|var| std::env::var(var).ok()) else { return self.name.to_string() };
+        format!("{} {}{}", self.name, endpoint.shown(), headers::outline(&self.headers))
     }
 
     fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
@@ -128,14 +164,19 @@ impl LanguageModel for ChatCompletions {
     }
 }
 
-/// The same server, model, key and limits.
+/// The same server, model, key, headers and limits.
 impl PartialEq for ChatCompletions {
     fn eq(&self, other: &Self) -> bool {
         fn key(client: &ChatCompletions) -> Option<&str> {
             client.api_key.as_ref().map(ExposeSecret::expose_secret)
         }
-        let same_server = self.name == other.name && self.own_base_url() == other.own_base_url();
-        same_server && key(self) == key(other) && self.timeouts == other.timeouts
+        let named = |client: &ChatCompletions| client.own_address.as_deref().map(OwnAddress::named);
+        let same_server = self.name == other.name
+            && self.own_base_url() == other.own_base_url()
+            && named(self) == named(other)
+            && self.is_key_over_http_allowed == other.is_key_over_http_allowed;
+        let same_sender = key(self) == key(other) && self.headers == other.headers;
+        same_server && same_sender && self.timeouts == other.timeouts
     }
 }
 
@@ -158,9 +199,9 @@ impl Call<'_> {
         Error::new(kind, format!("`{}` at {}: {what}", self.client.name, self.endpoint.host))
     }
 
-    /// The start of what a server said, fit for a message: one line, and without the API key.
+    /// The start of what a server said, fit for a message: one line, and without the API key and the program's headers.
     fn excerpt(&self, said: &[u8]) -> String {
-        excerpt::excerpt(said, self.endpoint.key.as_ref())
+        excerpt::excerpt(said, self.endpoint.secrets())
     }
 }
 

@@ -179,7 +179,7 @@ impl Building {
         };
         // What is there and this text are held at once, and no more than may be.
         let room = &mut self.room;
-        let mut take = |text: &str| {
+        let mut take = |text: &str| -> Result<usize> {
             let before = *room;
             *room = before.checked_sub(text.len()).ok_or_else(|| too_large(call))?;
             Ok(before)

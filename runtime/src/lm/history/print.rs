@@ -210,6 +210,7 @@ impl fmt::Display for Cost {
             cached_tokens,
             reasoning_tokens,
             cost,
+            priced_calls: _,
         } = self.0;
         if self.0.is_cached() {
             return f.write_str("none, from a cache");
