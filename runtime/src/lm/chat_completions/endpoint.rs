@@ -64,13 +64,6 @@ impl Endpoint {
         let key = self.key.iter().filter(|key| key.expose_secret().len() >= SHORTEST_KEY);
         self.header_secrets.iter().chain(key).map(ExposeSecret::expose_secret)
     }
-
-    /// The address without its query, which may hold a key.
-    pub(super) fn shown(&self) -> String {
-        let mut url = self.url.clone();
-        url.set_query(None);
-        url.into()
-    }
 }
 
 /// The key that a request has.
@@ -138,6 +131,13 @@ impl Address {
         Ok(Self { url, uri, host, named: Named::ByProgram })
     }
 
+    /// The address without its query, which may hold a key.
+    fn shown(&self) -> String {
+        let mut url = self.url.clone();
+        url.set_query(None);
+        url.into()
+    }
+
     /// True if what is sent there can be read on the way by other machines.
     fn is_open_to_others(&self) -> bool {
         self.url.scheme() == "http" && !self.url.host().is_some_and(is_this_machine)
@@ -148,10 +148,24 @@ impl Address {
 pub(super) type Settled = OnceLock<Arc<Endpoint>>;
 
 impl ChatCompletions {
-    /// Host and port; `None` where no request can be made.
+    /// Host and port; `None` where there is no address that can be used.
     pub(crate) fn server(&self) -> Option<(String, u16)> {
-        let endpoint = self.endpoint(|var| std::env::var(var).ok()).ok()?;
-        Some((endpoint.url.host_str()?.to_owned(), endpoint.url.port_or_known_default()?))
+        let url = self.address(|var| std::env::var(var).ok()).ok()?.url;
+        Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
+    }
+
+    /// The address as it may be shown, whether there is a key for it or not: a request may bring its own.
+    pub(super) fn shown_address(&self, env: impl Fn(&str) -> Option<String>) -> Option<String> {
+        Some(self.address(env).ok()?.shown())
+    }
+
+    /// # Errors
+    /// [`is_config`](Error::is_config): it cannot be used.
+    fn address(&self, env: impl Fn(&str) -> Option<String>) -> Result<Address> {
+        match &self.own_address {
+            Some(own) => own.read.clone(),
+            None => self.usual_address(set(env)),
+        }
     }
 
     /// The text with stars in place of the API key and of what the LM's headers hold.
@@ -198,17 +212,13 @@ impl ChatCompletions {
     }
 
     fn read_endpoint(&self, env: impl Fn(&str) -> Option<String>, own: &HeaderMap) -> Result<Endpoint> {
-        let env = |var: &str| env(var).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        let address = match &self.own_address {
-            Some(own) => own.read.clone()?,
-            None => self.usual_address(env)?,
-        };
+        let address = self.address(&env)?;
         let has_credentials = headers::have_credentials(own);
         let key = match &self.api_key {
             Some(key) => Some(Key { text: key.expose_secret().trim().to_owned(), is_guarded: false }),
             // The environment's is for those who bring none.
             None if has_credentials => None,
-            None => self.environment_key(&address, env)?,
+            None => self.environment_key(&address, set(env))?,
         };
         let key = key.filter(|key| !key.text.is_empty());
         if key.is_none() && self.provider.key_required && !has_credentials {
@@ -330,6 +340,11 @@ fn complete_path(url: &mut Url) {
     url.set_path(&path);
 }
 
+/// The variables that are set: one that is blank is not.
+pub(in crate::lm) fn set(env: impl Fn(&str) -> Option<String>) -> impl Fn(&str) -> Option<String> {
+    move |var| env(var).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
 /// True for a host that is this machine, whatever the network.
 pub(super) fn is_this_machine(host: Host<&str>) -> bool {
     match host {
@@ -419,7 +434,9 @@ mod tests {
         assert_eq!(endpoint.url.as_str(), "http://set/v1/chat/completions?api-version=1");
         assert_eq!(key(&endpoint), "sk-set");
         let marked = client("openai/x").base_url("http://set/v1?key=a#sk-set").api_key("sk-set");
-        assert_eq!(marked.endpoint(vars(&env)).unwrap().shown(), "http://set/v1/chat/completions");
+        assert_eq!(marked.shown_address(vars(&env)).unwrap(), "http://set/v1/chat/completions");
+        let keyless = client("groq/x").base_url("http://set/v1");
+        assert_eq!(keyless.shown_address(|_| None).unwrap(), "http://set/v1/chat/completions");
         let endpoint = client("openai/x").endpoint(vars(&env)).unwrap();
         assert_eq!((endpoint.host.as_str(), key(&endpoint)), ("env", "sk-env"));
     }
