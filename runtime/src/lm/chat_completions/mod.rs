@@ -62,15 +62,15 @@ impl ChatCompletions {
     }
 
     pub(crate) fn base_url(self, url: impl Into<String>) -> Self {
-        self.address(url, Named::ByProgram)
+        self.with_address(url, Named::ByProgram)
     }
 
     /// The address that a state file names.
     pub(crate) fn state_url(self, url: impl Into<String>) -> Self {
-        self.address(url, Named::ByState)
+        self.with_address(url, Named::ByState)
     }
 
-    fn address(mut self, url: impl Into<String>, named: Named) -> Self {
+    fn with_address(mut self, url: impl Into<String>, named: Named) -> Self {
         self.own_address = Some(Arc::new(OwnAddress::new(&self.name, url.into(), named)));
         self.changed()
     }
