@@ -1,6 +1,6 @@
 //! The LM that the environment names.
 
-use super::{Lm, provider::Provider};
+use super::{Lm, chat_completions, provider::Provider};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The model, as `provider/model`.
@@ -45,7 +45,7 @@ impl Lm {
 }
 
 fn from_vars(env: impl Fn(&str) -> Option<String>) -> Result<Lm> {
-    let env = |var: &str| env(var).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+    let env = chat_completions::set(env);
     match (env(MODEL), env(BASE_URL)) {
         (Some(model), url) => {
             let lm = Lm::new(&model).map_err(|error| {

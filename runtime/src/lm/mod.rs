@@ -129,7 +129,8 @@ impl Lm {
     /// `llamacpp`, `openrouter`, `groq`, `deepseek`, `together`.
     ///
     /// The API key is read from the provider's usual environment variable (`OPENAI_API_KEY`, ...) when none is set with
-    /// [`api_key`](Lm::api_key). Nothing is sent before the first call. What fails for now is [tried again](Lm::retry), for up to
+    /// [`api_key`](Lm::api_key); it goes in clear to [no other machine](Lm::allow_key_over_http), and to no address of a state file.
+    /// [`from_env`](Lm::from_env) takes the model from the environment too. Nothing is sent before the first call. What fails for now is [tried again](Lm::retry), for up to
     /// 600 s in all ([`deadline`](Lm::deadline)). Requests go through the proxy that `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY` names,
     /// but for the hosts of `NO_PROXY`; no redirect is followed.
     ///

@@ -125,9 +125,12 @@ impl Ladder {
     }
 }
 
-/// True if the error tells that a form of answer was refused, and no other part of the request; `model` is named in it too, and may be
-/// called like a form.
+/// True if the error tells that a form of answer was refused, and no other part of the request: by its words or, where no server said
+/// it, by its kind, which a model of the program's own has chosen. `model` is named in it too, and may be called like a form.
 pub(super) fn names_form(error: &Error, model: &str) -> bool {
+    if error.status().is_none() {
+        return true;
+    }
     let text = error.to_string().replace(model, "").to_lowercase();
     FORMS.iter().any(|form| text.contains(form))
 }
@@ -207,9 +210,8 @@ mod tests {
     fn a_form_is_known_by_the_words_of_servers_and_not_by_a_models_name() {
         let model = "openai/json-schema-grammar";
         let is_named = |what: &str| {
-            let error =
-                Error::new(ErrorKind::BadRequest, format!("`{model}` at host: the request is wrong: {what}"));
-            names_form(&error, model)
+            let text = format!("`{model}` at host: the request is wrong: {what}");
+            names_form(&Error::new(ErrorKind::BadRequest, text).with_status(400), model)
         };
         for what in [
             "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.",

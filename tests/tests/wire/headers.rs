@@ -143,6 +143,16 @@ async fn headers_tell_lms_apart_in_a_cache() {
     assert_eq!(server.received_requests().await.unwrap().len(), all.len());
     of(lm(&server.uri()).header("X-Tenant", "one")).complete(hi()).await.unwrap();
     assert_eq!(server.received_requests().await.unwrap().len(), all.len(), "the same header is the same LM");
+    // One address is not taken for another where the key is a header's.
+    let one = self::good().await;
+    let keyless = |uri: String| {
+        let credentials = json!({"authorization": "x"});
+        of(Lm::new("groq/x").unwrap().base_url(uri).param("extra_headers", credentials))
+    };
+    keyless(one.uri()).complete(hi()).await.unwrap();
+    keyless(server.uri()).complete(hi()).await.unwrap();
+    assert_eq!(one.received_requests().await.unwrap().len(), 1);
+    assert_eq!(server.received_requests().await.unwrap().len(), all.len() + 1);
     let lm = || lm("http://127.0.0.1:1/v1");
     assert!(
         lm().header("x-a", "1") == lm().header("X-A", "1")

@@ -264,6 +264,66 @@ mod tests {
     }
 
     #[test]
+    fn no_key_is_written_twice_whatever_the_program_names_and_where() {
+        const NAMES: [&str; 11] = [
+            "model",
+            "messages",
+            "temperature",
+            "max_tokens",
+            "max_completion_tokens",
+            "n",
+            "seed",
+            "stop",
+            "stream",
+            "stream_options",
+            "top_k",
+        ];
+        let mut dice = 7_u32;
+        let mut roll = |sides: u32| {
+            dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (dice >> 16) % sides
+        };
+        for _ in 0..5_000 {
+            let (mut named, mut body) = (Vec::new(), serde_json::Map::new());
+            for name in NAMES {
+                match roll(8) {
+                    0 => named.push((name, json!(1))),
+                    1 => named.push((name, Value::Null)),
+                    2 => drop(body.insert(name.into(), json!(2))),
+                    3 => {
+                        named.push((name, if roll(2) == 0 { Value::Null } else { json!(1) }));
+                        body.insert(name.into(), json!(2));
+                    }
+                    _ => {}
+                }
+            }
+            named.push(("extra_body", Value::Object(body.clone())));
+            let own = Config {
+                temperature: Some(0.5),
+                max_tokens: Some(9),
+                n: Some(2),
+                seed: Some(1),
+                stop: vec!["x".into()],
+                ..params(&named)
+            };
+            let bytes = with_call(|call| encode(call, &request(own), roll(2) == 0).unwrap());
+            let text = String::from_utf8(bytes).unwrap();
+            let sent: serde_json::Map<String, Value> = serde_json::from_str(&text).unwrap();
+            for name in NAMES {
+                assert!(text.matches(&format!("\"{name}\":")).count() <= 1, "{named:?}: {text}");
+                let said = named.iter().find(|(other, _)| *other == name).map(|(_, value)| value);
+                match (body.get(name), said) {
+                    (Some(value), _) => assert_eq!(sent.get(name), Some(value), "{named:?}: {text}"),
+                    (None, Some(Value::Null)) => assert!(!sent.contains_key(name), "{named:?}: {text}"),
+                    (None, Some(value)) => assert_eq!(sent.get(name), Some(value), "{named:?}: {text}"),
+                    (None, None) => {}
+                }
+            }
+            assert!(!sent.contains_key("extra_body"));
+        }
+    }
+
+    #[test]
     fn extra_headers_are_no_part_of_the_body() {
         assert_eq!(sent(params(&[("extra_headers", json!({"a": "b"}))])), sent(Config::default()));
     }

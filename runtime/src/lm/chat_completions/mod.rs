@@ -24,7 +24,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use self::endpoint::{Endpoint, Named, OwnAddress, Settled};
-pub(in crate::lm) use self::headers::header;
+pub(in crate::lm) use self::{endpoint::set, headers::header};
 use super::{
     BoxFuture, LanguageModel, Request, Response, ResponseFormat, Takes, Tell, Timeouts, provider::Provider,
 };
@@ -62,15 +62,15 @@ impl ChatCompletions {
     }
 
     pub(crate) fn base_url(self, url: impl Into<String>) -> Self {
-        self.address(url, Named::ByProgram)
+        self.with_address(url, Named::ByProgram)
     }
 
     /// The address that a state file names.
     pub(crate) fn state_url(self, url: impl Into<String>) -> Self {
-        self.address(url, Named::ByState)
+        self.with_address(url, Named::ByState)
     }
 
-    fn address(mut self, url: impl Into<String>, named: Named) -> Self {
+    fn with_address(mut self, url: impl Into<String>, named: Named) -> Self {
         self.own_address = Some(Arc::new(OwnAddress::new(&self.name, url.into(), named)));
         self.changed()
     }
@@ -147,8 +147,11 @@ impl LanguageModel for ChatCompletions {
 
     fn identity(&self) -> String {
         // Where it cannot be asked, it has no answers to tell apart.
-        let Ok(endpoint) = self.endpoint(|var| std::env::var(var).ok()) else { return self.name.to_string() };
-        format!("{} {}{}", self.name, endpoint.shown(), headers::outline(&self.headers))
+        let address = self.shown_address(|var| std::env::var(var).ok());
+        address.map_or_else(
+            || self.name.to_string(),
+            |address| format!("{} {address}{}", self.name, headers::outline(&self.headers)),
+        )
     }
 
     fn complete<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Response>> {
