@@ -74,6 +74,8 @@ repairs! {
     /// U+FFFD stands in the value, which is how a character that was lost is written, such as half of a pair of surrogates in the
     /// provider's answer.
     LostCharacter: "lost character",
+    /// The whole answer stood in another object, under a name that is none of the task's, or in a list of one.
+    Wrapped: "wrapped answer",
 }
 
 /// A set of [`Repair`]s.
