@@ -34,7 +34,7 @@ use crate::{
 /// elements; [`Repair::Truncated`], no end.
 ///
 /// Lists, maps and objects are JSON or elements: `<items><item>a</item></items>`, `<counts><entry key="a">1</entry></counts>`,
-/// `<address><postal_code>94305</postal_code></address>`, where a tag names a property without regard to case and punctuation.
+/// `<address><postal_code>94305</postal_code></address>`, where a tag names a property without regard to case and to what joins its words.
 ///
 /// ```
 /// use karat::{Module, Predict, ScriptedLm, XmlAdapter, signature};

@@ -202,7 +202,7 @@ impl CompiledField {
         // The type may know keys of which its schema does not tell.
         let may_have_aliases = match &fit {
             Ok(fit) => fit.value.is_object() || fit.value.is_array(),
-            Err(misfit) => !misfit.is_lossy && may_hold_object(&found.value),
+            Err(misfit) => !misfit.is_lossy && may_have_parts(&found.value),
         };
         let is_read = |value: &Value| self.field.reread(value).is_some();
         if may_have_aliases && !fit.as_ref().is_ok_and(|fit| is_read(&fit.value)) {
@@ -248,12 +248,11 @@ impl CompiledField {
     }
 }
 
-/// True for what is, has in it or, as a text, could be an object.
-fn may_hold_object(value: &Value) -> bool {
+/// True for an object, a list, and a text that could be one.
+fn may_have_parts(value: &Value) -> bool {
     match value {
-        Value::String(text) => text.contains('{'),
-        Value::Array(items) => items.iter().any(may_hold_object),
-        other => other.is_object(),
+        Value::String(text) => text.contains(['{', '[']),
+        other => other.is_object() || other.is_array(),
     }
 }
 

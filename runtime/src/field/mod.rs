@@ -23,6 +23,7 @@ pub(crate) use self::{
     compiled::{CompiledField, Shape},
     constraints::Violation,
     slots::read_value,
+    sorted::to_value as written,
 };
 pub use self::{
     rules::{Bound, CheckOutcome, Rules},

@@ -15,7 +15,7 @@ type Result<T = Value> = std::result::Result<T, Error>;
 ///
 /// # Errors
 /// It has no JSON form, e.g. a map whose keys are lists.
-pub(super) fn to_value<T: Serialize + ?Sized>(value: &T) -> Result {
+pub(crate) fn to_value<T: Serialize + ?Sized>(value: &T) -> Result {
     match is_json::<T>() {
         true => value.serialize(Plain),
         false => value.serialize(Sorted),

@@ -56,7 +56,8 @@ repairs! {
     NumberInText: "number as text",
     /// A word stood for a truth value or for null: `yes`, `no`, `none`.
     Word: "word",
-    /// The name of a key or of one of several choices was written in another case or with other punctuation.
+    /// The name of a key or of one of several choices was written in another case, with other signs
+    /// that join its words, or with quotes, emphasis or one sign at its end.
     Name: "name in another form",
     /// One value stood for a list of one.
     ListOfOne: "value for a list",

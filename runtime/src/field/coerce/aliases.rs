@@ -1,12 +1,12 @@
-//! Keys of which a schema does not tell: serde's aliases. What they stand for is found by what is absent and by what fits, and
-//! holds only if the type itself then reads the value.
+//! Names of which a schema does not tell: serde's aliases. What a key stands for is found by what is absent and by what fits; it
+//! holds only if the type itself then reads the whole value.
 
 use serde_json::{Map, Value};
 
-use super::{Fit, Misfit, Target};
+use super::{Fit, Misfit, Target, choose};
 use crate::json::Repairs;
 
-/// What a key is of which the schema does not tell.
+/// What a name is of which the schema does not tell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::field) enum Aliases {
     /// The type's own affair.
@@ -17,7 +17,19 @@ pub(in crate::field) enum Aliases {
     Mended,
 }
 
+/// What it costs to take a text for another name of a choice: more than what else may have to be mended around it.
+const OTHER_NAME: u32 = 8;
+
 impl<'a> Target<'a> {
+    /// One of some values, or a text that the type may know as one.
+    pub(super) fn choice(self, choices: &[Value], value: &Value) -> Result<Fit, Misfit> {
+        let may_be_alias = self.aliases != Aliases::None && value.is_string();
+        choose(choices, value).or_else(|misfit| match may_be_alias {
+            true => Ok(Fit { cost: OTHER_NAME, ..Fit::exact(value.clone()) }),
+            false => Err(misfit),
+        })
+    }
+
     /// Brings the values of these keys to what the absent keys of the object want, and returns what that costs. They stay under
     /// their own names. A key for which the fewest absent ones are left goes first; what the type demands goes before what it
     /// does not.

@@ -168,11 +168,11 @@ impl<'a> Target<'a> {
             return self.at(one).coerce(value);
         }
         if let Some(only) = self.key("const") {
-            return choose(std::slice::from_ref(only), value);
+            return self.choice(std::slice::from_ref(only), value);
         }
         let names = self.key("enum").filter(|_| self.with_names);
         if let Some(choices) = names.and_then(Value::as_array) {
-            return choose(choices, value);
+            return self.choice(choices, value);
         }
         match self.key("type") {
             Some(Value::String(kind)) => self.of_type(kind, value),
