@@ -111,7 +111,7 @@ fn the_signs_of_a_name_count_on_every_adapter() {
             let read = adapter.age(&reply);
             let error = read.expect_err(&reply);
             assert!(error.is_parse() && error.field() == Some("value"), "{error:?}");
-            assert!(error.to_string().contains(text), "{error}");
+            assert!(error.to_string().contains(text.trim_start_matches('+')), "{error}");
         }
     }
     for (text, age) in [
@@ -274,7 +274,6 @@ fn a_wrapped_answer_is_read_where_one_object_alone_could_be_it() {
         format!("[{{\"a\": {WHOLE}}}]"),
         format!("[{WHOLE}, {WHOLE}]"),
         format!("{{\"a\": {}}}", Value::from(WHOLE)),
-        format!("So: {}", Value::from(WHOLE)),
         "{\"a\": {\"answer\": \"Lima\"}}".into(),
         "{\"a\": {\"Answer\": \"Lima\", \"points\": 7}}".into(),
         format!("{{\"note\": \"x\", \"a\": {WHOLE}}}"),
@@ -407,7 +406,7 @@ fn a_map_of_an_input_is_written_in_one_order_and_json_keeps_its_own() {
             raw: raw.clone(),
         };
         let prompt = Predict::<Count>::new().prompt(&input).unwrap();
-        prompt.last().unwrap().content.to_string()
+        prompt.last().to_owned()
     });
     let prompts: Vec<_> = prompts.collect();
     assert!(prompts.iter().all(|prompt| *prompt == prompts[0]));
@@ -482,7 +481,8 @@ fn an_incomplete_demo_shows_no_null_that_was_not_given() {
     own["demos"] = json!([demo]);
     module.load_state(&serde_json::from_value(state).unwrap()).unwrap();
     let prompt = module.prompt(&RatedInput { text: "x".into() }).unwrap();
-    let shown: Value = serde_json::from_str(&prompt[2].content).unwrap();
+    let answered = prompt.iter().nth(2).unwrap();
+    let shown: Value = serde_json::from_str(&answered.content).unwrap();
     let absent = "(not given in this example)";
     assert_eq!(shown, json!({"answer": "a", "confidence": absent, "note": null, "tags": absent}));
 }
