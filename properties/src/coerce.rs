@@ -1,5 +1,7 @@
 //! From a text to a value of a type: the same in other words, or an error.
 
+mod names;
+
 use std::{collections::BTreeMap, fmt::Debug, sync::LazyLock};
 
 use karat::{FieldType, Predict, signature};
@@ -93,6 +95,10 @@ readers! {
     map: BTreeMap<String, i64>, |value, text| value.iter().all(|(key, item)| {
         occurs(key, text) && digits(text).contains(&digits(&item.to_string()))
     });
+    by_number: BTreeMap<u32, bool>, |value, text| value.iter().all(|(key, item)| {
+        let words = if *item { ["true", "yes"] } else { ["false", "no"] };
+        text.contains(&key.to_string()) && words.iter().any(|word| text.to_lowercase().contains(word))
+    });
     maybe: Option<i64>, |value, text| match value {
         Some(value) => digits(text).contains(&digits(&value.to_string())),
         None => ["null", "none", "n/a"].iter().any(|word| text.to_lowercase().contains(word)),
@@ -157,6 +163,9 @@ fn has_double_key(text: &str) -> bool {
 /// Reads any text as one of the types.
 pub fn check(bytes: &[u8]) {
     let Some((which, rest)) = bytes.split_first() else { return };
+    if which % 16 == 15 {
+        return names::check(rest);
+    }
     let text = hostile::either(rest);
     let text = match which & 0x80 != 0 {
         true => wrapped(&text, *which),
@@ -169,7 +178,8 @@ pub fn check(bytes: &[u8]) {
 /// A text that is near to one of the types.
 fn wrapped(text: &str, which: u8) -> String {
     let quoted = Value::from(text).to_string();
-    match which % 7 {
+    match which % 8 {
+        6 => format!("{{\"1\": {text}, \"2\": \"yes\"}}"),
         0 => format!("{{\"name\": {quoted}, \"age\": 7}}"),
         1 => format!("{{\"Name\": {text}, \"AGE\": \"8\", \"friends\": []}}"),
         2 => format!("[{text}, {quoted}]"),

@@ -23,7 +23,7 @@ use crate::{
 /// Each field under a line `[[ ## name ## ]]`; the default adapter.
 ///
 /// # Rules of reading
-/// * Only the signature's own names and aliases count; another case, full-width letters, and blanks or hyphens for underscores
+/// * Only the signature's own names and aliases count; another case, full-width letters, blanks, hyphens or nothing for underscores
 ///   do where they mean one field only. Any other marker stays in the value as it is.
 /// * Brackets and hashes may be full-width or have blanks between them; emphasis around a marker and a colon behind it belong
 ///   to it.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::tag::{self, Ends, Kind, Tag};
 use crate::{
-    field::{FieldValue, plain},
+    field::{FieldValue, name},
     json::Repair,
 };
 
@@ -226,20 +226,22 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// The property that a tag names, in whatever case and punctuation.
+    /// The property that a tag names, in whatever case and with whatever joins its words.
     fn property(&self, tag: &str) -> Option<(&'a str, &'a Value)> {
         let all = || {
             let maps = self.schemas.iter().filter_map(|schema| schema.get("properties")?.as_object());
             maps.flatten().map(|(name, schema)| (name.as_str(), schema))
         };
-        let bare = plain(tag);
-        let is_same = |name: &str| !bare.is_empty() && plain(name) == bare;
-        all().find(|(name, _)| *name == tag).or_else(|| all().find(|(name, _)| is_same(name)))
+        let named = || name::find_by(all().map(|(name, _)| (name, name)), |name| name::is_same(name, tag));
+        let exact = all().find(|(name, _)| *name == tag);
+        exact.or_else(|| named().and_then(|wanted| all().find(|(name, _)| *name == wanted)))
     }
 
     /// The schema of what has no name of its own: a map's values.
     fn further(&self) -> Option<&'a Value> {
-        self.schemas.iter().find_map(|schema| schema.get("additionalProperties"))
+        let by_pattern = |schema: &&'a Value| schema.get("patternProperties")?.as_object()?.values().next();
+        let by_pattern = self.schemas.iter().find_map(by_pattern);
+        by_pattern.or_else(|| self.schemas.iter().find_map(|schema| schema.get("additionalProperties")))
     }
 
     /// The schema of a list's item.

@@ -12,10 +12,11 @@ use super::{
     follow::{Follow, JsonFollow},
     reasoning,
     repeats::{self, Marks, Repeats},
+    wrapped,
 };
 use crate::{
     error::{Error, Result},
-    field::{FieldValue, plain},
+    field::{FieldValue, name},
     json::{self, Found, Repair, Repairs},
     lm::{AnswerSchema, Message, ResponseFormat},
 };
@@ -32,13 +33,18 @@ use crate::{
 /// provider takes is an [`is_config`](Error::is_config) error before anything is sent, which names the type.
 ///
 /// Rules of reading: the object may stand in a code block or between prose, and may have the usual flaws of a model's JSON (see
-/// [`Repair`](crate::Repair)); names and aliases count, the name before an alias; a key in another case or punctuation counts where the
-/// field has no other key and no other field is meant, and two such keys are an error; other keys are passed over; of several
-/// objects one may differ from the others only if it alone has a field of the task.
+/// [`Repair`](crate::Repair)); names and aliases count, the name before an alias; a key in another case, or with other signs that
+/// join its words, counts where the field has no other key and no other field is meant, and two such keys are an error; other keys
+/// are passed over; of several objects one may differ from the others only if it alone has a field of the task.
+///
+/// An object without any field may hold the answer: `{"json_input": {..}}`, `{"name": "..", "arguments": {..}}`. So may a list of
+/// one, and a JSON text that is the whole reply. What is inside is read if it is the only object there with all fields that have
+/// to be, by their exact names, and if it is no input's.
 ///
 /// [`Prediction::repairs`](crate::Prediction::repairs) tells of each field what was mended in the object, and
-/// [`Repair::Name`] of one whose key was in another case, [`Repair::DoubleField`] of one that stood under its name and an alias, and
-/// [`Repair::UnknownKey`] of all fields where the object has a key that is none of them.
+/// [`Repair::Name`] of one whose key was in another form, [`Repair::DoubleField`] of one that stood under its name and an alias,
+/// [`Repair::UnknownKey`] of all fields where the object has a key that is none of them, and [`Repair::Wrapped`] or
+/// [`Repair::JsonInText`] of all where the answer was wrapped.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JsonAdapter;
 
@@ -83,12 +89,10 @@ impl Adapter for JsonAdapter {
 
     fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>> {
         let refused = |why: String| Error::parse(why).with_completion(text);
-        let found =
+        let mut objects =
             json::find(text).map_err(|flaw| refused(format!("the answer is not a JSON object: {flaw}")))?;
-        let mut objects: Vec<_> = found.into_iter().filter(|found| found.value.is_object()).collect();
-        if objects.is_empty() {
-            return Err(refused("the answer is not a JSON object".into()));
-        }
+        let is_object = |found: &Found| found.value.is_object();
+        let has_object = objects.iter().any(is_object);
         let fields: Vec<_> = task.outputs().collect();
         let repeated = Repeatable::of(inputs);
         // Half an object of an input that is repeated would go on into whatever follows it.
@@ -111,12 +115,27 @@ impl Adapter for JsonAdapter {
             let keys = found.value.as_object().into_iter().flat_map(Map::keys);
             keys.map(|key| field_in_other_case(&fields, key)).any(|field| field.is_some())
         };
+        if !objects.iter().any(|found| has_field(found) || has_field_in_other_case(found)) {
+            // A part of an object in which an input is repeated may be that input's.
+            let is_own = |found: &Found| {
+                let part = found.start..found.end;
+                !begun.meets(&part) && !put_together.meets(&part) && !repeated.holds(&found.value)
+            };
+            objects = match wrapped::find(task, &objects, text).filter(is_own) {
+                Some(one) => vec![one],
+                None => objects,
+            };
+        }
+        objects.retain(is_object);
         if objects.len() > 1 {
             if objects.iter().any(has_field) {
                 objects.retain(has_field);
             } else if objects.iter().any(has_field_in_other_case) {
                 objects.retain(has_field_in_other_case);
             }
+        }
+        if objects.is_empty() && !has_object {
+            return Err(refused("the answer is not a JSON object".into()));
         }
         if objects.is_empty() {
             return Err(refused("the one JSON object in the answer is repeated from the input".into()));
@@ -206,13 +225,10 @@ fn values(
     Ok(found)
 }
 
-/// The index of the one field whose name or alias is this key but for case and punctuation.
+/// The index of the one field whose name or alias is this key in another form.
 fn field_in_other_case(fields: &[TaskField<'_>], key: &str) -> Option<usize> {
-    let key = plain(key);
-    let is_same = |field: &TaskField<'_>| field.names().any(|name| plain(name) == key);
-    let mut all = fields.iter().enumerate().filter(|(_, field)| !key.is_empty() && is_same(field));
-    let (index, _) = all.next()?;
-    all.next().is_none().then_some(index)
+    let names = fields.iter().enumerate();
+    name::find(names.flat_map(|(index, field)| field.names().map(move |name| (name, index))), key)
 }
 
 /// What a model could repeat of the inputs: their texts, and the values in them, which are read once and only if needed.
@@ -249,6 +265,20 @@ impl<'a> Repeatable<'a> {
         self.texts.iter().any(|input| input.contains(source))
             || self.objects.contains(&&object.value)
             || self.values.get_or_init(|| self.values()).contains(&object.value)
+    }
+
+    /// True if an input is this value, or has it in it as JSON.
+    fn holds(&self, value: &Value) -> bool {
+        let mut open: Vec<_> = self.values.get_or_init(|| self.values()).iter().collect();
+        while let Some(one) = open.pop() {
+            match one {
+                one if one == value => return true,
+                Value::Array(items) => open.extend(items),
+                Value::Object(map) => open.extend(map.values()),
+                _ => {}
+            }
+        }
+        self.objects.contains(&value)
     }
 
     fn values(&self) -> Vec<Value> {
@@ -308,14 +338,13 @@ fn system(task: &Task<'_>) -> String {
     text
 }
 
-/// A demo's answer.
+/// A demo's answer. What it does not say is marked as such, whatever the field's type: null would be an answer.
 fn object(task: &Task<'_>, demo: &Demo) -> String {
-    let absent = |field: &TaskField<'_>| if field.is_text() { NOT_GIVEN.into() } else { Value::Null };
     let pairs = task.outputs().zip(&demo.outputs);
     let object: Map<_, _> = pairs
         .map(|(field, value)| {
             let value = field.given(value.as_ref()).cloned();
-            (field.name().to_owned(), value.unwrap_or_else(|| absent(&field)))
+            (field.name().to_owned(), value.unwrap_or_else(|| NOT_GIVEN.into()))
         })
         .collect();
     Value::Object(object).to_string()

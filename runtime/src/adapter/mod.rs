@@ -18,6 +18,7 @@ mod tag;
 mod terse;
 #[cfg(test)]
 mod tests;
+mod wrapped;
 mod xml;
 
 use std::{borrow::Cow, fmt::Debug, sync::Arc};
@@ -238,6 +239,11 @@ impl<'a> TaskField<'a> {
     /// True if any text is one of its values.
     fn takes_any_text(&self) -> bool {
         self.slot.compiled.shape != Shape::Json
+    }
+
+    /// True if its values are lists, or may be.
+    fn takes_list(&self) -> bool {
+        self.slot.compiled.takes_list()
     }
 
     /// The schema of its values with the definitions.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    field::FieldValue,
+    field::{FieldValue, name},
     json::{Repair, Repairs},
     lm::Message,
 };
@@ -152,6 +152,9 @@ fn label(name: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
+/// The most bytes of what may stand around a label or join its words.
+pub(super) const AROUND: usize = 16;
+
 /// The labels by which fields are known, each with the field's index.
 pub(super) struct Labels(Vec<(usize, String)>);
 
@@ -172,8 +175,13 @@ impl Labels {
     pub(super) fn field<'l>(&self, line: &'l str) -> Option<(usize, &'l str)> {
         let (start, behind) = line.split_once(':')?;
         let start = start.trim();
-        let (index, _) = self.0.iter().find(|(_, label)| label.eq_ignore_ascii_case(start))?;
-        Some((*index, behind.trim_start_matches(' ')))
+        let exact = self.0.iter().find(|(_, label)| label == start).map(|(index, _)| *index);
+        let named = || {
+            let labels = self.0.iter().map(|(index, label)| (label.as_str(), *index));
+            name::find(labels, start).filter(|_| start.len() <= self.longest() + AROUND)
+        };
+        let index = exact.or_else(named)?;
+        Some((index, behind.trim_start_matches(' ')))
     }
 }
 

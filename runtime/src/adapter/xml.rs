@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    field::FieldValue,
+    field::{FieldValue, name},
     json::{Repair, Repairs},
     lm::Message,
 };
@@ -34,7 +34,7 @@ use crate::{
 /// elements; [`Repair::Truncated`], no end.
 ///
 /// Lists, maps and objects are JSON or elements: `<items><item>a</item></items>`, `<counts><entry key="a">1</entry></counts>`,
-/// `<address><postal_code>94305</postal_code></address>`, where a tag names a property without regard to case and punctuation.
+/// `<address><postal_code>94305</postal_code></address>`, where a tag names a property without regard to case and to what joins its words.
 ///
 /// ```
 /// use karat::{Module, Predict, ScriptedLm, XmlAdapter, signature};
@@ -292,13 +292,11 @@ impl Names {
         Self(self.0.iter().cloned().chain([more]).collect())
     }
 
-    /// The field of a tag: of two whose names differ in case alone, the one that is written so.
+    /// The field of a tag: as it is written; else in another case or with other signs that join words, if that is one field's.
     pub(super) fn field(&self, tag: &str) -> Option<usize> {
-        let lower = |name: &str| {
-            name.chars().flat_map(char::to_lowercase).eq(tag.chars().flat_map(char::to_lowercase))
-        };
-        let exact = self.0.iter().find(|(_, name)| name == tag);
-        exact.or_else(|| self.0.iter().find(|(_, name)| lower(name))).map(|(index, _)| *index)
+        let exact = self.0.iter().find(|(_, name)| name == tag).map(|(index, _)| *index);
+        let names = || self.0.iter().map(|(index, name)| (name.as_str(), *index));
+        exact.or_else(|| name::find_by(names(), |name| name::is_same(name, tag)))
     }
 
     /// What is not as it was asked for in a tag of the field.
@@ -317,9 +315,7 @@ impl Names {
 
     /// True if the text may go on to be a field's tag.
     pub(super) fn has_beginning(&self, text: &str) -> bool {
-        let lower = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<Vec<_>>();
-        let text = lower(text);
-        self.0.iter().any(|(_, name)| lower(name).starts_with(&text))
+        self.0.iter().any(|(_, name)| name::begins(name, text))
     }
 
     /// The fields' tags in a text.

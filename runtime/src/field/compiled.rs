@@ -7,13 +7,14 @@ use serde_json::{Map, Value};
 
 use super::{
     Field, FieldValue,
-    coerce::{Fit, Misfit, Target},
+    coerce::{Aliases, Fit, Misfit, Target},
     constraints::{Constraints, Violation},
     merge::merge,
+    patterns::Patterns,
     rules::{Kinds, Rules},
     words,
 };
-use crate::json::{self, Repair};
+use crate::json::{self, Found, Repair};
 
 /// How a field's value stands in text, derived from its schema once per signature.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +46,7 @@ pub(crate) struct CompiledField {
     /// The schema with its definitions and the field's own rules.
     whole: Arc<Value>,
     constraints: Option<Arc<Constraints>>,
+    patterns: Arc<Patterns>,
     /// Why no answer could be right; told at the first call.
     pub(crate) mistake: Option<String>,
 }
@@ -92,7 +94,8 @@ impl CompiledField {
                 object.insert("$defs".into(), Value::Object(definitions.clone()));
             }
         }
-        let constraints = Constraints::new(&whole, rules.checks()).map_err(|why| mistake = Some(why)).ok();
+        let patterns = Patterns::of(&whole).map_err(|why| mistake = Some(why)).map(Arc::new).ok();
+        let constraints = patterns.clone().map(|patterns| Constraints::new(&whole, patterns, rules.checks()));
         Self {
             field,
             shape,
@@ -104,6 +107,7 @@ impl CompiledField {
             own_rules: Arc::new(own_rules),
             whole: Arc::new(whole),
             constraints: constraints.filter(|constraints| !constraints.is_empty()).map(Arc::new),
+            patterns: patterns.unwrap_or_default(),
             mistake,
         }
     }
@@ -134,7 +138,7 @@ impl CompiledField {
             return Vec::new();
         }
         let (mut broken, mut is_known) = (Vec::new(), false);
-        if Target::new(&self.target).is_kept_by(value) {
+        if self.wanted().is_kept_by(value) {
             let (found, has_other_keys) = constraints.broken(self.name(), &self.whole, value);
             is_known = !has_other_keys || !found.is_empty();
             broken = found;
@@ -171,6 +175,11 @@ impl CompiledField {
             .into_iter()
             .partition::<Vec<_>, _>(|found| self.takes(&found.value) || self.fit(&found.value).is_ok());
         let itself = Value::String(unfenced(text.trim()).into());
+        // A name is itself, even where it looks like another value: `None`, `10`, `true`.
+        let is_single = |found: &Found| !found.value.is_object() && !found.value.is_array();
+        if fitting.iter().any(is_single) && self.wanted().lists(&itself) {
+            return itself.into();
+        }
         let is_other = fitting.is_empty() && self.fit(&itself).is_err();
         match json::clear(if is_other { others } else { fitting }) {
             Some(one) => FieldValue { value: one.value, repairs: one.repairs },
@@ -189,7 +198,21 @@ impl CompiledField {
         if self.shape != Shape::Json || self.takes(&found.value) {
             return Ok(found);
         }
-        match self.fit(&found.value) {
+        let mut fit = self.fit(&found.value);
+        // The type may know keys of which its schema does not tell.
+        let may_have_aliases = match &fit {
+            Ok(fit) => fit.value.is_object() || fit.value.is_array(),
+            Err(misfit) => !misfit.is_lossy && may_have_parts(&found.value),
+        };
+        let is_read = |value: &Value| self.field.reread(value).is_some();
+        if may_have_aliases && !fit.as_ref().is_ok_and(|fit| is_read(&fit.value)) {
+            let by = |aliases| self.wanted().with_aliases(aliases).coerce(&found.value).ok();
+            let mut others = [Aliases::AsGiven, Aliases::Mended].into_iter().filter_map(by);
+            if let Some(other) = others.find(|other| is_read(&other.value)) {
+                fit = Ok(other);
+            }
+        }
+        match fit {
             Ok(fit) => {
                 let mut repairs = found.repairs;
                 repairs.extend(fit.repairs);
@@ -205,14 +228,31 @@ impl CompiledField {
         &self.target
     }
 
+    /// True if its values are lists, or may be.
+    pub(crate) fn takes_list(&self) -> bool {
+        Kinds::of(&self.target, &self.target).has("array")
+    }
+
+    fn wanted(&self) -> Target<'_> {
+        Target::new(&self.target).with_patterns(&self.patterns)
+    }
+
     /// True if the value is as the field's type wants it.
     fn takes(&self, value: &Value) -> bool {
-        Target::new(&self.target).takes(value)
+        self.wanted().takes(value)
     }
 
     /// The value as the field's type wants it, if the same can be said in that type.
     pub(crate) fn fit(&self, value: &Value) -> Result<Fit, Misfit> {
-        Target::new(&self.target).coerce(value)
+        self.wanted().coerce(value)
+    }
+}
+
+/// True for an object, a list, and a text that could be one.
+fn may_have_parts(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains(['{', '[']),
+        other => other.is_object() || other.is_array(),
     }
 }
 

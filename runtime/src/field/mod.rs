@@ -3,9 +3,13 @@
 mod coerce;
 mod compiled;
 mod constraints;
+mod defs;
 mod merge;
+pub(crate) mod name;
+mod patterns;
 mod rules;
 mod slots;
+mod sorted;
 mod words;
 
 use std::{any::TypeId, fmt::Debug};
@@ -16,10 +20,10 @@ use serde_json::Value;
 
 use self::compiled::inline_top;
 pub(crate) use self::{
-    coerce::plain,
     compiled::{CompiledField, Shape},
     constraints::Violation,
     slots::read_value,
+    sorted::to_value as written,
 };
 pub use self::{
     rules::{Bound, CheckOutcome, Rules},
@@ -260,7 +264,7 @@ impl Field {
 /// What the macros call for a default.
 #[doc(hidden)]
 pub fn to_value<T: Serialize>(value: &T) -> Option<Value> {
-    serde_json::to_value(value).ok()
+    sorted::to_value(value).ok()
 }
 
 fn reread<T: FieldType>(value: &Value) -> Option<Value> {

@@ -83,7 +83,7 @@ impl Rules {
         self
     }
 
-    /// These values alone. A text in another case or with other punctuation is read as the one that it means.
+    /// These values alone. A text in another case, or with other signs that join its words, is read as the one that it means.
     pub fn one_of<V: Into<Value>>(mut self, values: impl IntoIterator<Item = V>) -> Self {
         self.one_of = Some(values.into_iter().map(Into::into).collect());
         self
@@ -202,7 +202,7 @@ impl<'a> Kinds<'a> {
         }
     }
 
-    fn has(&self, kind: &str) -> bool {
+    pub(super) fn has(&self, kind: &str) -> bool {
         self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind))
     }
 

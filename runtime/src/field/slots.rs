@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Field, FieldType};
+use super::{Field, FieldType, sorted};
 use crate::{
     error::{Error, ErrorKind, Result},
     text::shortened,
@@ -17,9 +17,9 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Adds the next field's value.
+    /// Adds the next field's value, the entries of its maps sorted by key.
     pub fn put<T: FieldType>(&mut self, value: &T) {
-        let value = serde_json::to_value(value).unwrap_or_else(|error| {
+        let value = sorted::to_value(value).unwrap_or_else(|error| {
             self.mistake.get_or_insert((self.values.len(), error));
             Value::Null
         });

@@ -56,7 +56,8 @@ repairs! {
     NumberInText: "number as text",
     /// A word stood for a truth value or for null: `yes`, `no`, `none`.
     Word: "word",
-    /// The name of a key or of one of several choices was written in another case or with other punctuation.
+    /// The name of a key or of one of several choices was written in another case, with other signs
+    /// that join its words, or with quotes, emphasis or one sign at its end.
     Name: "name in another form",
     /// One value stood for a list of one.
     ListOfOne: "value for a list",
@@ -74,6 +75,8 @@ repairs! {
     /// U+FFFD stands in the value, which is how a character that was lost is written, such as half of a pair of surrogates in the
     /// provider's answer.
     LostCharacter: "lost character",
+    /// The whole answer stood in another object, under a name that is none of the task's, or in a list of one.
+    Wrapped: "wrapped answer",
 }
 
 /// A set of [`Repair`]s.

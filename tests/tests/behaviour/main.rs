@@ -27,6 +27,7 @@ mod lenient;
 mod limits;
 mod limits_learned;
 mod modules;
+mod names;
 mod nesting;
 mod outside;
 mod parallel;

@@ -1,7 +1,10 @@
 //! Following an answer of labelled lines.
 
 use super::{Follow, Followed, values::Values};
-use crate::adapter::{TaskField, terse::Labels};
+use crate::adapter::{
+    TaskField,
+    terse::{AROUND, Labels},
+};
 
 /// Follows the labelled lines of a task's outputs.
 pub(in crate::adapter) struct LineFollow<'a> {
@@ -70,7 +73,7 @@ impl Follow for LineFollow<'_> {
                 continue;
             }
             self.held.push(char);
-            if char == ':' || char == '\n' || self.held.len() > self.longest + LONGEST_GAP {
+            if char == ':' || char == '\n' || self.held.len() > self.longest + AROUND {
                 self.begin_line(tell);
                 self.in_line = char != '\n' || self.is_over;
             }
@@ -86,6 +89,3 @@ impl Follow for LineFollow<'_> {
         }
     }
 }
-
-/// The most blanks between a label and its colon; more of them are left to the reading of the whole.
-const LONGEST_GAP: usize = 16;

@@ -55,13 +55,14 @@ impl Target<'_> {
             }
             ("object", Value::Object(given)) => {
                 let properties = self.key("properties").and_then(Value::as_object);
-                let further = self.key("additionalProperties").filter(|schema| schema.is_object());
                 let required = self.key("required").and_then(Value::as_array).into_iter().flatten();
                 // Another key may be one of the names in another form.
                 given.iter().all(|(key, value)| match properties.and_then(|properties| properties.get(key)) {
                     Some(schema) => self.at(schema).takes(value),
                     None if properties.is_some_and(|properties| !properties.is_empty()) => false,
-                    None => further.is_none_or(|schema| self.at(schema).takes(value)),
+                    None => self
+                        .further(key)
+                        .is_ok_and(|schema| schema.is_none_or(|schema| self.at(schema).takes(value))),
                 }) && required.filter_map(Value::as_str).all(|name| given.contains_key(name))
             }
             _ => false,

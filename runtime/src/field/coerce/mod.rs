@@ -1,7 +1,9 @@
 //! From a JSON value to the value that a schema asks for, where the two say the same in other words: `"5"` for 5, `yes` for true,
 //! one value for a list of one, a name in another case. What would lose or invent something is an error.
 
+mod aliases;
 mod exact;
+mod listed;
 mod scalar;
 #[cfg(test)]
 mod tests;
@@ -11,6 +13,8 @@ use std::fmt;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
+pub(super) use self::aliases::Aliases;
+use super::{name, patterns::Patterns, rules::compare};
 use crate::{
     json::{self, Repair, Repairs},
     text::shortened,
@@ -33,6 +37,11 @@ impl Fit {
         let mut fit = Self { cost: 1, ..Self::exact(value) };
         fit.repairs.add(repair);
         fit
+    }
+
+    /// True for one of some names that was written in another form.
+    fn is_name(&self) -> bool {
+        self.value.is_string() && self.repairs.contains(Repair::Name)
     }
 
     fn and(mut self, repair: Repair) -> Self {
@@ -79,17 +88,36 @@ pub(crate) struct Target<'a> {
     depth: usize,
     /// False if any value of the type will do where names are listed.
     with_names: bool,
+    aliases: Aliases,
+    patterns: &'a Patterns,
 }
 
 impl<'a> Target<'a> {
     /// A schema that holds its own definitions.
     pub(crate) fn new(root: &'a Value) -> Self {
-        Self { schema: root, root, depth: 0, with_names: true }
+        Self {
+            schema: root,
+            root,
+            depth: 0,
+            with_names: true,
+            aliases: Aliases::None,
+            patterns: Patterns::none(),
+        }
     }
 
     /// The types alone of a part of a schema that holds the definitions, without the names that it lists.
     pub(super) fn types_of(root: &'a Value, schema: &'a Value) -> Self {
-        Self { schema, root, depth: 0, with_names: false }
+        Self { schema, with_names: false, ..Self::new(root) }
+    }
+
+    /// The same with the regular expressions that the keys of its maps have to match.
+    pub(super) fn with_patterns(self, patterns: &'a Patterns) -> Self {
+        Self { patterns, ..self }
+    }
+
+    /// The same where the type may know further names for its keys.
+    pub(super) fn with_aliases(self, aliases: Aliases) -> Self {
+        Self { aliases, ..self }
     }
 
     /// True if the value is as the schema wants it, whatever the schema demands beside types.
@@ -140,11 +168,11 @@ impl<'a> Target<'a> {
             return self.at(one).coerce(value);
         }
         if let Some(only) = self.key("const") {
-            return choose(std::slice::from_ref(only), value);
+            return self.choice(std::slice::from_ref(only), value);
         }
         let names = self.key("enum").filter(|_| self.with_names);
         if let Some(choices) = names.and_then(Value::as_array) {
-            return choose(choices, value);
+            return self.choice(choices, value);
         }
         match self.key("type") {
             Some(Value::String(kind)) => self.of_type(kind, value),
@@ -242,21 +270,25 @@ impl<'a> Target<'a> {
         let properties = self.key("properties").and_then(Value::as_object).unwrap_or(&none);
         let mut all = Fit::exact(Value::Null);
         let mut object = Map::new();
+        let mut others = Vec::new();
         for (key, value) in given {
+            let named = || {
+                let names = properties.keys().map(|name| (name.as_str(), name.as_str()));
+                name::find(names, key).filter(|name| !given.contains_key(*name))
+            };
             let (name, schema) = match properties.get_key_value(key) {
                 Some((name, schema)) => (name.as_str(), Some(schema)),
-                None => match only(
-                    properties.keys().filter(|name| plain(name) == plain(key) && !given.contains_key(*name)),
-                ) {
+                None => match named() {
                     Some(name) => {
                         all = all.and(Repair::Name);
-                        (name.as_str(), properties.get(name))
+                        (name, properties.get(name))
                     }
-                    None => {
-                        (key.as_str(), self.key("additionalProperties").filter(|schema| schema.is_object()))
-                    }
+                    None => (key.as_str(), self.further(key)?),
                 },
             };
+            if schema.is_none() {
+                others.push(key.as_str());
+            }
             let fit = match schema {
                 Some(schema) => match self.at(schema).coerce(value) {
                     Ok(fit) => fit,
@@ -274,9 +306,28 @@ impl<'a> Target<'a> {
                 return Err(format!("two keys stand for `{name}`").into());
             }
         }
+        if self.aliases != Aliases::None && !others.is_empty() {
+            all.cost += self.read_aliases(properties, others, &mut object, &mut all.repairs)?;
+            return Ok(Fit { value: Value::Object(object), ..all });
+        }
         match self.required().find(|name| !object.contains_key(*name)) {
             Some(missing) => Err(format!("`{missing}` is missing in {}", excerpt(value)).into()),
             None => Ok(Fit { value: Value::Object(object), ..all }),
+        }
+    }
+
+    /// What the schema says of a key that it does not name: the pattern of such keys, else what all others hold.
+    fn further(self, key: &str) -> Result<Option<&'a Value>, Misfit> {
+        if let Some(entry) = self.patterns.entry(self.schema, key) {
+            return Ok(Some(entry));
+        }
+        let others = self.key("additionalProperties");
+        match self.key("patternProperties").and_then(Value::as_object) {
+            Some(patterns) if others == Some(&Value::Bool(false)) && !patterns.is_empty() => {
+                let patterns: Vec<_> = patterns.keys().map(|pattern| format!("`{pattern}`")).collect();
+                Err(format!("the key `{key}` does not match {}", patterns.join(" or ")).into())
+            }
+            _ => Ok(others.filter(|schema| schema.is_object())),
         }
     }
 }
@@ -291,7 +342,12 @@ fn cheapest(fits: impl Iterator<Item = Result<Fit, Misfit>>, value: &Value) -> R
         }
     }
     let least = good.iter().map(|fit| fit.cost).min();
-    let mut nearest = good.into_iter().filter(|fit| Some(fit.cost) == least);
+    let mut nearest: Vec<_> = good.into_iter().filter(|fit| Some(fit.cost) == least).collect();
+    // A name goes before a word that means nothing: `none` where one of the names is `None`.
+    if nearest.iter().any(Fit::is_name) {
+        nearest.retain(|fit| !fit.value.is_null());
+    }
+    let mut nearest = nearest.into_iter();
     match nearest.next() {
         Some(fit) if nearest.all(|other| other.value == fit.value) => Ok(fit),
         Some(_) => Err(format!("{} fits several of the possible types equally well", excerpt(value)).into()),
@@ -307,7 +363,7 @@ fn cheapest(fits: impl Iterator<Item = Result<Fit, Misfit>>, value: &Value) -> R
     }
 }
 
-/// One of some values, a name in another case or with other punctuation included.
+/// One of some values, a name in another form included.
 fn choose(choices: &[Value], value: &Value) -> Result<Fit, Misfit> {
     if let Some(same) = choices.iter().find(|choice| same(choice, value)) {
         return Ok(Fit::exact(same.clone()));
@@ -316,19 +372,44 @@ fn choose(choices: &[Value], value: &Value) -> Result<Fit, Misfit> {
         let names: Vec<_> = choices.iter().map(ToString::to_string).collect();
         expected(&format!("one of {}", names.join(", ")), value)
     };
-    let Value::String(text) = value else { return Err(misfit()) };
-    // `str[name]`, as some models repeat the type.
-    let inside = text.trim().split_once('[').and_then(|(_, rest)| rest.strip_suffix(']'));
-    for text in [Some(text.as_str()), inside].into_iter().flatten() {
-        let fits = choices.iter().filter(|choice| match choice {
-            Value::String(name) => plain(name) == plain(text) && !plain(name).is_empty(),
-            other => serde_json::from_str::<Value>(text.trim()).is_ok_and(|value| same(&value, other)),
-        });
-        if let Some(one) = only(fits) {
-            return Ok(Fit::mended(one.clone(), Repair::Name));
+    let named = |choice: Option<&Value>| match choice {
+        Some(one) => Ok(Fit::mended(one.clone(), Repair::Name)),
+        None => Err(misfit()),
+    };
+    let text = match value {
+        Value::String(text) => text.trim(),
+        // A whole number or a truth value, which has one form only, without its quotes.
+        Value::Number(number) if !number.is_f64() => {
+            return named(choices.iter().find(|choice| choice.as_str() == Some(&number.to_string())));
+        }
+        Value::Bool(truth) => {
+            return named(choices.iter().find(|choice| choice.as_str() == Some(&truth.to_string())));
+        }
+        _ => return Err(misfit()),
+    };
+    for text in [Some(text), repeated_type(text)].into_iter().flatten() {
+        let names = choices.iter().filter_map(|choice| Some((choice.as_str()?, choice)));
+        let read = serde_json::from_str::<Value>(text).ok();
+        let others = choices.iter().filter(|choice| !choice.is_string());
+        let by_value = only(others.filter(|choice| read.as_ref().is_some_and(|read| same(read, choice))));
+        match (name::find(names, text), by_value) {
+            (Some(one), None) | (None, Some(one)) => return named(Some(one)),
+            _ => {}
         }
     }
-    Err(misfit())
+    match choices.iter().any(Value::is_null) {
+        true => scalar::null(value).map_err(|_| misfit()),
+        false => Err(misfit()),
+    }
+}
+
+/// The inside of `str[name]`, as some models repeat the type.
+fn repeated_type(text: &str) -> Option<&str> {
+    let (kind, rest) = text.split_once('[')?;
+    let is_type = ["str", "string", "text", "enum", "literal", "int", "float"]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(kind.trim()));
+    rest.strip_suffix(']').filter(|_| is_type)
 }
 
 /// The JSON that a text holds, if it is of the wanted kind and nothing stands around it.
@@ -346,15 +427,10 @@ fn has_other_json(value: &Value) -> bool {
     text.contains(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_err()
 }
 
-/// A name without case, punctuation and blanks.
-pub(crate) fn plain(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-/// Equal, numbers by value.
+/// Equal, numbers by value and exactly.
 pub(super) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        (Value::Number(a), Value::Number(b)) => a == b || compare(a, b).is_eq(),
         _ => a == b,
     }
 }

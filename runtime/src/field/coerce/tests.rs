@@ -90,7 +90,7 @@ fn what_loses_or_invents_something_is_an_error() {
         (json!("not RED"), json!({"enum": ["RED", "BLUE"]})),
         (json!("a b"), json!({"enum": ["A_B", "ab"]})),
         (json!({"a": 1}), json!({"type": "object", "properties": {"b": {}}, "required": ["b"]})),
-        (json!({"A": 1, "a-": 2}), json!({"type": "object", "properties": {"a": {}}})),
+        (json!({"A": 1, "a.": 2}), json!({"type": "object", "properties": {"a": {}}})),
         (json!("x"), json!({"type": "array", "items": {"type": "integer"}})),
     ] {
         assert!(Target::new(&schema).coerce(&value).is_err(), "{value} by {schema}");
