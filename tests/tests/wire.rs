@@ -10,6 +10,8 @@ mod dropped;
 mod environment;
 #[path = "wire/faults.rs"]
 mod faults;
+#[path = "wire/forms.rs"]
+mod forms;
 #[path = "wire/limits.rs"]
 mod limits;
 mod log;
@@ -21,6 +23,8 @@ mod secrets;
 mod stream;
 #[path = "wire/structured.rs"]
 mod structured;
+#[path = "wire/waits.rs"]
+mod waits;
 
 use std::error::Error as _;
 

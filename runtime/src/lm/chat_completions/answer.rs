@@ -39,9 +39,15 @@ impl Answer {
         if whole.is_nothing() { choices().fold(whole, Tokens::beside) } else { whole }
     }
 
-    pub(super) fn error(&self) -> Option<&Value> {
+    /// The error that it holds, if it does. `text`: the whole of it, for an error that is told beside itself.
+    pub(super) fn error(&self, call: &Call<'_>, status: u16, text: &[u8]) -> Option<Error> {
+        if is_error(&self.error) && !self.error.is_object() {
+            let body: Value = serde_json::from_slice(text).unwrap_or_default();
+            return Some(status::inside(call, status, &body));
+        }
         let choices = self.choices.iter().flatten().map(|choice| &choice.error);
-        std::iter::once(&self.error).chain(choices).find(|error| is_error(error))
+        let error = std::iter::once(&self.error).chain(choices).find(|error| is_error(error))?;
+        Some(status::inside(call, status, error))
     }
 }
 
@@ -96,7 +102,10 @@ impl Choice {
 /// filter held back every completion; what an error inside the body says.
 pub(super) fn read(call: &Call<'_>, reply: &Reply, asked: usize) -> Result<Response> {
     let answer = parse(call, reply)?;
-    if answer.choices.as_ref().is_none_or(Vec::is_empty) && answer.error().is_none() {
+    if let Some(error) = answer.error(call, reply.status, &reply.body) {
+        return Err(answer.tokens().paid(error));
+    }
+    if answer.choices.as_ref().is_none_or(Vec::is_empty) {
         // An error that is the answer itself, as older vLLM has it.
         let body = serde_json::from_slice(&reply.body).unwrap_or_default();
         if status::is_error(&body) {
@@ -112,7 +121,7 @@ pub(super) fn read(call: &Call<'_>, reply: &Reply, asked: usize) -> Result<Respo
 /// As [`read`]'s.
 pub(super) fn response(call: &Call<'_>, reply: &Reply, answer: Answer, asked: usize) -> Result<Response> {
     let tokens = answer.tokens();
-    let completions = completions(call, reply, &answer.error, answer.choices, asked);
+    let completions = completions(call, reply, answer.choices, asked);
     Ok(Response {
         completions: completions.map_err(|error| tokens.paid(error))?,
         usage: tokens.usage(),
@@ -127,19 +136,12 @@ pub(super) fn response(call: &Call<'_>, reply: &Reply, answer: Answer, asked: us
 fn completions(
     call: &Call<'_>,
     reply: &Reply,
-    error: &Value,
     choices: Option<Vec<Choice>>,
     asked: usize,
 ) -> Result<Vec<Completion>> {
     let bad = |what: &str| bad_response(call, reply, what);
-    if is_error(error) {
-        return Err(status::inside(call, reply.status, error));
-    }
     let choices = choices.filter(|choices| !choices.is_empty()).ok_or_else(|| bad("has no choices"))?;
     let choices = in_order(call, choices, asked);
-    if let Some(choice) = choices.iter().find(|choice| is_error(&choice.error)) {
-        return Err(status::inside(call, reply.status, &choice.error));
-    }
     let mut calls_a_tool = false;
     let mut completions = Vec::with_capacity(choices.len());
     for choice in choices {

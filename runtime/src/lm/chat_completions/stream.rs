@@ -158,8 +158,8 @@ impl Building {
             },
         };
         self.usage = self.usage.most(chunk.usage).most(chunk.x_groq);
-        if let Some(error) = chunk.error() {
-            return Err(status::inside(call, self.reply.status, error));
+        if let Some(error) = chunk.error(call, self.reply.status, event) {
+            return Err(error);
         }
         if !chunk.model.is_null() {
             self.model = chunk.model;
