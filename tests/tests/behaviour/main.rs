@@ -28,6 +28,7 @@ mod limits_learned;
 mod modules;
 mod nesting;
 mod outside;
+mod paid;
 mod parallel;
 mod parameters;
 mod parse_errors;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use karat::{
-    BestOfN, ErrorKind, Lm, Module, Predict, Retry,
+    BestOfN, ErrorKind, Lm, Module, Predict, Prediction, Retry,
     lm::{Caller, CallerId},
     signature,
 };
@@ -86,7 +86,7 @@ fn five_seconds_are_for_all_calls_of_a_server_that_does_not_run() {
         let server = later(None);
         let lm = lm("ollama/x", &server, "127.0.0.1");
         let qa = Predict::<Qa>::new().lm(&lm);
-        let best = BestOfN::new(qa, 5, |_: &QaInput, _: &QaOutput| 1.0);
+        let best = BestOfN::new(qa, 5, |_: &QaInput, _: &Prediction<QaOutput>| 1.0);
         let begin = Instant::now();
         let error = best.call(QaInput { question: "Capital of France?".into() }).await.unwrap_err();
         assert!(error.is_exhausted() && error.rollouts().len() == 5, "{error}");
