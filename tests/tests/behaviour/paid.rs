@@ -1,8 +1,8 @@
 //! Every call that was paid for is in the usage, also where what came of it is an error.
 
 use karat::{
-    BestOfN, Budget, Budgeted, Cache, Error, ErrorKind, Lm, Module, OnParseError, Pool, Predict, Refine,
-    Replay, Reply, Retry, ScriptedLm, StreamEvent, Usage,
+    BestOfN, Budget, Cache, Error, ErrorKind, Lm, Module, OnParseError, Pool, Predict, Refine, Replay, Reply,
+    Retry, ScriptedLm, StreamEvent, Usage,
     lm::{Finish, Price, Prices},
 };
 
@@ -41,7 +41,7 @@ async fn the_error_of_a_predictor_tells_what_its_calls_cost() {
         let qa = fails(&lm.lm());
         let error = qa.call(ask()).await.unwrap_err();
         assert_eq!(error.usage(), tokens(5, 6), "{error}");
-        assert_eq!(error.trace().unwrap().steps()[0].calls[0].usage, tokens(5, 6), "{error}");
+        assert_eq!(error.trace().unwrap().steps()[0].calls()[0].usage(), tokens(5, 6), "{error}");
         // Outside of a run nobody else counts.
         assert_eq!(qa.forward(ask()).await.unwrap_err().usage(), tokens(5, 6));
         let mut stream = qa.stream(ask());
@@ -170,7 +170,7 @@ async fn of_equal_calls_at_once_the_one_that_was_sent_pays() {
     let lm = ScriptedLm::computed(|_| {
         Reply::error(Error::new(ErrorKind::BadRequest, "no").with_usage(tokens(5, 6))).delay(millis(10))
     });
-    let cached = lm.lm().cache(&Cache::memory());
+    let cached = lm.lm().cache(Cache::memory());
     let calls = (0..4).map(|_| cached.complete(hi("x")));
     let errors = futures_util::future::join_all(calls).await;
     let sum: u64 = errors.into_iter().map(|outcome| outcome.unwrap_err().usage().total_tokens()).sum();
