@@ -5,6 +5,7 @@ mod debug;
 mod earlier;
 mod rate_limit;
 mod retry;
+mod spent;
 
 use std::{any::Any, ops::Deref, sync::Arc, time::Duration};
 
@@ -58,10 +59,14 @@ struct Inner {
     status: Option<u16>,
     retry_after: Option<Duration>,
     should_retry: Option<bool>,
+    /// For how long it is worth while to try again; with no end where not said.
+    retry_within: Option<Duration>,
     attempts: u32,
     rate_limit: Option<RateLimit>,
     rollouts: Arc<[Rollout]>,
     run: Option<Arc<(Trace, Usage)>>,
+    /// What the failed LM call cost.
+    spent: Usage,
     source: Option<Cause>,
 }
 
@@ -156,10 +161,12 @@ impl Error {
             status: None,
             retry_after: None,
             should_retry: None,
+            retry_within: None,
             attempts: 1,
             rate_limit: None,
             rollouts: Arc::new([]),
             run: None,
+            spent: Usage::default(),
             source: None,
         }))
     }
@@ -332,11 +339,6 @@ impl Error {
     /// What the predictors of the failed call did, the failing one last; `None` if no module was called.
     pub fn trace(&self) -> Option<&Trace> {
         self.0.run.as_deref().map(|(trace, _)| trace)
-    }
-
-    /// What the LM calls of the failed call cost.
-    pub fn usage(&self) -> Usage {
-        self.0.run.as_deref().map(|(_, usage)| *usage).unwrap_or_default()
     }
 
     /// True if neither waiting nor another rollout can mend it: wrong setup or input, missing or refused key, used-up quota, unknown

@@ -12,6 +12,8 @@ mod dropped;
 mod environment;
 #[path = "wire/faults.rs"]
 mod faults;
+#[path = "wire/forms.rs"]
+mod forms;
 #[path = "wire/headers.rs"]
 mod headers;
 #[path = "wire/limits.rs"]
@@ -25,6 +27,8 @@ mod secrets;
 mod stream;
 #[path = "wire/structured.rs"]
 mod structured;
+#[path = "wire/waits.rs"]
+mod waits;
 
 use std::error::Error as _;
 

@@ -348,13 +348,22 @@ impl Lm {
             if response.completions.is_empty() {
                 let message = format!("the model `{}` returned no completion", self.name());
                 let attempts = u32::try_from(response.usage.calls).unwrap_or(u32::MAX).max(1);
-                return Err(Error::new(crate::ErrorKind::BadResponse, message).with_attempts(attempts));
+                let error = Error::new(crate::ErrorKind::BadResponse, message);
+                return Err(error.with_attempts(attempts).with_usage(response.usage));
             }
             if let Some(price) = &self.inner.price {
                 response.usage.cost = price.of(&response.usage);
                 response.usage.priced_calls = response.usage.sent_calls();
             }
             Ok(Arc::new(response))
+        });
+        let outcome = outcome.map_err(|error| match &self.inner.price {
+            Some(price) => {
+                let cost = price.of(&error.spent());
+                let usage = Usage { cost, ..error.spent() };
+                error.with_usage(usage)
+            }
+            None => error,
         });
         span.end_lm(self, &outcome);
         call.end(&outcome);

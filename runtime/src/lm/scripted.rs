@@ -210,7 +210,7 @@ impl Reply {
         self
     }
 
-    /// What the reply costs; if not set, one token per whitespace-separated word.
+    /// What the reply costs; if not set, one token per whitespace-separated word, and nothing if it is an error.
     pub fn usage(mut self, usage: Usage) -> Self {
         self.usage = Some(usage);
         self
@@ -219,7 +219,8 @@ impl Reply {
     async fn play(self, request: &Request, mut tell: Option<&mut Tell<'_>>) -> Result<Response> {
         pause(self.delay).await;
         let as_json = request.response_format.is_some();
-        let bodies = self.outcome?;
+        let paid = |error: Error| self.usage.into_iter().fold(error, Error::with_usage);
+        let bodies = self.outcome.map_err(paid)?;
         if let Some(tell) = &mut tell {
             for (index, body) in bodies.iter().enumerate() {
                 for piece in body.told(as_json) {
@@ -233,6 +234,7 @@ impl Reply {
         let completions: Vec<_> = bodies.into_iter().map(|body| body.write(as_json, &self.finish)).collect();
         if let Some(cut) = self.cut {
             let text = completions.into_iter().next().map(|completion| completion.text).unwrap_or_default();
+            let cut = paid(cut);
             return Err(if text.is_empty() { cut } else { cut.with_completion(text) });
         }
         let usage = self.usage.unwrap_or_else(|| Usage {

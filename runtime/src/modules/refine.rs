@@ -148,7 +148,7 @@ impl<M: Module> Module for Refine<M> {
                     break;
                 }
                 Ok(false) => {}
-                Err(error) => return Err(tally.fail(error)),
+                Err(error) => return Err(tally.fail(error, rollouts.costs())),
             }
             let (Some(review), true) = (review, index + 1 < self.judged.settings.n) else {
                 continue;

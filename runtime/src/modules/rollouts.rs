@@ -303,10 +303,10 @@ impl<'a, O: Debug> Tally<'a, O> {
         }
     }
 
-    /// The error with the report of all rollouts.
-    pub(super) fn fail(mut self, error: Error) -> Error {
+    /// The error with the report of all rollouts, and with what they cost.
+    pub(super) fn fail(mut self, error: Error, costs: &Tracer) -> Error {
         self.records.sort_by_key(Rollout::index);
-        error.with_rollouts(self.records)
+        error.with_rollouts(self.records).with_usage(costs.usage())
     }
 
     /// The best prediction with the report and the trace, its steps added to the outer run's.
@@ -317,7 +317,7 @@ impl<'a, O: Debug> Tally<'a, O> {
     pub(super) fn finish(mut self, stop: Stop, outer: &Tracer, costs: &Tracer) -> Result<Prediction<O>> {
         let Some(best) = self.best.take() else {
             let error = self.no_success(stop);
-            return Err(self.fail(error));
+            return Err(self.fail(error, costs));
         };
         self.records.sort_by_key(Rollout::index);
         let mark = |record: Rollout| {

@@ -58,7 +58,8 @@ pub(super) async fn run(predictor: &Predictor, given: Given, accept: Accept<'_>)
         Ok(outputs) => (outputs, Ok(())),
         Err(error) => (Vec::new(), Err(error.with_predictor(predictor.path()))),
     };
-    let usage = calls.iter().map(|call| call.usage).sum();
+    let usage: Usage = calls.iter().map(|call| call.usage).sum();
+    let outcome = outcome.map_err(|error| error.with_usage(usage));
     if let Some(tracer) = predictor.tracer() {
         let layout = &predictor.state.layout;
         let history = layout.history.as_ref().map(|(_, slot)| slot).zip(given.history);
@@ -376,9 +377,7 @@ impl Call<'_> {
             let elapsed = start.elapsed();
             let usage = match &outcome {
                 Ok(response) => Usage { calls: response.usage.calls.max(sent.count()), ..response.usage },
-                Err(error) => {
-                    Usage { calls: u64::from(error.attempts()).max(sent.count()), ..Usage::default() }
-                }
+                Err(error) => Usage { calls: u64::from(error.attempts()).max(sent.count()), ..error.spent() },
             };
             sent.settle(usage);
             let record =

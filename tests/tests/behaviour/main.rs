@@ -30,6 +30,7 @@ mod modules;
 mod names;
 mod nesting;
 mod outside;
+mod paid;
 mod parallel;
 mod parameters;
 mod parse_errors;

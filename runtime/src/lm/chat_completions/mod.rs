@@ -17,7 +17,9 @@ mod transport;
 
 use std::{
     fmt,
+    pin::pin,
     sync::{Arc, LazyLock},
+    time::Duration,
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -27,8 +29,12 @@ use self::endpoint::{Endpoint, Named, OwnAddress, Settled};
 pub(in crate::lm) use self::{endpoint::set, headers::header};
 use super::{
     BoxFuture, LanguageModel, Request, Response, ResponseFormat, Takes, Tell, Timeouts, provider::Provider,
+    waiting::watch,
 };
 use crate::error::{Error, ErrorKind, Result};
+
+/// After how long an answer without a limit of tokens is worth a warning.
+const LONG: Duration = Duration::from_secs(60);
 
 /// A model behind a server that speaks the Chat Completions API. Cheap to clone.
 ///
@@ -117,27 +123,57 @@ impl ChatCompletions {
         self.name.split_once('/').map_or(&self.name, |(_, model)| model)
     }
 
+    /// Asks, and warns once of an answer that has no limit and does not end.
     async fn send(&self, request: &Request, tell: Option<&mut Tell<'_>>) -> Result<Response> {
+        let mut answer = pin!(self.ask(request, tell));
+        if is_limited(request) {
+            return answer.await;
+        }
+        match watch(Some(LONG), answer.as_mut()).await {
+            (Some(outcome), _) => outcome,
+            (None, _) => {
+                tracing::warn!(
+                    model = self.name(),
+                    "an answer takes longer than {LONG:?} and has no limit of tokens: if the model rambles, set \
+                     `.max_tokens(..)`"
+                );
+                answer.await
+            }
+        }
+    }
+
+    async fn ask(&self, request: &Request, tell: Option<&mut Tell<'_>>) -> Result<Response> {
         let endpoint = self.endpoint_for(&request.config, |var| std::env::var(var).ok())?;
         let call = Call { client: self, endpoint };
         let body = body::encode(&call, request, tell.is_some())?;
-        let opened = transport::post(&call, body).await?;
+        let mut opened = transport::post(&call, body).await?;
         tracing::debug!(model = self.name(), host = call.endpoint.host, status = opened.status, "answered");
         let asked = body::asked(request);
         let rate_limit = rate_limit::read(&opened.headers);
-        let outcome = match (opened.status, tell) {
-            (200..=299, Some(tell)) if answer::is_event_stream(&opened.headers) => {
-                stream::read(&call, opened, asked, tell).await
+        let is_declared = answer::is_event_stream(&opened.headers);
+        let outcome = async {
+            if !(200..300).contains(&opened.status) {
+                return Err(status::refused(&call, &opened.reply(&call).await?));
             }
-            // Some servers answer in one piece whatever they are asked.
-            (200..=299, _) => answer::read(&call, &opened.reply(&call).await?, asked),
-            _ => Err(status::refused(&call, &opened.reply(&call).await?)),
+            // Some servers answer in one piece, or in events, whatever they are asked.
+            if opened.is_event_stream(&call, is_declared).await? {
+                return stream::read(&call, opened, asked, tell.unwrap_or(&mut |_| {})).await;
+            }
+            answer::read(&call, &opened.reply(&call).await?, asked)
         };
-        match outcome {
+        match outcome.await {
             Ok(response) => Ok(Response { rate_limit, ..response }),
             Err(error) => Err(rate_limit.into_iter().fold(error, Error::with_rate_limit)),
         }
     }
+}
+
+/// Whether it says how long the answer may become.
+fn is_limited(request: &Request) -> bool {
+    const NAMES: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+    let params = &request.config.params;
+    request.config.max_tokens.is_some()
+        || NAMES.iter().any(|name| params.get(*name).is_some_and(|limit| !limit.is_null()))
 }
 
 impl LanguageModel for ChatCompletions {
