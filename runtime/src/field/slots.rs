@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Field, FieldType};
+use super::{Field, FieldType, wide};
 use crate::{
     error::{Error, ErrorKind, Result},
     text::shortened,
@@ -19,7 +19,7 @@ pub struct Writer {
 impl Writer {
     /// Adds the next field's value.
     pub fn put<T: FieldType>(&mut self, value: &T) {
-        let value = serde_json::to_value(value).unwrap_or_else(|error| {
+        let value = wide::write(value).unwrap_or_else(|error| {
             self.mistake.get_or_insert((self.values.len(), error));
             Value::Null
         });
@@ -71,7 +71,7 @@ pub(crate) fn read_value<T: DeserializeOwned>(name: &str, value: Option<Value>) 
             .map_err(|_| Error::parse(format!("the field `{name}` is missing")).with_field(name));
     };
     // Deserializing by reference keeps the value for the message without a copy on the good path.
-    T::deserialize(&value).map_err(|error| {
+    wide::read::<T>(&value).map_err(|error| {
         let found = shortened(&value.to_string(), 200);
         // serde's message may quote the whole value once more.
         let why = shortened(&error.to_string(), 300);

@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use crate::{
-    json::{self, Repair, Repairs},
+    json::{self, Place, Repair, Repairs, Written},
     text::shortened,
 };
 
@@ -33,6 +33,11 @@ impl Fit {
         let mut fit = Self { cost: 1, ..Self::exact(value) };
         fit.repairs.add(repair);
         fit
+    }
+
+    /// True if less was done to the value than for the other one.
+    pub(super) fn is_nearer(&self, other: &Self) -> bool {
+        self.cost < other.cost
     }
 
     fn and(mut self, repair: Repair) -> Self {
@@ -79,17 +84,24 @@ pub(crate) struct Target<'a> {
     depth: usize,
     /// False if any value of the type will do where names are listed.
     with_names: bool,
+    /// Where the value is written, if that is known.
+    place: Option<Place<'a>>,
 }
 
 impl<'a> Target<'a> {
     /// A schema that holds its own definitions.
     pub(crate) fn new(root: &'a Value) -> Self {
-        Self { schema: root, root, depth: 0, with_names: true }
+        Self { schema: root, root, depth: 0, with_names: true, place: None }
+    }
+
+    /// The same for a value that is written so.
+    pub(crate) fn written(self, written: Option<&'a Written>) -> Self {
+        Self { place: written.map(Written::place), ..self }
     }
 
     /// The types alone of a part of a schema that holds the definitions, without the names that it lists.
     pub(super) fn types_of(root: &'a Value, schema: &'a Value) -> Self {
-        Self { schema, root, depth: 0, with_names: false }
+        Self { schema, root, depth: 0, with_names: false, place: None }
     }
 
     /// True if the value is as the schema wants it, whatever the schema demands beside types.
@@ -100,6 +112,37 @@ impl<'a> Target<'a> {
     /// A part of it.
     fn at(self, schema: &'a Value) -> Self {
         Self { schema, depth: self.depth + 1, ..self }
+    }
+
+    /// The schema of an entry of the object.
+    fn entry(self, key: &str, schema: &'a Value) -> Self {
+        Self { place: self.place.map(|place| place.entry(key)), ..self.at(schema) }
+    }
+
+    fn format(self) -> Option<&'a str> {
+        self.key("format").and_then(Value::as_str)
+    }
+
+    /// True for a number whose digits are kept in a text where need be.
+    pub(super) fn is_decimal(self) -> bool {
+        let kinds = self.key("type").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        ["string", "number"].iter().all(|wanted| kinds.iter().any(|kind| kind == wanted))
+    }
+
+    fn decimal(self, value: &Value) -> Result<Fit, Misfit> {
+        scalar::decimal(value, self.place, self.key("pattern").is_some())
+    }
+
+    /// One of some values; a number, or a truth value, for the text in which it is written.
+    fn chosen(self, choices: &[Value], value: &Value) -> Result<Fit, Misfit> {
+        choose(choices, value).or_else(|misfit| match choices.iter().any(Value::is_string) {
+            true if value.is_number() || value.is_boolean() => {
+                let text = scalar::text(value, self.place)?;
+                let fit = choose(choices, &text.value).map_err(|_| misfit)?;
+                Ok(Fit { cost: fit.cost + text.cost, ..fit.and(Repair::ValueForText) })
+            }
+            _ => Err(misfit),
+        })
     }
 
     fn key(self, keyword: &str) -> Option<&'a Value> {
@@ -140,20 +183,27 @@ impl<'a> Target<'a> {
             return self.at(one).coerce(value);
         }
         if let Some(only) = self.key("const") {
-            return choose(std::slice::from_ref(only), value);
+            return self.chosen(std::slice::from_ref(only), value);
         }
         let names = self.key("enum").filter(|_| self.with_names);
         if let Some(choices) = names.and_then(Value::as_array) {
-            return choose(choices, value);
+            return self.chosen(choices, value);
         }
         match self.key("type") {
             Some(Value::String(kind)) => self.of_type(kind, value),
+            Some(Value::Array(kinds)) if self.is_decimal() && (value.is_number() || value.is_string()) => {
+                let is_null = || kinds.iter().any(|kind| kind == "null") && scalar::null(value).is_ok();
+                match self.decimal(value) {
+                    Err(_) if is_null() => scalar::null(value),
+                    outcome => outcome,
+                }
+            }
             Some(Value::Array(kinds)) => {
                 let fits = kinds.iter().filter_map(Value::as_str).map(|kind| self.of_type(kind, value));
                 cheapest(fits, value)
             }
             _ if self.key("properties").is_some() => self.object(value),
-            _ => Ok(Fit::exact(value.clone())),
+            _ => scalar::anything(value, self.place),
         }
     }
 
@@ -179,11 +229,15 @@ impl<'a> Target<'a> {
             "string" if value.is_string() => Ok(Fit::exact(value.clone())),
             "null" => scalar::null(value),
             "boolean" => scalar::boolean(value),
-            "integer" => scalar::integer(value),
-            "number" => scalar::number(value),
+            "integer" => scalar::integer(
+                value,
+                self.place,
+                self.format().is_some_and(|format| format.ends_with("int128")),
+            ),
+            "number" => scalar::number(value, self.place, self.format() == Some("float")),
             "array" => self.array(value),
             "object" => self.object(value),
-            "string" => Err(expected("a text", value)),
+            "string" => scalar::text(value, self.place),
             _ => Ok(Fit::exact(value.clone())),
         }
     }
@@ -191,7 +245,8 @@ impl<'a> Target<'a> {
     fn array(self, value: &Value) -> Result<Fit, Misfit> {
         let item = |index: usize| {
             let fixed = self.key("prefixItems").and_then(|items| items.get(index));
-            fixed.or(self.key("items")).map(|schema| self.at(schema))
+            let place = self.place.map(|place| place.item(index));
+            fixed.or(self.key("items")).map(|schema| Self { place, ..self.at(schema) })
         };
         let coerce = |index: usize, value: &Value| match item(index) {
             Some(target) => target.coerce(value),
@@ -212,7 +267,9 @@ impl<'a> Target<'a> {
             }
             Value::Null => Err(expected("a list", value)),
             _ => match inside(value, Value::is_array) {
-                Some(inner) => self.array(&inner).map(|fit| fit.and(Repair::JsonInText)),
+                Some((inner, written)) => {
+                    self.written(Some(&written)).array(&inner).map(|fit| fit.and(Repair::JsonInText))
+                }
                 // Half a list, or several, is not one item.
                 None if has_other_json(value) => Err(expected("a list", value)),
                 None => {
@@ -234,7 +291,9 @@ impl<'a> Target<'a> {
     fn object(self, value: &Value) -> Result<Fit, Misfit> {
         let Value::Object(given) = value else {
             return match inside(value, Value::is_object) {
-                Some(inner) => self.object(&inner).map(|fit| fit.and(Repair::JsonInText)),
+                Some((inner, written)) => {
+                    self.written(Some(&written)).object(&inner).map(|fit| fit.and(Repair::JsonInText))
+                }
                 None => Err(expected("an object", value)),
             };
         };
@@ -253,12 +312,13 @@ impl<'a> Target<'a> {
                         (name.as_str(), properties.get(name))
                     }
                     None => {
-                        (key.as_str(), self.key("additionalProperties").filter(|schema| schema.is_object()))
+                        // Keys that the schema does not tell of may be passed over; those of which all are allowed are not.
+                        (key.as_str(), self.key("additionalProperties").filter(|schema| **schema != false))
                     }
                 },
             };
             let fit = match schema {
-                Some(schema) => match self.at(schema).coerce(value) {
+                Some(schema) => match self.entry(key, schema).coerce(value) {
                     Ok(fit) => fit,
                     // A key that may be absent: models that have to write all keys write null.
                     Err(_) if value.is_null() && properties.contains_key(name) && !self.requires(name) => {
@@ -331,13 +391,14 @@ fn choose(choices: &[Value], value: &Value) -> Result<Fit, Misfit> {
     Err(misfit())
 }
 
-/// The JSON that a text holds, if it is of the wanted kind and nothing stands around it.
-fn inside(value: &Value, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+/// The JSON that a text holds and how it is written, if it is of the wanted kind and nothing stands around it.
+fn inside(value: &Value, wanted: impl Fn(&Value) -> bool) -> Option<(Value, Written)> {
     let Value::String(text) = value else { return None };
     let mut found = json::find(text).ok()?;
     let one = found.pop().filter(|one| found.is_empty() && !one.is_truncated() && wanted(&one.value))?;
     let whole = one.start == text.len() - text.trim_start().len() && one.end == text.trim_end().len();
-    whole.then_some(one.value)
+    let written = Written::new(text, &one);
+    whole.then_some((one.value, written))
 }
 
 /// True for a text that holds an object or a list, but is not one whole JSON value.
