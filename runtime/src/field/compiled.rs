@@ -482,6 +482,7 @@ mod tests {
         for (kind, text, value) in rows {
             let found = match kind {
                 "whole number" => read::<i64>(text),
+                "whole number of 128 bits" => read::<i128>(text),
                 "number" => read::<f64>(text),
                 "true or false" => read::<bool>(text),
                 "Low or VeryHigh" => read::<Level>(text),
