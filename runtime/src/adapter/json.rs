@@ -178,7 +178,8 @@ fn values(
     mut all: Repairs,
     written: &Written,
 ) -> Result<Vec<Option<FieldValue>>, &'static str> {
-    let given = |key: &str, value: Value| match value.is_string() {
+    // A number beyond all floats was read as a text.
+    let given = |key: &str, value: Value| match value.is_string() && !written.has_large() {
         true => value.into(),
         false => FieldValue::from(value).with(written.entry(key)),
     };

@@ -121,7 +121,7 @@ pub struct FieldValue {
 impl FieldValue {
     /// A value that was found in a text.
     pub(crate) fn found(text: &str, found: Found) -> Self {
-        let written = (!found.value.is_string()).then(|| Written::new(text, &found));
+        let written = (!found.value.is_string() || found.has_large).then(|| Written::new(text, &found));
         Self { value: found.value, repairs: found.repairs, written }
     }
 

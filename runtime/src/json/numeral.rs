@@ -91,6 +91,9 @@ impl Numeral {
 
     /// All digits without an exponent; `None` if that would be long.
     pub(crate) fn plain(&self) -> Option<String> {
+        if self.digits.is_empty() && self.has_exponent {
+            return Some("0".into());
+        }
         let before = usize::try_from(self.magnitude().max(0)).ok().filter(|length| *length <= PLAIN)?;
         let behind =
             usize::try_from(self.exponent.min(0).unsigned_abs()).ok().filter(|length| *length <= PLAIN)?;

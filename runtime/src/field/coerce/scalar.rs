@@ -138,7 +138,9 @@ pub(super) fn decimal(value: &Value, place: Option<Place<'_>>, has_pattern: bool
             }
         }
         Value::String(text) if has_pattern => {
-            let plain = ungrouped(text.trim()).and_then(|text| Numeral::parse(&text)?.plain());
+            let numeral = Numeral::parse(text.trim());
+            let numeral = numeral.or_else(|| Numeral::parse(&ungrouped(text.trim())?));
+            let plain = numeral.and_then(|numeral| numeral.plain());
             match plain.ok_or_else(|| expected("a number", value))? {
                 same if same == *text => Ok(Fit::exact(value.clone())),
                 other => Ok(Fit::mended(other.into(), Repair::NumberInText)),
