@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{explain::occurs, hostile, whole::Whole};
+use crate::{digits, explain::occurs, hostile, whole::Whole};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub enum Level {
@@ -69,8 +69,8 @@ macro_rules! readers {
 }
 
 readers! {
-    whole: i64, |value, text| digits(text).contains(&digits(&value.to_string()));
-    small: u8, |value, text| digits(text).contains(&digits(&value.to_string()));
+    whole: i64, |value, text| numerals(text).contains(&numerals(&value.to_string()));
+    small: u8, |value, text| numerals(text).contains(&numerals(&value.to_string()));
     float: f64, |_, text| text.contains(|c: char| c.is_ascii_digit());
     truth: bool, |value, text| {
         let words = if *value { ["true", "yes"] } else { ["false", "no"] };
@@ -81,26 +81,26 @@ readers! {
         plain(text).contains(&plain(name.as_str().unwrap()))
     };
     texts: Vec<String>, |value, text| value.iter().all(|item| occurs(item, text));
-    wholes: Vec<i64>, |value, text| value.iter().all(|item| digits(text).contains(&digits(&item.to_string())));
+    wholes: Vec<i64>, |value, text| value.iter().all(|item| numerals(text).contains(&numerals(&item.to_string())));
     person: Person, explained_person;
     shape: Shape, |value, text| match value {
         Shape::Circle { .. } => plain(text).contains("circle"),
         Shape::NoShape => plain(text).contains("noshape"),
     };
     id: Id, |value, text| match value {
-        Id::Number(number) => digits(text).contains(&digits(&number.to_string())),
+        Id::Number(number) => numerals(text).contains(&numerals(&number.to_string())),
         Id::Name(name) => occurs(name, text),
         Id::Parts(parts) => parts.iter().all(|item| occurs(item, text)),
     };
     map: BTreeMap<String, i64>, |value, text| value.iter().all(|(key, item)| {
-        occurs(key, text) && digits(text).contains(&digits(&item.to_string()))
+        occurs(key, text) && numerals(text).contains(&numerals(&item.to_string()))
     });
     by_number: BTreeMap<u32, bool>, |value, text| value.iter().all(|(key, item)| {
         let words = if *item { ["true", "yes"] } else { ["false", "no"] };
         text.contains(&key.to_string()) && words.iter().any(|word| text.to_lowercase().contains(word))
     });
     maybe: Option<i64>, |value, text| match value {
-        Some(value) => digits(text).contains(&digits(&value.to_string())),
+        Some(value) => numerals(text).contains(&numerals(&value.to_string())),
         None => ["null", "none", "n/a"].iter().any(|word| text.to_lowercase().contains(word)),
     };
     pair: (String, Option<bool>), |value, text| occurs(&value.0, text);
@@ -109,12 +109,12 @@ readers! {
 
 fn explained_person(person: &Person, text: &str) -> bool {
     occurs(&person.name, text)
-        && person.age.is_none_or(|age| digits(text).contains(&digits(&age.to_string())))
+        && person.age.is_none_or(|age| numerals(text).contains(&numerals(&age.to_string())))
         && person.friends.iter().all(|friend| explained_person(friend, text))
 }
 
 /// Digits alone, and the zeros behind a point (`5.0`) and those of an exponent are forgiven by looking for the part before.
-fn digits(text: &str) -> String {
+fn numerals(text: &str) -> String {
     text.chars().filter(char::is_ascii_digit).collect()
 }
 
@@ -150,7 +150,9 @@ where
                 serde_json::to_value(&strict).unwrap(),
                 "{text}: {value:?} in place of {strict:?}"
             ),
-            None => assert!(digits(text).len() > 15 || has_double_key(text), "{text}: {strict:?} is refused"),
+            None => {
+                assert!(numerals(text).len() > 15 || has_double_key(text), "{text}: {strict:?} is refused")
+            }
         }
     }
 }
@@ -165,6 +167,10 @@ pub fn check(bytes: &[u8]) {
     let Some((which, rest)) = bytes.split_first() else { return };
     if which % 16 == 15 {
         return names::check(rest);
+    }
+    // One case in eight is a number.
+    if which & 0x70 == 0x70 {
+        return digits::check(rest);
     }
     let text = hostile::either(rest);
     let text = match which & 0x80 != 0 {

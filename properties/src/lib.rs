@@ -6,6 +6,7 @@
 pub mod body;
 pub mod chunks;
 pub mod coerce;
+mod digits;
 pub mod explain;
 pub mod forging;
 pub mod hostile;

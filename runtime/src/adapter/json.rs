@@ -17,7 +17,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     field::{FieldValue, name},
-    json::{self, Found, Repair, Repairs},
+    json::{self, Found, Repair, Repairs, Written},
     lm::{AnswerSchema, Message, ResponseFormat},
 };
 
@@ -149,10 +149,11 @@ impl Adapter for JsonAdapter {
                 ),
             }));
         };
+        let written = Written::new(text, &one);
         let Found { value: Value::Object(object), repairs, .. } = one else {
             return Err(refused("the answer is not a JSON object".into()));
         };
-        let found = values(&fields, object, repairs);
+        let found = values(&fields, object, repairs, &written);
         let found = found.map_err(|field| {
             refused(format!("two keys in another case stand for `{field}`")).with_field(field)
         })?;
@@ -194,14 +195,20 @@ fn values(
     fields: &[TaskField<'_>],
     mut object: Map<String, Value>,
     mut all: Repairs,
+    written: &Written,
 ) -> Result<Vec<Option<FieldValue>>, &'static str> {
+    // A number beyond all floats was read as a text.
+    let given = |key: &str, value: Value| match value.is_string() && !written.has_large() {
+        true => value.into(),
+        false => FieldValue::from(value).with(written.entry(key)),
+    };
     let mut found = Vec::with_capacity(fields.len());
     for field in fields {
         let mut value: Option<FieldValue> = None;
         for name in field.names() {
             match (object.remove(name), &mut value) {
                 (Some(_), Some(first)) => first.repairs.add(Repair::DoubleField),
-                (Some(given), None) => value = Some(given.into()),
+                (Some(first), None) => value = Some(given(name, first)),
                 (None, _) => {}
             }
         }
@@ -218,7 +225,7 @@ fn values(
         if slot.is_some() {
             return Err(field.name());
         }
-        let value = slot.insert(value.into());
+        let value = slot.insert(given(&key, value));
         value.repairs.add(Repair::Name);
     }
     found.iter_mut().flatten().for_each(|value| value.repairs.extend(all));

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     field::{FieldValue, name},
-    json::{Repair, Repairs},
+    json::{Repair, Repairs, Written},
     lm::Message,
 };
 
@@ -229,7 +229,10 @@ pub(super) fn value_of(field: &TaskField<'_>, content: &str) -> Result<FieldValu
     }
     // In JSON, an entity stands in its texts: a quote that it stands for ends none of them.
     match serde_json::from_str(content) {
-        Ok(value) => Ok(unescaped(value).into()),
+        Ok(value) => {
+            let written = Written::of(content, &value);
+            Ok(FieldValue::from(unescaped(value)).with(written))
+        }
         Err(_) => Ok(field.value_of_text(&tag::unescape(content))),
     }
 }

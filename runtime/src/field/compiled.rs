@@ -1,6 +1,6 @@
 //! What is derived from a field's type, once per signature: how its values stand in text, and its type in words.
 
-use std::sync::Arc;
+use std::{ops::Not, sync::Arc};
 
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value};
@@ -14,7 +14,7 @@ use super::{
     rules::{Kinds, Rules},
     words,
 };
-use crate::json::{self, Found, Repair};
+use crate::json::{self, Found, Numeral, Repair, Written};
 
 /// How a field's value stands in text, derived from its schema once per signature.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,18 +171,33 @@ impl CompiledField {
     /// may still read what its schema does not tell of: the one value of the text or, without one, the text.
     fn json_value(&self, text: &str) -> FieldValue {
         let found = json::find(text).unwrap_or_default();
-        let (fitting, others) = found
-            .into_iter()
-            .partition::<Vec<_>, _>(|found| self.takes(&found.value) || self.fit(&found.value).is_ok());
         let itself = Value::String(unfenced(text.trim()).into());
+        let mut is_lossy = false;
+        let fits = |found: &Found| {
+            if !found.has_large && self.takes(&found.value) {
+                return true;
+            }
+            match self.fit_written(&found.value, Some(&Written::new(text, found))) {
+                // A text as it stands is nearer than one that stands for a value.
+                Ok(fit) if fit.repairs.contains(Repair::ValueForText) => {
+                    self.fit(&itself).is_ok_and(|own| own.is_nearer(&fit)).not()
+                }
+                Ok(_) => true,
+                Err(misfit) => {
+                    is_lossy |= misfit.is_lossy;
+                    false
+                }
+            }
+        };
+        let (fitting, others) = found.into_iter().partition::<Vec<_>, _>(fits);
         // A name is itself, even where it looks like another value: `None`, `10`, `true`.
         let is_single = |found: &Found| !found.value.is_object() && !found.value.is_array();
         if fitting.iter().any(is_single) && self.wanted().lists(&itself) {
             return itself.into();
         }
-        let is_other = fitting.is_empty() && self.fit(&itself).is_err();
+        let is_other = fitting.is_empty() && (is_lossy || self.fit(&itself).is_err());
         match json::clear(if is_other { others } else { fitting }) {
-            Some(one) => FieldValue { value: one.value, repairs: one.repairs },
+            Some(one) => FieldValue::found(text, one),
             None => itself.into(),
         }
     }
@@ -192,35 +207,52 @@ impl CompiledField {
     /// # Errors
     /// The typed read would change it in silence.
     pub(crate) fn settle(&self, mut found: FieldValue) -> Result<FieldValue, Misfit> {
-        if has_lost_character(&found.value) {
+        let has_large = found.written.as_ref().is_some_and(Written::has_large);
+        let is_text = self.shape != Shape::Json && found.value.is_string();
+        if !is_text && (has_large || !self.takes(&found.value)) {
+            match self.fit_type(&found) {
+                Ok(fit) => {
+                    found.value = fit.value;
+                    found.repairs.extend(fit.repairs);
+                }
+                Err(misfit) if misfit.is_lossy => return Err(misfit),
+                Err(_) => {}
+            }
+        }
+        let (mut has_lost_character, mut has_long_number) = (false, false);
+        each_text(&found.value, &mut |text| {
+            has_lost_character |= text.contains('\u{fffd}');
+            has_long_number |= is_long_number(text);
+        });
+        if has_lost_character {
             found.repairs.add(Repair::LostCharacter);
         }
-        if self.shape != Shape::Json || self.takes(&found.value) {
-            return Ok(found);
+        let written = has_long_number.then(|| self.field.reread(&found.value)).flatten();
+        match written.as_ref().and_then(|written| changed(&found.value, written)) {
+            Some((number, other)) => {
+                let message = format!(
+                    "expected a number that its type can hold, found {number}, which it makes {other}"
+                );
+                Err(Misfit { message, is_lossy: true })
+            }
+            None => Ok(found),
         }
-        let mut fit = self.fit(&found.value);
-        // The type may know keys of which its schema does not tell.
+    }
+
+    /// The value as the type wants it, which may know keys of which its schema does not tell.
+    fn fit_type(&self, found: &FieldValue) -> Result<Fit, Misfit> {
+        let wanted = self.wanted().written(found.written.as_ref());
+        let fit = wanted.coerce(&found.value);
         let may_have_aliases = match &fit {
             Ok(fit) => fit.value.is_object() || fit.value.is_array(),
             Err(misfit) => !misfit.is_lossy && may_have_parts(&found.value),
         };
-        let is_read = |value: &Value| self.field.reread(value).is_some();
-        if may_have_aliases && !fit.as_ref().is_ok_and(|fit| is_read(&fit.value)) {
-            let by = |aliases| self.wanted().with_aliases(aliases).coerce(&found.value).ok();
-            let mut others = [Aliases::AsGiven, Aliases::Mended].into_iter().filter_map(by);
-            if let Some(other) = others.find(|other| is_read(&other.value)) {
-                fit = Ok(other);
-            }
+        let is_read = |fit: &Fit| self.field.reread(&fit.value).is_some();
+        if !may_have_aliases || fit.as_ref().is_ok_and(is_read) {
+            return fit;
         }
-        match fit {
-            Ok(fit) => {
-                let mut repairs = found.repairs;
-                repairs.extend(fit.repairs);
-                Ok(FieldValue { value: fit.value, repairs })
-            }
-            Err(misfit) if misfit.is_lossy => Err(misfit),
-            Err(_) => Ok(found),
-        }
+        let by = |aliases| wanted.with_aliases(aliases).coerce(&found.value).ok();
+        [Aliases::AsGiven, Aliases::Mended].into_iter().filter_map(by).find(is_read).map_or(fit, Ok)
     }
 
     /// The schema with its definitions.
@@ -244,7 +276,12 @@ impl CompiledField {
 
     /// The value as the field's type wants it, if the same can be said in that type.
     pub(crate) fn fit(&self, value: &Value) -> Result<Fit, Misfit> {
-        self.wanted().coerce(value)
+        self.fit_written(value, None)
+    }
+
+    /// The same of a value that is written so.
+    fn fit_written(&self, value: &Value, written: Option<&Written>) -> Result<Fit, Misfit> {
+        self.wanted().written(written).coerce(value)
     }
 }
 
@@ -256,13 +293,39 @@ fn may_have_parts(value: &Value) -> bool {
     }
 }
 
-/// True if U+FFFD stands in a text of the value.
-fn has_lost_character(value: &Value) -> bool {
+/// Hands out every text of the value.
+fn each_text<'v>(value: &'v Value, take: &mut impl FnMut(&'v str)) {
     match value {
-        Value::String(text) => text.contains('\u{fffd}'),
-        Value::Array(items) => items.iter().any(has_lost_character),
-        Value::Object(map) => map.values().any(has_lost_character),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => take(text),
+        Value::Array(items) => items.iter().for_each(|item| each_text(item, take)),
+        Value::Object(map) => map.values().for_each(|value| each_text(value, take)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// True for a number with more digits than the types for decimals hold: some round it in silence.
+fn is_long_number(text: &str) -> bool {
+    const DIGITS: usize = 28;
+    let is_possible =
+        text.len() > DIGITS && text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
+    is_possible && Numeral::parse(text).is_some_and(|numeral| numeral.significant() > DIGITS)
+}
+
+/// The first long number that the type writes as another one, and that.
+fn changed<'v>(value: &'v Value, written: &'v Value) -> Option<(&'v str, String)> {
+    match (value, written) {
+        (Value::String(text), other) if is_long_number(text) => {
+            let other = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
+            let is_other = Numeral::parse(text)?.compare(&Numeral::parse(&other)?).is_ne();
+            is_other.then_some((text, other))
+        }
+        (Value::Array(items), Value::Array(others)) => {
+            items.iter().zip(others).find_map(|(item, other)| changed(item, other))
+        }
+        (Value::Object(map), Value::Object(others)) => {
+            map.iter().find_map(|(key, value)| changed(value, others.get(key)?))
+        }
+        _ => None,
     }
 }
 
@@ -461,6 +524,7 @@ mod tests {
         for (kind, text, value) in rows {
             let found = match kind {
                 "whole number" => read::<i64>(text),
+                "whole number of 128 bits" => read::<i128>(text),
                 "number" => read::<f64>(text),
                 "true or false" => read::<bool>(text),
                 "Low or VeryHigh" => read::<Level>(text),

@@ -15,7 +15,7 @@ use super::{
     rules::{Check, compare},
     words,
 };
-use crate::text::shortened;
+use crate::{json::Numeral, text::shortened};
 
 /// So many violations are told; more help nobody.
 const MOST: usize = 5;
@@ -149,7 +149,10 @@ impl<'a> Search<'a> {
         self.choice(schema, value);
         match value {
             Value::Number(number) => self.number(schema, number, value),
-            Value::String(text) => self.text(schema, text, value),
+            Value::String(text) => {
+                self.text(schema, text, value);
+                self.digits(schema, text, value);
+            }
             Value::Array(items) => self.list(schema, items, value),
             Value::Object(entries) => self.object(schema, entries, value),
             Value::Null | Value::Bool(_) => {}
@@ -211,6 +214,37 @@ impl<'a> Search<'a> {
         }
         if let Some(Value::Number(step)) = schema.get("multipleOf") {
             if !is_multiple(number, step) {
+                self.add(words::step(schema).unwrap_or_default(), excerpt(value));
+            }
+        }
+    }
+
+    /// A number that is kept as a text, with all its digits.
+    fn digits(&mut self, schema: &Value, text: &str, value: &Value) {
+        let is_number = |kind: &Value| kind == "integer" || kind == "number";
+        let is_number = match schema.get("type") {
+            Some(Value::Array(kinds)) => kinds.iter().any(is_number),
+            kind => kind.is_some_and(is_number),
+        };
+        let Some(number) = is_number.then(|| Numeral::parse(text)).flatten() else { return };
+        let is_out = BOUNDS.iter().any(|(keyword, holds)| match schema.get(*keyword) {
+            Some(Value::Number(bound)) => {
+                Numeral::parse(&bound.to_string()).is_some_and(|bound| !holds(number.compare(&bound)))
+            }
+            _ => false,
+        });
+        if let Some(rule) = words::range(schema).filter(|_| is_out) {
+            self.add(rule, excerpt(value));
+        }
+        if let Some(Value::Number(step)) = schema.get("multipleOf") {
+            let whole = number.whole().and_then(|digits| digits.parse::<i128>().ok());
+            let is_multiple = match (whole, step.as_i64().map(i128::from)) {
+                (Some(whole), Some(step)) => step == 0 || whole % step == 0,
+                _ => {
+                    number.float().and_then(Number::from_f64).is_none_or(|number| is_multiple(&number, step))
+                }
+            };
+            if !is_multiple {
                 self.add(words::step(schema).unwrap_or_default(), excerpt(value));
             }
         }

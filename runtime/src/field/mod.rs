@@ -10,9 +10,13 @@ mod patterns;
 mod rules;
 mod slots;
 mod sorted;
+mod wide;
 mod words;
 
-use std::{any::TypeId, fmt::Debug};
+use std::{
+    any::TypeId,
+    fmt::{self, Debug},
+};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, de::DeserializeOwned};
@@ -29,7 +33,11 @@ pub use self::{
     rules::{Bound, CheckOutcome, Rules},
     slots::{Reader, Writer},
 };
-use crate::{error::Result, history::History, json::Repairs};
+use crate::{
+    error::Result,
+    history::History,
+    json::{Found, Repairs, Written},
+};
 
 /// The types that a signature's field may have: those that serde reads and writes and schemars describes.
 ///
@@ -104,17 +112,45 @@ impl<T: Default> OwnDefault for T {
 }
 
 /// The value of an output field as it was read from a model's text, and what was mended on the way.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub struct FieldValue {
     /// The value.
     pub value: Value,
     /// What was mended.
     pub repairs: Repairs,
+    /// How the value is written, where it may be wanted to the last digit.
+    pub(crate) written: Option<Written>,
+}
+
+impl FieldValue {
+    /// A value that was found in a text.
+    pub(crate) fn found(text: &str, found: Found) -> Self {
+        let written = (!found.value.is_string() || found.has_large).then(|| Written::new(text, &found));
+        Self { value: found.value, repairs: found.repairs, written }
+    }
+
+    /// A value that is written so.
+    pub(crate) fn with(self, written: Written) -> Self {
+        Self { written: Some(written), ..self }
+    }
+}
+
+impl PartialEq for FieldValue {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.value, self.repairs) == (&other.value, other.repairs)
+    }
+}
+
+impl Debug for FieldValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("FieldValue");
+        fields.field("value", &self.value).field("repairs", &self.repairs).finish_non_exhaustive()
+    }
 }
 
 impl From<Value> for FieldValue {
     fn from(value: Value) -> Self {
-        Self { value, repairs: Repairs::default() }
+        Self { value, repairs: Repairs::default(), written: None }
     }
 }
 
@@ -268,7 +304,7 @@ pub fn to_value<T: Serialize>(value: &T) -> Option<Value> {
 }
 
 fn reread<T: FieldType>(value: &Value) -> Option<Value> {
-    to_value(&T::deserialize(value).ok()?)
+    to_value(&wide::read::<T>(value).ok()?)
 }
 
 fn subschema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {

@@ -8,6 +8,8 @@ use std::{
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
+use super::wide;
+
 /// The rules of one output field: the model is told of them, and an answer that breaks one is refused.
 ///
 /// `#[output(range(..), length(..), pattern = "..", one_of(..), inner(..), check = ..)]` writes them; authors of modules say them
@@ -106,7 +108,7 @@ impl Rules {
         self.checks.push(Check {
             name: name.into(),
             words: (!words.is_empty()).then(|| words.into()),
-            test: Arc::new(move |value| T::deserialize(value).ok().map(|value| test(&value).outcome())),
+            test: Arc::new(move |value| wide::read::<T>(value).ok().map(|value| test(&value).outcome())),
         });
         self
     }

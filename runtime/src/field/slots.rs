@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Field, FieldType, sorted};
+use super::{Field, FieldType, sorted, wide};
 use crate::{
     error::{Error, ErrorKind, Result},
     text::shortened,
@@ -71,7 +71,7 @@ pub(crate) fn read_value<T: DeserializeOwned>(name: &str, value: Option<Value>) 
             .map_err(|_| Error::parse(format!("the field `{name}` is missing")).with_field(name));
     };
     // Deserializing by reference keeps the value for the message without a copy on the good path.
-    T::deserialize(&value).map_err(|error| {
+    wide::read::<T>(&value).map_err(|error| {
         let found = shortened(&value.to_string(), 200);
         // serde's message may quote the whole value once more.
         let why = shortened(&error.to_string(), 300);

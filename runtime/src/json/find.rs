@@ -17,6 +17,8 @@ pub(crate) struct Found {
     pub(crate) start: usize,
     /// Where it ends.
     pub(crate) end: usize,
+    /// True if it may have numbers of which it does not hold every digit.
+    pub(crate) has_large: bool,
 }
 
 impl Found {
@@ -38,12 +40,12 @@ impl Found {
 pub(crate) fn find(text: &str) -> Result<Vec<Found>, Flaw> {
     let whole = text.trim();
     let start = text.len() - text.trim_start().len();
-    if let Some((value, has_double)) = strict::read(whole) {
+    if let Some(strict::Read { value, has_double, has_large }) = strict::read(whole) {
         let mut repairs = Repairs::default();
         if has_double {
             repairs.add(Repair::DoubleKey);
         }
-        return Ok(vec![Found { value, repairs, start, end: start + whole.len() }]);
+        return Ok(vec![Found { value, repairs, start, end: start + whole.len(), has_large }]);
     }
     let fences = fences(text);
     // Those in code blocks first: braces in the prose before them might swallow them.
@@ -155,7 +157,8 @@ fn alone(text: &str, (from, to): (usize, usize)) -> Option<Found> {
     let value = scalar::alone(&mut cursor)?;
     let end = cursor.at();
     cursor.skip().ok()?;
-    cursor.is_at_end().then(|| Found { value, repairs: cursor.repairs(), start, end })
+    let found = Found { value, repairs: cursor.repairs(), start, end, has_large: false };
+    cursor.is_at_end().then(|| found.measured())
 }
 
 /// The insides of the code blocks, without the language; the last one may have no end.

@@ -1,8 +1,13 @@
 //! The lenient parser: objects, lists, and what stands between values.
 
+use std::ops::Range;
+
 use serde_json::{Map, Value};
 
-use super::{DEPTH, Flaw, Found, Repair, Repairs, scalar, string};
+use super::{
+    DEPTH, Flaw, Found, Repair, Repairs, scalar, string,
+    written::{Part, Record},
+};
 
 /// A place in a text, and what was mended so far.
 #[derive(Clone)]
@@ -11,6 +16,8 @@ pub(super) struct Cursor<'a> {
     at: usize,
     end: usize,
     repairs: Repairs,
+    /// Takes down where the values stand, if somebody wants to know.
+    record: Option<&'a Record>,
 }
 
 /// What a value is a part of: it decides where a text without quotes ends, and which quote is the last.
@@ -29,12 +36,21 @@ pub(super) fn is_blank(c: char) -> bool {
 pub(super) fn container(text: &str, start: usize) -> Result<Found, Flaw> {
     let mut cursor = Cursor::new(text, start, text.len());
     let value = cursor.container(1)?;
-    Ok(Found { value, repairs: cursor.repairs, start, end: cursor.at })
+    Ok(Found { value, repairs: cursor.repairs, start, end: cursor.at, has_large: false }.measured())
+}
+
+/// Where the parts stand of the object or list that the text begins with; `None` if it is none.
+pub(super) fn parts(text: &str) -> Option<Part> {
+    let record = Record::default();
+    let mut cursor = Cursor { record: Some(&record), ..Cursor::new(text, 0, text.len()) };
+    cursor.container(1).ok()?;
+    record.add(0..cursor.at, 0);
+    record.last()
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a str, at: usize, end: usize) -> Self {
-        Self { text, at, end, repairs: Repairs::default() }
+        Self { text, at, end, repairs: Repairs::default(), record: None }
     }
 
     pub(super) fn at(&self) -> usize {
@@ -63,6 +79,13 @@ impl<'a> Cursor<'a> {
 
     pub(super) fn add(&mut self, repair: Repair) {
         self.repairs.add(repair);
+    }
+
+    /// Takes down where a value stands that has no parts.
+    pub(super) fn record(&self, span: Range<usize>) {
+        if let Some(record) = self.record {
+            record.add(span, record.height());
+        }
     }
 
     pub(super) fn flaw(&self, message: impl Into<String>) -> Flaw {
@@ -155,8 +178,12 @@ impl<'a> Cursor<'a> {
                 return Ok(Value::Object(entries));
             }
             let value = self.value(Within::Object, depth)?;
+            if let Some(record) = self.record {
+                record.name(&key);
+            }
             if let Some(before) = entries.get(&key) {
-                if *before != value {
+                // Where one looks for its parts, what was read before counts.
+                if *before != value && self.record.is_none() {
                     return Err(self.flaw(format!("the key `{key}` stands twice, with different values")));
                 }
                 self.add(Repair::DoubleKey);
@@ -198,12 +225,19 @@ impl<'a> Cursor<'a> {
     }
 
     fn value(&mut self, within: Within, depth: usize) -> Result<Value, Flaw> {
-        match self.peek() {
-            Some('{' | '[') => self.container(depth + 1),
-            Some(c) if string::opens(c) => string::quoted(self, within).map(Value::String),
-            Some('\\') if self.rest().starts_with("\\\"") => string::quoted(self, within).map(Value::String),
-            _ => scalar::bare(self, within),
+        let (start, height) = (self.at, self.record.map_or(0, Record::height));
+        let value = match self.peek() {
+            Some('{' | '[') => self.container(depth + 1)?,
+            Some(c) if string::opens(c) => string::quoted(self, within).map(Value::String)?,
+            Some('\\') if self.rest().starts_with("\\\"") => {
+                string::quoted(self, within).map(Value::String)?
+            }
+            _ => return scalar::bare(self, within),
+        };
+        if let Some(record) = self.record {
+            record.add(start..self.at, height);
         }
+        Ok(value)
     }
 
     /// A copy that sees no further than a few lines: for looking ahead, which has to stay linear.

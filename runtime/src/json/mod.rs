@@ -5,10 +5,12 @@
 
 mod find;
 mod lenient;
+mod numeral;
 mod repair;
 mod scalar;
 mod strict;
 mod string;
+mod written;
 
 use std::fmt;
 
@@ -17,6 +19,10 @@ use serde_json::Value;
 
 pub(crate) use self::find::{Found, clear, find};
 pub use self::repair::{Repair, Repairs};
+pub(crate) use self::{
+    numeral::Numeral,
+    written::{Place, Written, is_large},
+};
 
 /// The deepest nesting that is read, as in `serde_json`.
 const DEPTH: usize = 128;

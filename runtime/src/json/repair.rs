@@ -59,6 +59,8 @@ repairs! {
     /// The name of a key or of one of several choices was written in another case, with other signs
     /// that join its words, or with quotes, emphasis or one sign at its end.
     Name: "name in another form",
+    /// A number, a truth value or a list stood where a text was wanted: the text is as it was written.
+    ValueForText: "value for a text",
     /// One value stood for a list of one.
     ListOfOne: "value for a list",
     /// A list or an object stood between quotes.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    Flaw, Repair,
+    Flaw, Numeral, Repair,
     lenient::{Cursor, Within, is_blank},
     string,
 };
@@ -26,10 +26,13 @@ pub(super) fn bare(cursor: &mut Cursor<'_>, within: Within) -> Result<Value, Fla
     let value = match literal(text, cursor) {
         Some(value) => value,
         None => {
-            cursor.add(Repair::Unquoted);
+            // A number beyond all floats keeps its digits as a text.
+            let is_number = Numeral::parse(text).is_some();
+            cursor.add(if is_number { Repair::Number } else { Repair::Unquoted });
             Value::String(text.to_owned())
         }
     };
+    cursor.record(cursor.at()..cursor.at() + text.len());
     cursor.advance(text.len());
     cursor.skip()?;
     if cursor.is_at_end() {
@@ -108,47 +111,44 @@ fn length(cursor: &Cursor<'_>, within: Within) -> Result<usize, Flaw> {
 
 /// A number or literal, in JSON's form or in another one that means the same.
 fn literal(text: &str, cursor: &mut Cursor<'_>) -> Option<Value> {
+    let (value, repair) = known(text)?;
+    if let Some(repair) = repair {
+        cursor.add(repair);
+    }
+    Some(value)
+}
+
+/// The number or literal that a text is.
+pub(super) fn plain(text: &str) -> Option<Value> {
+    known(text).map(|(value, _)| value)
+}
+
+/// The number or literal that a text is, and how it is in another form than JSON's.
+fn known(text: &str) -> Option<(Value, Option<Repair>)> {
     let python = match text {
-        "true" | "false" | "null" => return serde_json::from_str(text).ok(),
-        "True" => Some(Value::Bool(true)),
-        "False" => Some(Value::Bool(false)),
-        "None" => Some(Value::Null),
-        _ => None,
+        "true" | "false" | "null" => return serde_json::from_str(text).ok().map(|value| (value, None)),
+        "True" => Value::Bool(true),
+        "False" => Value::Bool(false),
+        "None" => Value::Null,
+        number if number.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) => {
+            return match serde_json::from_str(number) {
+                Ok(Value::Number(number)) => Some((Value::Number(number), None)),
+                _ => self::number(number).map(|number| (number, Some(Repair::Number))),
+            };
+        }
+        _ => return None,
     };
-    if python.is_some() {
-        cursor.add(Repair::PythonLiteral);
-        return python;
-    }
-    if !text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) {
-        return None;
-    }
-    if let Ok(Value::Number(number)) = serde_json::from_str(text) {
-        return Some(Value::Number(number));
-    }
-    let number = number(text)?;
-    cursor.add(Repair::Number);
-    Some(number)
+    Some((python, Some(Repair::PythonLiteral)))
 }
 
 /// `1_000`, `+5`, `.5`, `2.`: Python's and JavaScript's forms of a number.
 fn number(text: &str) -> Option<Value> {
+    Numeral::parse(text)?;
     let unsigned = text.trim_start_matches('+');
     let (sign, digits) = match unsigned.strip_prefix('-') {
         Some(digits) => ("-", digits),
         None => ("", unsigned),
     };
-    let bytes = digits.as_bytes();
-    let between_digits = |at: usize| {
-        let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
-        at > 0 && is_digit(at - 1) && is_digit(at + 1)
-    };
-    if bytes.iter().enumerate().any(|(at, byte)| *byte == b'_' && !between_digits(at)) {
-        return None;
-    }
-    // A point alone is no number.
-    if !bytes.iter().any(u8::is_ascii_digit) {
-        return None;
-    }
     let mut plain = digits.replace('_', "");
     if plain.starts_with('.') {
         plain.insert(0, '0');

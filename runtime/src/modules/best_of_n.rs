@@ -14,8 +14,8 @@ use super::{
     rollouts::{Hints, Rollouts, Started, Tally},
 };
 use crate::{
-    BoxReward, Error, IntoScore, Module, Prediction, Result, Reward, RewardFn, Stop, Tracer, Traverse, Walker,
-    WalkerMut,
+    BoxReward, Error, IntoScore, Module, Prediction, Result, Reward, RewardFn, Stop, Tracer, Traverse,
+    Walker, WalkerMut,
 };
 
 /// Runs a module up to `n` times and returns the prediction with the highest reward.

@@ -155,7 +155,7 @@ pub(super) fn settled(slot: &Slot, found: Option<FieldValue>) -> Result<Settled>
     let Some(found) = found else {
         return Ok(Settled { value: field.default_value(), ..Settled::default() });
     };
-    let FieldValue { value, repairs } = slot.compiled.settle(found).map_err(|misfit| {
+    let FieldValue { value, repairs, .. } = slot.compiled.settle(found).map_err(|misfit| {
         Error::parse(format!("the field `{}`: {}", slot.name(), misfit.message)).with_field(slot.name())
     })?;
     let violations = slot.compiled.broken(&value);

@@ -15,6 +15,7 @@ mod constraints;
 mod constraints_of_types;
 mod constraints_page;
 mod critic;
+mod digits;
 mod drops;
 mod earlier_errors;
 mod fallback;

@@ -32,6 +32,11 @@ impl Target<'_> {
         }
         match self.key("type") {
             Some(Value::String(kind)) => self.is_of(kind, value),
+            Some(Value::Array(kinds)) if self.is_decimal() => match value {
+                Value::Number(number) => !number.is_f64(),
+                Value::String(_) => self.key("pattern").is_none(),
+                _ => kinds.iter().filter_map(Value::as_str).any(|kind| self.is_of(kind, value)),
+            },
             Some(Value::Array(kinds)) => {
                 kinds.iter().filter_map(Value::as_str).any(|kind| self.is_of(kind, value))
             }
@@ -44,7 +49,9 @@ impl Target<'_> {
         match (kind, value) {
             ("string", Value::String(_)) | ("null", Value::Null) | ("boolean", Value::Bool(_)) => true,
             ("integer", Value::Number(number)) => number.is_i64() || number.is_u64(),
-            ("number", Value::Number(number)) => scalar::is_exact(number),
+            ("number", Value::Number(number)) => {
+                scalar::is_surely_held(number, self.format() == Some("float"))
+            }
             ("array", Value::Array(items)) => {
                 let fixed = self.key("prefixItems");
                 let every = self.key("items").map(|schema| self.at(schema));

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 pub(super) use self::aliases::Aliases;
 use super::{name, patterns::Patterns, rules::compare};
 use crate::{
-    json::{self, Repair, Repairs},
+    json::{self, Place, Repair, Repairs, Written},
     text::shortened,
 };
 
@@ -42,6 +42,11 @@ impl Fit {
     /// True for one of some names that was written in another form.
     fn is_name(&self) -> bool {
         self.value.is_string() && self.repairs.contains(Repair::Name)
+    }
+
+    /// True if less was done to the value than for the other one.
+    pub(super) fn is_nearer(&self, other: &Self) -> bool {
+        self.cost < other.cost
     }
 
     fn and(mut self, repair: Repair) -> Self {
@@ -90,6 +95,8 @@ pub(crate) struct Target<'a> {
     with_names: bool,
     aliases: Aliases,
     patterns: &'a Patterns,
+    /// Where the value is written, if that is known.
+    place: Option<Place<'a>>,
 }
 
 impl<'a> Target<'a> {
@@ -102,7 +109,13 @@ impl<'a> Target<'a> {
             with_names: true,
             aliases: Aliases::None,
             patterns: Patterns::none(),
+            place: None,
         }
+    }
+
+    /// The same for a value that is written so.
+    pub(crate) fn written(self, written: Option<&'a Written>) -> Self {
+        Self { place: written.map(Written::place), ..self }
     }
 
     /// The types alone of a part of a schema that holds the definitions, without the names that it lists.
@@ -128,6 +141,37 @@ impl<'a> Target<'a> {
     /// A part of it.
     fn at(self, schema: &'a Value) -> Self {
         Self { schema, depth: self.depth + 1, ..self }
+    }
+
+    /// The schema of an entry of the object.
+    fn entry(self, key: &str, schema: &'a Value) -> Self {
+        Self { place: self.place.map(|place| place.entry(key)), ..self.at(schema) }
+    }
+
+    fn format(self) -> Option<&'a str> {
+        self.key("format").and_then(Value::as_str)
+    }
+
+    /// True for a number whose digits are kept in a text where need be.
+    pub(super) fn is_decimal(self) -> bool {
+        let kinds = self.key("type").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        ["string", "number"].iter().all(|wanted| kinds.iter().any(|kind| kind == wanted))
+    }
+
+    fn decimal(self, value: &Value) -> Result<Fit, Misfit> {
+        scalar::decimal(value, self.place, self.key("pattern").is_some())
+    }
+
+    /// One of some values; a number, or a truth value, for the text in which it is written.
+    fn chosen(self, choices: &[Value], value: &Value) -> Result<Fit, Misfit> {
+        self.choice(choices, value).or_else(|misfit| match choices.iter().any(Value::is_string) {
+            true if value.is_number() || value.is_boolean() => {
+                let text = scalar::text(value, self.place)?;
+                let fit = choose(choices, &text.value).map_err(|_| misfit)?;
+                Ok(Fit { cost: fit.cost + text.cost, ..fit.and(Repair::ValueForText) })
+            }
+            _ => Err(misfit),
+        })
     }
 
     fn key(self, keyword: &str) -> Option<&'a Value> {
@@ -168,20 +212,27 @@ impl<'a> Target<'a> {
             return self.at(one).coerce(value);
         }
         if let Some(only) = self.key("const") {
-            return self.choice(std::slice::from_ref(only), value);
+            return self.chosen(std::slice::from_ref(only), value);
         }
         let names = self.key("enum").filter(|_| self.with_names);
         if let Some(choices) = names.and_then(Value::as_array) {
-            return self.choice(choices, value);
+            return self.chosen(choices, value);
         }
         match self.key("type") {
             Some(Value::String(kind)) => self.of_type(kind, value),
+            Some(Value::Array(kinds)) if self.is_decimal() && (value.is_number() || value.is_string()) => {
+                let is_null = || kinds.iter().any(|kind| kind == "null") && scalar::null(value).is_ok();
+                match self.decimal(value) {
+                    Err(_) if is_null() => scalar::null(value),
+                    outcome => outcome,
+                }
+            }
             Some(Value::Array(kinds)) => {
                 let fits = kinds.iter().filter_map(Value::as_str).map(|kind| self.of_type(kind, value));
                 cheapest(fits, value)
             }
             _ if self.key("properties").is_some() => self.object(value),
-            _ => Ok(Fit::exact(value.clone())),
+            _ => scalar::anything(value, self.place),
         }
     }
 
@@ -207,11 +258,15 @@ impl<'a> Target<'a> {
             "string" if value.is_string() => Ok(Fit::exact(value.clone())),
             "null" => scalar::null(value),
             "boolean" => scalar::boolean(value),
-            "integer" => scalar::integer(value),
-            "number" => scalar::number(value),
+            "integer" => scalar::integer(
+                value,
+                self.place,
+                self.format().is_some_and(|format| format.ends_with("int128")),
+            ),
+            "number" => scalar::number(value, self.place, self.format() == Some("float")),
             "array" => self.array(value),
             "object" => self.object(value),
-            "string" => Err(expected("a text", value)),
+            "string" => scalar::text(value, self.place),
             _ => Ok(Fit::exact(value.clone())),
         }
     }
@@ -219,7 +274,8 @@ impl<'a> Target<'a> {
     fn array(self, value: &Value) -> Result<Fit, Misfit> {
         let item = |index: usize| {
             let fixed = self.key("prefixItems").and_then(|items| items.get(index));
-            fixed.or(self.key("items")).map(|schema| self.at(schema))
+            let place = self.place.map(|place| place.item(index));
+            fixed.or(self.key("items")).map(|schema| Self { place, ..self.at(schema) })
         };
         let coerce = |index: usize, value: &Value| match item(index) {
             Some(target) => target.coerce(value),
@@ -240,7 +296,9 @@ impl<'a> Target<'a> {
             }
             Value::Null => Err(expected("a list", value)),
             _ => match inside(value, Value::is_array) {
-                Some(inner) => self.array(&inner).map(|fit| fit.and(Repair::JsonInText)),
+                Some((inner, written)) => {
+                    self.written(Some(&written)).array(&inner).map(|fit| fit.and(Repair::JsonInText))
+                }
                 // Half a list, or several, is not one item.
                 None if has_other_json(value) => Err(expected("a list", value)),
                 None => {
@@ -262,7 +320,9 @@ impl<'a> Target<'a> {
     fn object(self, value: &Value) -> Result<Fit, Misfit> {
         let Value::Object(given) = value else {
             return match inside(value, Value::is_object) {
-                Some(inner) => self.object(&inner).map(|fit| fit.and(Repair::JsonInText)),
+                Some((inner, written)) => {
+                    self.written(Some(&written)).object(&inner).map(|fit| fit.and(Repair::JsonInText))
+                }
                 None => Err(expected("an object", value)),
             };
         };
@@ -290,7 +350,7 @@ impl<'a> Target<'a> {
                 others.push(key.as_str());
             }
             let fit = match schema {
-                Some(schema) => match self.at(schema).coerce(value) {
+                Some(schema) => match self.entry(key, schema).coerce(value) {
                     Ok(fit) => fit,
                     // A key that may be absent: models that have to write all keys write null.
                     Err(_) if value.is_null() && properties.contains_key(name) && !self.requires(name) => {
@@ -327,7 +387,8 @@ impl<'a> Target<'a> {
                 let patterns: Vec<_> = patterns.keys().map(|pattern| format!("`{pattern}`")).collect();
                 Err(format!("the key `{key}` does not match {}", patterns.join(" or ")).into())
             }
-            _ => Ok(others.filter(|schema| schema.is_object())),
+            // Keys of which the schema says nothing may be passed over; those of which all are allowed are not.
+            _ => Ok(others.filter(|schema| **schema != false)),
         }
     }
 }
@@ -378,13 +439,6 @@ fn choose(choices: &[Value], value: &Value) -> Result<Fit, Misfit> {
     };
     let text = match value {
         Value::String(text) => text.trim(),
-        // A whole number or a truth value, which has one form only, without its quotes.
-        Value::Number(number) if !number.is_f64() => {
-            return named(choices.iter().find(|choice| choice.as_str() == Some(&number.to_string())));
-        }
-        Value::Bool(truth) => {
-            return named(choices.iter().find(|choice| choice.as_str() == Some(&truth.to_string())));
-        }
         _ => return Err(misfit()),
     };
     for text in [Some(text), repeated_type(text)].into_iter().flatten() {
@@ -412,13 +466,14 @@ fn repeated_type(text: &str) -> Option<&str> {
     rest.strip_suffix(']').filter(|_| is_type)
 }
 
-/// The JSON that a text holds, if it is of the wanted kind and nothing stands around it.
-fn inside(value: &Value, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+/// The JSON that a text holds and how it is written, if it is of the wanted kind and nothing stands around it.
+fn inside(value: &Value, wanted: impl Fn(&Value) -> bool) -> Option<(Value, Written)> {
     let Value::String(text) = value else { return None };
     let mut found = json::find(text).ok()?;
     let one = found.pop().filter(|one| found.is_empty() && !one.is_truncated() && wanted(&one.value))?;
     let whole = one.start == text.len() - text.trim_start().len() && one.end == text.trim_end().len();
-    whole.then_some(one.value)
+    let written = Written::new(text, &one);
+    whole.then_some((one.value, written))
 }
 
 /// True for a text that holds an object or a list, but is not one whole JSON value.

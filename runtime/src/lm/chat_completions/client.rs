@@ -129,9 +129,8 @@ fn of_runtime(call: &Call<'_>) -> Result<Arc<Client>> {
 }
 
 fn no_tls(call: &Call<'_>, error: rustls::Error) -> Error {
-    let message = format!(
-        "no HTTPS client: {error}. Install the system's CA certificates (often `ca-certificates`)"
-    );
+    let message =
+        format!("no HTTPS client: {error}. Install the system's CA certificates (often `ca-certificates`)");
     call.error(ErrorKind::Tls, message).with_source(error)
 }
 

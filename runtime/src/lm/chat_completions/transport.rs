@@ -135,8 +135,7 @@ fn announced(body: &Incoming) -> usize {
 
 async fn whole_body(call: &Call<'_>, status: u16, first: Bytes, mut incoming: Incoming) -> Result<Vec<u8>> {
     let too_large = || {
-        let message =
-            format!("the answer is larger than {} MiB: lower `max_tokens` or `n`", BODY_CAP >> 20);
+        let message = format!("the answer is larger than {} MiB: lower `max_tokens` or `n`", BODY_CAP >> 20);
         call.error(ErrorKind::TooLarge, message).with_status(status)
     };
     let announced = announced(&incoming).saturating_add(first.len());
