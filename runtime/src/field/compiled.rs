@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Field, FieldValue,
-    coerce::{Fit, Misfit, Target},
+    coerce::{Fit, Misfit, Target, lines_of},
     constraints::{Constraints, Violation},
     merge::merge,
     rules::{Kinds, Rules},
@@ -166,6 +166,14 @@ impl CompiledField {
     /// The value that a text means by the field's schema: one in it that fits, else the text itself. Where neither fits, a type
     /// may still read what its schema does not tell of: the one value of the text or, without one, the text.
     fn json_value(&self, text: &str) -> FieldValue {
+        // Brackets in the lines of a Markdown list are none of JSON.
+        let lines = unfenced(text.trim());
+        if lines_of(lines).is_some() {
+            let lines = Value::String(lines.into());
+            if self.fit(&lines).is_ok_and(|fit| fit.value.is_array()) {
+                return lines.into();
+            }
+        }
         let found = json::find(text).unwrap_or_default();
         let (fitting, others) = found
             .into_iter()
@@ -189,7 +197,7 @@ impl CompiledField {
         if self.shape != Shape::Json || self.takes(&found.value) {
             return Ok(found);
         }
-        match self.fit(&found.value) {
+        match self.fit(&found.value).or_else(|misfit| self.nothing(&found.value).ok_or(misfit)) {
             Ok(fit) => {
                 let mut repairs = found.repairs;
                 repairs.extend(fit.repairs);
@@ -198,6 +206,12 @@ impl CompiledField {
             Err(misfit) if misfit.is_lossy => Err(misfit),
             Err(_) => Ok(found),
         }
+    }
+
+    /// The empty list where null is all that stands for a list. Within a value, null is left to the type.
+    fn nothing(&self, value: &Value) -> Option<Fit> {
+        let nothing = || self.fit(&Value::String(String::new())).ok();
+        value.is_null().then(nothing).flatten().filter(|fit| fit.value.is_array())
     }
 
     /// The schema with its definitions.
@@ -419,6 +433,7 @@ mod tests {
         });
         let mut count = 0;
         for (kind, text, value) in rows {
+            let text = &text.replace('⏎', "\n");
             let found = match kind {
                 "whole number" => read::<i64>(text),
                 "number" => read::<f64>(text),

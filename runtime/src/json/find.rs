@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     Flaw, Repair, Repairs,
     lenient::{self, Cursor},
-    scalar, strict,
+    scalar, strict, string,
 };
 
 /// A value that was found in a text.
@@ -26,7 +26,8 @@ impl Found {
 
     /// True if it is JSON as it stands.
     fn is_valid(&self) -> bool {
-        self.repairs.iter().all(|repair| matches!(repair, Repair::Prose | Repair::Fence))
+        let is_around = |repair| matches!(repair, Repair::Prose | Repair::Fence | Repair::DoubtfulEscape);
+        self.repairs.iter().all(is_around)
     }
 }
 
@@ -43,7 +44,19 @@ pub(crate) fn find(text: &str) -> Result<Vec<Found>, Flaw> {
         if has_double {
             repairs.add(Repair::DoubleKey);
         }
+        if string::has_doubtful_escape(whole) {
+            repairs.add(Repair::DoubtfulEscape);
+        }
         return Ok(vec![Found { value, repairs, start, end: start + whole.len() }]);
+    }
+    // Brackets in texts that are joined are none of JSON.
+    if whole.starts_with(string::opens) && whole.contains('+') {
+        let is_joined = |found: &Found| {
+            found.repairs.contains(Repair::Joined) && !found.repairs.contains(Repair::InnerQuote)
+        };
+        if let Some(joined) = alone(text, (start, text.len())).filter(is_joined) {
+            return Ok(vec![joined]);
+        }
     }
     let fences = fences(text);
     // Those in code blocks first: braces in the prose before them might swallow them.
@@ -71,6 +84,7 @@ pub(crate) fn find(text: &str) -> Result<Vec<Found>, Flaw> {
         None => Err(flaw.unwrap_or_else(|| Flaw {
             message: "there is no JSON value".into(),
             offset: 0,
+            end: 0,
             fatal: true,
         })),
     }
@@ -86,22 +100,61 @@ pub(crate) fn clear(mut all: Vec<Found>) -> Option<Found> {
     (!last.is_truncated() && all.iter().all(|other| other.value == last.value)).then_some(last)
 }
 
+/// True if the text begins as a tuple or as texts between quotes with more behind them, and not as a text of its own.
+pub(crate) fn begins(text: &str) -> bool {
+    let text = text.trim();
+    let Some(quote) = text.chars().next().filter(|c| string::opens(*c)) else {
+        return tuple(text, 0, text.len()).is_some();
+    };
+    let behind = text.match_indices(|c| string::closes(quote, c)).skip(1).map(|(at, close)| at + close.len());
+    let mut behind = behind.filter_map(|at| text.get(at..)).map(str::trim_start);
+    let is_one =
+        |found: Found| !found.repairs.contains(Repair::Joined) && !found.repairs.contains(Repair::InnerQuote);
+    behind.any(|behind| behind.is_empty() || behind.starts_with([',', '+']))
+        && !alone(text, (0, text.len())).is_some_and(is_one)
+}
+
+/// Where a tuple begins, if that is the first of this part of the text.
+fn tuple(text: &str, from: usize, to: usize) -> Option<usize> {
+    let part = text.get(from..to)?;
+    let begin = from + part.len() - part.trim_start_matches(lenient::is_blank).len();
+    Cursor::new(text, begin, to).begins_sure_tuple().then_some(begin)
+}
+
+/// True for a tuple with more behind it: it is a value where it is all there is.
+fn is_part_of(text: &str, found: &Found, end: usize) -> bool {
+    let is_blank = |c: char| lenient::is_blank(c) || ";.".contains(c);
+    let behind = text.get(found.end..end).unwrap_or_default();
+    text.get(found.start..).is_some_and(|from| from.starts_with('('))
+        && !behind.trim_start_matches(is_blank).is_empty()
+}
+
+/// Where the next object, list or ordered dictionary begins.
+fn next(text: &str, from: usize, to: usize) -> Option<usize> {
+    let begin = from + text.get(from..to)?.find(['{', '['])?;
+    let name = text.get(from..begin)?.strip_suffix(lenient::ORDERED);
+    Some(name.map_or(begin, |before| from + before.len()))
+}
+
 /// The first object or list of each code block. A value may go beyond what looks like the block's end, since texts can hold
 /// code blocks; no part is read twice.
 fn fenced(text: &str, fences: &[(usize, usize)]) -> Result<Vec<Found>, Flaw> {
     let mut all = Vec::new();
     let mut read = 0;
     for (from, to) in fences {
-        let begin = text.get(*from..*to).and_then(|inside| inside.find(['{', '[']));
-        let Some(begin) = begin.map(|offset| from + offset).filter(|begin| *begin >= read) else { continue };
+        let begin = tuple(text, *from, *to).or_else(|| next(text, *from, *to));
+        let Some(begin) = begin.filter(|begin| *begin >= read) else { continue };
         match lenient::container(text, begin) {
             Ok(mut found) => {
                 read = found.end;
+                if is_part_of(text, &found, *to) {
+                    continue;
+                }
                 found.repairs.add(Repair::Fence);
                 all.push(found);
             }
             Err(error) if error.fatal => return Err(error),
-            Err(error) => read = error.offset,
+            Err(error) => read = error.end,
         }
     }
     Ok(all)
@@ -116,8 +169,8 @@ fn around(text: &str, fenced: &[Found]) -> Result<(Vec<Found>, Option<Flaw>), Fl
     let mut all = Vec::new();
     let mut flaw = None;
     let mut at = 0;
-    while let Some(offset) = text.get(at..).and_then(|rest| rest.find(['{', '['])) {
-        let begin = at + offset;
+    let mut first_tuple = tuple(text, 0, text.len());
+    while let Some(begin) = first_tuple.take().or_else(|| next(text, at, text.len())) {
         while fenced.peek().is_some_and(|found| found.end <= begin) {
             fenced.next();
         }
@@ -128,6 +181,9 @@ fn around(text: &str, fenced: &[Found]) -> Result<(Vec<Found>, Option<Flaw>), Fl
         match lenient::container(text, begin) {
             Ok(mut found) => {
                 at = found.end;
+                if is_part_of(text, &found, last) {
+                    continue;
+                }
                 if found.start > first || found.end < last {
                     found.repairs.add(Repair::Prose);
                 }
@@ -138,8 +194,12 @@ fn around(text: &str, fenced: &[Found]) -> Result<(Vec<Found>, Option<Flaw>), Fl
             }
             Err(error) if error.fatal => return Err(error),
             Err(error) => {
+                // What stands in half a tuple is none of its own.
+                if text[begin..].starts_with('(') {
+                    return Err(error);
+                }
                 // On from where it went wrong, so that no part of the text is read twice.
-                at = error.offset.max(begin + 1);
+                at = error.end.max(begin + 1);
                 flaw.get_or_insert(error);
             }
         }
