@@ -114,6 +114,16 @@ pub(crate) fn begins(text: &str) -> bool {
         && !alone(text, (0, text.len())).is_some_and(is_one)
 }
 
+/// True if the value is written as an ordered dictionary of Python's.
+pub(crate) fn is_ordered(text: &str, found: &Found) -> bool {
+    text.get(found.start..).is_some_and(|from| from.starts_with(lenient::ORDERED))
+}
+
+/// True if an ordered dictionary of Python's begins in the text.
+pub(crate) fn has_ordered(text: &str) -> bool {
+    text.contains(lenient::ORDERED)
+}
+
 /// Where a tuple begins, if that is the first of this part of the text.
 fn tuple(text: &str, from: usize, to: usize) -> Option<usize> {
     let part = text.get(from..to)?;

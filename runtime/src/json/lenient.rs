@@ -355,7 +355,8 @@ impl<'a> Cursor<'a> {
         const FAR: usize = 64;
         let Some(inside) = self.rest().strip_prefix('(') else { return false };
         let inside = inside.trim_start_matches(is_blank);
-        if inside.starts_with(|c: char| string::opens(c) || "[{()".contains(c)) {
+        if inside.starts_with(|c: char| string::opens(c) || "[{()".contains(c)) || inside.starts_with(ORDERED)
+        {
             return true;
         }
         let stop = inside.char_indices().take(FAR).find(|(_, c)| ",)".contains(*c));

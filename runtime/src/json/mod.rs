@@ -15,7 +15,7 @@ use std::fmt;
 #[cfg(test)]
 use serde_json::Value;
 
-pub(crate) use self::find::{Found, begins, clear, find};
+pub(crate) use self::find::{Found, begins, clear, find, has_ordered, is_ordered};
 pub use self::repair::{Repair, Repairs};
 
 /// The deepest nesting that is read, as in `serde_json`.
