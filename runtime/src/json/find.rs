@@ -104,7 +104,7 @@ pub(crate) fn clear(mut all: Vec<Found>) -> Option<Found> {
 pub(crate) fn begins(text: &str) -> bool {
     let text = text.trim();
     let Some(quote) = text.chars().next().filter(|c| string::opens(*c)) else {
-        return tuple(text, 0, text.len()).is_some();
+        return Cursor::new(text, 0, text.len()).begins_sure_tuple();
     };
     let behind = text.match_indices(|c| string::closes(quote, c)).skip(1).map(|(at, close)| at + close.len());
     let mut behind = behind.filter_map(|at| text.get(at..)).map(str::trim_start);
@@ -124,19 +124,23 @@ pub(crate) fn has_ordered(text: &str) -> bool {
     text.contains(lenient::ORDERED)
 }
 
-/// Where a tuple begins, if that is the first of this part of the text.
-fn tuple(text: &str, from: usize, to: usize) -> Option<usize> {
+/// The tuple with which this part of the text begins. One of words alone, as in prose, only if it is all of the part.
+fn tuple(text: &str, from: usize, to: usize) -> Option<Result<Found, Flaw>> {
     let part = text.get(from..to)?;
     let begin = from + part.len() - part.trim_start_matches(lenient::is_blank).len();
-    Cursor::new(text, begin, to).begins_sure_tuple().then_some(begin)
+    let cursor = Cursor::new(text, begin, to);
+    if cursor.peek() != Some('(') || !cursor.begins_python() {
+        return None;
+    }
+    let read = lenient::container(text, begin);
+    let is_whole = read.as_ref().is_ok_and(|found| is_all_until(text, found, to));
+    (is_whole || cursor.begins_sure_tuple()).then_some(read)
 }
 
-/// True for a tuple with more behind it: it is a value where it is all there is.
-fn is_part_of(text: &str, found: &Found, end: usize) -> bool {
-    let is_blank = |c: char| lenient::is_blank(c) || ";.".contains(c);
+/// True if nothing but blanks and signs stands behind the value.
+fn is_all_until(text: &str, found: &Found, end: usize) -> bool {
     let behind = text.get(found.end..end).unwrap_or_default();
-    text.get(found.start..).is_some_and(|from| from.starts_with('('))
-        && !behind.trim_start_matches(is_blank).is_empty()
+    behind.chars().all(|c| lenient::is_blank(c) || ";.".contains(c))
 }
 
 /// Where the next object, list or ordered dictionary begins.
@@ -152,14 +156,19 @@ fn fenced(text: &str, fences: &[(usize, usize)]) -> Result<Vec<Found>, Flaw> {
     let mut all = Vec::new();
     let mut read = 0;
     for (from, to) in fences {
-        let begin = tuple(text, *from, *to).or_else(|| next(text, *from, *to));
-        let Some(begin) = begin.filter(|begin| *begin >= read) else { continue };
+        if let Some(tuple) = (*from >= read).then(|| tuple(text, *from, *to)).flatten() {
+            let mut found = tuple?;
+            read = found.end;
+            if is_all_until(text, &found, *to) {
+                found.repairs.add(Repair::Fence);
+                all.push(found);
+            }
+            continue;
+        }
+        let Some(begin) = next(text, *from, *to).filter(|begin| *begin >= read) else { continue };
         match lenient::container(text, begin) {
             Ok(mut found) => {
                 read = found.end;
-                if is_part_of(text, &found, *to) {
-                    continue;
-                }
                 found.repairs.add(Repair::Fence);
                 all.push(found);
             }
@@ -179,8 +188,21 @@ fn around(text: &str, fenced: &[Found]) -> Result<(Vec<Found>, Option<Flaw>), Fl
     let mut all = Vec::new();
     let mut flaw = None;
     let mut at = 0;
-    let mut first_tuple = tuple(text, 0, text.len());
-    while let Some(begin) = first_tuple.take().or_else(|| next(text, at, text.len())) {
+    if let Some(tuple) = tuple(text, 0, text.len()) {
+        // What stands in half a tuple is none of its own.
+        let mut found = tuple?;
+        at = found.end;
+        if is_all_until(text, &found, last) {
+            if has_other_blanks {
+                found.repairs.add(Repair::Blank);
+            }
+            if found.end < last {
+                found.repairs.add(Repair::Prose);
+            }
+            all.push(found);
+        }
+    }
+    while let Some(begin) = next(text, at, text.len()) {
         while fenced.peek().is_some_and(|found| found.end <= begin) {
             fenced.next();
         }
@@ -191,9 +213,6 @@ fn around(text: &str, fenced: &[Found]) -> Result<(Vec<Found>, Option<Flaw>), Fl
         match lenient::container(text, begin) {
             Ok(mut found) => {
                 at = found.end;
-                if is_part_of(text, &found, last) {
-                    continue;
-                }
                 if found.start > first || found.end < last {
                     found.repairs.add(Repair::Prose);
                 }
@@ -204,10 +223,6 @@ fn around(text: &str, fenced: &[Found]) -> Result<(Vec<Found>, Option<Flaw>), Fl
             }
             Err(error) if error.fatal => return Err(error),
             Err(error) => {
-                // What stands in half a tuple is none of its own.
-                if text[begin..].starts_with('(') {
-                    return Err(error);
-                }
                 // On from where it went wrong, so that no part of the text is read twice.
                 at = error.end.max(begin + 1);
                 flaw.get_or_insert(error);

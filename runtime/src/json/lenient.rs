@@ -339,7 +339,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// True at an ordered dictionary, and at a parenthesis that begins a tuple or stands around a value rather than a text.
-    fn begins_python(&self) -> bool {
+    pub(super) fn begins_python(&self) -> bool {
         /// The most characters that are looked at, so that looking ahead stays linear.
         const FAR: usize = 64;
         if self.rest().starts_with(ORDERED) || self.begins_sure_tuple() {

@@ -134,6 +134,7 @@ fn tuples_and_values_in_parentheses_are_read_as_python_has_them() {
         ("{'a': (1), 'b': ({'c': 1}, None)}", json!({"a": 1, "b": [{"c": 1}, null]})),
         ("[(a, b), (c, d)]", json!([["a", "b"], ["c", "d"]])),
         ("```python\n(1, 2)\n```", json!([1, 2])),
+        ("(a, b)", json!(["a", "b"])),
         ("({'a': 1})", json!({"a": 1})),
     ] {
         let (value, repairs) = read(text);
@@ -170,6 +171,7 @@ fn parentheses_and_plus_signs_in_texts_stay() {
     }
     // The words before an object are prose, also in parentheses.
     assert_eq!(read("(Note, as asked) {\"a\": 1}").0, json!({"a": 1}));
+    assert_eq!(read("(a, b) {\"a\": 1}").0, json!({"a": 1}));
     assert_eq!(read("(1) {\"a\": 1}").0, json!({"a": 1}));
 }
 
