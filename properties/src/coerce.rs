@@ -161,7 +161,7 @@ fn has_double_key(text: &str) -> bool {
 /// Reads any text as one of the types.
 pub fn check(bytes: &[u8]) {
     let Some((which, rest)) = bytes.split_first() else { return };
-    if *which == 0x7f {
+    if matches!(which, 0x70..=0x7f) {
         return check_lines(rest);
     }
     let text = hostile::either(rest);

@@ -191,13 +191,8 @@ fn quotation(before: &str, quote: char, after: Option<char>) -> isize {
         None => 1,
         Some(c) if is_blank(c) => 1,
         Some(c) if c.is_alphanumeric() || ".!?…%)]}".contains(c) => -1,
-        Some(_) => {
-            if after.is_none_or(is_blank) {
-                -1
-            } else {
-                1
-            }
-        }
+        Some(_) if after.is_none_or(is_blank) => -1,
+        Some(_) => 1,
     }
 }
 
