@@ -4,12 +4,13 @@ mod names;
 
 use std::{collections::BTreeMap, fmt::Debug, sync::LazyLock};
 
+use arbitrary::Unstructured;
 use karat::{FieldType, Predict, signature};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{digits, explain::occurs, hostile, whole::Whole};
+use crate::{digits, explain::occurs, hostile, whole::Whole, written};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub enum Level {
@@ -56,9 +57,12 @@ macro_rules! readers {
                 value: $type,
             }
 
-            pub(super) fn check(text: &str) {
+            pub(super) fn read(text: &str) -> karat::Result<$type> {
                 static READER: LazyLock<Predict<One>> = LazyLock::new(|| Predict::new().adapter(Whole::default()));
-                let read = |text: &str| READER.parse(&OneInput { none: () }, text).map(|one| one.value);
+                READER.parse(&OneInput { none: () }, text).map(|one| one.value)
+            }
+
+            pub(super) fn check(text: &str) {
                 let explained: fn(&$type, &str) -> bool = $explained;
                 super::holds(text, read, explained);
             }
@@ -128,8 +132,8 @@ where
 {
     let found = read(text).ok();
     if let Some(value) = &found {
-        // Escaped digits and exponents (`1e2`) say it in yet other words.
-        let in_other_words = text.contains("\\u") || text.contains(['e', 'E']);
+        // Escaped digits, exponents (`1e2`) and joined texts say it in yet other words.
+        let in_other_words = text.contains("\\u") || text.contains(['e', 'E', '+']);
         assert!(explained(value, text) || in_other_words, "{text}: {value:?} is invented");
         let written = serde_json::to_string(value).unwrap();
         let again = read(&written).unwrap_or_else(|error| panic!("{written} of {text}: {error}"));
@@ -168,9 +172,9 @@ pub fn check(bytes: &[u8]) {
     if which % 16 == 15 {
         return names::check(rest);
     }
-    // One case in eight is a number.
+    // One case in eight is a number, and one a list in lines.
     if which & 0x70 == 0x70 {
-        return digits::check(rest);
+        return if which & 0x80 == 0 { digits::check(rest) } else { check_lines(rest) };
     }
     let text = hostile::either(rest);
     let text = match which & 0x80 != 0 {
@@ -179,6 +183,15 @@ pub fn check(bytes: &[u8]) {
     };
     let reader = READERS[usize::from(which & 0x7f) % READERS.len()];
     reader(&text);
+}
+
+/// Reads lines where a list of texts is wanted.
+fn check_lines(bytes: &[u8]) {
+    let Ok((text, said)) = written::lines(&mut Unstructured::new(bytes)) else { return };
+    texts::check(&text);
+    if let Some(said) = said {
+        assert_eq!(texts::read(&text).ok(), said, "{text}");
+    }
 }
 
 /// A text that is near to one of the types.

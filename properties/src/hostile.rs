@@ -64,6 +64,15 @@ pub const SYNTAX: &[&str] = &[
     "”",
     "‘",
     "`",
+    "\\d",
+    "\\frac",
+    "\\bword",
+    "(",
+    ")",
+    "('a', ",
+    "\" + \"",
+    "OrderedDict([(",
+    "- a\n- ",
 ];
 
 /// Characters that are easily taken for others, or for nothing.

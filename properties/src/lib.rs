@@ -17,6 +17,7 @@ pub mod state;
 pub mod streaming;
 pub mod valid;
 mod whole;
+pub mod written;
 
 /// A check and its name, which is that of its fuzz target and of its folder in `fuzz/corpus`.
 pub type Target = (&'static str, fn(&[u8]));

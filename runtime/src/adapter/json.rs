@@ -100,12 +100,16 @@ impl Adapter for JsonAdapter {
         let put_together = Repeats::find(inputs, text, &Braces);
         objects.retain(|found| {
             let part = found.start..found.end;
+            // A dictionary of Python's has no braces by which a half of it would be known.
+            let is_pythons =
+                json::is_ordered(text, found) && inputs.texts().iter().any(|input| json::has_ordered(input));
             // One that may begin as an input, and has another's object in it, is nobody's for sure.
             let is_doubtful = put_together.begins_in(&part) && begun.meets(&part);
             !repeated.has(text, found)
                 && !begun.begins_in(&part)
                 && !put_together.covers(&part)
                 && !is_doubtful
+                && !is_pythons
         });
         // Where there are several, an answer is one that has a field of the task.
         let has_field = |found: &Found| {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Field, FieldValue,
-    coerce::{Aliases, Fit, Misfit, Target},
+    coerce::{Aliases, Fit, Misfit, Target, lines_of},
     constraints::{Constraints, Violation},
     merge::merge,
     patterns::Patterns,
@@ -170,6 +170,14 @@ impl CompiledField {
     /// The value that a text means by the field's schema: one in it that fits, else the text itself. Where neither fits, a type
     /// may still read what its schema does not tell of: the one value of the text or, without one, the text.
     fn json_value(&self, text: &str) -> FieldValue {
+        // Brackets in the lines of a Markdown list are none of JSON.
+        let lines = unfenced(text.trim());
+        if lines_of(lines).is_some() {
+            let lines = Value::String(lines.into());
+            if self.fit(&lines).is_ok_and(|fit| fit.value.is_array()) {
+                return lines.into();
+            }
+        }
         let found = json::find(text).unwrap_or_default();
         let itself = Value::String(unfenced(text.trim()).into());
         let mut is_lossy = false;
@@ -242,7 +250,7 @@ impl CompiledField {
     /// The value as the type wants it, which may know keys of which its schema does not tell.
     fn fit_type(&self, found: &FieldValue) -> Result<Fit, Misfit> {
         let wanted = self.wanted().written(found.written.as_ref());
-        let fit = wanted.coerce(&found.value);
+        let fit = wanted.coerce(&found.value).or_else(|misfit| self.nothing(&found.value).ok_or(misfit));
         let may_have_aliases = match &fit {
             Ok(fit) => fit.value.is_object() || fit.value.is_array(),
             Err(misfit) => !misfit.is_lossy && may_have_parts(&found.value),
@@ -253,6 +261,12 @@ impl CompiledField {
         }
         let by = |aliases| wanted.with_aliases(aliases).coerce(&found.value).ok();
         [Aliases::AsGiven, Aliases::Mended].into_iter().filter_map(by).find(is_read).map_or(fit, Ok)
+    }
+
+    /// The empty list where null is all that stands for a list. Within a value, null is left to the type.
+    fn nothing(&self, value: &Value) -> Option<Fit> {
+        let nothing = || self.fit(&Value::String(String::new())).ok();
+        value.is_null().then(nothing).flatten().filter(|fit| fit.value.is_array())
     }
 
     /// The schema with its definitions.
@@ -522,6 +536,7 @@ mod tests {
         });
         let mut count = 0;
         for (kind, text, value) in rows {
+            let text = &text.replace('⏎', "\n");
             let found = match kind {
                 "whole number" => read::<i64>(text),
                 "whole number of 128 bits" => read::<i128>(text),

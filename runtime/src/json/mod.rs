@@ -17,7 +17,7 @@ use std::fmt;
 #[cfg(test)]
 use serde_json::Value;
 
-pub(crate) use self::find::{Found, clear, find};
+pub(crate) use self::find::{Found, begins, clear, find, has_ordered, is_ordered};
 pub use self::repair::{Repair, Repairs};
 pub(crate) use self::{
     numeral::Numeral,
@@ -33,6 +33,8 @@ pub(crate) struct Flaw {
     pub(crate) message: String,
     /// The byte at which it was noticed.
     pub(crate) offset: usize,
+    /// Where reading may go on: behind the value where that was read to its end.
+    end: usize,
     /// True where reading on elsewhere in the text is of no use.
     fatal: bool,
 }
@@ -51,12 +53,17 @@ impl fmt::Display for Flaw {
 pub(crate) fn parse(text: &str) -> Result<(Value, Repairs), Flaw> {
     match clear(find(text)?) {
         Some(one) => Ok((one.value, one.repairs)),
-        None => {
-            Err(Flaw { message: "several values, or one that is cut off".into(), offset: 0, fatal: true })
-        }
+        None => Err(Flaw {
+            message: "several values, or one that is cut off".into(),
+            offset: 0,
+            end: 0,
+            fatal: true,
+        }),
     }
 }
 
+#[cfg(test)]
+mod model_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

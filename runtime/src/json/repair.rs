@@ -38,13 +38,18 @@ repairs! {
     ControlCharacter: "unescaped control character",
     /// An escape that JSON does not know was taken as it stood.
     Escape: "unknown escape",
+    /// `\b` or `\f` stood before a letter and was read as JSON has it, a backspace or form feed: it may have been meant as the
+    /// beginning of `\beta` or `\frac`.
+    DoubtfulEscape: "doubtful escape",
+    /// Texts were joined by `+`.
+    Joined: "joined texts",
     /// A comma was missing between two values.
     MissingComma: "missing comma",
     /// A colon was missing between key and value.
     MissingColon: "missing colon",
     /// A comma stood before the first value or after the last one.
     ExtraComma: "extra comma",
-    /// `True`, `False` or `None`.
+    /// `True`, `False`, `None`, a tuple in parentheses or an `OrderedDict(..)`.
     PythonLiteral: "Python literal",
     /// A number was written in another form, such as `1_000`, `.5` or `2.`.
     Number: "number in another form",
@@ -54,7 +59,7 @@ repairs! {
     Blank: "other blank",
     /// A number stood between quotes, perhaps with commas between groups of three digits.
     NumberInText: "number as text",
-    /// A word stood for a truth value or for null: `yes`, `no`, `none`.
+    /// A word stood for a truth value, for null or for an empty list: `yes`, `no`, `none`; or nothing at all for an empty list.
     Word: "word",
     /// The name of a key or of one of several choices was written in another case, with other signs
     /// that join its words, or with quotes, emphasis or one sign at its end.
@@ -63,6 +68,8 @@ repairs! {
     ValueForText: "value for a text",
     /// One value stood for a list of one.
     ListOfOne: "value for a list",
+    /// A Markdown or numbered list, one item a line.
+    MarkdownList: "Markdown list",
     /// A list or an object stood between quotes.
     JsonInText: "JSON as text",
     /// The text ended before the value did, or before the tag that ends it.
@@ -83,11 +90,11 @@ repairs! {
 
 /// A set of [`Repair`]s.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Repairs(u32);
+pub struct Repairs(u64);
 
 impl Repairs {
     pub(crate) fn add(&mut self, repair: Repair) {
-        self.0 |= 1 << repair as u32;
+        self.0 |= 1_u64 << repair as u32;
     }
 
     pub(crate) fn extend(&mut self, others: Repairs) {
@@ -96,7 +103,7 @@ impl Repairs {
 
     /// True if this was mended.
     pub fn contains(&self, repair: Repair) -> bool {
-        self.0 & (1 << repair as u32) != 0
+        self.0 & (1_u64 << repair as u32) != 0
     }
 
     /// True if nothing was mended.

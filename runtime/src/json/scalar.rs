@@ -19,9 +19,8 @@ pub(super) fn bare(cursor: &mut Cursor<'_>, within: Within) -> Result<Value, Fla
     if text.starts_with("...") || text == "…" {
         return Err(cursor.flaw("an ellipsis stands for what was left out"));
     }
-    // Half of a text between quotes, the other half of which was taken for something else.
-    if within == Within::List && text.contains('"') {
-        return Err(cursor.flaw("a quote inside of a text without quotes"));
+    if is_half(text, within) {
+        cursor.doubt("half of what stands between quotes or brackets, in a text without quotes");
     }
     let value = match literal(text, cursor) {
         Some(value) => value,
@@ -41,10 +40,32 @@ pub(super) fn bare(cursor: &mut Cursor<'_>, within: Within) -> Result<Value, Fla
     Ok(value)
 }
 
+/// True for half of what stood between quotes or brackets: the other half was taken for something else.
+fn is_half(text: &str, within: Within) -> bool {
+    let count = |c: char| text.matches(c).count();
+    let quotes = count('"');
+    // A single quote at the end is half of a pair where none stands before a word; elsewhere it may be an apostrophe.
+    let ends_quotation =
+        text.chars().next_back().filter(|c| matches!(c, '\'' | '`' | '’')).is_some_and(|_| {
+            let mut before = ' ';
+            !text.chars().any(|c| {
+                let is_open = matches!(c, '\'' | '`' | '‘' | '’') && !before.is_alphanumeric();
+                before = c;
+                is_open
+            })
+        });
+    (quotes > 0 && within != Within::Object)
+        || quotes % 2 == 1
+        || ends_quotation
+        || count('“') != count('”')
+        || [('(', ')'), ('[', ']'), ('{', '}')].into_iter().any(|(open, close)| count(open) > count(close))
+}
+
 /// The whole text as one value: a number, a literal, a text between quotes.
 pub(super) fn alone(cursor: &mut Cursor<'_>) -> Option<Value> {
     if cursor.peek().is_some_and(string::opens) {
-        let text = string::alone(cursor).ok()?;
+        let (text, after) = cursor.settled(string::alone).ok()?;
+        *cursor = after;
         return Some(Value::String(text));
     }
     let text = cursor.rest().trim_end_matches(is_blank);
@@ -67,7 +88,7 @@ fn length(cursor: &Cursor<'_>, within: Within) -> Result<usize, Flaw> {
             continue;
         }
         let is_end = match c {
-            ',' if within == Within::List => open == 0,
+            ',' if within != Within::Object => open == 0,
             ',' => {
                 let behind = cursor.glance(at + 1);
                 let mut after = behind.clone();
@@ -76,20 +97,22 @@ fn length(cursor: &Cursor<'_>, within: Within) -> Result<usize, Flaw> {
                     || behind.is_before_key()
                     || after.is_before_next_key()
             }
-            '[' => {
+            '[' | '(' => {
                 open += 1;
                 false
             }
-            ']' if open > 0 => {
+            ']' | ')' if open > 0 => {
                 open -= 1;
                 false
             }
-            '}' | ']' if (c == '}') == (within == Within::Object) => true,
+            ')' => within == Within::Tuple,
+            '}' if within == Within::Object => true,
+            ']' if within == Within::List => true,
             '}' | ']' => return Err(cursor.glance(at).flaw(format!("`{c}` closes nothing"))),
             // A comment, and not the slashes of an address.
             '/' => blanks && (rest[at..].starts_with("//") || rest[at..].starts_with("/*")),
             // A comma was forgotten behind a number or a literal.
-            quote if within == Within::List && blanks && string::opens(quote) => {
+            quote if within != Within::Object && blanks && string::opens(quote) => {
                 at < 64 && serde_json::from_str::<Value>(rest[..at].trim_end_matches(is_blank)).is_ok()
             }
             // A comma was forgotten before the next key.
@@ -107,6 +130,11 @@ fn length(cursor: &Cursor<'_>, within: Within) -> Result<usize, Flaw> {
         new_line = false;
     }
     Ok(rest.len())
+}
+
+/// True for a number or literal.
+pub(super) fn is_literal(text: &str) -> bool {
+    literal(text, &mut Cursor::new(text, 0, text.len())).is_some()
 }
 
 /// A number or literal, in JSON's form or in another one that means the same.

@@ -25,6 +25,7 @@ mod history_bounds;
 mod history_print;
 mod isolation;
 mod lenient;
+mod lenient_texts;
 mod limits;
 mod limits_learned;
 mod modules;

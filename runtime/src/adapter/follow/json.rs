@@ -199,9 +199,8 @@ impl<'a> JsonFollow<'a> {
             (Quoted::Backslash, 'n') => '\n',
             (Quoted::Backslash, 't') => '\t',
             (Quoted::Backslash, 'r') => '\r',
-            (Quoted::Backslash, 'b') => '\u{8}',
-            (Quoted::Backslash, 'f') => '\u{c}',
             (Quoted::Backslash, '"' | '\\' | '/') => char,
+            // Whether `\b` and `\f` stand for themselves is told by the other escapes, also by those to come.
             (Quoted::Backslash, _) => return None,
             (Quoted::Hex(count, number), char) => {
                 let number = number * 16 + char.to_digit(16)?;

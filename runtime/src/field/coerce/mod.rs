@@ -3,6 +3,7 @@
 
 mod aliases;
 mod exact;
+mod lines;
 mod listed;
 mod scalar;
 #[cfg(test)]
@@ -10,6 +11,8 @@ mod tests;
 
 use std::fmt;
 
+use self::lines::Said;
+pub(super) use self::lines::items as lines_of;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
@@ -205,7 +208,8 @@ impl<'a> Target<'a> {
         }
         for keyword in ["anyOf", "oneOf"] {
             if let Some(variants) = self.key(keyword).and_then(Value::as_array) {
-                return self.cheapest(variants.iter().map(|variant| self.at(variant)), value);
+                let fit = self.cheapest(variants.iter().map(|variant| self.at(variant)), value);
+                return self.null_for_nothing(fit, value);
             }
         }
         if let Some([one]) = self.key("allOf").and_then(Value::as_array).map(Vec::as_slice) {
@@ -228,8 +232,12 @@ impl<'a> Target<'a> {
                 }
             }
             Some(Value::Array(kinds)) => {
-                let fits = kinds.iter().filter_map(Value::as_str).map(|kind| self.of_type(kind, value));
-                cheapest(fits, value)
+                // A name of an item goes before a word for null.
+                let is_named = lines::is_nothing(value) && self.item(0).is_some_and(|item| item.names(value));
+                let kinds =
+                    kinds.iter().filter_map(Value::as_str).filter(|kind| !is_named || *kind == "array");
+                let fit = cheapest(kinds.map(|kind| self.of_type(kind, value)), value);
+                self.null_for_nothing(fit, value)
             }
             _ if self.key("properties").is_some() => self.object(value),
             _ => scalar::anything(value, self.place),
@@ -272,12 +280,7 @@ impl<'a> Target<'a> {
     }
 
     fn array(self, value: &Value) -> Result<Fit, Misfit> {
-        let item = |index: usize| {
-            let fixed = self.key("prefixItems").and_then(|items| items.get(index));
-            let place = self.place.map(|place| place.item(index));
-            fixed.or(self.key("items")).map(|schema| Self { place, ..self.at(schema) })
-        };
-        let coerce = |index: usize, value: &Value| match item(index) {
+        let coerce = |index: usize, value: &Value| match self.item(index) {
             Some(target) => target.coerce(value),
             None => Ok(Fit::exact(value.clone())),
         };
@@ -299,14 +302,70 @@ impl<'a> Target<'a> {
                 Some((inner, written)) => {
                     self.written(Some(&written)).array(&inner).map(|fit| fit.and(Repair::JsonInText))
                 }
-                // Half a list, or several, is not one item.
-                None if has_other_json(value) => Err(expected("a list", value)),
-                None => {
-                    let one = coerce(0, value).map_err(|_| expected("a list", value))?;
-                    Ok(Fit { value: Value::Array(vec![one.value.clone()]), ..one.and(Repair::ListOfOne) })
-                }
+                None => self.said(value),
             },
         }
+    }
+
+    /// The list that is said in a text without brackets, or one value for a list of one.
+    fn said(self, value: &Value) -> Result<Fit, Misfit> {
+        let text = value.as_str().unwrap_or_default();
+        let is_fixed = self.key("prefixItems").is_some();
+        match lines::said(text) {
+            Said::Items(items) => {
+                let items = items.into_iter().map(|item| Value::String(item.into())).collect();
+                self.array(&Value::Array(items)).map(|fit| fit.and(Repair::MarkdownList))
+            }
+            Said::Nothing
+                if value.is_string() && !is_fixed && !self.item(0).is_some_and(|item| item.names(value)) =>
+            {
+                // Further from it than null is.
+                Ok(Fit { cost: 2, ..Fit::mended(Value::Array(Vec::new()), Repair::Word) })
+            }
+            // Half a list, or several, is not one item.
+            _ if has_other_json(value) || json::begins(text) => Err(expected("a list", value)),
+            Said::Lines if serde_json::from_str::<IgnoredAny>(text).is_err() => {
+                Err(expected("a list, or a line with `-` before it for each item", value))
+            }
+            _ => {
+                let one = match self.item(0) {
+                    Some(target) => target.coerce(value).map_err(|_| expected("a list", value))?,
+                    None => Fit::exact(value.clone()),
+                };
+                Ok(Fit { value: Value::Array(vec![one.value.clone()]), ..one.and(Repair::ListOfOne) })
+            }
+        }
+    }
+
+    /// The schema of a list's item.
+    fn item(self, index: usize) -> Option<Self> {
+        let fixed = self.key("prefixItems").and_then(|items| items.get(index));
+        let place = self.place.map(|place| place.item(index));
+        fixed.or(self.key("items")).map(|schema| Self { place, ..self.at(schema) })
+    }
+
+    /// Null, where it may stand, for a text that says that there are no items.
+    fn null_for_nothing(self, fit: Result<Fit, Misfit>, value: &Value) -> Result<Fit, Misfit> {
+        match &fit {
+            Ok(Fit { value: Value::Array(items), .. })
+                if items.is_empty() && lines::is_nothing(value) && self.takes(&Value::Null) =>
+            {
+                Ok(Fit::mended(Value::Null, Repair::Word))
+            }
+            _ => fit,
+        }
+    }
+
+    /// True if the schema lists the text among its values.
+    fn names(self, text: &Value) -> bool {
+        let definition = || self.root.pointer(self.key("$ref")?.as_str()?.strip_prefix('#')?);
+        let variants =
+            ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|keyword| self.key(keyword)?.as_array());
+        let choices = self.key("const").map(std::slice::from_ref);
+        let choices = choices.or(self.key("enum").and_then(Value::as_array).map(Vec::as_slice));
+        self.depth <= DEPTH
+            && (choices.is_some_and(|choices| choose(choices, text).is_ok())
+                || definition().into_iter().chain(variants.flatten()).any(|part| self.at(part).names(text)))
     }
 
     fn required(self) -> impl Iterator<Item = &'a str> {
