@@ -3,6 +3,7 @@
 mod coerce;
 mod compiled;
 mod constraints;
+mod long_numbers;
 mod merge;
 mod rules;
 mod slots;
