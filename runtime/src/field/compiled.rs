@@ -9,12 +9,13 @@ use super::{
     Field, FieldValue,
     coerce::{Aliases, Fit, Misfit, Target, lines_of},
     constraints::{Constraints, Violation},
+    long_numbers,
     merge::merge,
     patterns::Patterns,
     rules::{Kinds, Rules},
     words,
 };
-use crate::json::{self, Found, Numeral, Repair, Written};
+use crate::json::{self, Found, Repair, Written};
 
 /// How a field's value stands in text, derived from its schema once per signature.
 #[derive(Clone, Debug, PartialEq)]
@@ -230,19 +231,14 @@ impl CompiledField {
         let (mut has_lost_character, mut has_long_number) = (false, false);
         each_text(&found.value, &mut |text| {
             has_lost_character |= text.contains('\u{fffd}');
-            has_long_number |= is_long_number(text);
+            has_long_number |= long_numbers::is_one(text);
         });
         if has_lost_character {
             found.repairs.add(Repair::LostCharacter);
         }
         let written = has_long_number.then(|| self.field.reread(&found.value)).flatten();
-        match written.as_ref().and_then(|written| changed(&found.value, written)) {
-            Some((number, other)) => {
-                let message = format!(
-                    "expected a number that its type can hold, found {number}, which it makes {other}"
-                );
-                Err(Misfit { message, is_lossy: true })
-            }
+        match written.and_then(|written| long_numbers::changed(&found.value, &written)) {
+            Some(message) => Err(Misfit { message, is_lossy: true }),
             None => Ok(found),
         }
     }
@@ -314,32 +310,6 @@ fn each_text<'v>(value: &'v Value, take: &mut impl FnMut(&'v str)) {
         Value::Array(items) => items.iter().for_each(|item| each_text(item, take)),
         Value::Object(map) => map.values().for_each(|value| each_text(value, take)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-/// True for a number with more digits than the types for decimals hold: some round it in silence.
-fn is_long_number(text: &str) -> bool {
-    const DIGITS: usize = 28;
-    let is_possible =
-        text.len() > DIGITS && text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
-    is_possible && Numeral::parse(text).is_some_and(|numeral| numeral.significant() > DIGITS)
-}
-
-/// The first long number that the type writes as another one, and that.
-fn changed<'v>(value: &'v Value, written: &'v Value) -> Option<(&'v str, String)> {
-    match (value, written) {
-        (Value::String(text), other) if is_long_number(text) => {
-            let other = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
-            let is_other = Numeral::parse(text)?.compare(&Numeral::parse(&other)?).is_ne();
-            is_other.then_some((text, other))
-        }
-        (Value::Array(items), Value::Array(others)) => {
-            items.iter().zip(others).find_map(|(item, other)| changed(item, other))
-        }
-        (Value::Object(map), Value::Object(others)) => {
-            map.iter().find_map(|(key, value)| changed(value, others.get(key)?))
-        }
-        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@ mod coerce;
 mod compiled;
 mod constraints;
 mod defs;
+mod long_numbers;
 mod merge;
 pub(crate) mod name;
 mod patterns;
