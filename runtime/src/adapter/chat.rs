@@ -1,16 +1,21 @@
 //! Field markers in chat messages, as DSPy's programs and demos use them.
 
-use std::{borrow::Cow, fmt::Write as _, ops::Range};
+use std::{
+    borrow::Cow,
+    fmt::Write as _,
+    ops::{ControlFlow, Range},
+};
 
 use serde_json::Value;
 
 use super::{
-    Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField, complete,
+    Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField, complete, ends,
     follow::{Follow, MarkerFollow},
     marker,
     names::Names,
     repeats::{self, Marks, Repeats},
-    sections::{self, Section},
+    sections::{self, End, Section},
+    shown::Shown,
     text_of,
 };
 use crate::{
@@ -105,23 +110,32 @@ impl Adapter for ChatAdapter {
         let repeats = Repeats::find(inputs, text, &names);
         let mut found: Vec<Option<FieldValue>> = task.outputs().map(|_| None).collect();
         let mut is_empty = vec![false; found.len()];
-        let take = |Section { output, value, repairs }: Section<'_>| {
-            let (Some(slot), Some(field), Some(empty)) =
-                (found.get_mut(output), task.outputs().nth(output), is_empty.get_mut(output))
-            else {
-                return;
-            };
+        let shown = Shown::of(task, inputs);
+        let take = |Section { output, value, mut repairs, end }: Section<'_>| {
+            let field = output.and_then(|output| task.outputs().nth(output));
+            let turn = ends::turn(&value, field.is_some_and(|field| !field.takes_any_text()), &shown);
+            let goes_on = if turn.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+            let slots = output.and_then(|output| found.get_mut(output).zip(is_empty.get_mut(output)));
+            let (Some((slot, empty)), Some(field)) = (slots, field) else { return goes_on };
             let is_first = slot.is_none();
             // The first of two wins, unless nothing stands below it.
             if let Some(before) = slot {
                 before.repairs.add(Repair::DoubleField);
                 if !*empty {
-                    return;
+                    return goes_on;
                 }
             }
-            let (value, is_exact) = marker::without_edges(&value);
+            let mut value = turn.and_then(|turn| value.get(..turn)).unwrap_or(&value).trim();
+            if turn.is_some() || end != End::Field {
+                let length = value.len();
+                value = ends::without_tokens(value, &shown);
+                if value.len() < length {
+                    repairs.add(Repair::EndToken);
+                }
+            }
+            let (value, is_exact) = marker::without_edges(value);
             if value.is_empty() && !is_first {
-                return;
+                return goes_on;
             }
             *empty = value.is_empty();
             let value = marker::unescape(value, |name| names.has(name));
@@ -134,8 +148,9 @@ impl Adapter for ChatAdapter {
                 value.repairs.add(Repair::DoubleField);
             }
             *slot = Some(value);
+            goes_on
         };
-        sections::each(text, &names, &repeats, take).map_err(|index| {
+        sections::each(text, &names, &repeats, &shown, take).map_err(|index| {
             let name = task.outputs().nth(index).map_or("", |field| field.name());
             let message = format!(
                 "the marker of `{name}` stands in the answer more than once, and never begins a line"
@@ -151,10 +166,39 @@ impl Adapter for ChatAdapter {
         complete(task, found, text)
     }
 
+    fn cut_output<'a>(&self, task: &Task<'a>, inputs: &Inputs<'_>, text: &str) -> Option<TaskField<'a>> {
+        let (names, shown) = (Names::of(task), Shown::of(task, inputs));
+        let repeats = Repeats::find(inputs, text, &names);
+        let mut is_there: Vec<_> = task.outputs().map(|_| false).collect();
+        let mut open = None;
+        let _ = sections::each(text, &names, &repeats, &shown, |Section { output, value, end, .. }| {
+            let field = output.and_then(|output| task.outputs().nth(output));
+            if let Some(is_there) = output.and_then(|output| is_there.get_mut(output)) {
+                *is_there = true;
+            }
+            let is_json = field.is_some_and(|field| !field.takes_any_text());
+            if ends::turn(&value, is_json, &shown).is_some() {
+                return ControlFlow::Break(());
+            }
+            open =
+                field.filter(|_| end == End::Text).map(|field| (field, is_json && ends::is_closed(&value)));
+            ControlFlow::Continue(())
+        });
+        let (field, is_closed) = open?;
+        // A field that may be left out would have come behind it.
+        if is_closed {
+            task.outputs().zip(is_there).find(|(_, is_there)| !is_there).map(|(field, _)| field)
+        } else {
+            Some(field)
+        }
+    }
+
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
         let names = Names::of(task);
         let is_certain = !repeats::could_mark(inputs, &names);
-        is_certain.then(|| Box::new(MarkerFollow::new(task.outputs().collect(), names)) as _)
+        is_certain.then(|| {
+            Box::new(MarkerFollow::new(task.outputs().collect(), names, Shown::of(task, inputs))) as _
+        })
     }
 }
 

@@ -8,10 +8,11 @@ use serde_json::{Map, Value, json as object};
 use super::{
     Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField,
     chat::{inputs_text, list_inputs, list_outputs, write_extra},
-    complete,
+    complete, ends,
     follow::{Follow, JsonFollow},
     reasoning,
     repeats::{self, Marks, Repeats},
+    shown::Shown,
 };
 use crate::{
     error::{Error, Result},
@@ -83,11 +84,23 @@ impl Adapter for JsonAdapter {
 
     fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>> {
         let refused = |why: String| Error::parse(why).with_completion(text);
+        let shown = Shown::of(task, inputs);
+        let whole = text;
+        let text = ends::without_tokens(whole, &shown);
+        let mut has_token = text.len() < whole.len();
         let found =
             json::find(text).map_err(|flaw| refused(format!("the answer is not a JSON object: {flaw}")))?;
         let mut objects: Vec<_> = found.into_iter().filter(|found| found.value.is_object()).collect();
         if objects.is_empty() {
             return Err(refused("the answer is not a JSON object".into()));
+        }
+        let is_inside = |at: usize| {
+            let before = objects.partition_point(|found| found.start < at);
+            before.checked_sub(1).and_then(|last| objects.get(last)).is_some_and(|found| at < found.end)
+        };
+        if let Some(turn) = ends::turn_outside(text, is_inside, &shown) {
+            objects.retain(|found| found.start < turn);
+            has_token = true;
         }
         let fields: Vec<_> = task.outputs().collect();
         let repeated = Repeatable::of(inputs);
@@ -130,14 +143,22 @@ impl Adapter for JsonAdapter {
                 ),
             }));
         };
-        let Found { value: Value::Object(object), repairs, .. } = one else {
+        let Found { value: Value::Object(object), mut repairs, .. } = one else {
             return Err(refused("the answer is not a JSON object".into()));
         };
+        if has_token {
+            repairs.add(Repair::EndToken);
+        }
         let found = values(&fields, object, repairs);
         let found = found.map_err(|field| {
             refused(format!("two keys in another case stand for `{field}`")).with_field(field)
         })?;
         complete(task, found, text)
+    }
+
+    fn cut_output<'a>(&self, _: &Task<'a>, _: &Inputs<'_>, _: &str) -> Option<TaskField<'a>> {
+        // An object without its closing bracket is not read.
+        None
     }
 
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {

@@ -72,7 +72,7 @@ impl<'a> Names<'a> {
 }
 
 /// The name without regard to case, width, and what its words are joined with.
-fn loose(name: &str) -> String {
+pub(super) fn loose(name: &str) -> String {
     let is_join = |c: char| c.is_whitespace() || c == '_' || c == '-';
     let words = name.split(is_join).filter(|word| !word.is_empty());
     let words = words.map(|word| word.chars().map(narrow).flat_map(char::to_lowercase).collect::<String>());

@@ -8,9 +8,10 @@ use serde_json::Value;
 use super::{
     Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField,
     chat::{input_text, list_inputs, list_outputs},
-    complete, elements,
+    complete, elements, ends,
     follow::{Follow, TagFollow},
     repeats::{self, Marks, Repeats},
+    shown::Shown,
     tag::{self, Kind, Tag},
     text_of,
 };
@@ -119,9 +120,18 @@ impl Adapter for XmlAdapter {
             }
         }
         let ends = tag::ends(marks.iter().map(|mark| (mark.field as usize, mark.kind)));
+        let shown = Shown::of(task, inputs);
         let mut found: Vec<Option<FieldValue>> = vec![None; fields.len()];
-        let mut at = 0;
-        while let Some(mark) = marks.get(at) {
+        // What stands in the elements of fields that are lists.
+        let mut parts: Vec<Vec<&str>> = vec![Vec::new(); fields.len()];
+        let (mut at, mut behind, mut is_over) = (0, 0, false);
+        while let Some(mark) = marks.get(at).filter(|_| !is_over) {
+            // Between elements.
+            if ends::turn(text.get(behind..mark.start as usize).unwrap_or_default(), false, &shown).is_some()
+            {
+                break;
+            }
+            behind = mark.end as usize;
             let end = ends.of(at);
             at += 1;
             let index = mark.field as usize;
@@ -134,10 +144,18 @@ impl Adapter for XmlAdapter {
                 _ => Repairs::default(),
             };
             let inside = match (mark.kind, end.and_then(|end| marks.get(end)).zip(end)) {
+                (Kind::Close, _) if slot.is_some() => {
+                    let name = tag::name_of(tag());
+                    let message = format!(
+                        "`</{name}>` stands again behind its value; within a value it is written `&lt;/{name}>`"
+                    );
+                    return Err(Error::parse(message).with_field(field.name()).with_completion(text));
+                }
                 (Kind::Close, _) => continue,
                 (Kind::Empty, _) => begin..begin,
                 (Kind::Open, Some((closing, end))) => {
                     at = end + 1;
+                    behind = closing.end as usize;
                     if slot.is_none() {
                         repairs.extend(names.repairs(index, text.get(closing.span()).unwrap_or_default()));
                     }
@@ -157,16 +175,52 @@ impl Adapter for XmlAdapter {
             if repeats.has_bare(&span) && repeats.is_doubtful(text, &inside) {
                 continue;
             }
+            let mut content = text.get(inside).unwrap_or_default();
+            if let Some(turn) = ends::turn(content, !field.takes_any_text(), &shown) {
+                content = content.get(..turn).unwrap_or(content);
+                is_over = true;
+            }
+            content = content.trim();
+            if is_over || index + 1 == fields.len() {
+                let length = content.len();
+                content = ends::without_tokens(content, &shown);
+                if content.len() < length {
+                    repairs.add(Repair::EndToken);
+                }
+            }
+            if let Some(parts) = parts.get_mut(index).filter(|_| field.is_list()) {
+                parts.push(content);
+            }
             if let Some(first) = slot {
                 first.repairs.add(Repair::DoubleField);
                 continue;
             }
-            let mut value = value_of(field, text.get(inside).unwrap_or_default().trim())
+            let mut value = value_of(field, content)
                 .map_err(|error| error.with_field(field.name()).with_completion(text))?;
             value.repairs.extend(repairs);
             *slot = Some(value);
         }
+        for ((slot, field), parts) in found.iter_mut().zip(&fields).zip(parts) {
+            if let (Some(first), [_, _, ..]) = (slot, &*parts) {
+                if let Some(items) = elements::items(&parts, field.target()) {
+                    let items = items.map_err(|why| {
+                        let message = format!("the field `{}`: {why}", field.name());
+                        Error::parse(message).with_field(field.name()).with_completion(text)
+                    })?;
+                    first.value = items;
+                }
+            }
+        }
         complete(task, found, text)
+    }
+
+    fn cut_output<'a>(&self, task: &Task<'a>, inputs: &Inputs<'_>, text: &str) -> Option<TaskField<'a>> {
+        // One that may be left out would have come behind the last end.
+        let is_cut = |value: &Option<FieldValue>| {
+            value.as_ref().is_none_or(|value| value.repairs.contains(Repair::Truncated))
+        };
+        let found = self.read(task, inputs, text).unwrap_or_default();
+        task.outputs().zip(found).find(|(_, value)| is_cut(value)).map(|(field, _)| field)
     }
 
     fn owns_tag(&self, task: &Task<'_>, name: &str) -> bool {
@@ -176,7 +230,8 @@ impl Adapter for XmlAdapter {
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
         let names = Names::of(task.outputs());
         let is_certain = !repeats::could_mark(inputs, &names);
-        is_certain.then(|| Box::new(TagFollow::new(task.outputs().collect(), names)) as _)
+        is_certain
+            .then(|| Box::new(TagFollow::new(task.outputs().collect(), names, Shown::of(task, inputs))) as _)
     }
 }
 
@@ -217,6 +272,9 @@ fn write_element(text: &mut String, reserved: &Names, name: &str, value: &str) {
 
 /// The value that an element's inside stands for.
 pub(super) fn value_of(field: &TaskField<'_>, content: &str) -> Result<FieldValue> {
+    if content.is_empty() && field.takes_any_text() && !field.is_text() {
+        return Ok(Value::Null.into());
+    }
     if field.takes_any_text() {
         return Ok(field.value_of_text(&tag::unescape(content)));
     }

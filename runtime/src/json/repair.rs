@@ -74,15 +74,21 @@ repairs! {
     /// U+FFFD stands in the value, which is how a character that was lost is written, such as half of a pair of surrogates in the
     /// provider's answer.
     LostCharacter: "lost character",
+    /// An end token of a chat template, such as `<|im_end|>`, was taken off.
+    EndToken: "end token",
+    /// A marker of no field of the task stands in the value, or ended it.
+    ForeignMarker: "foreign marker",
+    /// The provider gave a reason of its own for the end of the answer: whether it is whole is not known.
+    Finish: "unknown finish reason",
 }
 
 /// A set of [`Repair`]s.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Repairs(u32);
+pub struct Repairs(u64);
 
 impl Repairs {
     pub(crate) fn add(&mut self, repair: Repair) {
-        self.0 |= 1 << repair as u32;
+        self.0 |= 1 << repair as u64;
     }
 
     pub(crate) fn extend(&mut self, others: Repairs) {
@@ -91,7 +97,7 @@ impl Repairs {
 
     /// True if this was mended.
     pub fn contains(&self, repair: Repair) -> bool {
-        self.0 & (1 << repair as u32) != 0
+        self.0 & (1 << repair as u64) != 0
     }
 
     /// True if nothing was mended.

@@ -1,6 +1,7 @@
 //! The leaf of every module: one signature, asked of one LM.
 
 mod engine;
+mod finish;
 mod live;
 mod mark;
 mod on_parse_error;

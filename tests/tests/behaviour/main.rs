@@ -16,6 +16,7 @@ mod constraints_of_types;
 mod constraints_page;
 mod critic;
 mod drops;
+mod ends;
 mod fallback;
 mod flags;
 mod history;

@@ -1,7 +1,7 @@
 //! Following an answer of labelled lines.
 
 use super::{Follow, Followed, values::Values};
-use crate::adapter::{TaskField, terse::Labels};
+use crate::adapter::{TaskField, shown::Shown, terse::Labels};
 
 /// Follows the labelled lines of a task's outputs.
 pub(in crate::adapter) struct LineFollow<'a> {
@@ -17,8 +17,13 @@ pub(in crate::adapter) struct LineFollow<'a> {
 }
 
 impl<'a> LineFollow<'a> {
-    pub(in crate::adapter) fn new(fields: Vec<TaskField<'a>>, wanted: Labels, given: Labels) -> Self {
-        let mut values = Values::new(fields);
+    pub(in crate::adapter) fn new(
+        fields: Vec<TaskField<'a>>,
+        wanted: Labels,
+        given: Labels,
+        shown: Shown<'a>,
+    ) -> Self {
+        let mut values = Values::new(fields, shown);
         // Text before the first label is the first field's.
         values.open(Some(0));
         Self {
@@ -38,9 +43,9 @@ impl<'a> LineFollow<'a> {
         self.in_line = true;
         if self.given.field(&held).is_some() {
             self.is_over = true;
-            self.values.close(tell);
+            self.values.close(true, tell);
         } else if let Some((index, _)) = self.wanted.field(&held) {
-            self.values.close(tell);
+            self.values.close(false, tell);
             self.values.open(Some(index));
         } else {
             self.values.push(&held, tell);
@@ -82,7 +87,7 @@ impl Follow for LineFollow<'_> {
             if !self.held.is_empty() {
                 self.begin_line(tell);
             }
-            self.values.close(tell);
+            self.values.close(true, tell);
         }
     }
 }

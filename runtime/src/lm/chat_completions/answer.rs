@@ -78,6 +78,9 @@ pub(super) fn response(call: &Call<'_>, reply: &Reply, answer: Answer, asked: us
         calls_a_tool |= message.tool_calls.as_array().is_some_and(|calls| !calls.is_empty());
         completions.push(completion(message, choice.finish_reason));
     }
+    if let Some(broken) = completions.iter().find(|completion| completion.finish.is_broken()) {
+        return Err(broken_off(call, reply, broken));
+    }
     if completions.iter().all(|completion| completion.finish == Finish::ContentFilter) {
         let text = completions.into_iter().map(|completion| completion.text).find(|text| !text.is_empty());
         let message =
@@ -175,7 +178,10 @@ fn in_order(call: &Call<'_>, mut choices: Vec<Choice>, asked: usize) -> Vec<Choi
 }
 
 fn completion(message: Message, finish_reason: Option<String>) -> Completion {
-    let mut completion = Completion { finish: finish(finish_reason), ..Completion::default() };
+    let mut completion = Completion {
+        finish: Finish::from(finish_reason.as_deref().unwrap_or_default()),
+        ..Completion::default()
+    };
     (completion.text, completion.refusal) = match message.content {
         Value::String(text) => (text, None),
         parts => {
@@ -210,13 +216,14 @@ pub(super) fn content(content: &Value) -> (Cow<'_, str>, Option<String>) {
     }
 }
 
-fn finish(reason: Option<String>) -> Finish {
-    match reason.as_deref() {
-        // `eos` is Together's name for it.
-        None | Some("" | "stop" | "eos") => Finish::Stop,
-        Some("length" | "max_tokens") => Finish::Length,
-        Some("content_filter") => Finish::ContentFilter,
-        Some(other) => Finish::Other(other.to_owned()),
+/// The error of a completion that the server broke off, with its text so far.
+fn broken_off(call: &Call<'_>, reply: &Reply, completion: &Completion) -> Error {
+    let reason = call.excerpt(completion.finish.as_str().as_bytes());
+    let message = format_args!("the server broke the answer off ({reason}). This may pass: try again later");
+    let error = call.error(ErrorKind::Server, message).with_status(reply.status);
+    match completion.text.is_empty() {
+        true => error,
+        false => error.with_completion(completion.text.clone()),
     }
 }
 
