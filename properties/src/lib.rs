@@ -6,6 +6,7 @@
 pub mod body;
 pub mod chunks;
 pub mod coerce;
+pub mod ends;
 pub mod explain;
 pub mod forging;
 pub mod hostile;
@@ -34,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     ("round_trip_json", round_trip::json),
     ("state", state::check),
     ("reasoning", reasoning::check),
+    ("ends", ends::check),
     ("body", body::check),
     ("stream", streaming::check),
 ];

@@ -29,7 +29,11 @@ use crate::{
 ///
 /// # Rules of reading
 /// * Only the signature's own names and aliases count; another case, full-width letters, and blanks or hyphens for underscores
-///   do where they mean one field only. Any other marker stays in the value as it is.
+///   do where they mean one field only. Any other marker stays in the value as it is, but for one alone on its line, outside of a
+///   block of code, that the prompt does not have: it ends the last value, if nothing but such sections and the end marker follow
+///   and that loses no value.
+/// * An end token of a chat template, such as `<|im_end|>`, is taken off the end of the reply and of the value before the end
+///   marker, unless the prompt has it or nothing else is left; one before a token that starts a turn ends the reply.
 /// * Brackets and hashes may be full-width or have blanks between them; emphasis around a marker and a colon behind it belong
 ///   to it.
 /// * A marker that begins its line goes before one that begins it as a heading, an item of a list or a quotation, and that before
@@ -42,7 +46,8 @@ use crate::{
 /// * [`Prediction::repairs`](crate::Prediction::repairs) tells of each field what was not as it was asked for:
 ///   [`Repair::Marker`], its marker, or the end marker behind it, is in another form than `[[ ## name ## ]]` or not alone on its
 ///   line; [`Repair::Name`], the name is in another case; [`Repair::DoubleField`], it has several markers that count;
-///   [`Repair::Fence`], the reply stands in a block of code. No end marker, and text around the answer, are no flaws.
+///   [`Repair::Fence`], the reply stands in a block of code; [`Repair::ForeignMarker`], a marker of no field stands in the value or
+///   ended it; [`Repair::EndToken`], an end token was taken off. No end marker, and text around the answer, are no flaws.
 /// * Whatever is written into a prompt is read back as it was, to the last blank: what would read as a marker gets a backslash,
 ///   `[[ \## name ## ]]`, and a blank end the sign `[[ \ ]]`.
 /// * A marker that stands in a repeated input is never read. A reply repeats an input where it has all of its text in order, or

@@ -139,7 +139,7 @@ fn the_tokens_fit_the_set_of_those_that_were_looked_for() {
 fn many_tokens_take_linear_time() {
     with("Capital?", |shown| {
         for piece in ["</s>", "<s></s>", "<|im_end|>x", "</s><s", "<", "\"</s><s>"] {
-            let text = piece.repeat(200_000);
+            let text = piece.repeat(20_000);
             let start = std::time::Instant::now();
             let _ = kept(&text, true, shown);
             let mut tail = Tail::new(true);

@@ -39,7 +39,8 @@ use crate::{
 ///
 /// [`Prediction::repairs`](crate::Prediction::repairs) tells of each field what was mended in the object, and
 /// [`Repair::Name`] of one whose key was in another case, [`Repair::DoubleField`] of one that stood under its name and an alias, and
-/// [`Repair::UnknownKey`] of all fields where the object has a key that is none of them.
+/// [`Repair::UnknownKey`] of all fields where the object has a key that is none of them, and [`Repair::EndToken`] where an end
+/// token of a chat template, such as `<|im_end|>`, stood behind it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JsonAdapter;
 

@@ -28,7 +28,8 @@ use crate::{
 ///
 /// [`Prediction::repairs`](crate::Prediction::repairs) tells of each field what was not as it was asked for: [`Repair::Name`], its
 /// label is in another case; [`Repair::Marker`], it has blanks around it; [`Repair::DoubleField`], it stands twice, or below text
-/// that was the field's already. The first field's label may be missing.
+/// that was the field's already; [`Repair::EndToken`], an end token of a chat template, such as `<|im_end|>`, was taken off the end of
+/// the reply. The first field's label may be missing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TerseAdapter;
 

@@ -28,11 +28,13 @@ use crate::{
 /// any attributes; the first of two wins; all other tags stay in the value as they are, and text around the elements is
 /// passed over; tags that come from a repeated input, as [`ChatAdapter`](crate::ChatAdapter) tells it, are never read. Blanks around a value are left out; `&lt;`, `&gt;`,
 /// `&amp;`, `&quot;`, `&apos;`, `&#10;` and `&#x41;` stand for their characters. An element without an end is an error, but for
-/// the task's last field, which then reads to the end of the text. `<items />` is an empty list, map or text.
+/// the task's last field, which then reads to the end of the text; a second end of a field's element is one too. `<items />` is
+/// nothing where that will do, else an empty list, map or text. Several elements of a list are its items, unless the first is a
+/// list by itself.
 ///
 /// [`Prediction::repairs`](crate::Prediction::repairs) tells of each field what was not as it was asked for: [`Repair::Name`], a
 /// tag in another case; [`Repair::Marker`], one with attributes or blanks, or an empty element; [`Repair::DoubleField`], several
-/// elements; [`Repair::Truncated`], no end.
+/// elements; [`Repair::EndToken`], an end token of a chat template behind the last; [`Repair::Truncated`], no end.
 ///
 /// Lists, maps and objects are JSON or elements: `<items><item>a</item></items>`, `<counts><entry key="a">1</entry></counts>`,
 /// `<address><postal_code>94305</postal_code></address>`, where a tag names a property without regard to case and punctuation.
@@ -161,7 +163,7 @@ impl Adapter for XmlAdapter {
                     }
                     begin..closing.span().start
                 }
-                (Kind::Open, None) if slot.is_some() => continue,
+                (Kind::Open, None) if slot.is_some() && !field.is_list() => continue,
                 (Kind::Open, None) if index + 1 == fields.len() && at == marks.len() => {
                     let rest = text.get(begin..).unwrap_or_default();
                     repairs.add(Repair::Truncated);
@@ -192,6 +194,7 @@ impl Adapter for XmlAdapter {
                 parts.push(content);
             }
             if let Some(first) = slot {
+                first.repairs.extend(repairs);
                 first.repairs.add(Repair::DoubleField);
                 continue;
             }
@@ -215,12 +218,17 @@ impl Adapter for XmlAdapter {
     }
 
     fn cut_output<'a>(&self, task: &Task<'a>, inputs: &Inputs<'_>, text: &str) -> Option<TaskField<'a>> {
-        // One that may be left out would have come behind the last end.
-        let is_cut = |value: &Option<FieldValue>| {
-            value.as_ref().is_none_or(|value| value.repairs.contains(Repair::Truncated))
-        };
         let found = self.read(task, inputs, text).unwrap_or_default();
-        task.outputs().zip(found).find(|(_, value)| is_cut(value)).map(|(field, _)| field)
+        let last = found.len().saturating_sub(1);
+        let is_cut = |(index, field, value): &(usize, TaskField<'_>, Option<FieldValue>)| {
+            // One that may be left out would have come behind the last end, and so would a list's next item.
+            value.as_ref().is_none_or(|value| {
+                let is_item = !value.value.is_array() || value.repairs.contains(Repair::DoubleField);
+                value.repairs.contains(Repair::Truncated) || *index == last && field.is_list() && is_item
+            })
+        };
+        let all = task.outputs().zip(found).enumerate().map(|(index, (field, value))| (index, field, value));
+        all.into_iter().find(is_cut).map(|(_, field, _)| field)
     }
 
     fn owns_tag(&self, task: &Task<'_>, name: &str) -> bool {

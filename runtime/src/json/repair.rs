@@ -67,7 +67,8 @@ repairs! {
     /// The field's marker, tag or label was written in another form than the plain one: indented, emphasised, spaced, full-width,
     /// in a list or heading, with attributes, or with other text on its line.
     Marker: "marker in another form",
-    /// The answer gave the field more than once. The first counts, and of a marker the first with something below it.
+    /// The answer gave the field more than once. The first counts, and of a marker the first with something below it; elements of
+    /// a list are its items.
     DoubleField: "field twice",
     /// An object had a key that is none of its fields, and was passed over.
     UnknownKey: "unknown key",
