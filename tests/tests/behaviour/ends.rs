@@ -8,8 +8,6 @@ use karat::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::support::*;
-
 /// Answer the question.
 #[signature]
 #[derive(PartialEq)]
