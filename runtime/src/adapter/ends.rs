@@ -131,7 +131,7 @@ pub(super) fn turn_outside(
 /// The value, which is the last of its reply, without the end tokens behind it; as it is if nothing else would be left.
 pub(super) fn without_tokens<'t>(value: &'t str, shown: &Shown<'_>) -> &'t str {
     match without(value, shown, || strike(value).is_some()) {
-        rest if rest.is_empty() => value,
+        "" => value,
         rest => rest,
     }
 }
@@ -237,18 +237,16 @@ impl Tail {
             let Some(next) = chars.next() else { return };
             self.partial.push(next);
             let is_behind = !self.held.is_empty();
-            let is = |token: &&str| **token == self.partial;
-            if is_behind && STARTS.iter().any(|start| is(start)) && self.is_end(shown) {
+            if is_behind && STARTS.contains(&&*self.partial) && self.is_end(shown) {
                 self.is_over = true;
                 self.partial.clear();
-            } else if let Some(index) = TOKENS.iter().position(|token| is(&token)) {
+            } else if let Some(index) = TOKENS.iter().position(|token| *token == self.partial) {
                 self.last = index;
                 self.held.push(&self.partial);
                 self.partial.clear();
             } else {
                 let goes_on = |token: &&str| token.starts_with(&*self.partial);
-                let is_open = TOKENS.iter().any(|token| goes_on(token))
-                    || is_behind && STARTS.iter().any(|token| goes_on(token));
+                let is_open = TOKENS.iter().any(goes_on) || is_behind && STARTS.iter().any(goes_on);
                 // A tag whose end looks like a token.
                 let is_tag = self.partial == "<s";
                 if !is_open && !is_tag {
