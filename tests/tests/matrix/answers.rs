@@ -59,7 +59,7 @@ pub fn rows() -> Vec<Row> {
                 "insufficient_system_resource",
             ),
             finished("a reason of nobody", Class::Reads, GOOD, "unload")
-                .value(|p| has(p, Repair::Finish))
+                .value(|p| super::texts::has(p, Repair::Finish))
                 .not_kept(),
             finished("all fields are there", Class::Reads, GOOD, "length").not_kept(),
         ]),

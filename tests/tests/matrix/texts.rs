@@ -97,7 +97,7 @@ pub fn rows() -> Vec<Row> {
     ]
 }
 
-fn has(prediction: &Prediction<QaOutput>, repair: Repair) -> bool {
+pub fn has(prediction: &Prediction<QaOutput>, repair: Repair) -> bool {
     prediction.repairs().iter().any(|(_, repairs)| repairs.contains(repair))
 }
 
