@@ -7,6 +7,7 @@ pub mod body;
 pub mod chunks;
 pub mod coerce;
 mod digits;
+pub mod ends;
 pub mod explain;
 pub mod forging;
 pub mod hostile;
@@ -36,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     ("round_trip_json", round_trip::json),
     ("state", state::check),
     ("reasoning", reasoning::check),
+    ("ends", ends::check),
     ("body", body::check),
     ("stream", streaming::check),
 ];

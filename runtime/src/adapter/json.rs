@@ -8,10 +8,11 @@ use serde_json::{Map, Value, json as object};
 use super::{
     Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField,
     chat::{inputs_text, list_inputs, list_outputs, write_extra},
-    complete,
+    complete, ends,
     follow::{Follow, JsonFollow},
     reasoning,
     repeats::{self, Marks, Repeats},
+    shown::Shown,
     wrapped,
 };
 use crate::{
@@ -42,9 +43,10 @@ use crate::{
 /// to be, by their exact names, and if it is no input's.
 ///
 /// [`Prediction::repairs`](crate::Prediction::repairs) tells of each field what was mended in the object, and
-/// [`Repair::Name`] of one whose key was in another form, [`Repair::DoubleField`] of one that stood under its name and an alias,
-/// [`Repair::UnknownKey`] of all fields where the object has a key that is none of them, and [`Repair::Wrapped`] or
-/// [`Repair::JsonInText`] of all where the answer was wrapped.
+/// [`Repair::Name`] of one whose key was in another form, [`Repair::DoubleField`] of one that stood under its name and an alias, and
+/// of all fields [`Repair::UnknownKey`] where the object has a key that is none of them, [`Repair::Wrapped`] or
+/// [`Repair::JsonInText`] where the answer was wrapped, and [`Repair::EndToken`] where an end token of a chat template, such as
+/// `<|im_end|>`, stood behind it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JsonAdapter;
 
@@ -89,8 +91,20 @@ impl Adapter for JsonAdapter {
 
     fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>> {
         let refused = |why: String| Error::parse(why).with_completion(text);
+        let shown = Shown::of(task, inputs);
+        let whole = text;
+        let text = ends::without_tokens(whole, &shown);
+        let mut has_token = text.len() < whole.len();
         let mut objects =
             json::find(text).map_err(|flaw| refused(format!("the answer is not a JSON object: {flaw}")))?;
+        let is_inside = |at: usize| {
+            let before = objects.partition_point(|found| found.start < at);
+            before.checked_sub(1).and_then(|last| objects.get(last)).is_some_and(|found| at < found.end)
+        };
+        if let Some(turn) = ends::turn_outside(text, is_inside, &shown) {
+            objects.retain(|found| found.start < turn);
+            has_token = true;
+        }
         let is_object = |found: &Found| found.value.is_object();
         let has_object = objects.iter().any(is_object);
         let fields: Vec<_> = task.outputs().collect();
@@ -119,16 +133,16 @@ impl Adapter for JsonAdapter {
             let keys = found.value.as_object().into_iter().flat_map(Map::keys);
             keys.map(|key| field_in_other_case(&fields, key)).any(|field| field.is_some())
         };
+        let mut inner = None;
         if !objects.iter().any(|found| has_field(found) || has_field_in_other_case(found)) {
             // A part of an object in which an input is repeated may be that input's.
             let is_own = |found: &Found| {
                 let part = found.start..found.end;
                 !begun.meets(&part) && !put_together.meets(&part) && !repeated.holds(&found.value)
             };
-            objects = match wrapped::find(task, &objects, text).filter(is_own) {
-                Some(one) => vec![one],
-                None => objects,
-            };
+            if let Some((one, written)) = wrapped::find(task, &objects, text).filter(|(one, _)| is_own(one)) {
+                (objects, inner) = (vec![one], Some(written));
+            }
         }
         objects.retain(is_object);
         if objects.len() > 1 {
@@ -153,15 +167,23 @@ impl Adapter for JsonAdapter {
                 ),
             }));
         };
-        let written = Written::new(text, &one);
-        let Found { value: Value::Object(object), repairs, .. } = one else {
+        let written = inner.unwrap_or_else(|| Written::new(text, &one));
+        let Found { value: Value::Object(object), mut repairs, .. } = one else {
             return Err(refused("the answer is not a JSON object".into()));
         };
+        if has_token {
+            repairs.add(Repair::EndToken);
+        }
         let found = values(&fields, object, repairs, &written);
         let found = found.map_err(|field| {
             refused(format!("two keys in another case stand for `{field}`")).with_field(field)
         })?;
         complete(task, found, text)
+    }
+
+    fn cut_output<'a>(&self, _: &Task<'a>, _: &Inputs<'_>, _: &str) -> Option<TaskField<'a>> {
+        // An object without its closing bracket is not read.
+        None
     }
 
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {

@@ -7,13 +7,16 @@ mod corpus_tests;
 mod correction;
 mod demo;
 mod elements;
+mod ends;
 mod follow;
+mod foreign;
 mod json;
 mod marker;
 mod names;
 pub(crate) mod reasoning;
 mod repeats;
 mod sections;
+mod shown;
 mod tag;
 mod terse;
 #[cfg(test)]
@@ -73,6 +76,15 @@ pub trait Adapter: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`is_parse`](Error::is_parse): a field that is not optional is missing, or the text has another form.
     fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>>;
+
+    /// The output of which an answer may lack a part that was cut at the model's token limit, and that [`read`](Self::read)
+    /// takes; `None` if the answer shows that all of its last value is there.
+    ///
+    /// The last output, where it is not implemented: such an answer is an error.
+    fn cut_output<'a>(&self, task: &Task<'a>, inputs: &Inputs<'_>, text: &str) -> Option<TaskField<'a>> {
+        let _ = (inputs, text);
+        task.outputs().last()
+    }
 
     /// What reads an answer while it is written; `None` if nothing of it is certain before its end, as in adapters that do not
     /// implement this, or where an input holds something that would read as an output.
@@ -244,6 +256,11 @@ impl<'a> TaskField<'a> {
     /// True if its values are lists, or may be.
     fn takes_list(&self) -> bool {
         self.slot.compiled.takes_list()
+    }
+
+    /// True if its values may be lists.
+    fn is_list(&self) -> bool {
+        !self.takes_any_text() && self.takes_list()
     }
 
     /// The schema of its values with the definitions.

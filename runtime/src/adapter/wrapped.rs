@@ -6,14 +6,21 @@ use serde_json::{Map, Value};
 use super::{Task, TaskField};
 use crate::{
     field::name,
-    json::{self, Found, Repair},
+    json::{self, Found, Repair, Written},
 };
 
-/// The one answer within values that have no field of the task themselves; `None` if there is none, or several.
-pub(super) fn find(task: &Task<'_>, all: &[Found], text: &str) -> Option<Found> {
+/// The one answer within values that have no field of the task themselves, and how it is written; `None` if there is none, or
+/// several.
+pub(super) fn find(task: &Task<'_>, all: &[Found], text: &str) -> Option<(Found, Written)> {
     let mut inner = all.iter().flat_map(|found| match &found.value {
-        Value::Object(outer) => in_object(task, outer).map(|value| within(found, value)).collect(),
-        Value::Array(items) => in_list(task, items).map(|value| within(found, value)).into_iter().collect(),
+        Value::Object(outer) => {
+            let written = || Written::new(text, found);
+            in_object(task, outer).map(|(key, value)| (within(found, value), written().entry(key))).collect()
+        }
+        Value::Array(items) => {
+            let one = in_list(task, items);
+            one.map(|value| (within(found, value), Written::new(text, found).item(0))).into_iter().collect()
+        }
         Value::String(json) if all.len() == 1 && text.get(found.start..found.end) == Some(text.trim()) => {
             in_text(task, found, json).into_iter().collect::<Vec<_>>()
         }
@@ -30,7 +37,10 @@ fn within(outer: &Found, value: &Value) -> Found {
 }
 
 /// The answers in an object. What stands under an input's name is that input, and `properties` may be those of a schema.
-fn in_object<'v>(task: &Task<'_>, outer: &'v Map<String, Value>) -> impl Iterator<Item = &'v Value> {
+fn in_object<'v>(
+    task: &Task<'_>,
+    outer: &'v Map<String, Value>,
+) -> impl Iterator<Item = (&'v str, &'v Value)> {
     let is_input = |key: &str| name::find(task.inputs().map(|field| (field.name(), ())), key).is_some();
     let is_schema = |value: &Value| {
         let mut keywords = ["type", "$ref", "anyOf", "oneOf", "allOf", "enum", "const"].iter();
@@ -40,7 +50,7 @@ fn in_object<'v>(task: &Task<'_>, outer: &'v Map<String, Value>) -> impl Iterato
         let is_of_schema = || key.as_str() == "properties" && parts(value).all(is_schema);
         is_answer(task, value) && !is_input(key) && !is_of_schema()
     });
-    all.map(|(_, value)| value).collect::<Vec<_>>().into_iter()
+    all.map(|(key, value)| (key.as_str(), value)).collect::<Vec<_>>().into_iter()
 }
 
 fn parts(value: &Value) -> impl Iterator<Item = &Value> {
@@ -57,17 +67,18 @@ fn in_list<'v>(task: &Task<'_>, items: &'v [Value]) -> Option<&'v Value> {
     }
 }
 
-fn in_text(task: &Task<'_>, outer: &Found, text: &str) -> Option<Found> {
+fn in_text(task: &Task<'_>, outer: &Found, text: &str) -> Option<(Found, Written)> {
     let mut all = json::find(text).ok()?;
     let inner = all.pop().filter(|_| all.is_empty())?;
     let is_whole = text.get(inner.start..inner.end) == Some(text.trim()) && !inner.is_truncated();
     if !is_whole || !is_answer(task, &inner.value) {
         return None;
     }
+    let written = Written::new(text, &inner);
     let mut found = Found { value: inner.value, ..*outer };
     found.repairs.extend(inner.repairs);
     found.repairs.add(Repair::JsonInText);
-    Some(found)
+    Some((found, written))
 }
 
 /// True for an object with all fields that have to be there, and at least one, each under its exact name.

@@ -77,7 +77,8 @@ repairs! {
     /// The field's marker, tag or label was written in another form than the plain one: indented, emphasised, spaced, full-width,
     /// in a list or heading, with attributes, or with other text on its line.
     Marker: "marker in another form",
-    /// The answer gave the field more than once. The first counts, and of a marker the first with something below it.
+    /// The answer gave the field more than once. The first counts, and of a marker the first with something below it; elements of
+    /// a list are its items.
     DoubleField: "field twice",
     /// An object had a key that is none of its fields, and was passed over.
     UnknownKey: "unknown key",
@@ -86,6 +87,12 @@ repairs! {
     LostCharacter: "lost character",
     /// The whole answer stood in another object, under a name that is none of the task's, or in a list of one.
     Wrapped: "wrapped answer",
+    /// An end token of a chat template, such as `<|im_end|>`, was taken off.
+    EndToken: "end token",
+    /// A marker of no field of the task stands in the value, or ended it.
+    ForeignMarker: "foreign marker",
+    /// The provider gave a reason of its own for the end of the answer: whether it is whole is not known.
+    Finish: "unknown finish reason",
 }
 
 /// A set of [`Repair`]s.

@@ -16,8 +16,14 @@ use super::{Found, Numeral, Repair, lenient, scalar};
 #[derive(Clone)]
 pub(crate) struct Written {
     whole: Arc<Whole>,
-    /// The entry that is meant: of the object, then of the object in it, and so on.
-    path: Vec<Box<str>>,
+    /// The part that is meant: of the value, then of the part, and so on.
+    path: Vec<Step>,
+}
+
+#[derive(Clone)]
+enum Step {
+    Entry(Box<str>),
+    Item(usize),
 }
 
 struct Whole {
@@ -44,7 +50,16 @@ impl Written {
 
     /// How an entry of the object is written.
     pub(crate) fn entry(&self, key: &str) -> Self {
-        let path = self.path.iter().cloned().chain([key.into()]).collect();
+        self.part(Step::Entry(key.into()))
+    }
+
+    /// How an item of the list is written.
+    pub(crate) fn item(&self, index: usize) -> Self {
+        self.part(Step::Item(index))
+    }
+
+    fn part(&self, step: Step) -> Self {
+        let path = self.path.iter().cloned().chain([step]).collect();
         Self { whole: self.whole.clone(), path }
     }
 
@@ -57,7 +72,10 @@ impl Written {
     pub(crate) fn place(&self) -> Place<'_> {
         let Whole { text, parts, .. } = &*self.whole;
         let part = parts.get_or_init(|| parts_of(text)).as_ref();
-        self.path.iter().fold(Place { text, part }, |place, key| place.entry(key))
+        self.path.iter().fold(Place { text, part }, |place, step| match step {
+            Step::Entry(key) => place.entry(key),
+            Step::Item(index) => place.item(*index),
+        })
     }
 }
 

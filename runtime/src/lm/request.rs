@@ -161,7 +161,33 @@ pub enum Finish {
     Other(String),
 }
 
+/// What a provider's word for the end of an answer means; in any case, and [`Finish::Other`] for one that is not known.
+///
+/// ```
+/// use karat::lm::Finish;
+///
+/// assert_eq!(Finish::from("MAX_TOKENS"), Finish::Length);
+/// assert_eq!(Finish::from("end_turn"), Finish::Stop);
+/// assert!(Finish::from("abort").is_broken());
+/// ```
+impl From<&str> for Finish {
+    fn from(word: &str) -> Self {
+        match &*word.to_ascii_lowercase() {
+            "" | "stop" | "eos" | "eos_token" | "stop_sequence" | "end_turn" | "complete" => Self::Stop,
+            "length" | "max_tokens" | "model_length" => Self::Length,
+            "content_filter" => Self::ContentFilter,
+            _ => Self::Other(word.to_owned()),
+        }
+    }
+}
+
 impl Finish {
+    /// True if the server broke off: the answer is not whole, and the same request may succeed later.
+    pub fn is_broken(&self) -> bool {
+        const WORDS: [&str; 4] = ["insufficient_system_resource", "abort", "aborted", "error"];
+        matches!(self, Self::Other(word) if WORDS.iter().any(|broken| word.eq_ignore_ascii_case(broken)))
+    }
+
     /// The word for it, as OpenAI's API and OpenTelemetry's conventions have it.
     pub(crate) fn as_str(&self) -> &str {
         match self {

@@ -204,9 +204,16 @@ impl Reply {
         self
     }
 
-    /// Why the completion ended; [`Finish::Stop`] if not set.
-    pub fn finish(mut self, finish: Finish) -> Self {
-        self.finish = finish;
+    /// Why the completion ended, also as a provider's word for it; [`Finish::Stop`] if not set.
+    ///
+    /// ```
+    /// use karat::{Reply, lm::Finish};
+    ///
+    /// let _ = Reply::text("cut").finish(Finish::Length);
+    /// let _ = Reply::text("cut").finish("model_length");
+    /// ```
+    pub fn finish(mut self, finish: impl Into<Finish>) -> Self {
+        self.finish = finish.into();
         self
     }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tracing::Instrument;
 
 use super::{
+    finish,
     ladder::{self, Lesson, Refusal},
     live::Live,
     on_parse_error::OnParseError,
@@ -222,9 +223,11 @@ async fn attempt(
             live.catch_up(first);
         }
         let mode = calls.last().map(|call| call.mode);
-        let read = |text: &str| {
+        let read = |text: &str, finish: &Finish| {
             let found = adapter.read(&task, &inputs, text)?;
-            all_settled(&state.layout, found)
+            let (values, repairs) = all_settled(&state.layout, found)?;
+            let cut = || adapter.cut_output(&task, &inputs, text).map(|field| field.name());
+            Ok((values, finish::checked(finish, cut, &state.layout, repairs)?))
         };
         let owns_tag = |name: &str| adapter.owns_tag(&task, name);
         let error = match accept_all(&response, mode, owns_tag, read, accept) {
@@ -267,17 +270,18 @@ fn accept_all(
     response: &Response,
     mode: Option<&'static str>,
     owns_tag: impl Fn(&str) -> bool,
-    read: impl Fn(&str) -> Result<Fields>,
+    read: impl Fn(&str, &Finish) -> Result<Fields>,
     accept: Accept<'_>,
 ) -> Result<Vec<Option<Value>>> {
     let mut first_read = None;
     let mut first_error = None;
     for completion in &response.completions {
         let outcome = usable_text(completion, &owns_tag).and_then(|(reasoning, text)| {
-            let (values, repairs) = read(text).map_err(|error| explain_cut(error, completion))?;
+            let (values, repairs) =
+                read(text, &completion.finish).map_err(|error| finish::explain_cut(error, completion))?;
             let reasoning = completion.reasoning.as_deref().or(reasoning).map(str::to_owned);
             let answer = Answer { values: values.clone(), about: Reading { repairs, reasoning, mode } };
-            accept(answer).map_err(|error| explain_cut(error, completion))?;
+            accept(answer).map_err(|error| finish::explain_cut(error, completion))?;
             Ok(values)
         });
         match outcome {
@@ -305,8 +309,9 @@ fn usable_text(completion: &Completion, owns_tag: impl Fn(&str) -> bool) -> Resu
         (_, Finish::ContentFilter) => {
             Err(Error::new(ErrorKind::Filtered, "the provider's content filter held the answer back"))
         }
+        (_, finish) if finish.is_broken() => Err(finish::broken(finish)),
         (_, Finish::Length) if !has_text => {
-            Err(cut("the model reached its token limit before it wrote any answer"))
+            Err(finish::cut("the model reached its token limit before it wrote any answer"))
         }
         _ if !has_text => Err(Error::new(
             ErrorKind::BadResponse,
@@ -314,22 +319,6 @@ fn usable_text(completion: &Completion, owns_tag: impl Fn(&str) -> bool) -> Resu
         )),
         _ => Ok((reasoning, text)),
     }
-}
-
-/// An answer that was cut lacks its end for that reason and no other; asking again with the same limit would not help.
-fn explain_cut(error: Error, completion: &Completion) -> Error {
-    if completion.finish == Finish::Length && error.is_parse() {
-        let explained = cut(&format!("the model's answer was cut at its token limit: {error}"));
-        return match error.field() {
-            Some(field) => explained.with_field(field),
-            None => explained,
-        };
-    }
-    error
-}
-
-fn cut(what: &str) -> Error {
-    Error::new(ErrorKind::Truncated, format!("{what}; raise `max_tokens` or ask for less"))
 }
 
 /// One rung of an adapter's ladder, as this LM is asked on it.

@@ -1,6 +1,7 @@
 //! The leaf of every module: one signature, asked of one LM.
 
 mod engine;
+mod finish;
 mod ladder;
 mod live;
 mod mark;

@@ -18,6 +18,7 @@ mod critic;
 mod digits;
 mod drops;
 mod earlier_errors;
+mod ends;
 mod fallback;
 mod flags;
 mod history;

@@ -37,6 +37,30 @@ pub fn rows() -> Vec<Row> {
         Row::new(18, "the finish reason `length`").faults([
             finished("a field is missing", Class::Fail(ErrorKind::Truncated), "[[ ## answ", "length"),
             finished("no text at all", Class::Fail(ErrorKind::Truncated), "", "length"),
+            finished(
+                "in the last field",
+                Class::Fail(ErrorKind::Truncated),
+                "[[ ## answer ## ]]\nPar",
+                "length",
+            )
+            .error(|error| {
+                error.completion().is_some_and(|text| text.ends_with("Par")) || error.is_exhausted()
+            }),
+            finished(
+                "in the end mark",
+                Class::Fail(ErrorKind::Truncated),
+                "[[ ## answer ## ]]\nParis\n\n[[ ## comp",
+                "MAX_TOKENS",
+            ),
+            finished(
+                "a reason of a break",
+                Class::Retry(ErrorKind::Server, Wait::Own),
+                GOOD,
+                "insufficient_system_resource",
+            ),
+            finished("a reason of nobody", Class::Reads, GOOD, "unload")
+                .value(|p| super::texts::has(p, Repair::Finish))
+                .not_kept(),
             finished("all fields are there", Class::Reads, GOOD, "length").not_kept(),
         ]),
         Row::new(19, "a content filter, a refusal").faults([

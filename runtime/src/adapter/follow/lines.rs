@@ -3,6 +3,7 @@
 use super::{Follow, Followed, values::Values};
 use crate::adapter::{
     TaskField,
+    shown::Shown,
     terse::{AROUND, Labels},
 };
 
@@ -20,8 +21,13 @@ pub(in crate::adapter) struct LineFollow<'a> {
 }
 
 impl<'a> LineFollow<'a> {
-    pub(in crate::adapter) fn new(fields: Vec<TaskField<'a>>, wanted: Labels, given: Labels) -> Self {
-        let mut values = Values::new(fields);
+    pub(in crate::adapter) fn new(
+        fields: Vec<TaskField<'a>>,
+        wanted: Labels,
+        given: Labels,
+        shown: Shown<'a>,
+    ) -> Self {
+        let mut values = Values::new(fields, shown);
         // Text before the first label is the first field's.
         values.open(Some(0));
         Self {
@@ -41,9 +47,9 @@ impl<'a> LineFollow<'a> {
         self.in_line = true;
         if self.given.field(&held).is_some() {
             self.is_over = true;
-            self.values.close(tell);
+            self.values.close(true, tell);
         } else if let Some((index, _)) = self.wanted.field(&held) {
-            self.values.close(tell);
+            self.values.close(false, tell);
             self.values.open(Some(index));
         } else {
             self.values.push(&held, tell);
@@ -85,7 +91,7 @@ impl Follow for LineFollow<'_> {
             if !self.held.is_empty() {
                 self.begin_line(tell);
             }
-            self.values.close(tell);
+            self.values.close(true, tell);
         }
     }
 }

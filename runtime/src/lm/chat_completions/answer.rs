@@ -150,6 +150,9 @@ fn completions(
         let said = both.into_iter().flatten().map(Message::said).find(|said| !said.is_nothing());
         completions.push(completion(said.unwrap_or_default(), choice.finish_reason));
     }
+    if let Some(broken) = completions.iter().find(|completion| completion.finish.is_broken()) {
+        return Err(broken_off(call, reply, broken));
+    }
     if completions.iter().all(|completion| completion.finish == Finish::ContentFilter) {
         let text = completions.into_iter().map(|completion| completion.text).find(|text| !text.is_empty());
         let message =
@@ -245,26 +248,23 @@ fn in_order(call: &Call<'_>, mut choices: Vec<Choice>, asked: usize) -> Vec<Choi
 }
 
 fn completion(said: Said, finish_reason: Value) -> Completion {
-    let reason = match finish_reason {
-        Value::String(reason) => Some(reason),
-        _ => None,
-    };
     let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     Completion {
         text: said.text,
-        finish: finish(reason),
+        finish: Finish::from(finish_reason.as_str().unwrap_or_default()),
         refusal: filled(said.refusal),
         reasoning: filled(said.reasoning),
     }
 }
 
-fn finish(reason: Option<String>) -> Finish {
-    match reason.as_deref() {
-        // `eos` is Together's name for it.
-        None | Some("" | "stop" | "eos") => Finish::Stop,
-        Some("length" | "max_tokens") => Finish::Length,
-        Some("content_filter") => Finish::ContentFilter,
-        Some(other) => Finish::Other(other.to_owned()),
+/// The error of a completion that the server broke off, with its text so far.
+fn broken_off(call: &Call<'_>, reply: &Reply, completion: &Completion) -> Error {
+    let reason = call.excerpt(completion.finish.as_str().as_bytes());
+    let message = format_args!("the server broke the answer off ({reason}). This may pass: try again later");
+    let error = call.error(ErrorKind::Server, message).with_status(reply.status);
+    match completion.text.is_empty() {
+        true => error,
+        false => error.with_completion(completion.text.clone()),
     }
 }
 
