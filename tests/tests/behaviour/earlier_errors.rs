@@ -78,7 +78,7 @@ async fn every_way_of_asking_again_keeps_the_first_error() {
 #[tokio::test]
 async fn a_stream_keeps_the_first_error_too() {
     let predict = rate([Reply::text(BROKEN), Reply::text("sorry")]);
-    let error = predict.stream(RateInput { joke: "Knock".into() }).await.unwrap_err();
+    let error = predict.stream(RateInput { joke: "Knock".into() }).finish().await.unwrap_err();
     assert!(error.is_violation() && error.to_string().contains("`points` is 11"), "{error}");
     assert_eq!((error.field(), error.completion()), (Some("points"), Some("sorry")));
 }
