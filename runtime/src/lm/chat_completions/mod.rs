@@ -257,7 +257,8 @@ fn with_call<T>(test: impl FnOnce(&Call<'_>) -> T) -> T {
 pub fn read_body(body: &[u8]) -> Result<Response> {
     static CLIENT: LazyLock<Option<ChatCompletions>> = LazyLock::new(|| {
         let (provider, model) = Provider::parse("openai/x").ok()?;
-        Some(ChatCompletions::new(provider, model).base_url("http://127.0.0.1:1/v1"))
+        // Without a key there is nobody to ask, and no body would be read.
+        Some(ChatCompletions::new(provider, model).base_url("http://127.0.0.1:1/v1").api_key("-"))
     });
     static CALL: LazyLock<Option<Call<'_>>> = LazyLock::new(|| {
         let client = CLIENT.as_ref()?;
