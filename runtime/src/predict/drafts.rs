@@ -41,7 +41,9 @@ pub(super) fn leave<'t>(
     for open in openings.iter().flatten() {
         have_ends.get_mut(*open).into_iter().for_each(|has_end| *has_end = true);
     }
-    let draft = Draft { reader, text, outline, tags, are_mentions, given, openings, have_ends, is_harmony };
+    let fences = fences(text);
+    let draft =
+        Draft { reader, text, outline, tags, are_mentions, given, openings, have_ends, fences, is_harmony };
     if let Some(last) = draft.last_end()? {
         let Some(tag) = tags.get(last) else { return Ok(text) };
         let own = match draft.openings.get(last).copied().flatten() {
@@ -67,6 +69,8 @@ struct Draft<'r, 't> {
     openings: Vec<Option<usize>>,
     /// For each tag whether it begins a block that ends.
     have_ends: Vec<bool>,
+    /// Where the lines begin that open or close a block of code.
+    fences: Vec<usize>,
     is_harmony: bool,
 }
 
@@ -133,24 +137,32 @@ impl<'t> Draft<'_, 't> {
             let has_before = self.outline.has_before(place);
             match tag.kind {
                 _ if self.outline.is_open => self.check_open(index)?,
-                Kind::Open if has_before => {}
-                Kind::Open if self.has_end(index) => {
+                Kind::Open if !self.has_end(index) => return Err(endless(self.text, tag)),
+                Kind::Open if !has_before => {
                     return Err(Error::parse(format!(
                         "no whole answer stands behind the model's reasoning, which begins with {}",
                         self.quoted(tag)
                     )));
                 }
-                Kind::Open => return Err(endless(self.text, tag)),
                 Kind::Close if has_before => {
                     return Err(Error::parse(format!(
                         "{} ends the model's reasoning, and no whole answer stands behind it",
                         self.quoted(tag)
                     )));
                 }
-                Kind::Close | Kind::End => {}
+                Kind::Open | Kind::Close | Kind::End => {}
             }
         }
-        Ok(())
+        // A form that begins anew, if not as a whole, behind a tag that stands in the value of a field that it has again.
+        let is_in_value = |(index, tag): &(usize, &Tag)| {
+            tag.kind != Kind::End && !self.is_mention(*index) && !self.given.has(tag.maker)
+        };
+        let Some((_, tag)) = self.tags.iter().enumerate().find(is_in_value) else { return Ok(()) };
+        let is_double = |value: &FieldValue| value.repairs.contains(Repair::DoubleField);
+        match values(self.reader, self.text).is_some_and(|values| values.iter().flatten().any(is_double)) {
+            true => Err(self.two_readings(tag)),
+            false => Ok(()),
+        }
     }
 
     /// The same of a tag in text that is a value without a mark.
@@ -159,6 +171,7 @@ impl<'t> Draft<'_, 't> {
         let behind = self.text.get(tag.span.end..).unwrap_or_default();
         let begins_line = self.begins_line(tag);
         let is_text = match tag.kind {
+            Kind::End => true,
             _ if self.outline.has_before(tag.span.start) => true,
             _ if !self.outline.values.is_empty() => false,
             Kind::Open => !begins_line,
@@ -167,7 +180,6 @@ impl<'t> Draft<'_, 't> {
                 let is_block = open.is_some_and(|open| self.begins_line(open));
                 !self.ends_line(tag) || !is_block && behind.trim().is_empty()
             }
-            Kind::End => true,
         };
         match (is_text, tag.kind) {
             (true, _) => Ok(()),
@@ -181,10 +193,14 @@ impl<'t> Draft<'_, 't> {
         let (Some(tag), Some(rest)) = (self.tags.get(index), self.tags.get(index + 1..)) else {
             return Ok("");
         };
-        match tag.maker {
-            HARMONY => message(self.text, tag.span.end, rest),
-            _ => Ok(self.text.get(tag.span.end..).unwrap_or_default()),
-        }
+        let answer = match tag.maker {
+            HARMONY => message(self.text, tag.span.end, rest)?,
+            _ => self.text.get(tag.span.end..).unwrap_or_default(),
+        };
+        // The end of a block of code in which all of the reply stands.
+        let before = self.fences.partition_point(|fence| *fence < tag.span.start);
+        let is_fenced = before % 2 == 1 && (self.fences.len() - before) % 2 == 1;
+        Ok(answer.trim_end().strip_suffix("```").filter(|_| is_fenced).unwrap_or(answer))
     }
 
     fn is_mention(&self, index: usize) -> bool {
@@ -245,6 +261,17 @@ fn whole(reader: &Reader<'_>, text: &str) -> Option<Values> {
 fn is_same(all: &Values, others: &Values) -> bool {
     let value = |found: &Option<FieldValue>| found.as_ref().map(|found| found.value.clone());
     all.iter().map(value).eq(others.iter().map(value))
+}
+
+/// Where the lines begin that open or close a block of code.
+fn fences(text: &str) -> Vec<usize> {
+    let mut start = 0;
+    let lines = text.split_inclusive('\n').filter_map(|line| {
+        let at = start;
+        start += line.len();
+        line.trim_start().starts_with("```").then_some(at)
+    });
+    lines.collect()
 }
 
 /// For each tag that ends a block, the one that begins it.

@@ -177,6 +177,9 @@ async fn reasoning_without_an_answer_behind_it_is_an_error() {
 async fn a_draft_before_a_lone_closing_tag_is_no_answer() {
     for (adapter, form) in adapters().into_iter().filter(|(adapter, _)| adapter.name() != "terse") {
         // What stands outside of all values cannot be a part of one.
+        let reply =
+            format!("{} <think>Or", form("Lyon").replace("\n\n[[", "\n[[").replace("ed ## ]]", "ed ## ]]\n"));
+        assert!(read(&adapter, &reply).await.is_err(), "{reply}");
         let reply = format!("Maybe {}\nNo.\n</think>\nParis", form("Lyon").replace("[[ ## a", "\n[[ ## a"));
         let read = read(&adapter, &reply).await;
         assert!(read.is_err(), "{}: {reply}: {read:?}", adapter.name());
@@ -264,6 +267,40 @@ struct Weighed {
     answer: String,
 }
 
+/// Answer, and say why.
+#[signature]
+struct Reasoned {
+    #[input]
+    question: String,
+    #[output]
+    why: String,
+    #[output]
+    answer: String,
+}
+
+fn reasoned(reply: &str) -> Option<ReasonedOutput> {
+    Predict::<Reasoned>::new().parse(&ReasonedInput { question: "Which?".into() }, reply).ok()
+}
+
+#[test]
+fn a_tag_in_a_field_that_must_be_there_is_text() {
+    let read = reasoned("[[ ## why ## ]]\nIt is Lyon.\n</think>\n[[ ## answer ## ]]\nParis").unwrap();
+    assert_eq!((&*read.why, &*read.answer), ("It is Lyon.\n</think>", "Paris"));
+    let draft = "[[ ## answer ## ]]\nLyon\n</think>\n[[ ## why ## ]]\nw\n[[ ## answer ## ]]\nParis";
+    assert_eq!(reasoned(draft).unwrap().answer, "Paris");
+}
+
+#[tokio::test]
+async fn a_reply_in_a_block_of_code_is_read_without_its_end() {
+    for (adapter, form) in adapters().into_iter().filter(|(adapter, _)| adapter.name() != "terse") {
+        for thoughts in ["<think>Lyon?</think>", "<think>Lyon?\n</think>\n", "Lyon?\n</think>"] {
+            let reply =
+                format!("```\n{thoughts}\n{}\n```", form("Paris").replace("\n\n[[ ## completed ## ]]", ""));
+            assert_eq!(read(&adapter, &reply).await.unwrap().0, "Paris", "{reply}");
+        }
+    }
+}
+
 #[test]
 fn a_tag_in_a_field_that_may_be_left_out_ends_nothing_or_is_an_error() {
     let weighed = Predict::<Weighed>::new();
@@ -280,6 +317,11 @@ fn a_tag_in_a_field_that_may_be_left_out_ends_nothing_or_is_an_error() {
     );
     let draft = "[[ ## note ## ]]\nn\n[[ ## answer ## ]]\nLyon\n</think>\n[[ ## answer ## ]]\nParis";
     assert_eq!(read(draft).map(|read| (read.note, read.answer)), Some((None, "Paris".into())));
+    for again in ["Lyon\n</think>", "Lyon\n<think>no"] {
+        let thought =
+            reasoned(&format!("[[ ## why ## ]]\nw\n[[ ## answer ## ]]\n{again}\n[[ ## answer ## ]]\nParis"));
+        assert!(thought.is_none(), "the form begins anew, and lacks a field");
+    }
     assert!(read("[[ ## answer ## ]]\nLyon\n<think>no</think>\n[[ ## answer ## ]]\nParis").is_none());
 }
 
