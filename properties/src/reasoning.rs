@@ -52,7 +52,7 @@ fn beginning(u: &mut Unstructured<'_>) -> Result<()> {
     static READER: LazyLock<Predict<Echo>> =
         LazyLock::new(|| Predict::new().adapter(Whole::without_reasoning()));
     let text: String = match u.arbitrary()? {
-        true => hostile::either(u.take_rest()),
+        true => hostile::either(u.bytes(u.len())?),
         false => {
             let mut text = String::new();
             for _ in 0..u.int_in_range(0..=12)? {

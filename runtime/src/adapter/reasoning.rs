@@ -78,6 +78,14 @@ pub(crate) struct Tag {
     pub(crate) span: Range<usize>,
 }
 
+impl Tag {
+    /// The tag in the text from this place on.
+    pub(crate) fn behind(&self, start: usize) -> Self {
+        let place = |at: usize| at.saturating_sub(start);
+        Self { span: place(self.span.start)..place(self.span.end), ..*self }
+    }
+}
+
 /// What a text has next.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Next {
@@ -228,17 +236,32 @@ fn head(text: &str, first: Tag) -> Tag {
     }
 }
 
-/// What is left of an input that is repeated in the reasoning, if its own tag ends that.
+/// The most blocks of reasoning with which a reply may begin.
+pub(crate) const MOST_BLOCKS: usize = 16;
+
+/// What is left of an input that is repeated in the reasoning, if its own tags end that: behind the first closing tag of each
+/// maker, and behind the blocks that follow it.
 pub(super) fn behind_ends(input: &str) -> impl Iterator<Item = &str> {
+    let (mut seen, mut blocks) = (0_u32, 0);
+    // Where the last block ends behind which a further one may begin, and whose that is.
+    let (mut end, mut next) = (None, None);
     // Most inputs have no tags, which is seen at once.
-    let mut seen = 0_u32;
     let tags = Tags::except(|_| false).find(input).into_iter();
-    let firsts = tags.filter(move |tag| {
-        let is_first = tag.kind == Kind::Close && seen & (1 << tag.maker) == 0;
-        seen |= u32::from(is_first) << tag.maker;
-        is_first
+    let ends = tags.filter(move |tag| {
+        let is_blank = |end: usize| input.get(end..tag.span.start).is_some_and(|text| text.trim().is_empty());
+        if tag.kind == Kind::Open && end.is_some_and(is_blank) {
+            next = Some(tag.maker);
+        }
+        let is_first = seen & (1 << tag.maker) == 0;
+        if tag.kind != Kind::Close || !is_first && (next != Some(tag.maker) || blocks == MOST_BLOCKS) {
+            return false;
+        }
+        seen |= 1 << tag.maker;
+        blocks += usize::from(!is_first);
+        (end, next) = (Some(tag.span.end), None);
+        true
     });
-    firsts.filter_map(|tag| input.get(tag.span.end..))
+    ends.filter_map(|tag| input.get(tag.span.end..))
 }
 
 /// Marks in a reply are the tags of reasoning: one that comes from an input ends no thoughts of the model's.
@@ -266,6 +289,17 @@ mod tests {
         passage: String,
         #[output]
         answer: String,
+    }
+
+    #[test]
+    fn what_is_behind_each_block_of_an_input_is_known() {
+        let behind = |input| super::behind_ends(input).collect::<Vec<_>>();
+        assert_eq!(behind("a</think>b</think>c"), ["b</think>c"]);
+        assert_eq!(
+            behind("a</think>\n<think>x</think>b[/THINK]c"),
+            ["\n<think>x</think>b[/THINK]c", "b[/THINK]c", "c"]
+        );
+        assert_eq!(behind(&"<think></think>".repeat(100)).len(), super::MOST_BLOCKS + 1);
     }
 
     #[test]

@@ -126,7 +126,7 @@ impl Repeats {
     }
 
     /// True if an input is nothing but this mark. Every answer has it too, so what is below it must tell.
-    pub(super) fn has_bare(&self, part: &Range<usize>) -> bool {
+    pub(crate) fn has_bare(&self, part: &Range<usize>) -> bool {
         covers(&self.marked_or_bare, self.plain(part))
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     mentions,
-    reasoning::{Reader, endless, gather, message},
+    reasoning::{Reader, endless, gather, message, read},
 };
 use crate::{
     adapter::{
@@ -52,7 +52,11 @@ pub(super) fn leave<'t>(
             None => 0..0,
         };
         gather(thoughts, text, 0..tag.span.start, tags.get(own).unwrap_or_default());
-        return draft.behind(last);
+        // What follows may have blocks too, none of which ends before a whole answer.
+        let (behind, start) = (draft.behind(last)?, tag.span.end);
+        let rest = tags.iter().skip(last + 1).map(|tag| tag.behind(start));
+        let rest: Vec<_> = rest.filter(|tag| tag.span.end <= behind.len()).collect();
+        return read(reader, behind, &rest, thoughts);
     }
     draft.check_rest()?;
     Ok(text)
@@ -175,11 +179,9 @@ impl<'t> Draft<'_, 't> {
             _ if self.outline.has_before(tag.span.start) => true,
             _ if !self.outline.values.is_empty() => false,
             Kind::Open => !begins_line,
-            Kind::Close => {
-                let open = self.openings.get(index).copied().flatten().and_then(|open| self.tags.get(open));
-                let is_block = open.is_some_and(|open| self.begins_line(open));
-                !self.ends_line(tag) || !is_block && behind.trim().is_empty()
-            }
+            // What stands behind would be the value, and nothing does.
+            Kind::Close if self.opening(index).is_some() => !self.ends_line(tag),
+            Kind::Close => !self.ends_line(tag) || behind.trim().is_empty(),
         };
         match (is_text, tag.kind) {
             (true, _) => Ok(()),
@@ -321,7 +323,7 @@ impl Given {
 
     /// True if the tag comes from an input that is repeated.
     fn is_repeated(&self, tag: &Tag) -> bool {
-        self.repeats.has(&tag.span)
+        self.repeats.has(&tag.span) || self.repeats.has_bare(&tag.span)
     }
 }
 

@@ -6,7 +6,7 @@ use super::drafts;
 use crate::{
     adapter::{
         Adapter, Inputs, Task,
-        reasoning::{HARMONY, Kind, Tag, Tags},
+        reasoning::{HARMONY, Kind, MOST_BLOCKS, Tag, Tags},
     },
     error::{Error, Result},
 };
@@ -42,20 +42,41 @@ pub(super) fn split<'t>(reader: &Reader<'_>, text: &'t str) -> Result<Split<'t>>
     if tags.is_empty() {
         return Ok(Split { reasoning: None, answer: text });
     }
-    read(reader, text, &tags).map_err(|error| error.with_completion(text))
+    let mut thoughts = Vec::new();
+    let answer = read(reader, text, &tags, &mut thoughts).map_err(|error| error.with_completion(text))?;
+    let has_any = !thoughts.is_empty();
+    thoughts.retain(|thought| !thought.is_empty());
+    let reasoning = match &thoughts[..] {
+        [] => has_any.then_some(Cow::Borrowed("")),
+        [one] => Some(Cow::Borrowed(*one)),
+        _ => Some(Cow::Owned(thoughts.join(BETWEEN))),
+    };
+    Ok(Split { reasoning, answer })
 }
 
-fn read<'t>(reader: &Reader<'_>, text: &'t str, tags: &[Tag]) -> Result<Split<'t>> {
-    let mut thoughts = Vec::new();
+/// The answer in a text that has these tags; the thoughts before it are added to those.
+pub(super) fn read<'t>(
+    reader: &Reader<'_>,
+    text: &'t str,
+    tags: &[Tag],
+    thoughts: &mut Vec<&'t str>,
+) -> Result<&'t str> {
     let (mut at, mut rest) = (0, tags);
     // The blocks with which the text begins.
-    let mut has_block = false;
     let mut is_harmony = false;
+    let mut blocks = 0;
     while let Some(first) = rest.first() {
         let blanks = text.get(at..first.span.start).unwrap_or_default();
         let is_end = first.kind == Kind::Close && first.maker == HARMONY;
         if !blanks.trim().is_empty() || !(first.kind == Kind::Open || is_end) {
             break;
+        }
+        // Only so many are known of inputs that are repeated.
+        blocks += 1;
+        if blocks > MOST_BLOCKS {
+            return Err(Error::parse(format!(
+                "the answer begins with more than {MOST_BLOCKS} blocks of reasoning"
+            )));
         }
         let ends = |tag: &Tag| (tag.maker, tag.kind) == (first.maker, Kind::Close);
         let Some(close) = rest.iter().position(ends) else {
@@ -65,9 +86,9 @@ fn read<'t>(reader: &Reader<'_>, text: &'t str, tags: &[Tag]) -> Result<Split<'t
         let Some((close, others)) = others.split_first() else { break };
         // Only in harmony do the tags within tell where one thought ends and the next one begins.
         let own = if first.maker == HARMONY { inside.len() } else { inside.len().min(1) };
-        gather(&mut thoughts, text, at..close.span.start, inside.get(..own).unwrap_or_default());
+        gather(thoughts, text, at..close.span.start, inside.get(..own).unwrap_or_default());
         (at, rest) = (close.span.end, others);
-        (has_block, is_harmony) = (true, first.maker == HARMONY);
+        is_harmony = first.maker == HARMONY;
         if is_harmony {
             break;
         }
@@ -79,17 +100,10 @@ fn read<'t>(reader: &Reader<'_>, text: &'t str, tags: &[Tag]) -> Result<Split<'t
     let end = at + answer.len();
     let rest = rest.iter().filter(|tag| tag.span.end <= end);
     let rest: Vec<_> = rest.map(|tag| Tag { span: tag.span.start - at..tag.span.end - at, ..*tag }).collect();
-    let answer = match rest.iter().all(|tag| tag.kind == Kind::End) {
-        true => answer,
-        false => drafts::leave(reader, answer, &rest, is_harmony, &mut thoughts)?,
-    };
-    thoughts.retain(|thought| !thought.is_empty());
-    let reasoning = match &thoughts[..] {
-        [] => has_block.then_some(Cow::Borrowed("")),
-        [one] => Some(Cow::Borrowed(*one)),
-        _ => Some(Cow::Owned(thoughts.join(BETWEEN))),
-    };
-    Ok(Split { reasoning, answer })
+    match rest.iter().all(|tag| tag.kind == Kind::End) {
+        true => Ok(answer),
+        false => drafts::leave(reader, answer, &rest, is_harmony, thoughts),
+    }
 }
 
 /// Stands between two blocks of reasoning.

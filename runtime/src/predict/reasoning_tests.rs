@@ -158,6 +158,7 @@ async fn reasoning_without_an_answer_behind_it_is_an_error() {
                 format!("{open}Maybe\n{draft}\n{close}"),
                 format!("Well.\n{open}Maybe\n{draft}\nNo, it is"),
                 format!("{open}a{close}\n{open}Maybe\n{draft}"),
+                format!("Well.\n{open}a{close}\n{open}Maybe\n{draft}{close}"),
                 format!("Well.\n{open}\n{draft}\n{close}\nIt is Paris."),
             ] {
                 // Without its special tokens, harmony is told by its first and its last channel.
@@ -190,6 +191,7 @@ async fn a_draft_before_a_lone_closing_tag_is_no_answer() {
         "Lyon? No.</think>\n\nParis",
         "Well.\n<think>Lyon?</think>\nParis",
         "Paris\n<think>Or Lyon?</think>",
+        "So, <think>Lyon?</think>",
         "Well, <think>\nAnswer: Lyon",
         "Lyon </think> no\nAnswer: Paris",
         "Answer: Lyon\n<think>no</think>\nAnswer: Paris",
