@@ -151,7 +151,7 @@ fn draft(u: &mut Unstructured<'_>) -> Result<()> {
         false => *u.choose(PAIRS)?,
     };
     let mut text = String::new();
-    let mut is_plain = true;
+    let mut has_tags = false;
     let shape = u.int_in_range(0..=3)?;
     for block in 0..u.int_in_range(1..=2)? {
         match shape {
@@ -170,7 +170,7 @@ fn draft(u: &mut Unstructured<'_>) -> Result<()> {
                 3 => {
                     let (open, close) = *u.choose(PAIRS)?;
                     text.push_str(if u.arbitrary()? { open } else { close });
-                    is_plain = false;
+                    has_tags = true;
                 }
                 _ => text.push_str(u.choose(THOUGHTS)?),
             }
@@ -178,7 +178,7 @@ fn draft(u: &mut Unstructured<'_>) -> Result<()> {
         text.push_str(close);
         text.push_str(u.choose(&["", "\n", "\n\n"])?);
     }
-    is_plain &= shape == 3 && open != HARMONY.0;
+    let is_plain = !has_tags && shape == 3 && open != HARMONY.0;
     let has_answer = u.ratio(4, 5)?;
     if has_answer {
         if name == "terse" && !text.ends_with('\n') {
@@ -194,8 +194,9 @@ fn draft(u: &mut Unstructured<'_>) -> Result<()> {
         None => !(is_plain && has_answer),
         Some(answer) => has_answer && answer == "own",
     };
-    // Without an answer, a lone tag may be text of a value that is not one by itself.
-    let may_be_text = !has_answer && shape == 0;
+    // Where no answer follows, a tag that ends no block is text of a value, and text without a label is one in the terse form.
+    let has_draft = parsed.as_ref().is_some_and(|answer| answer.contains(EVIL));
+    let may_be_text = !has_answer && (shape == 0 || has_tags || name == "terse" && !has_draft);
     assert!(is_right || may_be_text, "{name}: {text:?}: {parsed:?}");
     if u.ratio(3, 4)? {
         return Ok(());
