@@ -130,7 +130,7 @@ async fn the_answer_behind_reasoning_is_read_and_never_a_draft_in_it() {
                 // The tags are a part of the draft.
                 format!("{open}I end with {close} and then {draft}. Lyon.\n{close}\n{answer}"),
             ] {
-                if is_bare && !reply.starts_with(open) || is_bare && reply.matches(close).count() > 1 {
+                if is_bare && (!reply.starts_with(open) || reply.matches(close).count() > 1) {
                     continue;
                 }
                 let read = read(&adapter, &reply).await;
@@ -442,7 +442,7 @@ async fn a_text_of_many_tags_is_read_in_linear_time() {
             "<think   ",
             "[THINK] \"",
         ] {
-            let many = tag.repeat(4_000);
+            let many = tag.repeat(2_000);
             for reply in [many.clone(), form(&many.replace('"', "")), format!("{many}{}", form("Paris"))] {
                 let _ = qa(&adapter, Reply::text(reply.clone())).parse(&input("Which?"), &reply);
             }
