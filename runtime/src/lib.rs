@@ -29,8 +29,8 @@ pub use karat_macros::{module, reward, signature};
 
 pub use self::{
     adapter::{
-        Adapter, ChatAdapter, Demo, Follow, Followed, Inputs, JsonAdapter, Mode, Prepared, Task, TaskField,
-        TerseAdapter, XmlAdapter,
+        Adapter, ChatAdapter, Demo, Follow, Followed, Inputs, JsonAdapter, Mode, Outline, Prepared, Task,
+        TaskField, TerseAdapter, XmlAdapter,
     },
     batch::{Batch, BatchItem, BatchStop, Batched, Parallel},
     budget::Budget,

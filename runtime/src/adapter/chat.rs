@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField, complete, ends,
+    Adapter, Demo, Inputs, Mode, NOT_GIVEN, Outline, Prepared, Task, TaskField, complete, ends,
     follow::{Follow, MarkerFollow},
     marker,
     names::Names,
@@ -196,6 +196,10 @@ impl Adapter for ChatAdapter {
         } else {
             Some(field)
         }
+    }
+
+    fn outline(&self, task: &Task<'_>, text: &str) -> Option<Outline> {
+        Some(Outline::new(sections::outline(text, &Names::of(task))))
     }
 
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {

@@ -20,6 +20,8 @@ pub(super) const TOKENS: &[&str] = &[
     "<|EOT|>",
     "<|eos|>",
     "<|end|>",
+    "<|return|>",
+    "<|call|>",
     "<|end_of_turn|>",
     "<|endofturn|>",
     "<|END_OF_TURN_TOKEN|>",
@@ -42,6 +44,7 @@ pub(super) const TOKENS: &[&str] = &[
 
 /// The tokens that start a turn or a text.
 const STARTS: &[&str] = &[
+    "<|start|>",
     "<|im_start|>",
     "<|im_user|>",
     "<|im_assistant|>",

@@ -6,7 +6,7 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json as object};
 
 use super::{
-    Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField,
+    Adapter, Demo, Inputs, Mode, NOT_GIVEN, Outline, Prepared, Task, TaskField,
     chat::{inputs_text, list_inputs, list_outputs, write_extra},
     complete, ends,
     follow::{Follow, JsonFollow},
@@ -184,6 +184,12 @@ impl Adapter for JsonAdapter {
     fn cut_output<'a>(&self, _: &Task<'a>, _: &Inputs<'_>, _: &str) -> Option<TaskField<'a>> {
         // An object without its closing bracket is not read.
         None
+    }
+
+    fn outline(&self, _: &Task<'_>, text: &str) -> Option<Outline> {
+        let found = json::find(text).unwrap_or_default().into_iter();
+        let objects = found.filter(|found| found.value.is_object());
+        Some(Outline::new(objects.map(|found| found.start..found.end).collect()))
     }
 
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {

@@ -13,6 +13,7 @@ mod foreign;
 mod json;
 mod marker;
 mod names;
+mod outline;
 pub(crate) mod reasoning;
 mod repeats;
 mod sections;
@@ -29,14 +30,18 @@ use std::{borrow::Cow, fmt::Debug, sync::Arc};
 use schemars::SchemaGenerator;
 use serde_json::Value;
 
-pub(crate) use self::follow::{Growing, Trimmed};
 pub use self::{
     chat::ChatAdapter,
     demo::Demo,
     follow::{Follow, Followed},
     json::JsonAdapter,
+    outline::Outline,
     terse::TerseAdapter,
     xml::XmlAdapter,
+};
+pub(crate) use self::{
+    follow::{Growing, Trimmed},
+    repeats::Repeats,
 };
 use crate::{
     error::{Error, Result},
@@ -98,6 +103,15 @@ pub trait Adapter: Debug + Send + Sync + 'static {
     /// The user message that follows an answer which could not be read.
     fn correct(&self, task: &Task<'_>, error: &Error) -> String {
         correction::message(task, error)
+    }
+
+    /// Where in a text the values of a reply stand, before it is read; it may take what is only a draft of one for a value.
+    ///
+    /// With it, reasoning is found wherever it stands in a reply, as behind a text, or where its opening tag is a part of the
+    /// prompt; `None`, as in adapters that do not implement this, if only what the reply begins with can be reasoning.
+    fn outline(&self, task: &Task<'_>, text: &str) -> Option<Outline> {
+        let _ = (task, text);
+        None
     }
 
     /// True if `<name>` at the start of an answer is a field's tag and not that of the model's reasoning, as in
@@ -331,7 +345,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// Every text among the values, however deep, that a model could repeat.
-    fn texts(&self) -> Vec<&'a str> {
+    pub(crate) fn texts(&self) -> Vec<&'a str> {
         self.all().filter_map(Value::as_str).collect()
     }
 

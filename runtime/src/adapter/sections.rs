@@ -160,6 +160,26 @@ pub(super) fn each<'t>(
     Ok(())
 }
 
+/// Where the values of outputs would stand if all markers counted that begin lines.
+pub(super) fn outline(text: &str, names: &Names<'_>) -> Vec<Range<usize>> {
+    let mut values: Vec<Range<usize>> = Vec::new();
+    let mut is_open = false;
+    marker::each(text, |marker| {
+        let Some(own) = names.find(marker.name) else { return };
+        if marker.place != Place::Start && own != Own::Completed {
+            return;
+        }
+        if let Some(last) = values.last_mut().filter(|_| std::mem::take(&mut is_open)) {
+            last.end = marker.span.start;
+        }
+        if let Own::Output(_) = own {
+            values.push(marker.span.start..text.len());
+            is_open = true;
+        }
+    });
+    values
+}
+
 /// Decides which markers count: for each field those in the best place.
 fn choose(marks: &mut [Mark], task: &Task<'_>) -> Result<(), usize> {
     // Where all that must be there begins lines of its own, the form is plain, and what stands elsewhere is text.

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, ops::Range};
 use serde_json::Value;
 
 use super::{
-    Adapter, Demo, Inputs, Mode, Prepared, Task, TaskField, complete, elements, ends,
+    Adapter, Demo, Inputs, Mode, Outline, Prepared, Task, TaskField, complete, elements, ends,
     follow::{Follow, LineFollow},
     repeats::{self, Marks, Repeats},
     shown::Shown,
@@ -89,6 +89,24 @@ impl Adapter for TerseAdapter {
             // One that may be left out would have come behind it.
             None => has_none(),
         }
+    }
+
+    fn outline(&self, task: &Task<'_>, text: &str) -> Option<Outline> {
+        let (wanted, given) = (Labels::of(task.outputs()), Labels::of(task.inputs()));
+        let mut values: Vec<Range<usize>> = Vec::new();
+        let (mut start, mut is_open) = (0, false);
+        for line in text.split_inclusive('\n') {
+            let (begins, ends) = (wanted.field(line).is_some(), given.field(line).is_some());
+            if begins {
+                values.push(start..start);
+            }
+            is_open = (is_open || begins) && !ends;
+            start += line.len();
+            if let Some(last) = values.last_mut().filter(|_| is_open) {
+                last.end = start;
+            }
+        }
+        Some(Outline { is_open: true, ..Outline::new(values) })
     }
 
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {

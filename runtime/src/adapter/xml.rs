@@ -6,7 +6,7 @@ use memchr::memchr3;
 use serde_json::Value;
 
 use super::{
-    Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField,
+    Adapter, Demo, Inputs, Mode, NOT_GIVEN, Outline, Prepared, Task, TaskField,
     chat::{input_text, list_inputs, list_outputs},
     complete, elements, ends,
     follow::{Follow, TagFollow},
@@ -229,6 +229,21 @@ impl Adapter for XmlAdapter {
         };
         let all = task.outputs().zip(found).enumerate().map(|(index, (field, value))| (index, field, value));
         all.into_iter().find(is_cut).map(|(_, field, _)| field)
+    }
+
+    fn outline(&self, task: &Task<'_>, text: &str) -> Option<Outline> {
+        let tags: Vec<_> = Names::of(task.outputs()).find_all(text).collect();
+        let ends = tag::ends(tags.iter().map(|(index, tag)| (*index, tag.kind)));
+        let mut values: Vec<Range<usize>> = Vec::new();
+        for (at, (_, tag)) in tags.iter().enumerate() {
+            if tag.kind == Kind::Close || values.last().is_some_and(|last| tag.span.start < last.end) {
+                continue;
+            }
+            let is_last = at + 1 == tags.len() && tag.kind == Kind::Open;
+            let end = ends.of(at).and_then(|end| tags.get(end)).map(|(_, tag)| tag.span.end);
+            values.push(tag.span.start..end.unwrap_or(if is_last { text.len() } else { tag.span.end }));
+        }
+        Some(Outline::new(values))
     }
 
     fn owns_tag(&self, task: &Task<'_>, name: &str) -> bool {

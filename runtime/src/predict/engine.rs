@@ -1,7 +1,7 @@
 //! One run of a predictor: prompt, LM call, reading, and what to do about an answer that cannot be read. Compiled once, for
 //! all signatures.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{borrow::Cow, pin::pin, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tracing::Instrument;
@@ -12,7 +12,7 @@ use super::{
     live::Live,
     on_parse_error::OnParseError,
     predictor::{Predictor, Ready},
-    reasoning,
+    reasoning::{self, Reader, Split},
     sent::Sent,
     violation,
 };
@@ -106,9 +106,10 @@ pub(super) fn first_prompt(predictor: &Predictor, given: &Given) -> Prompt {
 /// The output values that the predictor's own adapter reads from a text.
 pub(super) fn read(predictor: &Predictor, given: &Given, text: &str) -> Result<Vec<Option<Value>>> {
     let (task, adapter) = (predictor.task(), &predictor.state.adapter);
-    let (_, text) = reasoning::split(text, |name| adapter.owns_tag(&task, name));
+    let reader = Reader { adapter: &**adapter, task, inputs: given.inputs(predictor) };
     predictor.state.layout.check_rules()?;
-    let values = adapter.read(&task, &given.inputs(predictor), text)?;
+    let answer = reasoning::split(&reader, text)?.answer;
+    let values = adapter.read(&task, &reader.inputs, answer)?;
     Ok(all_settled(&predictor.state.layout, values)?.0)
 }
 
@@ -207,8 +208,9 @@ async fn attempt(
     // What made it ask again, which an error of a later answer alone would hide.
     let mut first_error: Option<Error> = None;
     loop {
+        let reader = Reader { adapter: &**adapter, task, inputs };
         if let Some(live) = &mut live {
-            live.begin(&**adapter, &task, &inputs);
+            live.begin(&reader);
         }
         let call = Call { predictor, lm: &lm, adapter, ready: &ready };
         let failed = |error, first: Option<Error>, live: Option<&mut Live<'_>>| {
@@ -229,11 +231,10 @@ async fn attempt(
             let cut = || adapter.cut_output(&task, &inputs, text).map(|field| field.name());
             Ok((values, finish::checked(finish, cut, &state.layout, repairs)?))
         };
-        let owns_tag = |name: &str| adapter.owns_tag(&task, name);
-        let error = match accept_all(&response, mode, owns_tag, read, accept) {
-            Ok(first) => {
+        let error = match accept_all(&response, mode, &reader, read, accept) {
+            Ok((first, thoughts)) => {
                 if let Some(live) = &mut live {
-                    live.end(&first);
+                    live.end(&first, thoughts.as_deref());
                 }
                 let slots = predictor.state.layout.slots(FieldRole::Output);
                 return Ok(slots
@@ -265,25 +266,26 @@ async fn attempt(
     }
 }
 
-/// Hands every readable completion to `accept`; an error only if there is none, the first one's.
+/// Hands every readable completion to `accept`; returns the first one's values and the reasoning in its text; an error only if
+/// there is none, the first one's.
 fn accept_all(
     response: &Response,
     mode: Option<&'static str>,
-    owns_tag: impl Fn(&str) -> bool,
+    reader: &Reader<'_>,
     read: impl Fn(&str, &Finish) -> Result<Fields>,
     accept: Accept<'_>,
-) -> Result<Vec<Option<Value>>> {
+) -> Result<(Vec<Option<Value>>, Option<String>)> {
     let mut first_read = None;
     let mut first_error = None;
     for completion in &response.completions {
-        let outcome = usable_text(completion, &owns_tag).and_then(|(reasoning, text)| {
-            let (values, repairs) =
-                read(text, &completion.finish).map_err(|error| finish::explain_cut(error, completion))?;
-            let reasoning = completion.reasoning.as_deref().or(reasoning).map(str::to_owned);
-            let answer = Answer { values: values.clone(), about: Reading { repairs, reasoning, mode } };
-            accept(answer).map_err(|error| finish::explain_cut(error, completion))?;
-            Ok(values)
+        let outcome = usable_text(completion, reader).and_then(|Split { reasoning: own, answer: text }| {
+            let (values, repairs) = read(text, &completion.finish)?;
+            let own = own.map(Cow::into_owned);
+            let reasoning = completion.reasoning.clone().or_else(|| own.clone());
+            accept(Answer { values: values.clone(), about: Reading { repairs, reasoning, mode } })?;
+            Ok((values, own))
         });
+        let outcome = outcome.map_err(|error| finish::explain_cut(error, completion));
         match outcome {
             Ok(values) => first_read = first_read.or(Some(values)),
             Err(error) => first_error = first_error.or(Some(error.with_completion(completion.text.clone()))),
@@ -297,9 +299,9 @@ fn accept_all(
 }
 
 /// The completion's text, its reasoning apart, or why there is none to read.
-fn usable_text(completion: &Completion, owns_tag: impl Fn(&str) -> bool) -> Result<(Option<&str>, &str)> {
-    let (reasoning, text) = reasoning::split(&completion.text, owns_tag);
-    let has_text = !text.trim().is_empty();
+fn usable_text<'c>(completion: &'c Completion, reader: &Reader<'_>) -> Result<Split<'c>> {
+    let split = reasoning::split(reader, &completion.text);
+    let has_text = split.as_ref().map_or(true, |split| !split.answer.trim().is_empty());
     match (&completion.refusal, &completion.finish) {
         (Some(refusal), _) if !has_text => Err(Error::new(
             ErrorKind::Refused,
@@ -317,7 +319,7 @@ fn usable_text(completion: &Completion, owns_tag: impl Fn(&str) -> bool) -> Resu
             ErrorKind::BadResponse,
             "the model's answer is empty: it ended without text, a refusal or a limit",
         )),
-        _ => Ok((reasoning, text)),
+        _ => split,
     }
 }
 

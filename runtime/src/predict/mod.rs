@@ -1,15 +1,18 @@
 //! The leaf of every module: one signature, asked of one LM.
 
+mod drafts;
 mod engine;
 mod finish;
 mod ladder;
 mod live;
 mod mark;
+mod mentions;
 mod on_parse_error;
 mod pieces;
 mod predictor;
 mod reasoning;
 mod sent;
+mod splitter;
 mod teller;
 mod violation;
 
