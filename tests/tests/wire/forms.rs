@@ -271,7 +271,7 @@ async fn an_answer_that_is_an_error_was_paid_for_all_the_same() {
         (events(&[chunk(json!({}), json!("content_filter"))]), ErrorKind::Filtered),
         ("data: <html>\n\n".into(), ErrorKind::BadResponse),
     ] {
-        let (outcome, _) = streamed(stream(events(&[paid.clone()]) + &end)).await;
+        let (outcome, _) = streamed(stream(events(std::slice::from_ref(&paid)) + &end)).await;
         let error = outcome.unwrap_err();
         assert_eq!((error.kind(), tokens(error.usage()), error.completion()), (kind, [5, 6], Some("so")));
     }
@@ -349,7 +349,11 @@ async fn a_whole_answer_may_be_one_event_and_a_stream_one_answer() {
         "usage": {"prompt_tokens": 5, "completion_tokens": 6},
     });
     let pretty = serde_json::to_string_pretty(&answer).unwrap().replace('\n', "\ndata: ");
-    for body in [events(&[answer.clone()]), events(&[answer.clone()]) + DONE, format!("data: {pretty}\n\n")] {
+    for body in [
+        events(std::slice::from_ref(&answer)),
+        events(std::slice::from_ref(&answer)) + DONE,
+        format!("data: {pretty}\n\n"),
+    ] {
         for reply in [stream(body.clone()), Reply::status(200).typed("application/json", body)] {
             for response in [whole(reply.clone()).await, streamed(reply).await.0] {
                 let response = response.unwrap();
@@ -370,8 +374,9 @@ async fn errors_inside(error: &Value) -> Vec<Error> {
         all.push(whole(Reply::json(body)).await.unwrap_err());
         all.push(streamed(Reply::json(body)).await.0.unwrap_err());
         for end in ["", DONE] {
-            for start in ["", &events(&[text.clone()])] {
-                let (outcome, _) = streamed(stream(format!("{start}{}{end}", events(&[body.clone()])))).await;
+            for start in ["", &events(std::slice::from_ref(&text))] {
+                let (outcome, _) =
+                    streamed(stream(format!("{start}{}{end}", events(std::slice::from_ref(body))))).await;
                 let error = outcome.unwrap_err();
                 assert_eq!(error.completion(), Some("Par").filter(|_| !start.is_empty()), "{body}");
                 all.push(error);
