@@ -37,7 +37,7 @@ pub(super) fn note(metadata: &Value) -> String {
 
 /// Each tool of another version than those of now: its name, the version that saved, and the current ones.
 fn others(metadata: &Value) -> Vec<(&'static str, String, &'static [&'static str])> {
-    const KARAT: &[&str] = &[minor(env!("CARGO_PKG_VERSION"))];
+    const KARAT: &[&str] = &[concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"))];
     let karat = metadata.get("karat").and_then(|karat| karat.get("version"));
     let dspy = metadata.get("dependency_versions").and_then(|versions| versions.get("dspy"));
     [("karat", karat, KARAT), ("dspy", dspy, DSPY)]
@@ -49,19 +49,6 @@ fn others(metadata: &Value) -> Vec<(&'static str, String, &'static [&'static str
 }
 
 /// The first two numbers of a version.
-const fn minor(version: &str) -> &str {
-    let bytes = version.as_bytes();
-    let (mut end, mut dots) = (0, 0);
-    while end < bytes.len() {
-        dots += (bytes[end] == b'.') as usize;
-        if dots == 2 {
-            // At a dot, so between two characters.
-            return match version.split_at_checked(end) {
-                Some((start, _)) => start,
-                None => version,
-            };
-        }
-        end += 1;
-    }
-    version
+fn minor(version: &str) -> &str {
+    version.match_indices('.').nth(1).map_or(version, |(end, _)| version.get(..end).unwrap_or(version))
 }
