@@ -4,6 +4,12 @@ The Rust program `load_python_program` loads the file. So that everybody gets th
 one would be `dspy.LM("openai/gpt-4o-mini")`.
 """
 
+import sys
+
+# In the syntax of every Python, so that an old one can say what it lacks.
+if sys.version_info < (3, 10):
+    sys.exit("optimize.py: needs Python 3.10 or later, this is %d.%d: run it with a newer python3" % sys.version_info[:2])
+
 from pathlib import Path
 
 import dspy
@@ -27,7 +33,7 @@ class Rag(dspy.Module):
         self.query = dspy.Predict(dspy.Signature("question -> query", "Write two or three key words."))
         self.answer = dspy.ChainOfThought(dspy.Signature("passage, question -> answer", "Answer from the passage."))
 
-    def forward(self, question: str):
+    def forward(self, question):
         words = self.query(question=question).query.split()
         passage = max(PASSAGES, key=lambda passage: sum(word in passage for word in words))
         return self.answer(passage=passage, question=question)

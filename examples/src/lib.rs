@@ -2,34 +2,26 @@
 
 pub mod search;
 
-use std::env;
+use karat::{ErrorKind, Lm, Result, ScriptedLm};
 
-use karat::{Lm, Result, ScriptedLm};
-
-/// The model that the environment configures: `KARAT_MODEL` (e.g. `ollama/llama3.2`, at `KARAT_BASE_URL` if that is set), else
-/// `openai/gpt-4o-mini` where there is an `OPENAI_API_KEY`.
-pub fn configured() -> Result<Option<Lm>> {
-    let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
-    let openai = || variable("OPENAI_API_KEY").map(|_| "openai/gpt-4o-mini".into());
-    let Some(name) = variable("KARAT_MODEL").or_else(openai) else { return Ok(None) };
-    let mut lm = Lm::new(&name)?;
-    if let Some(url) = variable("KARAT_BASE_URL") {
-        lm = lm.base_url(url);
-    }
+/// The model that the environment names, fit for the examples.
+pub fn live() -> Result<Lm> {
+    let lm = Lm::from_env()?;
     // A small model may ramble on; a reasoning model would need more.
-    Ok(Some(if name.starts_with("llamacpp/") { lm.max_tokens(60) } else { lm }))
+    Ok(if lm.name().starts_with("llamacpp/") { lm.max_tokens(60) } else { lm })
 }
 
-/// The configured model or, where there is none, the scripted one, so that an example always runs.
+/// The model that the environment names or, where it names none, the scripted one, so that an example always runs.
 pub fn lm(offline: ScriptedLm) -> Result<Lm> {
-    Ok(match configured()? {
-        Some(lm) => {
+    match live() {
+        Ok(lm) => {
             eprintln!("live, on {}", lm.name());
-            lm
+            Ok(lm)
         }
-        None => {
+        Err(error) if error.kind() == ErrorKind::NoLm => {
             eprintln!("offline, with scripted answers: set KARAT_MODEL or OPENAI_API_KEY for a live run");
-            offline.lm()
+            Ok(offline.lm())
         }
-    })
+        Err(error) => Err(error),
+    }
 }

@@ -4,12 +4,19 @@ use std::process::Command;
 
 /// What an example prints where no model is configured.
 fn offline(program: &str) -> String {
-    let output = Command::new(program)
-        .env_remove("KARAT_MODEL")
-        .env_remove("KARAT_BASE_URL")
-        .env_remove("OPENAI_API_KEY")
-        .output()
-        .unwrap_or_else(|error| panic!("{program} does not start: {error}"));
+    let mut command = Command::new(program);
+    for variable in [
+        "KARAT_MODEL",
+        "KARAT_BASE_URL",
+        "OPENAI_API_KEY",
+        "OPENROUTER_API_KEY",
+        "GROQ_API_KEY",
+        "DEEPSEEK_API_KEY",
+        "TOGETHER_API_KEY",
+    ] {
+        command.env_remove(variable);
+    }
+    let output = command.output().unwrap_or_else(|error| panic!("{program} does not start: {error}"));
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{program}: {}\n{out}\n{err}", output.status);
     assert!(err.contains("offline"), "it should say that its answers are scripted: {err}");

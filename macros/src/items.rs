@@ -42,3 +42,27 @@ pub(crate) fn strip(item: &mut Item, words: &[&str]) {
         _ => {}
     }
 }
+
+/// The attribute of this name, as `#[name]` or `#[karat::name]`.
+pub(crate) fn attribute<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a Attribute> {
+    attributes.iter().find(|attribute| is_called(attribute, name))
+}
+
+/// The same, taken away.
+pub(crate) fn take_attribute(attributes: &mut Vec<Attribute>, name: &str) -> Option<Attribute> {
+    let index = attributes.iter().position(|attribute| is_called(attribute, name))?;
+    Some(attributes.remove(index))
+}
+
+fn is_called(attribute: &Attribute, name: &str) -> bool {
+    let segments = &attribute.path().segments;
+    segments.len() <= 2 && segments.last().is_some_and(|segment| segment.ident == name)
+}
+
+/// What is said of a struct with both attributes.
+pub(crate) fn both(ident: &syn::Ident) -> String {
+    format!(
+        "`{ident}` is a signature or a module, not both: a signature is a task, and a module holds a predictor of it, e.g. \
+         `#[module] struct Program {{ predict: Predict<{ident}> }}`"
+    )
+}

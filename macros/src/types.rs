@@ -59,6 +59,29 @@ pub(crate) fn find<'a>(ty: &'a Type, test: &dyn Fn(&Type) -> bool) -> Option<&'a
     }
 }
 
+/// Every named type in a type, the outer ones first; behind a function pointer or a `dyn` none.
+pub(crate) fn paths<'a>(ty: &'a Type, found: &mut Vec<&'a Type>) {
+    match ty {
+        Type::Array(ty) => paths(&ty.elem, found),
+        Type::Group(ty) => paths(&ty.elem, found),
+        Type::Paren(ty) => paths(&ty.elem, found),
+        Type::Tuple(ty) => ty.elems.iter().for_each(|ty| paths(ty, found)),
+        Type::Path(path) => {
+            found.push(ty);
+            for segment in &path.path.segments {
+                if let PathArguments::AngleBracketed(arguments) = &segment.arguments {
+                    for argument in &arguments.args {
+                        if let GenericArgument::Type(ty) = argument {
+                            paths(ty, found);
+                        }
+                    }
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 /// The last name of a type's path.
 pub(crate) fn last(ty: &Type) -> Option<Ident> {
     match ty {

@@ -4,7 +4,7 @@ use arbitrary::{Result, Unstructured};
 
 use crate::{hostile, valid};
 
-/// Reads a body.
+/// Reads a body, as one answer and, of a choice with what is not needed in every form, to its text.
 pub fn check(bytes: &[u8]) {
     let body = match bytes.split_first() {
         Some((0..=127, rest)) => rest.to_vec(),
@@ -12,6 +12,7 @@ pub fn check(bytes: &[u8]) {
         None => Vec::new(),
     };
     let shown = String::from_utf8_lossy(&body);
+    let _ = with_sides(&mut Unstructured::new(bytes));
     match karat::__private::read_body(&body) {
         Ok(response) => {
             assert!(!response.completions.is_empty(), "{shown}");
@@ -19,6 +20,42 @@ pub fn check(bytes: &[u8]) {
         }
         Err(error) => assert!(!error.to_string().is_empty(), "{shown}"),
     }
+}
+
+/// What is not needed never costs the answer, whatever stands there; a usage is read wherever it stands; an error is one.
+fn with_sides(u: &mut Unstructured<'_>) -> Result<()> {
+    const SIDES: &[&str] =
+        &["refusal", "reasoning", "reasoning_content", "tool_calls", "role", "annotations", "audio"];
+    const ABOUT: &[&str] = &["index", "logprobs", "finish_reason", "stop_reason", "matched_stop"];
+    const NONE: &[&str] =
+        &["null", "false", "0", "7.5", "[]", "{}", "\"\"", "[[]]", "{\"x\": 1}", "-1", "true"];
+    const USAGE: &str = "{\"prompt_tokens\":5,\"completion_tokens\":6}";
+    let mut sides = |names: &[&str]| -> Result<String> {
+        let names = names.iter().filter(|_| u.ratio(1, 2).unwrap_or(false)).collect::<Vec<_>>();
+        names.into_iter().map(|name| Ok(format!(",\"{name}\":{}", hostile::one(u, NONE)?))).collect()
+    };
+    let (message, choice) = (sides(SIDES)?, sides(ABOUT)?);
+    let text = serde_json::to_string(&format!("a{}", hostile::text(u, 2)?)).unwrap();
+    let name = hostile::one(u, &["message", "delta"])?;
+    let [mut inner, mut outer] = ["", ""].map(str::to_owned);
+    match u.int_in_range(0..=2)? {
+        0 => inner = format!(",\"usage\":{USAGE}"),
+        1 => outer = format!(",\"x_groq\":{{\"usage\":{USAGE}}},\"usage\":{{}}"),
+        _ => outer = format!(",\"usage\":{USAGE}"),
+    }
+    let no_error = hostile::one(u, &["null", "false", "{}", "\"\"", "\" \""])?;
+    let choice = format!("[{{\"{name}\":{{\"content\":{text}{message}}}{choice}{inner}}}]");
+    let body = format!("{{\"choices\":{choice},\"error\":{no_error}{outer}}}");
+    let response =
+        karat::__private::read_body(body.as_bytes()).unwrap_or_else(|error| panic!("{body}: {error}"));
+    assert_eq!(serde_json::to_string(&response.completions[0].text).unwrap(), text, "{body}");
+    assert_eq!((response.usage.prompt_tokens, response.usage.completion_tokens), (5, 6), "{body}");
+    let error = hostile::one(u, &["true", "1", "\"x\"", "{\"code\":\"429\"}", "{\"x\":1}", "[1]"])?;
+    let body = format!("{{\"choices\":{choice},\"error\":{error}{outer}}}");
+    let error = karat::__private::read_body(body.as_bytes()).expect_err(&body);
+    assert_eq!(error.usage().total_tokens(), 11, "{body}");
+    assert!(error.is_transient() || !error.to_string().contains("try again"), "{error}");
+    Ok(())
 }
 
 const KEYS: &[&str] = &[

@@ -57,7 +57,9 @@ fn first(text: &str) -> Option<(char, usize)> {
         'n' => '\n',
         'r' => '\r',
         't' => '\t',
-        '"' | '\\' | '/' | '\'' => escape,
+        '"' | '\\' | '/' | '\'' | '`' | '“' | '”' | '‘' | '’' => {
+            return Some((escape, 1 + escape.len_utf8()));
+        }
         'u' => return Some([12, 6].into_iter().find_map(|length| unicode(text, length)).unwrap_or(plain)),
         _ => return Some(plain),
     };

@@ -6,6 +6,8 @@
 pub mod body;
 pub mod chunks;
 pub mod coerce;
+mod digits;
+pub mod ends;
 pub mod explain;
 pub mod forging;
 pub mod hostile;
@@ -16,6 +18,7 @@ pub mod state;
 pub mod streaming;
 pub mod valid;
 mod whole;
+pub mod written;
 
 /// A check and its name, which is that of its fuzz target and of its folder in `fuzz/corpus`.
 pub type Target = (&'static str, fn(&[u8]));
@@ -34,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     ("round_trip_json", round_trip::json),
     ("state", state::check),
     ("reasoning", reasoning::check),
+    ("ends", ends::check),
     ("body", body::check),
     ("stream", streaming::check),
 ];

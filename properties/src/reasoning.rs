@@ -1,11 +1,14 @@
-//! What a model writes to itself is taken off the beginning of its text, and nothing else is.
+//! What a model writes to itself is taken off the beginning of its text, and never becomes its answer, wherever it stands.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use arbitrary::Unstructured;
-use karat::{Predict, signature};
+use arbitrary::{Result, Unstructured};
+use karat::{
+    Adapter, ChatAdapter, JsonAdapter, Module, OnParseError, Predict, Reply, ScriptedLm, TerseAdapter,
+    XmlAdapter, signature,
+};
 
-use crate::{hostile, whole::Whole};
+use crate::{chunks, hostile, streaming, whole::Whole};
 
 #[signature]
 struct Echo {
@@ -15,48 +18,196 @@ struct Echo {
     text: String,
 }
 
-const PIECES: &[&str] = &[
-    "<think>",
-    "</think>",
-    "<thinking>",
-    "</thinking>",
-    "<reasoning>",
-    "</reasoning>",
-    "<think",
-    "</",
-    " ",
-    "\n",
-    "\u{feff}",
-    "own words",
-    "🦀",
+/// What makers put around reasoning.
+const PAIRS: &[(&str, &str)] = &[
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<THOUGHT>", "</Thought>"),
+    ("<seed:think>", "</seed:think>"),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
 ];
 
-/// Takes the reasoning off a text.
+/// The same in harmony.
+const HARMONY: (&str, &str) =
+    ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>");
+
+const PIECES: &[&str] =
+    &["<think", "</", "[/THINK", "◁", "“", " ", "\n", "\u{feff}", "own words", "🦀", "<thing>", "[x]"];
+
+/// Takes the reasoning off a text, or an answer behind reasoning out of it.
 pub fn check(bytes: &[u8]) {
+    let u = &mut Unstructured::new(bytes);
+    let _ = match u.ratio(1, 3) {
+        Ok(true) => beginning(u),
+        _ => draft(u),
+    };
+}
+
+/// Of a text that may be anything, only blocks at the beginning are reasoning.
+fn beginning(u: &mut Unstructured<'_>) -> Result<()> {
     static READER: LazyLock<Predict<Echo>> =
         LazyLock::new(|| Predict::new().adapter(Whole::without_reasoning()));
-    let mut u = Unstructured::new(bytes);
-    let text = match u.arbitrary() {
-        Ok(true) => hostile::either(u.take_rest()),
-        _ => {
-            let count = u.int_in_range(0..=12).unwrap_or(0);
-            (0..count).filter_map(|_| u.choose(PIECES).ok().copied()).collect()
+    let text: String = match u.arbitrary()? {
+        true => hostile::either(u.bytes(u.len())?),
+        false => {
+            let mut text = String::new();
+            for _ in 0..u.int_in_range(0..=12)? {
+                let (open, close) = *u.choose(PAIRS)?;
+                text.push_str(match u.int_in_range(0..=3)? {
+                    0 => open,
+                    1 => close,
+                    _ => u.choose(PIECES)?,
+                });
+            }
+            text
         }
     };
-    let read = READER.parse(&EchoInput { none: () }, &text).unwrap_or_else(|error| panic!("{text}: {error}"));
-    let answer = read.text;
-    let start = text.trim_start();
-    let tag =
-        ["think", "thinking", "reasoning"].into_iter().find(|tag| start.starts_with(&format!("<{tag}>")));
-    let Some(tag) = tag else {
-        assert_eq!(answer, text, "text without reasoning at its beginning");
-        return;
-    };
-    assert!(text.ends_with(&answer), "{text}: {answer}");
-    let close = format!("</{tag}>");
-    let taken = &text[..text.len() - answer.len()];
-    match start.contains(&close) {
-        true => assert_eq!(taken.matches(&close).count(), 1, "{text}: {answer}"),
-        false => assert_eq!(answer, "", "{text}: reasoning without an end is no answer"),
+    if text.contains("<|") || text.trim_start().starts_with(['a', 'c', 'A', 'C']) {
+        // Harmony, with or without its special tokens.
+        return Ok(());
     }
+    let read = READER.parse(&EchoInput { none: () }, &text).ok().map(|read| read.text);
+    assert_eq!(read.as_deref(), behind_blocks(&text), "{text:?}");
+    Ok(())
+}
+
+/// What stands behind the blocks with which the text begins; `None` if one has no end.
+fn behind_blocks(text: &str) -> Option<&str> {
+    let mut rest = text;
+    loop {
+        let start = rest.trim_start();
+        let lower = start.to_ascii_lowercase();
+        let mut pairs = PAIRS.iter().map(|(open, close)| (open.to_lowercase(), close.to_lowercase()));
+        let Some((open, close)) = pairs.find(|(open, _)| lower.starts_with(open)) else { return Some(rest) };
+        let end = open.len() + lower[open.len()..].find(&close)?;
+        rest = &start[end + close.len()..];
+    }
+}
+
+/// Answer.
+#[signature]
+struct Qa {
+    #[input]
+    question: String,
+    #[output]
+    answer: String,
+    #[output(default)]
+    note: Option<String>,
+}
+
+/// With which each answer in a draft begins.
+const EVIL: &str = "EVIL";
+
+/// What thoughts are made of, beside drafts.
+const THOUGHTS: &[&str] = &[
+    "Is it so? ",
+    "\n",
+    "\n\n",
+    " ",
+    "\"",
+    "'",
+    "`",
+    "```\n",
+    "{",
+    "}",
+    "[",
+    "\\",
+    "He is 5'10\" tall. ",
+    "<b>",
+    "Question: x\n",
+    "[[ ## question ## ]]\n",
+    "[[ ## completed ## ]]\n",
+    "- ",
+    ": ",
+    "note",
+    "{\"note\": \"",
+    "<answer>",
+    "</answer>",
+    "</note>",
+];
+
+fn form(name: &str, value: &str) -> String {
+    match name {
+        "chat" => format!("[[ ## answer ## ]]\n{value}\n"),
+        "xml" => format!("<answer>{value}</answer>"),
+        "json" => format!("{{\"answer\": \"{value}\"}}"),
+        _ => format!("Answer: {value}\n"),
+    }
+}
+
+/// An answer behind thoughts that hold drafts of it is read or an error, and never a draft.
+fn draft(u: &mut Unstructured<'_>) -> Result<()> {
+    static ADAPTERS: LazyLock<[Arc<dyn Adapter>; 4]> = LazyLock::new(|| {
+        [Arc::new(ChatAdapter), Arc::new(XmlAdapter), Arc::new(JsonAdapter), Arc::new(TerseAdapter)]
+    });
+    let adapter = u.choose(&*ADAPTERS)?;
+    let name = adapter.name();
+    let (open, close) = match u.ratio(1, 5)? {
+        true => HARMONY,
+        false => *u.choose(PAIRS)?,
+    };
+    let mut text = String::new();
+    let mut has_tags = false;
+    let shape = u.int_in_range(0..=3)?;
+    for block in 0..u.int_in_range(1..=2)? {
+        match shape {
+            // The opening tag is a part of the prompt.
+            0 if block == 0 => {}
+            1 if block == 0 => text.push_str(u.choose(&["Well.\n", "So, ", "\u{feff}"])?),
+            _ => {}
+        }
+        if shape > 0 || block > 0 {
+            text.push_str(open);
+        }
+        for _ in 0..u.int_in_range(0..=5)? {
+            match u.int_in_range(0..=5)? {
+                0..=1 => text.push_str(&form(name, EVIL)),
+                2 => text.push_str(&form(name, EVIL).replace('\n', " ")),
+                3 => {
+                    let (open, close) = *u.choose(PAIRS)?;
+                    text.push_str(if u.arbitrary()? { open } else { close });
+                    has_tags = true;
+                }
+                _ => text.push_str(u.choose(THOUGHTS)?),
+            }
+        }
+        text.push_str(close);
+        text.push_str(u.choose(&["", "\n", "\n\n"])?);
+    }
+    let is_plain = !has_tags && shape == 3 && open != HARMONY.0;
+    let has_answer = u.ratio(4, 5)?;
+    if has_answer {
+        if name == "terse" && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text.push_str(&form(name, "own"));
+    }
+    let ask = || QaInput { question: "Which?".into() };
+    let mut qa = Predict::<Qa>::new().on_parse_error(OnParseError::Fail);
+    qa.predictor_mut().set_adapter(adapter.clone());
+    let parsed = qa.parse(&ask(), &text).ok().map(|read| read.answer);
+    let is_right = match &parsed {
+        None => !(is_plain && has_answer),
+        Some(answer) => has_answer && answer == "own",
+    };
+    // Where no answer follows, a tag that ends no block is text of a value, and text without a label is one in the terse form.
+    let has_draft = parsed.as_ref().is_some_and(|answer| answer.contains(EVIL));
+    let may_be_text = !has_answer && (shape == 0 || has_tags || name == "terse" && !has_draft);
+    assert!(is_right || may_be_text, "{name}: {text:?}: {parsed:?}");
+    if u.ratio(3, 4)? {
+        return Ok(());
+    }
+    let pieces: Vec<_> = chunks::cut(u, &text)?.into_iter().map(str::to_owned).collect();
+    let lm = ScriptedLm::new([Reply::pieces(pieces)]).lm().without_history();
+    let (told, read) = streaming::events(qa.lm(&lm).stream(ask()));
+    let read = read.map(|read| read.answer);
+    assert_eq!(read, parsed, "{name}: {text:?}");
+    if let Some(read) = read {
+        assert_eq!(streaming::told_at_last(&told, "answer"), read, "{name}: {text:?}");
+    }
+    Ok(())
 }

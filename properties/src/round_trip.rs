@@ -45,8 +45,8 @@ fn check(adapter: impl Adapter, bytes: &[u8], keeps_blanks: bool) -> Result<()> 
         items.push(text(u)?);
     }
     let kept = |text: &str| if keeps_blanks { text.to_owned() } else { text.trim().to_owned() };
-    // The word for nothing is nothing.
-    let is_nothing = !keeps_blanks && ["null", "None"].contains(&reason.trim());
+    // The word for nothing is nothing, and so is an empty element.
+    let is_nothing = !keeps_blanks && ["", "null", "None"].contains(&reason.trim());
     let reason = Some(reason).filter(|_| !is_nothing);
     let demo = Qa { question: text(u)?, answer, reason, items };
     let predict = Predict::<Qa>::new().adapter(adapter).demo(demo.clone());

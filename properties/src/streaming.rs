@@ -35,6 +35,16 @@ const PARTS: &[&str] = &[
     "[[ \\## answer ## ]]",
     "［［ ＃＃ score ＃＃ ］］",
     "[[ [",
+    "\n[[ ## note ## ]]\n",
+    "[[ ## completion ## ]]",
+    "<|im_end|>",
+    "<|im_end|>\n<|im_start|>user\n",
+    "</s>",
+    "<s>",
+    "<|eot",
+    "</answer>",
+    "<items>b</items>",
+    "<answer />",
     "<answer>",
     "</answer>\n",
     "<score>7</score>",
@@ -47,11 +57,22 @@ const PARTS: &[&str] = &[
     "\"items\": [\"a, b\", \"]}\"]}",
     "\\u00e9\\ud83d\\ude00\\n\\\"",
     "Answer: ",
+    "{\"json_input\": {\"answer\": \"",
+    "\"}}",
+    "[{\"Answer\": \"",
+    "\"}]",
+    "**Answer**: ",
+    "<ANSWER>x</answer>",
     "\nScore: 7",
     "\nitems : [\"a\"]",
     "\nQuestion: ",
     "<think>",
     "</think>\n",
+    "</think>",
+    "[/THINK]\n",
+    "◁think▷",
+    "<|channel|>analysis<|message|>",
+    "<|end|><|start|>assistant<|channel|>final<|message|>",
     "```json\n",
     "\n```",
     "[\"a\", \"b\"]",
@@ -93,14 +114,19 @@ fn follow(bytes: &[u8]) -> Result<()> {
     assert_eq!(read.is_some(), parsed.is_some(), "{}: {text:?}", adapter.name());
     let Some(output) = read else { return Ok(()) };
     assert_eq!(Some(&output), parsed.as_ref(), "{}: {text:?}", adapter.name());
-    let last = whole.iter().rposition(|event| event.starts_with("discarded")).map_or(0, |at| at + 1);
-    let deltas = whole[last..].iter().filter_map(|event| event.strip_prefix("answer+"));
-    assert_eq!(deltas.collect::<String>(), output.answer, "{}: {text:?}", adapter.name());
+    assert_eq!(told_at_last(&whole, "answer"), output.answer, "{}: {text:?}", adapter.name());
     Ok(())
 }
 
+/// The field's text in these events, without what was taken back.
+pub(crate) fn told_at_last(events: &[String], field: &str) -> String {
+    let last = events.iter().rposition(|event| event.starts_with("discarded")).map_or(0, |at| at + 1);
+    let text = |event: &'_ String| event.strip_prefix(field)?.strip_prefix('+').map(str::to_owned);
+    events[last..].iter().filter_map(text).collect()
+}
+
 /// The events in short, and the output if there is one.
-fn events(stream: karat::ModuleStream<QaOutput>) -> (Vec<String>, Option<QaOutput>) {
+pub(crate) fn events<O: Send + 'static>(stream: karat::ModuleStream<O>) -> (Vec<String>, Option<O>) {
     let run = async move {
         let (mut stream, mut told) = (stream, Vec::new());
         while let Some(Ok(event)) = stream.next().await {

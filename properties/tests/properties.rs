@@ -59,6 +59,7 @@ tests! {
     what_is_written_as_json_is_read_again: "round_trip_json",
     a_state_is_loaded_whole_or_not_at_all: "state",
     reasoning_is_taken_off_the_beginning_and_nothing_else: "reasoning",
+    a_value_ends_where_the_model_ended_it: "ends",
     a_servers_body_is_read_or_a_typed_error: "body",
     the_events_of_a_stream_do_not_depend_on_its_pieces: "stream",
 }

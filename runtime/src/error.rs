@@ -1,13 +1,18 @@
 //! The one error type: opaque, with predicates, and with everything that is known about the failure.
 
+mod context;
+mod debug;
+mod earlier;
 mod rate_limit;
 mod retry;
+mod spent;
 
-use std::{any::Any, fmt, ops::Deref, sync::Arc, time::Duration};
+use std::{any::Any, ops::Deref, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::context::Context;
 use crate::{
     lm::{RateLimit, Usage},
     rollout::Rollout,
@@ -21,7 +26,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// Ask it with the predicates ([`is_timeout`](Error::is_timeout), [`is_auth`](Error::is_auth), ...). Beside its message it
 /// knows the path of the failing predictor, the field, the model's raw completion and, if it ended a
-/// [`BestOfN`](crate::BestOfN) or a [`Refine`](crate::Refine), the report of every rollout. Secrets never appear in it.
+/// [`BestOfN`](crate::BestOfN) or a [`Refine`](crate::Refine), the report of every rollout. Secrets never appear in it, and
+/// its `Debug` text has no more than the first 500 characters of a completion.
+///
+/// In a `forward`, `?` takes a [`std::io::Error`], a [`serde_json::Error`] or a boxed error; [`Context`] makes it take any
+/// other.
 ///
 /// ```
 /// use karat::{Error, ErrorKind};
@@ -35,10 +44,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Error(Box<Inner>);
 
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{}{message}", place(.predictor.as_deref()))]
+#[error("{}{message}{remark}", place(.predictor.as_deref()))]
 struct Inner {
     kind: ErrorKind,
     message: String,
+    /// What stands behind the message in parentheses and does not belong to the cause: attempts and waits.
+    remark: String,
     predictor: Option<Arc<str>>,
     field: Option<String>,
     /// Shared, for it may be long, and an error goes to reports, traces and histories; not in an `Arc<str>`, into which a text
@@ -48,10 +59,14 @@ struct Inner {
     status: Option<u16>,
     retry_after: Option<Duration>,
     should_retry: Option<bool>,
+    /// For how long it is worth while to try again; with no end where not said.
+    retry_within: Option<Duration>,
     attempts: u32,
     rate_limit: Option<RateLimit>,
     rollouts: Arc<[Rollout]>,
     run: Option<Arc<(Trace, Usage)>>,
+    /// What the failed LM call cost.
+    spent: Usage,
     source: Option<Cause>,
 }
 
@@ -138,6 +153,7 @@ impl Error {
         Self(Box::new(Inner {
             kind,
             message: message.into(),
+            remark: String::new(),
             predictor: None,
             field: None,
             completion: None,
@@ -145,10 +161,12 @@ impl Error {
             status: None,
             retry_after: None,
             should_retry: None,
+            retry_within: None,
             attempts: 1,
             rate_limit: None,
             rollouts: Arc::new([]),
             run: None,
+            spent: Usage::default(),
             source: None,
         }))
     }
@@ -259,7 +277,12 @@ impl Error {
 
     /// The memory that the failure alone takes.
     pub(crate) fn bytes(&self) -> usize {
-        let texts = [Some(&self.0.message), self.0.field.as_ref(), self.0.completion.as_deref()];
+        let texts = [
+            Some(&self.0.message),
+            Some(&self.0.remark),
+            self.0.field.as_ref(),
+            self.0.completion.as_deref(),
+        ];
         let texts = texts.into_iter().flatten().map(String::capacity);
         size_of::<Inner>() + texts.sum::<usize>() + self.predictor().map_or(0, str::len)
     }
@@ -267,8 +290,14 @@ impl Error {
     /// The same error with other texts.
     pub(crate) fn map_texts(mut self, map: impl Fn(&str) -> String) -> Self {
         self.0.message = map(&self.0.message);
+        self.0.remark = map(&self.0.remark);
         self.0.completion = self.0.completion.as_deref().map(|text| Arc::new(map(text)));
         self
+    }
+
+    /// Its text without the remark on attempts and waits, in which errors of one cause differ.
+    pub(crate) fn cause(&self) -> String {
+        place(self.predictor()) + &self.0.message
     }
 
     /// The class of the error.
@@ -310,11 +339,6 @@ impl Error {
     /// What the predictors of the failed call did, the failing one last; `None` if no module was called.
     pub fn trace(&self) -> Option<&Trace> {
         self.0.run.as_deref().map(|(trace, _)| trace)
-    }
-
-    /// What the LM calls of the failed call cost.
-    pub fn usage(&self) -> Usage {
-        self.0.run.as_deref().map(|(_, usage)| *usage).unwrap_or_default()
     }
 
     /// True if neither waiting nor another rollout can mend it: wrong setup or input, missing or refused key, used-up quota, unknown
@@ -394,31 +418,6 @@ predicates! {
 /// The failing predictor, as it stands before a message.
 fn place(predictor: Option<&str>) -> String {
     predictor.map(|path| format!("predictor `{path}`: ")).unwrap_or_default()
-}
-
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = &*self.0;
-        let mut out = f.debug_struct("Error");
-        out.field("kind", &inner.kind).field("message", &inner.message);
-        if let Some(path) = &inner.predictor {
-            out.field("predictor", path);
-        }
-        if let Some(field) = &inner.field {
-            out.field("field", field);
-        }
-        if let Some(status) = &inner.status {
-            out.field("status", status);
-        }
-        if let Some(text) = &inner.completion {
-            out.field("completion", text);
-        }
-        if !inner.rollouts.is_empty() {
-            // What a failed `main` prints: a line for each, and not all that is known of it.
-            out.field("rollouts", &inner.rollouts.iter().map(ToString::to_string).collect::<Vec<_>>());
-        }
-        out.finish()
-    }
 }
 
 #[cfg(test)]

@@ -29,12 +29,12 @@ pub use karat_macros::{module, reward, signature};
 
 pub use self::{
     adapter::{
-        Adapter, ChatAdapter, Demo, Follow, Followed, Inputs, JsonAdapter, Mode, Prepared, Task, TaskField,
-        TerseAdapter, XmlAdapter,
+        Adapter, ChatAdapter, Demo, Follow, Followed, Inputs, JsonAdapter, Mode, Outline, Prepared, Task,
+        TaskField, TerseAdapter, XmlAdapter,
     },
     batch::{Batch, BatchItem, BatchStop, Batched, Parallel},
     budget::Budget,
-    error::{Error, ErrorKind, Result},
+    error::{Context, Error, ErrorKind, Result},
     field::{Bound, CheckOutcome, Field, FieldRole, FieldType, FieldValue, Reader, Rules, Writer},
     history::History,
     json::{Repair, Repairs},
@@ -52,7 +52,7 @@ pub use self::{
     },
     predict::{OnParseError, Predict, Predictor},
     prediction::{Added, Prediction, Stop},
-    reward::{BoxReward, IntoScore, Reward, Score, Sourced},
+    reward::{BoxReward, IntoScore, Reward, RewardFn, Score, Sourced},
     rollout::{Advice, Rollout},
     signature::{Fields, Place, Signature, Spec},
     state::{Program, ProgramField, ProgramModule, ProgramParameter, ProgramPredictor, State, StateOptions},
@@ -78,6 +78,6 @@ pub mod __private {
         module::{Module, Traverse, Walker, WalkerMut},
         prediction::{ForwardOutput, Prediction},
         reward::{IntoScore, Sourced},
-        signature::{Fields, Signature, Spec},
+        signature::{Clash, Fields, NoClash, Probe, Signature, Spec},
     };
 }

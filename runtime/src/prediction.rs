@@ -20,6 +20,9 @@ use crate::{
 
 /// A module's output, with field access by `Deref`, and how it came about: usage, trace, rollouts, reward.
 ///
+/// A field is read in place (`prediction.answer.len()`), cloned, or moved out of the whole output: `prediction.into_inner().answer`.
+/// The compiler's error E0507, "cannot move out of dereference of `Prediction<..>`", means that `into_inner()` is missing.
+///
 /// ```
 /// use karat::Prediction;
 ///
@@ -111,7 +114,7 @@ impl<O> Prediction<O> {
         self.others.push(Completed { output, added, reading });
     }
 
-    /// The output itself.
+    /// The output itself, to move its fields: `let answer = prediction.into_inner().answer;`.
     pub fn into_inner(self) -> O {
         self.first.output
     }

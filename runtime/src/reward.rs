@@ -209,6 +209,17 @@ pub trait Reward<I, O>: Traverse + Clone + Send + Sync + 'static {
     }
 }
 
+/// The functions that are rewards: closures and `#[reward]` functions of an input and a prediction. There is nothing to implement.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no reward function for a module with input `{I}` and output `{O}`",
+    label = "expected a closure `|input, prediction| ..` or a `#[reward] fn`",
+    note = "a type that implements `karat::Reward`, such as an LM judge, goes to `with_reward`"
+)]
+pub trait RewardFn<I, O, R>: Fn(&I, &Prediction<O>) -> R + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<I, O, R, F: Fn(&I, &Prediction<O>) -> R + Send + Sync + 'static> RewardFn<I, O, R> for F {}
+
 /// A reward of any kind, for authors of wrappers: cheap to clone, with its type erased.
 pub struct BoxReward<I, O>(Arc<dyn Erased<I, O>>);
 

@@ -1,6 +1,10 @@
 //! The record of one rollout. It stands beside [`Error`], which carries a report of them.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap, hash_map::Entry},
+    fmt,
+    time::Duration,
+};
 
 use crate::{error::Error, lm::Usage};
 
@@ -152,14 +156,50 @@ fn one_line(text: impl fmt::Display) -> String {
     text.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// A line for each rollout; an error that an earlier one had too is not told again.
+pub(crate) fn lines(rollouts: &[Rollout]) -> Vec<String> {
+    let mut known: HashMap<String, usize> = HashMap::new();
+    let line = |rollout: &Rollout| {
+        let same = rollout.error().map(Error::cause).and_then(|text| match known.entry(text) {
+            Entry::Occupied(first) => Some(*first.get()),
+            Entry::Vacant(place) => {
+                place.insert(rollout.index);
+                None
+            }
+        });
+        Line { rollout, same }.to_string()
+    };
+    rollouts.iter().map(line).collect()
+}
+
 impl fmt::Display for Rollout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Line { rollout: self, same: None }.fmt(f)
+    }
+}
+
+/// A rollout on one line.
+struct Line<'a> {
+    rollout: &'a Rollout,
+    /// The rollout that failed with the same error before.
+    same: Option<usize>,
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rollout.write(self.same, f)
+    }
+}
+
+impl Rollout {
+    fn write(&self, same: Option<usize>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = if self.chosen { '*' } else { ' ' };
         write!(f, "{mark} rollout {} (id {}): ", self.index, self.rollout_id)?;
-        match (&self.error, self.reward) {
-            (Some(error), _) => write!(f, "failed: {}", one_line(error))?,
-            (None, Some(reward)) => write!(f, "reward {reward:.3}")?,
-            (None, None) => f.write_str("cancelled")?,
+        match (&self.error, self.reward, same) {
+            (Some(_), _, Some(first)) => write!(f, "failed as rollout {first}")?,
+            (Some(error), _, None) => write!(f, "failed: {}", one_line(error))?,
+            (None, Some(reward), _) => write!(f, "reward {reward:.3}")?,
+            (None, None, _) => f.write_str("cancelled")?,
         }
         if let Some(feedback) = &self.feedback {
             write!(f, " ({})", one_line(feedback))?;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::{
     error::{Error, Result},
     field::{CompiledField, Field, FieldRole, Reader, Writer},
+    lm::Answer,
 };
 
 /// A typed task: instructions, input fields, output fields. Written by [`#[signature]`](macro@crate::signature).
@@ -38,6 +39,9 @@ pub trait Signature: Clone + Debug + Send + Sync + 'static {
 
 /// A struct whose fields cross the engine one by one, in declared order. Written by [`#[signature]`](macro@crate::signature).
 pub trait Fields: Clone + Debug + Send + Sync + Sized + 'static {
+    /// The names of the fields, in declared order.
+    const NAMES: &'static [&'static str];
+
     /// Hands out each field's value.
     fn write(&self, writer: &mut Writer);
 
@@ -149,7 +153,17 @@ impl Spec {
 fn write(fields: &impl Fields, own: &[Field]) -> Result<Vec<Value>> {
     let mut writer = Writer::default();
     fields.write(&mut writer);
-    writer.finish(own)
+    writer.finish(|index| own.get(index).map(Field::name))
+}
+
+/// A struct of a signature's output fields is what a model may write.
+impl<F: Fields> Answer for F {
+    fn into_fields(self) -> Result<Vec<(String, Value)>> {
+        let mut writer = Writer::default();
+        self.write(&mut writer);
+        let values = writer.finish(|index| F::NAMES.get(index).copied())?;
+        Ok(F::NAMES.iter().map(|name| (*name).to_owned()).zip(values).collect())
+    }
 }
 
 /// Where a field that is added to a signature stands among those of its role.
@@ -324,6 +338,11 @@ impl Layout {
         (own, added)
     }
 }
+
+mod clash;
+
+#[doc(hidden)]
+pub use self::clash::{Clash, NoClash, Probe};
 
 #[cfg(test)]
 mod tests {

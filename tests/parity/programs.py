@@ -199,6 +199,13 @@ def teach_typed(program: Any) -> None:
     teach(program.find, "Find the person in the text.", demos, mood="How they feel")
 
 
+def teach_criteria(program: Any) -> None:
+    """What ReAnchor and `set_criteria` write, since 3.4."""
+    teach(program.judge, "Is the answer right?", [qa(right=True)])
+    program.judge.set_criteria("right", {"true": "It is right.", "false": "It is wrong, or not sure."})
+    program.judge.fields["right"].update(threshold=0.7, instructions=["Be strict.", None])
+
+
 def teach_many_fields(program: Any) -> None:
     demo = {name: f"<{name}>" for name in ManyFields.fields}
     teach(program.fill, ManyFields.instructions, [demo], x1y2="Custom text", trailing_="  spaces stay  ")
@@ -251,6 +258,7 @@ PROGRAMS: dict[str, tuple[Callable[[], dspy.Module], Callable[[Any], Any]]] = {
     "best_of_n": (lambda: Parts(best=dspy.BestOfN(chain(), N=3, reward_fn=is_short, threshold=1.0)), teach_all),
     "chain_of_thought": (lambda: Parts(answer=chain()), teach_chain_of_thought),
     "compiled": (lambda: Parts(live=predict(), done=Parts(inner=predict(), _compiled=True), last=chain()), teach_all),
+    "criteria": (lambda: Parts(judge=predict("question, answer -> right: bool")), teach_criteria),
     "lists": (lambda: Parts(steps=[predict(), chain(), predict()], pair=(chain(), predict()), none=[]), teach_all),
     "many_fields": (lambda: Parts(fill=predict(ManyFields)), teach_many_fields),
     "maps": (lambda: Parts(tools={key: predict() for key in KEYS}, chains={"x": chain()}), teach_all),

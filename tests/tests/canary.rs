@@ -29,6 +29,17 @@ const KEY: &str = "sk-proj-CaNaRy/7f3aQ+x9_Zw=Kp4t8Tn2vB6";
 
 const CHILD: &str = "KARAT_CANARY";
 
+/// How the child gives the key to its LMs; the server is to find it in the header of this name.
+const HOW: &str = "KARAT_CANARY_HOW";
+
+/// As API key, as a header of the LM, as a header of each request.
+const WAYS: [(&str, &str); 3] = [("key", "authorization"), ("header", "x-gateway"), ("extra", "x-gateway")];
+
+fn way() -> (&'static str, &'static str) {
+    let how = std::env::var(HOW).unwrap();
+    WAYS.into_iter().find(|(way, _)| *way == how).unwrap()
+}
+
 #[signature]
 struct Qa {
     #[input]
@@ -43,9 +54,20 @@ fn ask() -> QaInput {
 
 #[test]
 fn a_key_stands_in_nothing_that_any_surface_writes() {
+    std::thread::scope(|scope| {
+        for (way, _) in WAYS {
+            scope.spawn(move || a_secret_stands_in_nothing_that_is_written(way));
+        }
+    });
+}
+
+fn a_secret_stands_in_nothing_that_is_written(way: &str) {
     let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--ignored", "--exact", "all_surfaces", "--nocapture"]).env(CHILD, folder.path());
+    child
+        .args(["--ignored", "--exact", "all_surfaces", "--nocapture"])
+        .env(CHILD, folder.path())
+        .env(HOW, way);
     let output = child.env_remove("NO_COLOR").output().unwrap();
     let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let needles = Needles::of(KEY);
@@ -75,7 +97,9 @@ async fn all_surfaces() {
     }
     addresses_that_hold_the_key(&written, folder).await;
     panics(&written, &lm(&servers.address("good"), folder)).await;
-    another_key_finds_the_same_entry(&servers, folder).await;
+    if way().0 == "key" {
+        another_key_finds_the_same_entry(&servers, folder).await;
+    }
     servers.assert_key_went_only_where_it_should().await;
     written.assert_heard();
     std::fs::write(folder.join("surfaces.txt"), written.text()).unwrap();
@@ -83,17 +107,22 @@ async fn all_surfaces() {
 
 fn lm(address: &str, folder: &Path) -> Lm {
     let retry = Retry::new().attempts(2).backoff(Duration::from_millis(1), Duration::from_millis(2));
-    Lm::new("openai/gpt-x")
-        .unwrap()
-        .base_url(address)
-        .api_key(KEY)
-        .deadline(Duration::from_secs(20))
+    let lm = Lm::new("openai/gpt-x").unwrap().base_url(address);
+    let lm = match way() {
+        ("key", _) => lm
+            .api_key(KEY)
+            .param("extra_headers", serde_json::json!({"authorization": format!("Bearer {KEY}")})),
+        ("header", name) => {
+            lm.api_key("another").header(name, KEY).header("x-cookie", format!("a=b; session={KEY}"))
+        }
+        (_, name) => lm.api_key("another").param("extra_headers", serde_json::json!({ name: KEY })),
+    };
+    lm.deadline(Duration::from_secs(20))
         .retry(retry)
         .limits(Limits::new().concurrency(8))
         .cache(Cache::disk(folder.join("cache")))
         .record(folder.join("record.jsonl"))
         .record_content(true)
-        .param("extra_headers", serde_json::json!({"authorization": format!("Bearer {KEY}")}))
         .param("nested", serde_json::json!({"deep": [{"api_key": KEY}]}))
 }
 
@@ -155,8 +184,17 @@ async fn addresses_that_hold_the_key(written: &Written, folder: &Path) {
         let program = Predict::<Qa>::new().lm(&lm);
         written.add("address", serde_json::to_string(&program.dump_state()).unwrap());
     }
-    let broken = lm("http://127.0.0.1:1/v1", folder).api_key(format!("{KEY}\n\u{1F600}{KEY}"));
-    written.outcome("no header", Predict::<Qa>::new().lm(&broken).call(ask()).await);
+    let lm = lm("http://127.0.0.1:1/v1", folder);
+    for broken in [
+        lm.clone().api_key(format!("{KEY}\n\u{1F600}{KEY}")),
+        lm.clone().header("x-a", format!("{KEY}\n{KEY}")),
+        lm.clone().header(format!("Bearer {KEY}"), "authorization"),
+        lm.clone().param("extra_headers", serde_json::json!({"x-a": format!("{KEY}\n")})),
+        lm.param("extra_headers", serde_json::json!([KEY])),
+    ] {
+        written.add("no header", format!("{broken:?}"));
+        written.outcome("no header", Predict::<Qa>::new().lm(&broken).call(ask()).await);
+    }
 }
 
 /// Panics with all that it is given, printed.

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use self::log::Log;
 use self::parity::{
-    assert_same, assert_same_prompts, folder,
+    WRITERS, assert_same, assert_same_prompts, folder, golden_of_dspy,
     programs::{NAMES, Program, SECRET, fresh, tuned},
     read, state, without_addresses,
 };
@@ -43,12 +43,14 @@ fn saved(program: &dyn Program, name: &str) -> String {
 
 #[test]
 fn every_golden_file_of_dspy_has_a_twin_and_prompts() {
-    let mut names: Vec<_> = fs::read_dir(golden("dspy"))
-        .unwrap()
+    let mut names: Vec<_> = WRITERS
+        .into_iter()
+        .flat_map(|writer| fs::read_dir(golden(writer)).unwrap())
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter_map(|name| Some(name.strip_suffix(".json")?.to_owned()))
         .collect();
     names.sort();
+    names.dedup();
     let mut expected: Vec<_> =
         NAMES.iter().flat_map(|name| [name.to_string(), format!("{name}.prompts")]).collect();
     expected.sort();
@@ -57,8 +59,8 @@ fn every_golden_file_of_dspy_has_a_twin_and_prompts() {
 
 #[test]
 fn every_file_of_dspy_loads_and_is_saved_with_the_same_values() {
-    for name in NAMES {
-        let original = golden("dspy").join(format!("{name}.json"));
+    for (folder, name) in golden_of_dspy() {
+        let original = folder.join(format!("{name}.json"));
         let expected = without_addresses(state(&read(&original)));
         let text = saved(&*loaded(name, &original), &format!("dspy-{name}"));
         let found = state(&serde_json::from_str(&text).unwrap());
@@ -68,8 +70,8 @@ fn every_file_of_dspy_loads_and_is_saved_with_the_same_values() {
 
 #[test]
 fn what_was_loaded_from_dspy_and_saved_loads_again_as_the_same_state() {
-    for name in NAMES {
-        let program = loaded(name, &golden("dspy").join(format!("{name}.json")));
+    for (folder, name) in golden_of_dspy() {
+        let program = loaded(name, &folder.join(format!("{name}.json")));
         let text = saved(&*program, &format!("again-{name}"));
         let mut again = fresh(name);
         again.load_state(&serde_json::from_str::<State>(&text).unwrap()).unwrap();
@@ -80,9 +82,9 @@ fn what_was_loaded_from_dspy_and_saved_loads_again_as_the_same_state() {
 
 #[test]
 fn a_model_is_told_what_dspy_would_tell_it() {
-    for name in NAMES {
-        let program = loaded(name, &golden("dspy").join(format!("{name}.json")));
-        let prompts = read(&golden("dspy").join(format!("{name}.prompts.json")));
+    for (folder, name) in golden_of_dspy() {
+        let program = loaded(name, &folder.join(format!("{name}.json")));
+        let prompts = read(&folder.join(format!("{name}.prompts.json")));
         assert_same_prompts(name, &*program, &prompts);
     }
 }

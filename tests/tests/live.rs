@@ -68,9 +68,12 @@ fn root() -> PathBuf {
 
 /// Runs a script as a user without any configured model would.
 fn script(name: &str, args: &[&str], envs: &[(&str, &str)]) -> Output {
-    Command::new(root().join("scripts").join(name))
+    let mut command = Command::new(root().join("scripts").join(name));
+    for provider in ["OPENAI", "OPENROUTER", "GROQ", "DEEPSEEK", "TOGETHER"] {
+        command.env_remove(format!("{provider}_API_KEY"));
+    }
+    command
         .args(args)
-        .env_remove("OPENAI_API_KEY")
         .env_remove("KARAT_MODEL")
         .env_remove("KARAT_BASE_URL")
         .envs(envs.iter().copied())

@@ -1,6 +1,6 @@
 //! The process default, in a test binary of its own: it is for the whole process.
 
-use karat::{BestOfN, Module, Predict, Reply, ScriptedLm, configure, signature};
+use karat::{BestOfN, Lm, Module, Predict, Reply, ScriptedLm, configure, signature};
 
 #[signature]
 struct Qa {
@@ -40,6 +40,12 @@ async fn the_process_default_is_looked_up_at_the_call_and_only_where_no_lm_is_se
     assert_eq!(unset.history().len(), 3, "of the present default: its own call and the rollouts'");
     assert!(unset.history().iter().all(|entry| entry.lm() == "first"));
     assert_eq!(own.history().len(), 1);
+
+    // It is nobody's own, so that the LM of a state goes before it.
+    let saved = Predict::<Qa>::new().lm(&Lm::new("openai/x").unwrap()).dump_state();
+    let mut fresh = Predict::<Qa>::new();
+    fresh.load_state(&saved).unwrap();
+    assert_eq!(fresh.get_lm().unwrap().unwrap().name(), "openai/x");
 
     configure(second.lm());
     assert!(unset.history().is_empty(), "the present default has not heard of it");

@@ -2,6 +2,8 @@
 
 #[path = "wire/blocking.rs"]
 mod blocking;
+#[path = "wire/client_settings.rs"]
+mod client_settings;
 #[path = "wire/connection.rs"]
 mod connection;
 #[path = "wire/dropped.rs"]
@@ -10,6 +12,10 @@ mod dropped;
 mod environment;
 #[path = "wire/faults.rs"]
 mod faults;
+#[path = "wire/forms.rs"]
+mod forms;
+#[path = "wire/headers.rs"]
+mod headers;
 #[path = "wire/limits.rs"]
 mod limits;
 mod log;
@@ -21,6 +27,8 @@ mod secrets;
 mod stream;
 #[path = "wire/structured.rs"]
 mod structured;
+#[path = "wire/waits.rs"]
+mod waits;
 
 use std::error::Error as _;
 

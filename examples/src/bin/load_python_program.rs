@@ -58,6 +58,7 @@ async fn main() -> Result<()> {
         query: Predict::new().adapter(TerseAdapter),
         answer: ChainOfThought::new().adapter(TerseAdapter),
     };
+    // It stays, whatever LM the file names: key, limits and cache are the program's. `State::take_lm` takes the file's.
     rag.set_lm(&lm.temperature(0.0));
     rag.load(SAVED)?; // all of it, or an error that names what does not fit
 

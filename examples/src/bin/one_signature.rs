@@ -1,6 +1,7 @@
 //! The smallest program: one signature, one predictor. `scripts/bench-build` measures what a rebuild of it costs.
 //!
-//! Run it with a model: `OPENAI_API_KEY=.. cargo run -p karat-examples --bin one_signature`.
+//! Run it on the model that the environment names: `OPENAI_API_KEY=.. cargo run -p karat-examples --bin one_signature`, or
+//! `KARAT_MODEL=ollama/llama3.2 ..`.
 
 use karat::{Lm, Module, Predict, Result, signature};
 
@@ -15,7 +16,7 @@ struct Qa {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let qa = Predict::<Qa>::new().lm(&Lm::new("openai/gpt-4o-mini")?);
+    let qa = Predict::<Qa>::new().lm(&Lm::from_env()?);
     let answer = qa.call(QaInput { question: "What is the capital of France?".into() }).await?;
     println!("{}", answer.answer);
     Ok(())

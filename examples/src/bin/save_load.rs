@@ -67,7 +67,8 @@ impl Router {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    // The process default, so that no LM becomes a part of the state.
+    // The process default, so that no LM becomes a part of the state. (One that is set on a module does, without its key; and it
+    // stays when a state is loaded.)
     karat::configure(karat_examples::lm(ScriptedLm::new([r#"{"urgency": "Today"}"#]))?);
     let folder = env::temp_dir().join(format!("karat-save-load-{}", process::id()));
     let outcome = run(&folder).await;

@@ -18,6 +18,8 @@ mod forward;
 mod parse;
 mod structure;
 
+pub(crate) use self::structure::traversal_of_nothing;
+
 /// The attribute, on whatever it stands.
 pub(crate) fn attribute(words: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
@@ -34,7 +36,15 @@ pub(crate) fn attribute(words: TokenStream, item: TokenStream) -> TokenStream {
             }
         },
         false => match syn::parse2::<Item>(item.clone()) {
-            Ok(Item::Struct(item)) => structure::reemit(item, &runtime),
+            Ok(Item::Struct(item)) => match items::attribute(&item.attrs, "signature") {
+                // It stays what the other attribute makes of it, which knows the marks of its fields.
+                Some(other) => {
+                    diagnostics.at(other.path(), items::both(&item.ident));
+                    let stub = traversal_of_nothing(&item.ident, &item.generics, &runtime);
+                    quote!(#item #stub)
+                }
+                None => structure::reemit(item, &runtime),
+            },
             Ok(other) => misplaced(other, &runtime, &mut diagnostics),
             Err(error) => {
                 diagnostics.add(error);

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{
-    Attribute, Data, DeriveInput, Generics, Ident, ItemStruct, Meta, Token, parse_quote,
+    Attribute, Data, DeriveInput, GenericParam, Generics, Ident, ItemStruct, Meta, Token, Type, parse_quote,
     punctuated::Punctuated,
 };
 
@@ -13,6 +13,7 @@ use crate::{
     diagnostics::Diagnostics,
     naming,
     runtime::Runtime,
+    types,
 };
 
 /// Puts the private derive on the struct. The fields' `#[module(..)]` become the derive's helper attribute, since the name `module` is
@@ -81,7 +82,64 @@ pub(crate) fn derive(item: &DeriveInput, diagnostics: &mut Diagnostics) -> Token
         true => quote!(_),
         false => quote!(__w),
     };
-    traversal(&item.ident, &item.generics, &runtime, quote!(#(#shared)*), &walker, quote!(#(#exclusive)*))
+    let traversal = traversal(
+        &item.ident,
+        &item.generics,
+        &runtime,
+        quote!(#(#shared)*),
+        &walker,
+        quote!(#(#exclusive)*),
+    );
+    let clashes = clashes(visited.iter().map(|(_, _, ty)| *ty), &item.generics, &runtime);
+    quote!(#traversal #clashes)
+}
+
+/// Asks of every type in the fields whether it adds a field to a signature that has one of that name. A type that names a parameter
+/// of the struct is known at run time alone, where the first call says so.
+fn clashes<'t>(
+    types: impl Iterator<Item = &'t Type>,
+    generics: &Generics,
+    runtime: &Runtime,
+) -> Option<TokenStream> {
+    let parameters: Vec<_> = generics.params.iter().map(parameter).chain(["Self".to_owned()]).collect();
+    let mut known = Vec::new();
+    let mut parts = Vec::new();
+    types.for_each(|ty| types::paths(ty, &mut parts));
+    let asked: Vec<_> = parts
+        .into_iter()
+        .filter_map(|ty| {
+            let tokens = ty.to_token_stream();
+            let is_generic = parameters.iter().any(|name| types::mentions(&tokens, &[name]));
+            // Of a basic type and of std's texts there is nothing to ask.
+            let name = types::last(ty).map(|name| name.to_string()).unwrap_or_default();
+            let is_plain = name == "String" || name.starts_with(char::is_lowercase);
+            if is_generic || is_plain || known.contains(&tokens.to_string()) {
+                return None;
+            }
+            known.push(tokens.to_string());
+            Some(quote_spanned!(naming::place(ty)=> const _: () = __k::Probe::<#ty>::CLASH.report();))
+        })
+        .collect();
+    let private = runtime.private();
+    (!asked.is_empty()).then(|| {
+        quote! {
+            const _: () = {
+                use #private as __k;
+                #[allow(unused_imports)]
+                use __k::NoClash as _;
+                #(#asked)*
+            };
+        }
+    })
+}
+
+/// The name of a generic parameter; a lifetime's without its tick.
+fn parameter(parameter: &GenericParam) -> String {
+    match parameter {
+        GenericParam::Type(parameter) => naming::bare(&parameter.ident),
+        GenericParam::Const(parameter) => naming::bare(&parameter.ident),
+        GenericParam::Lifetime(parameter) => naming::bare(&parameter.lifetime.ident),
+    }
 }
 
 /// True if a field is marked `skip`; reports whatever else is said about it.
@@ -116,6 +174,11 @@ pub(crate) fn stub(
     runtime: &Runtime,
 ) -> TokenStream {
     derives::complete(attributes, &[CLONE]);
+    traversal_of_nothing(ident, generics, runtime)
+}
+
+/// A traversal that visits nothing.
+pub(crate) fn traversal_of_nothing(ident: &Ident, generics: &Generics, runtime: &Runtime) -> TokenStream {
     traversal(ident, generics, runtime, TokenStream::new(), &quote!(_), TokenStream::new())
 }
 

@@ -142,9 +142,11 @@ fn expand_fields(signature: &Signature, role: Role) -> TokenStream {
         Some(_) => (quote!(__w), quote!(__r)),
         None => (quote!(_), quote!(_)),
     };
+    let names = signature.of(role).filter(|field| !field.is_foreign).map(|field| &field.name);
     quote! {
         #[automatically_derived]
         impl __k::Fields for #half {
+            const NAMES: &[&str] = &[#(#names),*];
             fn write(&self, #writer: &mut __k::Writer) { #write }
             fn read(#reader: &mut __k::Reader<'_>) -> __k::Result<Self> {
                 #read

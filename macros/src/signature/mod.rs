@@ -2,14 +2,14 @@
 //! parses, checks and expands.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::quote;
 use syn::{DeriveInput, Item};
 
 use crate::{
     attributes::{self, crate_path},
     derives,
     diagnostics::Diagnostics,
-    items,
+    items, module,
     runtime::Runtime,
     types,
 };
@@ -31,6 +31,11 @@ pub(crate) fn attribute(words: TokenStream, item: TokenStream) -> TokenStream {
 
     let item = match syn::parse2::<Item>(item.clone()) {
         Ok(Item::Struct(mut item)) => {
+            let other = items::take_attribute(&mut item.attrs, "module");
+            let stub = other.map(|other| {
+                diagnostics.at(other.path(), items::both(&item.ident));
+                module::traversal_of_nothing(&item.ident, &item.generics, &runtime)
+            });
             if item.generics.params.is_empty() {
                 item.fields.iter_mut().for_each(|field| types::lengthen(&mut field.ty));
             }
@@ -42,7 +47,7 @@ pub(crate) fn attribute(words: TokenStream, item: TokenStream) -> TokenStream {
                 &quote!(crate = #root),
                 true,
             );
-            item.into_token_stream()
+            quote!(#item #stub)
         }
         Ok(mut other) => {
             let (kind, word) = items::kind(&other);

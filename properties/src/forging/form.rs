@@ -92,6 +92,22 @@ impl Form {
         Ok(())
     }
 
+    /// What a model may put around an answer.
+    pub(super) fn wrapped(self, u: &mut Unstructured<'_>) -> Result<(&'static str, &'static str)> {
+        let all = [
+            ("", ""),
+            ("", ""),
+            ("{\"json_input\": ", "}"),
+            ("{\"name\": \"Qa\", \"arguments\": ", "}"),
+            ("[", "]"),
+            ("{\"passage\": ", "}"),
+        ];
+        match self {
+            Form::Json => Ok(*u.choose(&all)?),
+            Form::Chat | Form::Xml | Form::Terse => Ok(("", "")),
+        }
+    }
+
     /// An answer of the model's own for some fields.
     pub(super) fn answer(self, values: &[(usize, String)]) -> String {
         let pairs = values.iter().map(|(index, value)| (FIELDS[*index], value));

@@ -75,7 +75,9 @@ impl Reply {
 
     fn repeat(&mut self, u: &mut Unstructured<'_>, form: Form, inputs: &[String]) -> Result<()> {
         let input = u.choose(inputs)?;
+        let wrapped = form.wrapped(u)?;
         let (before, after) = *u.choose(&[
+            wrapped,
             ("", ""),
             ("", ""),
             ("", ""),
@@ -109,7 +111,12 @@ impl Reply {
                 values.push((index, format!("{OWN}{number}{index}- {}", hostile::one(u, hostile::WORDS)?)));
             }
         }
+        let (before, after) = form.wrapped(u)?;
+        // Under an input's name stands that input.
+        self.is_clear &= !before.contains("passage");
+        self.text.push_str(before);
         self.text.push_str(&form.answer(&values));
+        self.text.push_str(after);
         Ok(Part::Answer { values })
     }
 

@@ -1,16 +1,21 @@
 //! Field markers in chat messages, as DSPy's programs and demos use them.
 
-use std::{borrow::Cow, fmt::Write as _, ops::Range};
+use std::{
+    borrow::Cow,
+    fmt::Write as _,
+    ops::{ControlFlow, Range},
+};
 
 use serde_json::Value;
 
 use super::{
-    Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField, complete,
+    Adapter, Demo, Inputs, Mode, NOT_GIVEN, Outline, Prepared, Task, TaskField, complete, ends,
     follow::{Follow, MarkerFollow},
     marker,
     names::Names,
     repeats::{self, Marks, Repeats},
-    sections::{self, Section},
+    sections::{self, End, Section},
+    shown::Shown,
     text_of,
 };
 use crate::{
@@ -23,8 +28,12 @@ use crate::{
 /// Each field under a line `[[ ## name ## ]]`; the default adapter.
 ///
 /// # Rules of reading
-/// * Only the signature's own names and aliases count; another case, full-width letters, and blanks or hyphens for underscores
-///   do where they mean one field only. Any other marker stays in the value as it is.
+/// * Only the signature's own names and aliases count; another case, full-width letters, blanks, hyphens or nothing for underscores
+///   do where they mean one field only. Any other marker stays in the value as it is, but for one alone on its line, outside of a
+///   block of code, that the prompt does not have: it ends the last value, if nothing but such sections and the end marker follow
+///   and that loses no value.
+/// * An end token of a chat template, such as `<|im_end|>`, is taken off the end of the reply and of the value before the end
+///   marker, unless the prompt has it or nothing else is left; one before a token that starts a turn ends the reply.
 /// * Brackets and hashes may be full-width or have blanks between them; emphasis around a marker and a colon behind it belong
 ///   to it.
 /// * A marker that begins its line goes before one that begins it as a heading, an item of a list or a quotation, and that before
@@ -37,7 +46,8 @@ use crate::{
 /// * [`Prediction::repairs`](crate::Prediction::repairs) tells of each field what was not as it was asked for:
 ///   [`Repair::Marker`], its marker, or the end marker behind it, is in another form than `[[ ## name ## ]]` or not alone on its
 ///   line; [`Repair::Name`], the name is in another case; [`Repair::DoubleField`], it has several markers that count;
-///   [`Repair::Fence`], the reply stands in a block of code. No end marker, and text around the answer, are no flaws.
+///   [`Repair::Fence`], the reply stands in a block of code; [`Repair::ForeignMarker`], a marker of no field stands in the value or
+///   ended it; [`Repair::EndToken`], an end token was taken off. No end marker, and text around the answer, are no flaws.
 /// * Whatever is written into a prompt is read back as it was, to the last blank: what would read as a marker gets a backslash,
 ///   `[[ \## name ## ]]`, and a blank end the sign `[[ \ ]]`.
 /// * A marker that stands in a repeated input is never read. A reply repeats an input where it has all of its text in order, or
@@ -105,23 +115,32 @@ impl Adapter for ChatAdapter {
         let repeats = Repeats::find(inputs, text, &names);
         let mut found: Vec<Option<FieldValue>> = task.outputs().map(|_| None).collect();
         let mut is_empty = vec![false; found.len()];
-        let take = |Section { output, value, repairs }: Section<'_>| {
-            let (Some(slot), Some(field), Some(empty)) =
-                (found.get_mut(output), task.outputs().nth(output), is_empty.get_mut(output))
-            else {
-                return;
-            };
+        let shown = Shown::of(task, inputs);
+        let take = |Section { output, value, mut repairs, end }: Section<'_>| {
+            let field = output.and_then(|output| task.outputs().nth(output));
+            let turn = ends::turn(&value, field.is_some_and(|field| !field.takes_any_text()), &shown);
+            let goes_on = if turn.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+            let slots = output.and_then(|output| found.get_mut(output).zip(is_empty.get_mut(output)));
+            let (Some((slot, empty)), Some(field)) = (slots, field) else { return goes_on };
             let is_first = slot.is_none();
             // The first of two wins, unless nothing stands below it.
             if let Some(before) = slot {
                 before.repairs.add(Repair::DoubleField);
                 if !*empty {
-                    return;
+                    return goes_on;
                 }
             }
-            let (value, is_exact) = marker::without_edges(&value);
+            let mut value = turn.and_then(|turn| value.get(..turn)).unwrap_or(&value).trim();
+            if turn.is_some() || end != End::Field {
+                let length = value.len();
+                value = ends::without_tokens(value, &shown);
+                if value.len() < length {
+                    repairs.add(Repair::EndToken);
+                }
+            }
+            let (value, is_exact) = marker::without_edges(value);
             if value.is_empty() && !is_first {
-                return;
+                return goes_on;
             }
             *empty = value.is_empty();
             let value = marker::unescape(value, |name| names.has(name));
@@ -134,8 +153,9 @@ impl Adapter for ChatAdapter {
                 value.repairs.add(Repair::DoubleField);
             }
             *slot = Some(value);
+            goes_on
         };
-        sections::each(text, &names, &repeats, take).map_err(|index| {
+        sections::each(text, &names, &repeats, &shown, take).map_err(|index| {
             let name = task.outputs().nth(index).map_or("", |field| field.name());
             let message = format!(
                 "the marker of `{name}` stands in the answer more than once, and never begins a line"
@@ -151,10 +171,43 @@ impl Adapter for ChatAdapter {
         complete(task, found, text)
     }
 
+    fn cut_output<'a>(&self, task: &Task<'a>, inputs: &Inputs<'_>, text: &str) -> Option<TaskField<'a>> {
+        let (names, shown) = (Names::of(task), Shown::of(task, inputs));
+        let repeats = Repeats::find(inputs, text, &names);
+        let mut is_there: Vec<_> = task.outputs().map(|_| false).collect();
+        let mut open = None;
+        let _ = sections::each(text, &names, &repeats, &shown, |Section { output, value, end, .. }| {
+            let field = output.and_then(|output| task.outputs().nth(output));
+            if let Some(is_there) = output.and_then(|output| is_there.get_mut(output)) {
+                *is_there = true;
+            }
+            let is_json = field.is_some_and(|field| !field.takes_any_text());
+            if ends::turn(&value, is_json, &shown).is_some() {
+                return ControlFlow::Break(());
+            }
+            open =
+                field.filter(|_| end == End::Text).map(|field| (field, is_json && ends::is_closed(&value)));
+            ControlFlow::Continue(())
+        });
+        let (field, is_closed) = open?;
+        // A field that may be left out would have come behind it.
+        if is_closed {
+            task.outputs().zip(is_there).find(|(_, is_there)| !is_there).map(|(field, _)| field)
+        } else {
+            Some(field)
+        }
+    }
+
+    fn outline(&self, task: &Task<'_>, text: &str) -> Option<Outline> {
+        Some(Outline::new(sections::outline(text, &Names::of(task))))
+    }
+
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
         let names = Names::of(task);
         let is_certain = !repeats::could_mark(inputs, &names);
-        is_certain.then(|| Box::new(MarkerFollow::new(task.outputs().collect(), names)) as _)
+        is_certain.then(|| {
+            Box::new(MarkerFollow::new(task.outputs().collect(), names, Shown::of(task, inputs))) as _
+        })
     }
 }
 

@@ -1,14 +1,18 @@
 //! Nested elements as a JSON value: `<items><item>a</item></items>`, `<address><city>Rome</city></address>`,
 //! `<counts><entry key="a">1</entry></counts>`.
 
-use std::{cell::Cell, collections::HashMap, ops::Range};
+use std::{
+    cell::Cell,
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use serde_json::{Map, Value};
 
 use super::tag::{self, Ends, Kind, Tag};
 use crate::{
-    field::{FieldValue, plain},
-    json::Repair,
+    field::{FieldValue, name},
+    json::{self, Found, Repair},
 };
 
 /// The deepest nesting that is read, as in JSON.
@@ -25,19 +29,39 @@ const UNIONS: usize = 8;
 /// # Errors
 /// Why they stand for no list, object or map.
 pub(super) fn value(text: &str, schema: &Value) -> Result<FieldValue, String> {
-    let tags: Vec<_> = tag::find(text).collect();
-    let mut names = HashMap::new();
-    let ends = tag::ends(tags.iter().map(|tag| {
-        let next = names.len();
-        (*names.entry(tag.name.to_lowercase()).or_insert(next), tag.kind)
-    }));
-    let whole = Part { bytes: 0..text.len(), tags: 0..tags.len() };
-    let reader = Reader { text, tags, ends, root: schema, has_other_names: Cell::new(false) };
-    let mut value = FieldValue::from(reader.value(whole, Some(schema), 0)?);
+    let reader = Reader::new(text, schema);
+    let mut value = FieldValue::from(reader.value(reader.whole(), Some(schema), 0)?);
     if reader.has_other_names.get() {
         value.repairs.add(Repair::Name);
     }
+    if reader.has_repeats.get() {
+        value.repairs.add(Repair::DoubleField);
+    }
     Ok(value)
+}
+
+/// The list that has what stands in repeated elements as its items; `None` if the first is a list by itself.
+///
+/// # Errors
+/// Only the others are, or one stands for no item.
+pub(super) fn items(texts: &[&str], schema: &Value) -> Option<Result<Value, String>> {
+    let wanted = Wanted::new(schema, Some(schema));
+    let mut items = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        let reader = Reader::new(text, schema);
+        match reader.item(reader.whole(), &wanted, index, 1) {
+            None if index == 0 => return None,
+            None => return Some(Err("some of its elements are lists and others are items".into())),
+            Some(Err(why)) => return Some(Err(why)),
+            Some(Ok(item)) => items.push(item),
+        }
+    }
+    Some(Ok(Value::Array(items)))
+}
+
+/// True if a value of the schema, which holds its own definitions, may be of this type.
+pub(super) fn wants(schema: &Value, kind: &str) -> bool {
+    Wanted::new(schema, Some(schema)).has(kind)
 }
 
 struct Reader<'a> {
@@ -48,6 +72,8 @@ struct Reader<'a> {
     root: &'a Value,
     /// True if a property's name was written in another form.
     has_other_names: Cell<bool>,
+    /// True if elements were repeated as the items of a list.
+    has_repeats: Cell<bool>,
 }
 
 /// The inside of an element.
@@ -63,6 +89,47 @@ struct Child<'r, 'a> {
 }
 
 impl<'a> Reader<'a> {
+    fn new(text: &'a str, root: &'a Value) -> Self {
+        let tags: Vec<_> = tag::find(text).collect();
+        let mut names = HashMap::new();
+        let ends = tag::ends(tags.iter().map(|tag| {
+            let next = names.len();
+            (*names.entry(tag.name.to_lowercase()).or_insert(next), tag.kind)
+        }));
+        let (has_other_names, has_repeats) = Default::default();
+        Reader { text, tags, ends, root, has_other_names, has_repeats }
+    }
+
+    fn whole(&self) -> Part {
+        Part { bytes: 0..self.text.len(), tags: 0..self.tags.len() }
+    }
+
+    /// What stands in one of several elements of a list's name, as an item; `None` if it is a list by itself.
+    fn item(
+        &self,
+        part: Part,
+        list: &Wanted<'a>,
+        index: usize,
+        depth: usize,
+    ) -> Option<Result<Value, String>> {
+        let text = self.text.get(part.bytes.clone()).unwrap_or_default().trim();
+        let is_array =
+            |found: &[Found]| matches!(found, [one] if one.value.is_array() && one.end == text.len());
+        let is_list = || match text.starts_with('[') {
+            true => json::find(text).is_ok_and(|found| is_array(&found)),
+            false => {
+                let children = self.children(Part { bytes: part.bytes.clone(), tags: part.tags.clone() });
+                children.is_ok_and(|children| {
+                    !children.is_empty() && !list.item_has_property(self.root, &children)
+                })
+            }
+        };
+        if !Wanted::new(self.root, list.item(index)).has("array") && is_list() {
+            return None;
+        }
+        Some(self.value(part, list.item(index), depth))
+    }
+
     fn value(&self, part: Part, schema: Option<&'a Value>, depth: usize) -> Result<Value, String> {
         if depth > DEPTH {
             return Err(TOO_DEEP.into());
@@ -145,7 +212,8 @@ impl<'a> Reader<'a> {
             true => Wanted::new(self.root, wanted.item(0)),
             false => Wanted { schemas: wanted.schemas.clone() },
         };
-        let mut object = Map::new();
+        let mut parts = Vec::with_capacity(children.len());
+        let (mut names, mut repeated) = (HashSet::new(), HashSet::new());
         for Child { tag, inside } in children {
             let key = tag.key.filter(|_| tag.name.eq_ignore_ascii_case("entry")).map(tag::unescape);
             let (name, schema) = match (key, objects.property(tag.name)) {
@@ -158,11 +226,28 @@ impl<'a> Reader<'a> {
                 }
                 (None, None) => (tag.name.to_owned(), objects.further()),
             };
-            let value = self.value(inside, schema, depth)?;
-            if object.contains_key(&name) {
-                return Err(format!("`{name}` stands in it twice"));
+            if !names.insert(name.clone()) {
+                repeated.insert(name.clone());
             }
-            object.insert(name, value);
+            parts.push((name, schema, inside));
+        }
+        let mut object = Map::new();
+        for (name, schema, inside) in parts {
+            if !repeated.contains(&name) {
+                object.insert(name, self.value(inside, schema, depth)?);
+                continue;
+            }
+            // Repeated elements are the items of a list.
+            let list = Wanted::new(self.root, schema);
+            let twice = || format!("`{name}` stands in it twice");
+            if !list.has("array") {
+                return Err(twice());
+            }
+            self.has_repeats.set(true);
+            let Value::Array(items) = object.entry(&*name).or_insert(Value::Array(Vec::new())) else {
+                continue;
+            };
+            items.push(self.item(inside, &list, items.len(), depth).ok_or_else(twice)??);
         }
         Ok(Value::Object(object))
     }
@@ -219,27 +304,29 @@ impl<'a> Wanted<'a> {
     /// What an element with nothing in it stands for.
     fn empty(&self) -> Value {
         match () {
+            () if self.has("null") => Value::Null,
             () if self.has("array") => Value::Array(Vec::new()),
             () if self.has("object") => Value::Object(Map::new()),
-            () if self.has("null") && !self.has("string") => Value::Null,
             () => Value::String(String::new()),
         }
     }
 
-    /// The property that a tag names, in whatever case and punctuation.
+    /// The property that a tag names, in whatever case and with whatever joins its words.
     fn property(&self, tag: &str) -> Option<(&'a str, &'a Value)> {
         let all = || {
             let maps = self.schemas.iter().filter_map(|schema| schema.get("properties")?.as_object());
             maps.flatten().map(|(name, schema)| (name.as_str(), schema))
         };
-        let bare = plain(tag);
-        let is_same = |name: &str| !bare.is_empty() && plain(name) == bare;
-        all().find(|(name, _)| *name == tag).or_else(|| all().find(|(name, _)| is_same(name)))
+        let named = || name::find_by(all().map(|(name, _)| (name, name)), |name| name::is_same(name, tag));
+        let exact = all().find(|(name, _)| *name == tag);
+        exact.or_else(|| named().and_then(|wanted| all().find(|(name, _)| *name == wanted)))
     }
 
     /// The schema of what has no name of its own: a map's values.
     fn further(&self) -> Option<&'a Value> {
-        self.schemas.iter().find_map(|schema| schema.get("additionalProperties"))
+        let by_pattern = |schema: &&'a Value| schema.get("patternProperties")?.as_object()?.values().next();
+        let by_pattern = self.schemas.iter().find_map(by_pattern);
+        by_pattern.or_else(|| self.schemas.iter().find_map(|schema| schema.get("additionalProperties")))
     }
 
     /// The schema of a list's item.

@@ -25,12 +25,13 @@ fn what_is_no_element_as_a_whole_is_a_text_where_a_text_will_do() {
 }
 
 #[test]
-fn an_empty_element_is_the_emptiest_value_of_its_type() {
+fn an_empty_element_is_null_where_that_will_do_else_the_emptiest_value_of_its_type() {
     for (kind, empty) in [
         (json!("array"), json!([])),
         (json!("object"), json!({})),
         (json!(["null", "integer"]), json!(null)),
-        (json!(["null", "string"]), json!("")),
+        (json!(["null", "string"]), json!(null)),
+        (json!(["null", "array"]), json!(null)),
         (json!("string"), json!("")),
         (json!("integer"), json!("")),
     ] {

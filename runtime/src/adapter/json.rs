@@ -6,17 +6,19 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json as object};
 
 use super::{
-    Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField,
+    Adapter, Demo, Inputs, Mode, NOT_GIVEN, Outline, Prepared, Task, TaskField,
     chat::{inputs_text, list_inputs, list_outputs, write_extra},
-    complete,
+    complete, ends,
     follow::{Follow, JsonFollow},
     reasoning,
     repeats::{self, Marks, Repeats},
+    shown::Shown,
+    wrapped,
 };
 use crate::{
     error::{Error, Result},
-    field::{FieldValue, plain},
-    json::{self, Found, Repair, Repairs},
+    field::{FieldValue, name},
+    json::{self, Found, Repair, Repairs, Written},
     lm::{AnswerSchema, Message, ResponseFormat},
 };
 
@@ -32,13 +34,19 @@ use crate::{
 /// provider takes is an [`is_config`](Error::is_config) error before anything is sent, which names the type.
 ///
 /// Rules of reading: the object may stand in a code block or between prose, and may have the usual flaws of a model's JSON (see
-/// [`Repair`](crate::Repair)); names and aliases count, the name before an alias; a key in another case or punctuation counts where the
-/// field has no other key and no other field is meant, and two such keys are an error; other keys are passed over; of several
-/// objects one may differ from the others only if it alone has a field of the task.
+/// [`Repair`](crate::Repair)); names and aliases count, the name before an alias; a key in another case, or with other signs that
+/// join its words, counts where the field has no other key and no other field is meant, and two such keys are an error; other keys
+/// are passed over; of several objects one may differ from the others only if it alone has a field of the task.
+///
+/// An object without any field may hold the answer: `{"json_input": {..}}`, `{"name": "..", "arguments": {..}}`. So may a list of
+/// one, and a JSON text that is the whole reply. What is inside is read if it is the only object there with all fields that have
+/// to be, by their exact names, and if it is no input's.
 ///
 /// [`Prediction::repairs`](crate::Prediction::repairs) tells of each field what was mended in the object, and
-/// [`Repair::Name`] of one whose key was in another case, [`Repair::DoubleField`] of one that stood under its name and an alias, and
-/// [`Repair::UnknownKey`] of all fields where the object has a key that is none of them.
+/// [`Repair::Name`] of one whose key was in another form, [`Repair::DoubleField`] of one that stood under its name and an alias, and
+/// of all fields [`Repair::UnknownKey`] where the object has a key that is none of them, [`Repair::Wrapped`] or
+/// [`Repair::JsonInText`] where the answer was wrapped, and [`Repair::EndToken`] where an end token of a chat template, such as
+/// `<|im_end|>`, stood behind it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JsonAdapter;
 
@@ -83,12 +91,22 @@ impl Adapter for JsonAdapter {
 
     fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>> {
         let refused = |why: String| Error::parse(why).with_completion(text);
-        let found =
+        let shown = Shown::of(task, inputs);
+        let whole = text;
+        let text = ends::without_tokens(whole, &shown);
+        let mut has_token = text.len() < whole.len();
+        let mut objects =
             json::find(text).map_err(|flaw| refused(format!("the answer is not a JSON object: {flaw}")))?;
-        let mut objects: Vec<_> = found.into_iter().filter(|found| found.value.is_object()).collect();
-        if objects.is_empty() {
-            return Err(refused("the answer is not a JSON object".into()));
+        let is_inside = |at: usize| {
+            let before = objects.partition_point(|found| found.start < at);
+            before.checked_sub(1).and_then(|last| objects.get(last)).is_some_and(|found| at < found.end)
+        };
+        if let Some(turn) = ends::turn_outside(text, is_inside, &shown) {
+            objects.retain(|found| found.start < turn);
+            has_token = true;
         }
+        let is_object = |found: &Found| found.value.is_object();
+        let has_object = objects.iter().any(is_object);
         let fields: Vec<_> = task.outputs().collect();
         let repeated = Repeatable::of(inputs);
         // Half an object of an input that is repeated would go on into whatever follows it.
@@ -96,12 +114,16 @@ impl Adapter for JsonAdapter {
         let put_together = Repeats::find(inputs, text, &Braces);
         objects.retain(|found| {
             let part = found.start..found.end;
+            // A dictionary of Python's has no braces by which a half of it would be known.
+            let is_pythons =
+                json::is_ordered(text, found) && inputs.texts().iter().any(|input| json::has_ordered(input));
             // One that may begin as an input, and has another's object in it, is nobody's for sure.
             let is_doubtful = put_together.begins_in(&part) && begun.meets(&part);
             !repeated.has(text, found)
                 && !begun.begins_in(&part)
                 && !put_together.covers(&part)
                 && !is_doubtful
+                && !is_pythons
         });
         // Where there are several, an answer is one that has a field of the task.
         let has_field = |found: &Found| {
@@ -111,12 +133,27 @@ impl Adapter for JsonAdapter {
             let keys = found.value.as_object().into_iter().flat_map(Map::keys);
             keys.map(|key| field_in_other_case(&fields, key)).any(|field| field.is_some())
         };
+        let mut inner = None;
+        if !objects.iter().any(|found| has_field(found) || has_field_in_other_case(found)) {
+            // A part of an object in which an input is repeated may be that input's.
+            let is_own = |found: &Found| {
+                let part = found.start..found.end;
+                !begun.meets(&part) && !put_together.meets(&part) && !repeated.holds(&found.value)
+            };
+            if let Some((one, written)) = wrapped::find(task, &objects, text).filter(|(one, _)| is_own(one)) {
+                (objects, inner) = (vec![one], Some(written));
+            }
+        }
+        objects.retain(is_object);
         if objects.len() > 1 {
             if objects.iter().any(has_field) {
                 objects.retain(has_field);
             } else if objects.iter().any(has_field_in_other_case) {
                 objects.retain(has_field_in_other_case);
             }
+        }
+        if objects.is_empty() && !has_object {
+            return Err(refused("the answer is not a JSON object".into()));
         }
         if objects.is_empty() {
             return Err(refused("the one JSON object in the answer is repeated from the input".into()));
@@ -130,14 +167,29 @@ impl Adapter for JsonAdapter {
                 ),
             }));
         };
-        let Found { value: Value::Object(object), repairs, .. } = one else {
+        let written = inner.unwrap_or_else(|| Written::new(text, &one));
+        let Found { value: Value::Object(object), mut repairs, .. } = one else {
             return Err(refused("the answer is not a JSON object".into()));
         };
-        let found = values(&fields, object, repairs);
+        if has_token {
+            repairs.add(Repair::EndToken);
+        }
+        let found = values(&fields, object, repairs, &written);
         let found = found.map_err(|field| {
             refused(format!("two keys in another case stand for `{field}`")).with_field(field)
         })?;
         complete(task, found, text)
+    }
+
+    fn cut_output<'a>(&self, _: &Task<'a>, _: &Inputs<'_>, _: &str) -> Option<TaskField<'a>> {
+        // An object without its closing bracket is not read.
+        None
+    }
+
+    fn outline(&self, _: &Task<'_>, text: &str) -> Option<Outline> {
+        let found = json::find(text).unwrap_or_default().into_iter();
+        let objects = found.filter(|found| found.value.is_object());
+        Some(Outline::new(objects.map(|found| found.start..found.end).collect()))
     }
 
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
@@ -175,14 +227,20 @@ fn values(
     fields: &[TaskField<'_>],
     mut object: Map<String, Value>,
     mut all: Repairs,
+    written: &Written,
 ) -> Result<Vec<Option<FieldValue>>, &'static str> {
+    // A number beyond all floats was read as a text.
+    let given = |key: &str, value: Value| match value.is_string() && !written.has_large() {
+        true => value.into(),
+        false => FieldValue::from(value).with(written.entry(key)),
+    };
     let mut found = Vec::with_capacity(fields.len());
     for field in fields {
         let mut value: Option<FieldValue> = None;
         for name in field.names() {
             match (object.remove(name), &mut value) {
                 (Some(_), Some(first)) => first.repairs.add(Repair::DoubleField),
-                (Some(given), None) => value = Some(given.into()),
+                (Some(first), None) => value = Some(given(name, first)),
                 (None, _) => {}
             }
         }
@@ -199,20 +257,17 @@ fn values(
         if slot.is_some() {
             return Err(field.name());
         }
-        let value = slot.insert(value.into());
+        let value = slot.insert(given(&key, value));
         value.repairs.add(Repair::Name);
     }
     found.iter_mut().flatten().for_each(|value| value.repairs.extend(all));
     Ok(found)
 }
 
-/// The index of the one field whose name or alias is this key but for case and punctuation.
+/// The index of the one field whose name or alias is this key in another form.
 fn field_in_other_case(fields: &[TaskField<'_>], key: &str) -> Option<usize> {
-    let key = plain(key);
-    let is_same = |field: &TaskField<'_>| field.names().any(|name| plain(name) == key);
-    let mut all = fields.iter().enumerate().filter(|(_, field)| !key.is_empty() && is_same(field));
-    let (index, _) = all.next()?;
-    all.next().is_none().then_some(index)
+    let names = fields.iter().enumerate();
+    name::find(names.flat_map(|(index, field)| field.names().map(move |name| (name, index))), key)
 }
 
 /// What a model could repeat of the inputs: their texts, and the values in them, which are read once and only if needed.
@@ -249,6 +304,20 @@ impl<'a> Repeatable<'a> {
         self.texts.iter().any(|input| input.contains(source))
             || self.objects.contains(&&object.value)
             || self.values.get_or_init(|| self.values()).contains(&object.value)
+    }
+
+    /// True if an input is this value, or has it in it as JSON.
+    fn holds(&self, value: &Value) -> bool {
+        let mut open: Vec<_> = self.values.get_or_init(|| self.values()).iter().collect();
+        while let Some(one) = open.pop() {
+            match one {
+                one if one == value => return true,
+                Value::Array(items) => open.extend(items),
+                Value::Object(map) => open.extend(map.values()),
+                _ => {}
+            }
+        }
+        self.objects.contains(&value)
     }
 
     fn values(&self) -> Vec<Value> {
@@ -308,14 +377,13 @@ fn system(task: &Task<'_>) -> String {
     text
 }
 
-/// A demo's answer.
+/// A demo's answer. What it does not say is marked as such, whatever the field's type: null would be an answer.
 fn object(task: &Task<'_>, demo: &Demo) -> String {
-    let absent = |field: &TaskField<'_>| if field.is_text() { NOT_GIVEN.into() } else { Value::Null };
     let pairs = task.outputs().zip(&demo.outputs);
     let object: Map<_, _> = pairs
         .map(|(field, value)| {
             let value = field.given(value.as_ref()).cloned();
-            (field.name().to_owned(), value.unwrap_or_else(|| absent(&field)))
+            (field.name().to_owned(), value.unwrap_or_else(|| NOT_GIVEN.into()))
         })
         .collect();
     Value::Object(object).to_string()

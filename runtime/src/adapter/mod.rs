@@ -7,17 +7,22 @@ mod corpus_tests;
 mod correction;
 mod demo;
 mod elements;
+mod ends;
 mod follow;
+mod foreign;
 mod json;
 mod marker;
 mod names;
+mod outline;
 pub(crate) mod reasoning;
 mod repeats;
 mod sections;
+mod shown;
 mod tag;
 mod terse;
 #[cfg(test)]
 mod tests;
+mod wrapped;
 mod xml;
 
 use std::{borrow::Cow, fmt::Debug, sync::Arc};
@@ -25,14 +30,18 @@ use std::{borrow::Cow, fmt::Debug, sync::Arc};
 use schemars::SchemaGenerator;
 use serde_json::Value;
 
-pub(crate) use self::follow::{Growing, Trimmed};
 pub use self::{
     chat::ChatAdapter,
     demo::Demo,
     follow::{Follow, Followed},
     json::JsonAdapter,
+    outline::Outline,
     terse::TerseAdapter,
     xml::XmlAdapter,
+};
+pub(crate) use self::{
+    follow::{Growing, Trimmed},
+    repeats::Repeats,
 };
 use crate::{
     error::{Error, Result},
@@ -73,6 +82,15 @@ pub trait Adapter: Debug + Send + Sync + 'static {
     /// [`is_parse`](Error::is_parse): a field that is not optional is missing, or the text has another form.
     fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>>;
 
+    /// The output of which an answer may lack a part that was cut at the model's token limit, and that [`read`](Self::read)
+    /// takes; `None` if the answer shows that all of its last value is there.
+    ///
+    /// The last output, where it is not implemented: such an answer is an error.
+    fn cut_output<'a>(&self, task: &Task<'a>, inputs: &Inputs<'_>, text: &str) -> Option<TaskField<'a>> {
+        let _ = (inputs, text);
+        task.outputs().last()
+    }
+
     /// What reads an answer while it is written; `None` if nothing of it is certain before its end, as in adapters that do not
     /// implement this, or where an input holds something that would read as an output.
     ///
@@ -85,6 +103,15 @@ pub trait Adapter: Debug + Send + Sync + 'static {
     /// The user message that follows an answer which could not be read.
     fn correct(&self, task: &Task<'_>, error: &Error) -> String {
         correction::message(task, error)
+    }
+
+    /// Where in a text the values of a reply stand, before it is read; it may take what is only a draft of one for a value.
+    ///
+    /// With it, reasoning is found wherever it stands in a reply, as behind a text, or where its opening tag is a part of the
+    /// prompt; `None`, as in adapters that do not implement this, if only what the reply begins with can be reasoning.
+    fn outline(&self, task: &Task<'_>, text: &str) -> Option<Outline> {
+        let _ = (task, text);
+        None
     }
 
     /// True if `<name>` at the start of an answer is a field's tag and not that of the model's reasoning, as in
@@ -240,6 +267,16 @@ impl<'a> TaskField<'a> {
         self.slot.compiled.shape != Shape::Json
     }
 
+    /// True if its values are lists, or may be.
+    fn takes_list(&self) -> bool {
+        self.slot.compiled.takes_list()
+    }
+
+    /// True if its values may be lists.
+    fn is_list(&self) -> bool {
+        !self.takes_any_text() && self.takes_list()
+    }
+
     /// The schema of its values with the definitions.
     fn target(&self) -> &'a Value {
         self.slot.compiled.target()
@@ -308,7 +345,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// Every text among the values, however deep, that a model could repeat.
-    fn texts(&self) -> Vec<&'a str> {
+    pub(crate) fn texts(&self) -> Vec<&'a str> {
         self.all().filter_map(Value::as_str).collect()
     }
 

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 
 use super::{Task, marker::COMPLETED};
+use crate::field::name;
 
 /// What a name in a marker stands for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,13 +19,13 @@ pub(super) enum Own {
 /// The names that markers may have in a reply to a task.
 pub(super) struct Names<'a> {
     task: Task<'a>,
-    /// The names in their loose form, made when one is first needed.
-    loose: OnceCell<Vec<(String, Own)>>,
+    /// The names in their usual width, made when one is first needed.
+    known: OnceCell<Vec<(String, Own)>>,
 }
 
 impl<'a> Names<'a> {
     pub(super) fn of(task: &Task<'a>) -> Self {
-        Self { task: *task, loose: OnceCell::new() }
+        Self { task: *task, known: OnceCell::new() }
     }
 
     pub(super) fn task(&self) -> &Task<'a> {
@@ -38,26 +39,23 @@ impl<'a> Names<'a> {
         output.map(Own::Output).or_else(|| input().map(Own::Input)).or_else(end)
     }
 
-    /// What the name stands for: as it is written; else in any case, with blanks or hyphens for underscores, if that means one
-    /// thing only.
+    /// What the name stands for: as it is written; else in any width and in another form of [`name`], if that means one thing
+    /// only.
     pub(super) fn find(&self, name: &str) -> Option<Own> {
         self.find_as_written(name).map(|(own, _)| own)
     }
 
-    fn find_loose(&self, name: &str) -> Option<Own> {
-        let name = loose(name);
-        let known = self.loose.get_or_init(|| {
+    fn find_loose(&self, given: &str) -> Option<Own> {
+        let known = self.known.get_or_init(|| {
             let outputs = self.task.outputs().enumerate();
             let outputs =
                 outputs.flat_map(|(index, field)| field.names().map(move |name| (name, Own::Output(index))));
             let inputs =
                 self.task.inputs().enumerate().map(|(index, field)| (field.name(), Own::Input(index)));
             let all = outputs.chain(inputs).chain([(COMPLETED, Own::Completed)]);
-            all.map(|(known, own)| (loose(known), own)).collect()
+            all.map(|(known, own)| (narrowed(known), own)).collect()
         });
-        let mut all = known.iter().filter(|(known, _)| *known == name).map(|(_, own)| *own);
-        let own = all.next()?;
-        all.all(|other| other == own).then_some(own)
+        name::find(known.iter().map(|(known, own)| (known.as_str(), *own)), &narrowed(given))
     }
 
     /// What the name stands for, as [`find`](Self::find) tells it, and whether it is written so.
@@ -71,8 +69,12 @@ impl<'a> Names<'a> {
     }
 }
 
+fn narrowed(name: &str) -> String {
+    name.chars().map(narrow).collect()
+}
+
 /// The name without regard to case, width, and what its words are joined with.
-fn loose(name: &str) -> String {
+pub(super) fn loose(name: &str) -> String {
     let is_join = |c: char| c.is_whitespace() || c == '_' || c == '-';
     let words = name.split(is_join).filter(|word| !word.is_empty());
     let words = words.map(|word| word.chars().map(narrow).flat_map(char::to_lowercase).collect::<String>());

@@ -1,14 +1,282 @@
-//! A model's reasoning stands before its answer, and may repeat inputs.
+//! The tags between which models put their reasoning, and where a text has some.
 
-/// The tags between which models put their reasoning.
-pub(crate) const TAGS: [(&str, &str); 3] =
-    [("<think>", "</think>"), ("<thinking>", "</thinking>"), ("<reasoning>", "</reasoning>")];
+use std::ops::Range;
 
-/// What is left of an input that is repeated in the reasoning, if its own tag ends that.
+use memchr::memchr3;
+
+use super::repeats::Marks;
+
+/// Opening and closing tags, in any case.
+const PAIRS: [(&str, &str); 18] = [
+    // DeepSeek, Qwen, GLM, MiniMax, Nemotron and most others.
+    ("<think>", "</think>"),
+    // Claude's prompts and models that were trained on its answers.
+    ("<thinking>", "</thinking>"),
+    ("<antthinking>", "</antthinking>"),
+    ("<scratchpad>", "</scratchpad>"),
+    ("<analysis>", "</analysis>"),
+    // Gemini, EXAONE, Marco.
+    ("<thought>", "</thought>"),
+    ("<thoughts>", "</thoughts>"),
+    ("<reasoning>", "</reasoning>"),
+    // Reflection.
+    ("<reflection>", "</reflection>"),
+    // Seed-OSS.
+    ("<seed:think>", "</seed:think>"),
+    // LongCat.
+    ("<longcat_think>", "</longcat_think>"),
+    // Magistral.
+    ("[THINK]", "[/THINK]"),
+    // Kimi.
+    ("◁think▷", "◁/think▷"),
+    // OpenThinker, Sky-T1.
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    // Command A.
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    // Apertus.
+    ("<|inner_prefix|>", "<|inner_suffix|>"),
+    // Gemma, MedGemma.
+    ("<|channel>thought", "<channel|>"),
+    ("<unused94>thought", "<unused95>"),
+];
+
+/// The maker of the tags of harmony, the form of gpt-oss: each message has a head with its channel, and only those of the channel
+/// `final` are for the caller.
+pub(crate) const HARMONY: usize = PAIRS.len();
+
+/// Parts of a message's head in harmony, and what ends a message.
+const HEAD: [&str; 3] = ["<|channel|>", "<|start|>", "<|constrain|>"];
+const MESSAGE: &str = "<|message|>";
+const ENDS: [&str; 3] = ["<|end|>", "<|return|>", "<|call|>"];
+
+/// How a reply in harmony begins, and its answer, where a server leaves out all special tokens.
+const BARE: [&str; 2] = ["analysis", "commentary"];
+const BARE_FINAL: &str = "assistantfinal";
+
+/// The most bytes between two parts of a message's head, such as a channel's name.
+const LONGEST_NAME: usize = 128;
+
+/// The most blanks before the `>` of a tag.
+const BLANKS: usize = 8;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Thoughts begin.
+    Open,
+    /// Thoughts end.
+    Close,
+    /// A message of harmony ends, whatever it is.
+    End,
+}
+
+/// A tag of reasoning in a text.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Tag {
+    /// Tags of one maker belong together.
+    pub(crate) maker: usize,
+    pub(crate) kind: Kind,
+    pub(crate) span: Range<usize>,
+}
+
+impl Tag {
+    /// The tag in the text from this place on.
+    pub(crate) fn behind(&self, start: usize) -> Self {
+        let place = |at: usize| at.saturating_sub(start);
+        Self { span: place(self.span.start)..place(self.span.end), ..*self }
+    }
+}
+
+/// What a text has next.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Next {
+    Tag(Tag),
+    /// From here on it may go on to be a tag.
+    Begun(usize),
+    Nothing,
+}
+
+/// The tags that are those of reasoning.
+#[derive(Clone)]
+pub(crate) struct Tags {
+    /// A bit for each maker.
+    makers: u32,
+}
+
+impl Tags {
+    /// All but those that are fields' own.
+    pub(crate) fn except(is_field: impl Fn(&str) -> bool) -> Self {
+        let is_free = |(open, _): &(&str, &str)| !is_field(open.trim_matches(['<', '>']));
+        let pairs = PAIRS.iter().enumerate().filter(|(_, pair)| is_free(pair));
+        Self { makers: pairs.fold(1 << HARMONY, |makers, (maker, _)| makers | 1 << maker) }
+    }
+
+    /// All tags of the text, those of a message's head in harmony as one.
+    pub(crate) fn find(&self, text: &str) -> Vec<Tag> {
+        let mut tags: Vec<Tag> = Vec::new();
+        let mut at = 0;
+        while let Next::Tag(tag) = self.next(text, at) {
+            at = tag.span.end;
+            let tag = if tag.maker == HARMONY && tag.kind != Kind::End { head(text, tag) } else { tag };
+            at = at.max(tag.span.end);
+            tags.push(tag);
+        }
+        let start = text.len() - text.trim_start().len();
+        if tags.is_empty() && may_be_bare(text.get(start..).unwrap_or_default()) == Some(true) {
+            let last = memchr::memmem::rfind(text.as_bytes(), BARE_FINAL.as_bytes());
+            let tag = |kind, span| Tag { maker: HARMONY, kind, span };
+            tags.extend(last.into_iter().flat_map(|last| {
+                [tag(Kind::Open, start..start), tag(Kind::Close, last..last + BARE_FINAL.len())]
+            }));
+        }
+        tags
+    }
+
+    /// The first tag from this place on; parts of a message's head are tags of their own.
+    pub(crate) fn next(&self, text: &str, from: usize) -> Next {
+        let mut at = from;
+        while let Some(rest) = text.as_bytes().get(at..) {
+            // The first byte of `◁` is that of many signs; what follows tells.
+            let Some(offset) = memchr3(b'<', b'[', 0xe2, rest) else { break };
+            let start = at + offset;
+            at = start + 1;
+            let from = rest.get(offset..).unwrap_or_default();
+            let mut is_begun = false;
+            for (maker, kind, pattern) in self.patterns() {
+                match matched(from, pattern.as_bytes()) {
+                    Match::Whole(length) => {
+                        return Next::Tag(Tag { maker, kind, span: start..start + length });
+                    }
+                    Match::Begun => is_begun = true,
+                    Match::No => {}
+                }
+            }
+            if is_begun {
+                return Next::Begun(start);
+            }
+        }
+        Next::Nothing
+    }
+
+    fn patterns(&self) -> impl Iterator<Item = (usize, Kind, &'static str)> {
+        let makers = self.makers;
+        let pairs = PAIRS.iter().enumerate().filter(move |(maker, _)| makers & (1 << maker) != 0);
+        let pairs = pairs
+            .flat_map(|(maker, (open, close))| [(maker, Kind::Open, *open), (maker, Kind::Close, *close)]);
+        let heads = HEAD.into_iter().chain([MESSAGE]).map(|part| (HARMONY, Kind::Open, part));
+        pairs.chain(heads).chain(ENDS.into_iter().map(|end| (HARMONY, Kind::End, end)))
+    }
+}
+
+enum Match {
+    /// So many bytes of the text.
+    Whole(usize),
+    /// The text ends within it.
+    Begun,
+    No,
+}
+
+/// Compares the text's beginning with a tag, in any case; before a `>` behind a name blanks may stand.
+#[inline]
+fn matched(text: &[u8], tag: &[u8]) -> Match {
+    let mut at = 0;
+    for (index, byte) in tag.iter().enumerate() {
+        if *byte == b'>'
+            && index + 1 == tag.len()
+            && tag.get(index - 1).is_some_and(u8::is_ascii_alphanumeric)
+        {
+            let behind = text.get(at..).unwrap_or_default().iter().take(BLANKS);
+            at += behind.take_while(|byte| byte.is_ascii_whitespace()).count();
+        }
+        match text.get(at) {
+            None => return Match::Begun,
+            Some(found) if found.eq_ignore_ascii_case(byte) => at += 1,
+            Some(_) => return Match::No,
+        }
+    }
+    Match::Whole(at)
+}
+
+/// Whether the text begins as harmony without its special tokens does; false if it may go on to do so, `None` if it does not.
+pub(crate) fn may_be_bare(text: &str) -> Option<bool> {
+    let may_be =
+        |name: &str| begins(text, name).then_some(true).or_else(|| begins(name, text).then_some(false));
+    BARE.into_iter().find_map(may_be)
+}
+
+fn begins(text: &str, start: &str) -> bool {
+    text.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start))
+}
+
+/// The head of a message that begins with this part: the end of all thoughts if its channel is `final`.
+fn head(text: &str, first: Tag) -> Tag {
+    let none = Tags { makers: 0 };
+    let mut end = first.span.end;
+    let mut last = text.get(first.span.clone()).unwrap_or_default();
+    let mut is_final = false;
+    loop {
+        if last.eq_ignore_ascii_case(MESSAGE) {
+            let kind = if is_final { Kind::Close } else { Kind::Open };
+            return Tag { maker: HARMONY, kind, span: first.span.start..end };
+        }
+        let limit = (end..=text.len().min(end + LONGEST_NAME)).rev().find(|at| text.is_char_boundary(*at));
+        let near = text.get(..limit.unwrap_or(end)).unwrap_or_default();
+        let behind = near.get(end..).unwrap_or_default();
+        let name = behind.split(|c: char| c.is_whitespace() || c == '<').next().unwrap_or_default();
+        if last.eq_ignore_ascii_case("<|channel|>") {
+            is_final = name.eq_ignore_ascii_case("final");
+        }
+        match none.next(near, end) {
+            Next::Tag(next) if next.kind == Kind::Open => {
+                last = text.get(next.span.clone()).unwrap_or_default();
+                end = next.span.end;
+            }
+            // A head without an end is one of thoughts.
+            _ => return Tag { span: first.span.start..end, ..first },
+        }
+    }
+}
+
+/// The most blocks of reasoning with which a reply may begin.
+pub(crate) const MOST_BLOCKS: usize = 16;
+
+/// What is left of an input that is repeated in the reasoning, if its own tags end that: behind the first closing tag of each
+/// maker, and behind the blocks that follow it.
 pub(super) fn behind_ends(input: &str) -> impl Iterator<Item = &str> {
+    let (mut seen, mut blocks) = (0_u32, 0);
+    // Where the last block ends behind which a further one may begin, and whose that is.
+    let (mut end, mut next) = (None, None);
     // Most inputs have no tags, which is seen at once.
-    let tags = if input.contains('<') { &TAGS[..] } else { &[] };
-    tags.iter().filter_map(|(_, close)| input.split_once(close)).map(|(_, behind)| behind)
+    let tags = Tags::except(|_| false).find(input).into_iter();
+    let ends = tags.filter(move |tag| {
+        let is_blank = |end: usize| input.get(end..tag.span.start).is_some_and(|text| text.trim().is_empty());
+        if tag.kind == Kind::Open && end.is_some_and(is_blank) {
+            next = Some(tag.maker);
+        }
+        let is_first = seen & (1 << tag.maker) == 0;
+        if tag.kind != Kind::Close || !is_first && (next != Some(tag.maker) || blocks == MOST_BLOCKS) {
+            return false;
+        }
+        seen |= 1 << tag.maker;
+        blocks += usize::from(!is_first);
+        (end, next) = (Some(tag.span.end), None);
+        true
+    });
+    ends.filter_map(|tag| input.get(tag.span.end..))
+}
+
+/// Marks in a reply are the tags of reasoning: one that comes from an input ends no thoughts of the model's.
+impl Marks for Tags {
+    fn could_be_in(&self, text: &str) -> bool {
+        memchr3(b'<', b'[', 0xe2, text.as_bytes()).is_some()
+    }
+
+    fn find(&self, text: &str) -> Vec<Range<usize>> {
+        Tags::find(self, text).into_iter().map(|tag| tag.span).collect()
+    }
+
+    fn is_piece(&self, _: &str) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]
@@ -21,6 +289,17 @@ mod tests {
         passage: String,
         #[output]
         answer: String,
+    }
+
+    #[test]
+    fn what_is_behind_each_block_of_an_input_is_known() {
+        let behind = |input| super::behind_ends(input).collect::<Vec<_>>();
+        assert_eq!(behind("a</think>b</think>c"), ["b</think>c"]);
+        assert_eq!(
+            behind("a</think>\n<think>x</think>b[/THINK]c"),
+            ["\n<think>x</think>b[/THINK]c", "b[/THINK]c", "c"]
+        );
+        assert_eq!(behind(&"<think></think>".repeat(100)).len(), super::MOST_BLOCKS + 1);
     }
 
     #[test]

@@ -21,7 +21,7 @@ const BEHIND: usize = 64;
 const TELLING: usize = 8;
 
 /// What an adapter's marks look like in a text.
-pub(super) trait Marks {
+pub(crate) trait Marks {
     /// False if the text has nothing of which marks are made: neither it nor a part of it has a mark, or a piece of one.
     fn could_be_in(&self, text: &str) -> bool;
 
@@ -51,7 +51,7 @@ enum Kind {
 
 /// The parts of a reply that repeat inputs; none at all if no input has marks.
 #[derive(Default)]
-pub(super) struct Repeats {
+pub(crate) struct Repeats {
     /// Where each byte of the reply's plain text comes from.
     places: Vec<u32>,
     marked: Vec<(usize, usize)>,
@@ -60,7 +60,7 @@ pub(super) struct Repeats {
 }
 
 impl Repeats {
-    pub(super) fn find(inputs: &Inputs<'_>, reply: &str, marks: &impl Marks) -> Self {
+    pub(crate) fn find(inputs: &Inputs<'_>, reply: &str, marks: &impl Marks) -> Self {
         // Most inputs have nothing for which the reply would have to be looked at.
         if !inputs.all().any(|value| could_have_marks(value, marks)) {
             return Self::default();
@@ -103,7 +103,7 @@ impl Repeats {
     }
 
     /// True if this part of the reply, a mark, is repeated together with other text of its input: it is not the model's.
-    pub(super) fn has(&self, part: &Range<usize>) -> bool {
+    pub(crate) fn has(&self, part: &Range<usize>) -> bool {
         covers(&self.marked, self.plain(part))
     }
 
@@ -126,7 +126,7 @@ impl Repeats {
     }
 
     /// True if an input is nothing but this mark. Every answer has it too, so what is below it must tell.
-    pub(super) fn has_bare(&self, part: &Range<usize>) -> bool {
+    pub(crate) fn has_bare(&self, part: &Range<usize>) -> bool {
         covers(&self.marked_or_bare, self.plain(part))
     }
 

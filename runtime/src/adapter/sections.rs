@@ -1,22 +1,37 @@
 //! Which markers of a reply count, and what stands below each.
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, ops::ControlFlow, ops::Range};
 
 use super::{
     Task,
+    foreign::Foreign,
     marker::{self, Marker, Place},
     names::{Names, Own},
     repeats::Repeats,
+    shown::Shown,
 };
 use crate::json::{Repair, Repairs};
 
-/// What stands below the marker of an output.
+/// A part of a reply: what stands below a marker, or before the first.
 pub(super) struct Section<'t> {
-    /// The output's index.
-    pub(super) output: usize,
+    /// The output's index, if it is one's.
+    pub(super) output: Option<usize>,
     pub(super) value: Cow<'t, str>,
     /// What is not as it was asked for in the markers around it.
     pub(super) repairs: Repairs,
+    /// What ends it.
+    pub(super) end: End,
+}
+
+/// What ends a section.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum End {
+    /// The marker of another field.
+    Field,
+    /// The end marker, or one of no field.
+    Mark,
+    /// The end of the text.
+    Text,
 }
 
 /// A marker of one of the task's fields. A reply may have one every few bytes, so it is small.
@@ -63,7 +78,7 @@ impl Mark {
     }
 }
 
-/// Gives the parts of a reply that stand below the markers of outputs, in order.
+/// Gives the parts of a reply in order, up to where `take` breaks off.
 ///
 /// # Errors
 /// The index of an output whose markers all stand within lines, and there are several.
@@ -71,13 +86,14 @@ pub(super) fn each<'t>(
     text: &'t str,
     names: &Names<'_>,
     repeats: &Repeats,
-    mut take: impl FnMut(Section<'t>),
+    shown: &Shown<'_>,
+    mut take: impl FnMut(Section<'t>) -> ControlFlow<()>,
 ) -> Result<(), usize> {
-    let mut marks = Vec::new();
-    marker::each(text, |marker| {
-        let known = names.find_as_written(marker.name);
-        let known = known.filter(|_| !repeats.has(&marker.core));
-        marks.extend(known.and_then(|(own, is_name)| Mark::new(own, is_name, &marker)));
+    let (mut marks, mut foreign) = (Vec::new(), Foreign::default());
+    marker::each(text, |marker| match names.find_as_written(marker.name) {
+        Some(_) if repeats.has(&marker.core) => {}
+        Some((own, is_name)) => marks.extend(Mark::new(own, is_name, &marker)),
+        None => foreign.add(&marker, shown),
     });
     choose(&mut marks, names.task())?;
     leave_borrowed(&mut marks, text, repeats);
@@ -85,6 +101,11 @@ pub(super) fn each<'t>(
     let mut counting = marks.iter().filter(|mark| mark.counts).peekable();
     let first = counting.peek().map_or(text.len(), |mark| mark.span().start);
     let mut in_block = fences(part(0..first)).count() % 2 == 1;
+    let before =
+        Section { output: None, value: part(0..first).into(), repairs: Repairs::default(), end: End::Field };
+    if take(before).is_break() {
+        return Ok(());
+    }
     let is_end = |mark: &&Mark| mark.own == Own::Completed && mark.place == Place::Within;
     let mut ends = marks.iter().filter(is_end).peekable();
     while let Some(mark) = counting.next() {
@@ -109,14 +130,54 @@ pub(super) fn each<'t>(
             repairs.add(Repair::Fence);
             (value, in_block) = within_block(value);
         }
-        if let Own::Output(output) = mark.own {
-            let is_quoted =
-                mark.place == Place::Item && part(mark.line as usize..mark.core().start).contains('>');
-            let value = if is_quoted { unquoted(value) } else { Cow::Borrowed(value) };
-            take(Section { output, value, repairs });
+        let mut end = match next {
+            _ if value_end < end => End::Mark,
+            None => End::Text,
+            Some(next) if next.own == Own::Completed => End::Mark,
+            Some(_) => End::Field,
+        };
+        if !foreign.is_empty() {
+            let found = foreign.within(text, begin..begin + value.len());
+            if found.is_any {
+                repairs.add(Repair::ForeignMarker);
+            }
+            if let Some(at) = found.end.filter(|_| end != End::Field) {
+                value = part(begin..at);
+                end = End::Mark;
+            }
+        }
+        let output = match mark.own {
+            Own::Output(output) => Some(output),
+            Own::Input(_) | Own::Completed => None,
+        };
+        let is_quoted =
+            mark.place == Place::Item && part(mark.line as usize..mark.core().start).contains('>');
+        let value = if is_quoted { unquoted(value) } else { Cow::Borrowed(value) };
+        if take(Section { output, value, repairs, end }).is_break() {
+            break;
         }
     }
     Ok(())
+}
+
+/// Where the values of outputs would stand if all markers counted that begin lines.
+pub(super) fn outline(text: &str, names: &Names<'_>) -> Vec<Range<usize>> {
+    let mut values: Vec<Range<usize>> = Vec::new();
+    let mut is_open = false;
+    marker::each(text, |marker| {
+        let Some(own) = names.find(marker.name) else { return };
+        if marker.place != Place::Start && own != Own::Completed {
+            return;
+        }
+        if let Some(last) = values.last_mut().filter(|_| std::mem::take(&mut is_open)) {
+            last.end = marker.span.start;
+        }
+        if let Own::Output(_) = own {
+            values.push(marker.span.start..text.len());
+            is_open = true;
+        }
+    });
+    values
 }
 
 /// Decides which markers count: for each field those in the best place.
@@ -199,7 +260,7 @@ fn unquoted(value: &str) -> Cow<'_, str> {
 }
 
 /// Where each line begins that opens or closes a block of code, with where it ends.
-fn fences(text: &str) -> impl Iterator<Item = (usize, usize)> {
+pub(super) fn fences(text: &str) -> impl Iterator<Item = (usize, usize)> {
     let mut start = 0;
     text.split_inclusive('\n').filter_map(move |line| {
         let at = start;

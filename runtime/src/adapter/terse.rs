@@ -5,14 +5,15 @@ use std::{fmt::Write as _, ops::Range};
 use serde_json::Value;
 
 use super::{
-    Adapter, Demo, Inputs, Mode, Prepared, Task, TaskField, complete,
+    Adapter, Demo, Inputs, Mode, Outline, Prepared, Task, TaskField, complete, elements, ends,
     follow::{Follow, LineFollow},
     repeats::{self, Marks, Repeats},
+    shown::Shown,
     text_of,
 };
 use crate::{
     error::Result,
-    field::FieldValue,
+    field::{FieldValue, name},
     json::{Repair, Repairs},
     lm::Message,
 };
@@ -27,7 +28,8 @@ use crate::{
 ///
 /// [`Prediction::repairs`](crate::Prediction::repairs) tells of each field what was not as it was asked for: [`Repair::Name`], its
 /// label is in another case; [`Repair::Marker`], it has blanks around it; [`Repair::DoubleField`], it stands twice, or below text
-/// that was the field's already. The first field's label may be missing.
+/// that was the field's already; [`Repair::EndToken`], an end token of a chat template, such as `<|im_end|>`, was taken off the end of
+/// the reply. The first field's label may be missing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TerseAdapter;
 
@@ -62,66 +64,171 @@ impl Adapter for TerseAdapter {
     }
 
     fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>> {
-        let fields: Vec<_> = task.outputs().collect();
-        let mut found = vec![String::new(); fields.len()];
-        // Whether a field's text is more than blanks, kept beside it: looking again at every label would be quadratic.
-        let mut filled = vec![false; fields.len()];
-        let mut repairs = vec![Repairs::default(); fields.len()];
-        let mut has_label = vec![false; fields.len()];
-        let (wanted, given) = (Labels::of(task.outputs()), Labels::of(task.inputs()));
-        let repeats = Repeats::find(inputs, text, &wanted);
-        let mut open = Some(0);
-        let mut start = 0;
-        for line in text.split_inclusive('\n') {
-            let this = start..start + line.len();
-            start = this.end;
-            if repeats.begins_in(&this) {
-                continue;
-            }
-            if given.field(line).is_some() {
-                break;
-            }
-            let mut rest = line;
-            if let Some((index, behind)) = wanted.field(line) {
-                let label = this.start..this.end - behind.len();
-                if repeats.has_bare(&label) && repeats.is_doubtful(text, &below(text, label.end, &wanted)) {
-                    open = None;
-                    continue;
-                }
-                if let (Some(repairs), Some(has_label), Some(filled)) =
-                    (repairs.get_mut(index), has_label.get_mut(index), filled.get(index))
-                {
-                    if *has_label || *filled {
-                        repairs.add(Repair::DoubleField);
-                    } else {
-                        repairs.extend(wanted.repairs(index, line));
-                    }
-                    *has_label = true;
-                }
-                // The first of two wins.
-                open = filled.get(index).is_some_and(|filled| !filled).then_some(index);
-                rest = behind;
-            }
-            let Some(index) = open else { continue };
-            if let (Some(value), Some(filled)) = (found.get_mut(index), filled.get_mut(index)) {
-                value.push_str(rest);
-                *filled |= !is_blank(rest);
-            }
-        }
-        let values = fields.iter().zip(found).zip(filled.into_iter().zip(repairs));
-        let value = |((field, text), (filled, repairs)): ((&TaskField<'_>, String), (bool, Repairs))| {
-            let mut value = filled.then(|| field.value_of_text(text.trim()))?;
-            value.repairs.extend(repairs);
+        let (lines, _) = Lines::of(task, inputs, text);
+        let value = |(field, line): (TaskField<'_>, Line)| {
+            let mut value = line.is_filled.then(|| field.value_of_text(line.text.trim()))?;
+            value.repairs.extend(line.repairs);
             Some(value)
         };
-        let found = values.map(value).collect();
+        let found = task.outputs().zip(lines.all).map(value).collect();
         complete(task, found, text)
+    }
+
+    fn cut_output<'a>(&self, task: &Task<'a>, inputs: &Inputs<'_>, text: &str) -> Option<TaskField<'a>> {
+        let (lines, is_open) = Lines::of(task, inputs, text);
+        let open = lines.open.and_then(|index| task.outputs().nth(index).zip(lines.all.get(index)));
+        let is_ended = |(field, line): &(TaskField<'_>, &Line)| {
+            let is_list = || field.is_list() || elements::wants(field.target(), "object");
+            !field.takes_any_text() && (ends::is_closed(&line.text) || text.ends_with('\n') && !is_list())
+        };
+        let has_none =
+            || task.outputs().zip(&lines.all).find(|(_, line)| !line.is_filled).map(|(field, _)| field);
+        match open.filter(|open| !is_ended(open)) {
+            _ if !is_open => None,
+            Some((field, _)) => Some(field),
+            // One that may be left out would have come behind it.
+            None => has_none(),
+        }
+    }
+
+    fn outline(&self, task: &Task<'_>, text: &str) -> Option<Outline> {
+        let (wanted, given) = (Labels::of(task.outputs()), Labels::of(task.inputs()));
+        let mut values: Vec<Range<usize>> = Vec::new();
+        let (mut start, mut is_open) = (0, false);
+        for line in text.split_inclusive('\n') {
+            let (begins, ends) = (wanted.field(line).is_some(), given.field(line).is_some());
+            if begins {
+                values.push(start..start);
+            }
+            is_open = (is_open || begins) && !ends;
+            start += line.len();
+            if let Some(last) = values.last_mut().filter(|_| is_open) {
+                last.end = start;
+            }
+        }
+        Some(Outline { is_open: true, ..Outline::new(values) })
     }
 
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
         let (wanted, given) = (Labels::of(task.outputs()), Labels::of(task.inputs()));
         let is_certain = !repeats::could_mark(inputs, &wanted);
-        is_certain.then(|| Box::new(LineFollow::new(task.outputs().collect(), wanted, given)) as _)
+        is_certain.then(|| {
+            Box::new(LineFollow::new(task.outputs().collect(), wanted, given, Shown::of(task, inputs))) as _
+        })
+    }
+}
+
+/// What a reply has of each output.
+struct Lines {
+    all: Vec<Line>,
+    /// The output that goes on.
+    open: Option<usize>,
+    /// What stands below a label that does not count.
+    passed: String,
+    /// True if that label's output is JSON.
+    passes_json: bool,
+}
+
+/// What a reply has of one output.
+#[derive(Clone, Default)]
+struct Line {
+    text: String,
+    /// Whether the text is more than blanks, kept beside it: looking again at every label would be quadratic.
+    is_filled: bool,
+    has_label: bool,
+    repairs: Repairs,
+}
+
+impl Lines {
+    /// Reads a reply; true if nothing but the text's end ended it.
+    fn of(task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> (Self, bool) {
+        let all = task.outputs().map(|_| Line::default()).collect();
+        let mut this = Self { all, open: Some(0), passed: String::new(), passes_json: false };
+        let (wanted, given) = (Labels::of(task.outputs()), Labels::of(task.inputs()));
+        let repeats = Repeats::find(inputs, text, &wanted);
+        let shown = Shown::of(task, inputs);
+        let mut start = 0;
+        for line in text.split_inclusive('\n') {
+            let this_line = start..start + line.len();
+            start = this_line.end;
+            if repeats.begins_in(&this_line) {
+                continue;
+            }
+            if given.field(line).is_some() {
+                this.end(task, &shown);
+                return (this, false);
+            }
+            let mut rest = line;
+            if let Some((index, behind)) = wanted.field(line) {
+                if this.turn(task, &shown) {
+                    return (this, false);
+                }
+                let label = this_line.start..this_line.end - behind.len();
+                if repeats.has_bare(&label) && repeats.is_doubtful(text, &below(text, label.end, &wanted)) {
+                    this.open = None;
+                    continue;
+                }
+                this.passes_json = task.outputs().nth(index).is_some_and(|field| !field.takes_any_text());
+                this.begin(index, || wanted.repairs(index, line));
+                rest = behind;
+            }
+            match this.open.and_then(|index| this.all.get_mut(index)) {
+                Some(open) => {
+                    open.text.push_str(rest);
+                    open.is_filled |= !is_blank(rest);
+                }
+                None => this.passed.push_str(rest),
+            }
+        }
+        let is_open = !this.end(task, &shown);
+        (this, is_open)
+    }
+
+    /// Takes a label.
+    fn begin(&mut self, index: usize, repairs: impl FnOnce() -> Repairs) {
+        let Some(line) = self.all.get_mut(index) else { return };
+        match line.has_label || line.is_filled {
+            true => line.repairs.add(Repair::DoubleField),
+            false => line.repairs.extend(repairs()),
+        }
+        line.has_label = true;
+        // The first of two wins.
+        self.open = (!line.is_filled).then_some(index);
+        self.passed.clear();
+    }
+
+    /// Cuts the open value where the reply ends in it; true if it does.
+    fn turn(&mut self, task: &Task<'_>, shown: &Shown<'_>) -> bool {
+        let open = self.open.and_then(|index| self.all.get_mut(index).zip(task.outputs().nth(index)));
+        let Some((line, field)) = open else {
+            return ends::turn(&self.passed, self.passes_json, shown).is_some();
+        };
+        let turn = ends::turn(&line.text, !field.takes_any_text(), shown);
+        turn.into_iter().for_each(|turn| line.text.truncate(turn));
+        if turn.is_some() {
+            line.end(shown);
+        }
+        turn.is_some()
+    }
+
+    /// Ends the open value, and the reply with it; true if the reply ended before its text did.
+    fn end(&mut self, task: &Task<'_>, shown: &Shown<'_>) -> bool {
+        let is_over = self.turn(task, shown);
+        if let Some(line) = self.open.and_then(|index| self.all.get_mut(index)) {
+            line.end(shown);
+        }
+        is_over
+    }
+}
+
+impl Line {
+    /// Takes off the end tokens.
+    fn end(&mut self, shown: &Shown<'_>) {
+        let kept = ends::without_tokens(&self.text, shown).len();
+        if kept < self.text.len() {
+            self.text.truncate(kept);
+            self.repairs.add(Repair::EndToken);
+        }
     }
 }
 
@@ -152,6 +259,9 @@ fn label(name: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
+/// The most bytes of what may stand around a label or join its words.
+pub(super) const AROUND: usize = 16;
+
 /// The labels by which fields are known, each with the field's index.
 pub(super) struct Labels(Vec<(usize, String)>);
 
@@ -172,8 +282,13 @@ impl Labels {
     pub(super) fn field<'l>(&self, line: &'l str) -> Option<(usize, &'l str)> {
         let (start, behind) = line.split_once(':')?;
         let start = start.trim();
-        let (index, _) = self.0.iter().find(|(_, label)| label.eq_ignore_ascii_case(start))?;
-        Some((*index, behind.trim_start_matches(' ')))
+        let exact = self.0.iter().find(|(_, label)| label == start).map(|(index, _)| *index);
+        let named = || {
+            let labels = self.0.iter().map(|(index, label)| (label.as_str(), *index));
+            name::find(labels, start).filter(|_| start.len() <= self.longest() + AROUND)
+        };
+        let index = exact.or_else(named)?;
+        Some((index, behind.trim_start_matches(' ')))
     }
 }
 

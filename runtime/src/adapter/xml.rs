@@ -6,18 +6,19 @@ use memchr::memchr3;
 use serde_json::Value;
 
 use super::{
-    Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared, Task, TaskField,
+    Adapter, Demo, Inputs, Mode, NOT_GIVEN, Outline, Prepared, Task, TaskField,
     chat::{input_text, list_inputs, list_outputs},
-    complete, elements,
+    complete, elements, ends,
     follow::{Follow, TagFollow},
     repeats::{self, Marks, Repeats},
+    shown::Shown,
     tag::{self, Kind, Tag},
     text_of,
 };
 use crate::{
     error::{Error, Result},
-    field::FieldValue,
-    json::{Repair, Repairs},
+    field::{FieldValue, name},
+    json::{Repair, Repairs, Written},
     lm::Message,
 };
 
@@ -27,14 +28,16 @@ use crate::{
 /// any attributes; the first of two wins; all other tags stay in the value as they are, and text around the elements is
 /// passed over; tags that come from a repeated input, as [`ChatAdapter`](crate::ChatAdapter) tells it, are never read. Blanks around a value are left out; `&lt;`, `&gt;`,
 /// `&amp;`, `&quot;`, `&apos;`, `&#10;` and `&#x41;` stand for their characters. An element without an end is an error, but for
-/// the task's last field, which then reads to the end of the text. `<items />` is an empty list, map or text.
+/// the task's last field, which then reads to the end of the text; a second end of a field's element is one too. `<items />` is
+/// nothing where that will do, else an empty list, map or text. Several elements of a list are its items, unless the first is a
+/// list by itself.
 ///
 /// [`Prediction::repairs`](crate::Prediction::repairs) tells of each field what was not as it was asked for: [`Repair::Name`], a
 /// tag in another case; [`Repair::Marker`], one with attributes or blanks, or an empty element; [`Repair::DoubleField`], several
-/// elements; [`Repair::Truncated`], no end.
+/// elements; [`Repair::EndToken`], an end token of a chat template behind the last; [`Repair::Truncated`], no end.
 ///
 /// Lists, maps and objects are JSON or elements: `<items><item>a</item></items>`, `<counts><entry key="a">1</entry></counts>`,
-/// `<address><postal_code>94305</postal_code></address>`, where a tag names a property without regard to case and punctuation.
+/// `<address><postal_code>94305</postal_code></address>`, where a tag names a property without regard to case and to what joins its words.
 ///
 /// ```
 /// use karat::{Module, Predict, ScriptedLm, XmlAdapter, signature};
@@ -119,9 +122,18 @@ impl Adapter for XmlAdapter {
             }
         }
         let ends = tag::ends(marks.iter().map(|mark| (mark.field as usize, mark.kind)));
+        let shown = Shown::of(task, inputs);
         let mut found: Vec<Option<FieldValue>> = vec![None; fields.len()];
-        let mut at = 0;
-        while let Some(mark) = marks.get(at) {
+        // What stands in the elements of fields that are lists.
+        let mut parts: Vec<Vec<&str>> = vec![Vec::new(); fields.len()];
+        let (mut at, mut behind, mut is_over) = (0, 0, false);
+        while let Some(mark) = marks.get(at).filter(|_| !is_over) {
+            // Between elements.
+            if ends::turn(text.get(behind..mark.start as usize).unwrap_or_default(), false, &shown).is_some()
+            {
+                break;
+            }
+            behind = mark.end as usize;
             let end = ends.of(at);
             at += 1;
             let index = mark.field as usize;
@@ -134,16 +146,24 @@ impl Adapter for XmlAdapter {
                 _ => Repairs::default(),
             };
             let inside = match (mark.kind, end.and_then(|end| marks.get(end)).zip(end)) {
+                (Kind::Close, _) if slot.is_some() => {
+                    let name = tag::name_of(tag());
+                    let message = format!(
+                        "`</{name}>` stands again behind its value; within a value it is written `&lt;/{name}>`"
+                    );
+                    return Err(Error::parse(message).with_field(field.name()).with_completion(text));
+                }
                 (Kind::Close, _) => continue,
                 (Kind::Empty, _) => begin..begin,
                 (Kind::Open, Some((closing, end))) => {
                     at = end + 1;
+                    behind = closing.end as usize;
                     if slot.is_none() {
                         repairs.extend(names.repairs(index, text.get(closing.span()).unwrap_or_default()));
                     }
                     begin..closing.span().start
                 }
-                (Kind::Open, None) if slot.is_some() => continue,
+                (Kind::Open, None) if slot.is_some() && !field.is_list() => continue,
                 (Kind::Open, None) if index + 1 == fields.len() && at == marks.len() => {
                     let rest = text.get(begin..).unwrap_or_default();
                     repairs.add(Repair::Truncated);
@@ -157,16 +177,73 @@ impl Adapter for XmlAdapter {
             if repeats.has_bare(&span) && repeats.is_doubtful(text, &inside) {
                 continue;
             }
+            let mut content = text.get(inside).unwrap_or_default();
+            if let Some(turn) = ends::turn(content, !field.takes_any_text(), &shown) {
+                content = content.get(..turn).unwrap_or(content);
+                is_over = true;
+            }
+            content = content.trim();
+            if is_over || index + 1 == fields.len() {
+                let length = content.len();
+                content = ends::without_tokens(content, &shown);
+                if content.len() < length {
+                    repairs.add(Repair::EndToken);
+                }
+            }
+            if let Some(parts) = parts.get_mut(index).filter(|_| field.is_list()) {
+                parts.push(content);
+            }
             if let Some(first) = slot {
+                first.repairs.extend(repairs);
                 first.repairs.add(Repair::DoubleField);
                 continue;
             }
-            let mut value = value_of(field, text.get(inside).unwrap_or_default().trim())
+            let mut value = value_of(field, content)
                 .map_err(|error| error.with_field(field.name()).with_completion(text))?;
             value.repairs.extend(repairs);
             *slot = Some(value);
         }
+        for ((slot, field), parts) in found.iter_mut().zip(&fields).zip(parts) {
+            if let (Some(first), [_, _, ..]) = (slot, &*parts) {
+                if let Some(items) = elements::items(&parts, field.target()) {
+                    let items = items.map_err(|why| {
+                        let message = format!("the field `{}`: {why}", field.name());
+                        Error::parse(message).with_field(field.name()).with_completion(text)
+                    })?;
+                    first.value = items;
+                }
+            }
+        }
         complete(task, found, text)
+    }
+
+    fn cut_output<'a>(&self, task: &Task<'a>, inputs: &Inputs<'_>, text: &str) -> Option<TaskField<'a>> {
+        let found = self.read(task, inputs, text).unwrap_or_default();
+        let last = found.len().saturating_sub(1);
+        let is_cut = |(index, field, value): &(usize, TaskField<'_>, Option<FieldValue>)| {
+            // One that may be left out would have come behind the last end, and so would a list's next item.
+            value.as_ref().is_none_or(|value| {
+                let is_item = !value.value.is_array() || value.repairs.contains(Repair::DoubleField);
+                value.repairs.contains(Repair::Truncated) || *index == last && field.is_list() && is_item
+            })
+        };
+        let all = task.outputs().zip(found).enumerate().map(|(index, (field, value))| (index, field, value));
+        all.into_iter().find(is_cut).map(|(_, field, _)| field)
+    }
+
+    fn outline(&self, task: &Task<'_>, text: &str) -> Option<Outline> {
+        let tags: Vec<_> = Names::of(task.outputs()).find_all(text).collect();
+        let ends = tag::ends(tags.iter().map(|(index, tag)| (*index, tag.kind)));
+        let mut values: Vec<Range<usize>> = Vec::new();
+        for (at, (_, tag)) in tags.iter().enumerate() {
+            if tag.kind == Kind::Close || values.last().is_some_and(|last| tag.span.start < last.end) {
+                continue;
+            }
+            let is_last = at + 1 == tags.len() && tag.kind == Kind::Open;
+            let end = ends.of(at).and_then(|end| tags.get(end)).map(|(_, tag)| tag.span.end);
+            values.push(tag.span.start..end.unwrap_or(if is_last { text.len() } else { tag.span.end }));
+        }
+        Some(Outline::new(values))
     }
 
     fn owns_tag(&self, task: &Task<'_>, name: &str) -> bool {
@@ -176,7 +253,8 @@ impl Adapter for XmlAdapter {
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
         let names = Names::of(task.outputs());
         let is_certain = !repeats::could_mark(inputs, &names);
-        is_certain.then(|| Box::new(TagFollow::new(task.outputs().collect(), names)) as _)
+        is_certain
+            .then(|| Box::new(TagFollow::new(task.outputs().collect(), names, Shown::of(task, inputs))) as _)
     }
 }
 
@@ -217,6 +295,9 @@ fn write_element(text: &mut String, reserved: &Names, name: &str, value: &str) {
 
 /// The value that an element's inside stands for.
 pub(super) fn value_of(field: &TaskField<'_>, content: &str) -> Result<FieldValue> {
+    if content.is_empty() && field.takes_any_text() && !field.is_text() {
+        return Ok(Value::Null.into());
+    }
     if field.takes_any_text() {
         return Ok(field.value_of_text(&tag::unescape(content)));
     }
@@ -229,7 +310,10 @@ pub(super) fn value_of(field: &TaskField<'_>, content: &str) -> Result<FieldValu
     }
     // In JSON, an entity stands in its texts: a quote that it stands for ends none of them.
     match serde_json::from_str(content) {
-        Ok(value) => Ok(unescaped(value).into()),
+        Ok(value) => {
+            let written = Written::of(content, &value);
+            Ok(FieldValue::from(unescaped(value)).with(written))
+        }
         Err(_) => Ok(field.value_of_text(&tag::unescape(content))),
     }
 }
@@ -292,13 +376,11 @@ impl Names {
         Self(self.0.iter().cloned().chain([more]).collect())
     }
 
-    /// The field of a tag: of two whose names differ in case alone, the one that is written so.
+    /// The field of a tag: as it is written; else in another case or with other signs that join words, if that is one field's.
     pub(super) fn field(&self, tag: &str) -> Option<usize> {
-        let lower = |name: &str| {
-            name.chars().flat_map(char::to_lowercase).eq(tag.chars().flat_map(char::to_lowercase))
-        };
-        let exact = self.0.iter().find(|(_, name)| name == tag);
-        exact.or_else(|| self.0.iter().find(|(_, name)| lower(name))).map(|(index, _)| *index)
+        let exact = self.0.iter().find(|(_, name)| name == tag).map(|(index, _)| *index);
+        let names = || self.0.iter().map(|(index, name)| (name.as_str(), *index));
+        exact.or_else(|| name::find_by(names(), |name| name::is_same(name, tag)))
     }
 
     /// What is not as it was asked for in a tag of the field.
@@ -317,9 +399,7 @@ impl Names {
 
     /// True if the text may go on to be a field's tag.
     pub(super) fn has_beginning(&self, text: &str) -> bool {
-        let lower = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<Vec<_>>();
-        let text = lower(text);
-        self.0.iter().any(|(_, name)| lower(name).starts_with(&text))
+        self.0.iter().any(|(_, name)| name::begins(name, text))
     }
 
     /// The fields' tags in a text.

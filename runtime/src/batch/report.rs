@@ -1,9 +1,9 @@
 //! What a batch gives back.
 
-use std::{ops::Deref, slice, time::Duration, vec};
+use std::{fmt, ops::Deref, slice, time::Duration, vec};
 
 use super::ending::Ending;
-use crate::{Error, Prediction, Result, lm::Usage};
+use crate::{Error, Prediction, Result, lm::Usage, text::said_once};
 
 /// What became of a [`Batch`](super::Batch) or a [`Parallel`](super::Parallel): every item, in the order of the inputs. A slice of
 /// [`BatchItem`]s by `Deref`.
@@ -27,6 +27,7 @@ use crate::{Error, Prediction, Result, lm::Usage};
 ///
 /// let (index, error) = done.errors().next().unwrap();
 /// assert!(index == 1 && error.is_server());
+/// assert_eq!(done.to_string(), "2 items, 1 done; item 1: predictor `self`: status 500");
 /// let again: Vec<_> = done.into_iter().filter(|item| item.result.is_err()).map(|item| item.input).collect();
 /// assert_eq!(again[0].question, "2 + 3?");
 /// # Ok(())
@@ -110,6 +111,19 @@ impl<I, O> Batched<I, O> {
             Some(error) => Err(error),
             None => self.items.into_iter().map(|item| item.result).collect(),
         }
+    }
+}
+
+/// How many items are done, and of the others why not, equal causes once; e.g.
+/// `10 items, 7 done; items 1, 4 and 9: status 500`.
+impl<I, O> fmt::Display for Batched<I, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failed = self.errors().count();
+        write!(f, "{} items, {} done", self.items.len(), self.items.len() - failed)?;
+        if failed > 0 {
+            write!(f, "; {}", said_once("item", self.errors()))?;
+        }
+        Ok(())
     }
 }
 

@@ -19,15 +19,26 @@ impl Error {
         self
     }
 
+    /// Adds for how long it is worth while to try again, counted from the first such failure of the endpoint.
+    pub(crate) fn with_retry_within(mut self, limit: Duration) -> Self {
+        self.0.retry_within = Some(limit);
+        self
+    }
+
+    /// For how long it is worth while to try again; `None`: as long as the policy has it.
+    pub(crate) fn retry_within(&self) -> Option<Duration> {
+        self.0.retry_within
+    }
+
     /// Adds how many attempts the LM call took.
     pub fn with_attempts(mut self, attempts: u32) -> Self {
         self.0.attempts = attempts;
         self
     }
 
-    /// Adds a remark to the end of the message.
+    /// Adds a remark behind the message.
     pub(crate) fn with_remark(mut self, remark: &str) -> Self {
-        self.0.message = format!("{} ({remark})", self.0.message);
+        self.0.remark += &format!(" ({remark})");
         self
     }
 

@@ -1,18 +1,21 @@
 //! What a value has to keep beside being of its type: what schemars declares at any depth, and the field's own rules, which are
 //! merged into the schema. A value is never changed to keep a rule.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
-use regex_lite::Regex;
 use serde_json::{Map, Number, Value};
 
 use super::{
     coerce::{DEPTH, Target, same},
     merge::parts,
+    patterns::Patterns,
     rules::{Check, compare},
     words,
 };
-use crate::text::shortened;
+use crate::{json::Numeral, text::shortened};
 
 /// So many violations are told; more help nobody.
 const MOST: usize = 5;
@@ -43,34 +46,24 @@ impl Violation {
 /// All that a field's values have to keep.
 #[derive(Debug)]
 pub(super) struct Constraints {
-    patterns: BTreeMap<String, Regex>,
+    patterns: Arc<Patterns>,
     checks: Vec<Check>,
     /// False if the schema demands nothing beside types.
     has_rules: bool,
 }
 
 impl Constraints {
-    /// The rules in a schema with its definitions, and the user's tests.
-    ///
-    /// # Errors
-    /// A pattern is no regular expression.
-    pub(super) fn new(schema: &Value, checks: &[Check]) -> Result<Self, String> {
-        let mut all = Self { patterns: BTreeMap::new(), checks: checks.to_vec(), has_rules: false };
+    /// The rules in a schema with its definitions and regular expressions, and the user's tests.
+    pub(super) fn new(schema: &Value, patterns: Arc<Patterns>, checks: &[Check]) -> Self {
+        let mut all = Self { patterns, checks: checks.to_vec(), has_rules: false };
         let mut open = vec![schema];
         while let Some(schema) = open.pop() {
-            let patterns = schema.get("pattern").and_then(Value::as_str).into_iter();
-            let keys = schema.get("patternProperties").and_then(Value::as_object);
-            for pattern in patterns.chain(keys.into_iter().flat_map(Map::keys).map(String::as_str)) {
-                let regex = Regex::new(pattern)
-                    .map_err(|why| format!("the pattern `{pattern}` is no regular expression: {why}"))?;
-                all.patterns.insert(pattern.to_owned(), regex);
-            }
             // The bounds of a Rust type are nobody's rule: the typed read tells of them.
             all.has_rules |= words::range(schema).is_some();
             all.has_rules |= KEYWORDS.iter().any(|keyword| schema.get(*keyword).is_some());
             open.extend(parts(schema));
         }
-        Ok(all)
+        all
     }
 
     /// True if every value of the type keeps them.
@@ -126,7 +119,7 @@ const KEYWORDS: [&str; 11] = [
 /// A walk through a value along its schema.
 struct Search<'a> {
     root: &'a Value,
-    patterns: &'a BTreeMap<String, Regex>,
+    patterns: &'a Patterns,
     /// The field and where in it, for people.
     place: String,
     /// Where in it, as a JSON pointer.
@@ -156,7 +149,10 @@ impl<'a> Search<'a> {
         self.choice(schema, value);
         match value {
             Value::Number(number) => self.number(schema, number, value),
-            Value::String(text) => self.text(schema, text, value),
+            Value::String(text) => {
+                self.text(schema, text, value);
+                self.digits(schema, text, value);
+            }
             Value::Array(items) => self.list(schema, items, value),
             Value::Object(entries) => self.object(schema, entries, value),
             Value::Null | Value::Bool(_) => {}
@@ -167,7 +163,7 @@ impl<'a> Search<'a> {
     fn visit_variants(&mut self, variants: &'a [Value], value: &Value, depth: usize) {
         let mut broken: Vec<Vec<Violation>> = Vec::new();
         for variant in variants {
-            if !Target::types_of(self.root, variant).is_kept_by(value) {
+            if !Target::types_of(self.root, variant).with_patterns(self.patterns).is_kept_by(value) {
                 continue;
             }
             let (place, pointer) = (self.place.clone(), self.pointer.clone());
@@ -223,13 +219,42 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// A number that is kept as a text, with all its digits.
+    fn digits(&mut self, schema: &Value, text: &str, value: &Value) {
+        let is_number = |kind: &Value| kind == "integer" || kind == "number";
+        let is_number = match schema.get("type") {
+            Some(Value::Array(kinds)) => kinds.iter().any(is_number),
+            kind => kind.is_some_and(is_number),
+        };
+        let Some(number) = is_number.then(|| Numeral::parse(text)).flatten() else { return };
+        let is_out = BOUNDS.iter().any(|(keyword, holds)| match schema.get(*keyword) {
+            Some(Value::Number(bound)) => {
+                Numeral::parse(&bound.to_string()).is_some_and(|bound| !holds(number.compare(&bound)))
+            }
+            _ => false,
+        });
+        if let Some(rule) = words::range(schema).filter(|_| is_out) {
+            self.add(rule, excerpt(value));
+        }
+        if let Some(Value::Number(step)) = schema.get("multipleOf") {
+            let whole = number.whole().and_then(|digits| digits.parse::<i128>().ok());
+            let is_multiple = match (whole, step.as_i64().map(i128::from)) {
+                (Some(whole), Some(step)) => step == 0 || whole % step == 0,
+                _ => {
+                    number.float().and_then(Number::from_f64).is_none_or(|number| is_multiple(&number, step))
+                }
+            };
+            if !is_multiple {
+                self.add(words::step(schema).unwrap_or_default(), excerpt(value));
+            }
+        }
+    }
+
     fn text(&mut self, schema: &Value, text: &str, value: &Value) {
         self.length(&words::LENGTHS[0], schema, || text.chars().count(), value);
         let pattern = schema.get("pattern").and_then(Value::as_str);
-        if let Some(regex) = pattern.and_then(|pattern| self.patterns.get(pattern)) {
-            if !regex.is_match(text) {
-                self.add(words::pattern(schema).unwrap_or_default(), excerpt(value));
-            }
+        if pattern.is_some_and(|pattern| !self.patterns.has_match(pattern, text)) {
+            self.add(words::pattern(schema).unwrap_or_default(), excerpt(value));
         }
     }
 
@@ -255,9 +280,10 @@ impl<'a> Search<'a> {
         for (key, entry) in entries {
             let mut is_known = false;
             let own = schema.get("properties").and_then(|properties| properties.get(key));
-            let by_pattern = keyed.into_iter().flatten().filter_map(|(pattern, part)| {
-                self.patterns.get(pattern).is_some_and(|regex| regex.is_match(key)).then_some(part)
-            });
+            let by_pattern = keyed
+                .into_iter()
+                .flatten()
+                .filter_map(|(pattern, part)| self.patterns.has_match(pattern, key).then_some(part));
             for part in own.into_iter().chain(by_pattern).collect::<Vec<_>>() {
                 is_known = true;
                 self.within(&format!(".{key}"), key, part, entry);

@@ -3,12 +3,21 @@
 mod coerce;
 mod compiled;
 mod constraints;
+mod defs;
+mod long_numbers;
 mod merge;
+pub(crate) mod name;
+mod patterns;
 mod rules;
 mod slots;
+mod sorted;
+mod wide;
 mod words;
 
-use std::{any::TypeId, fmt::Debug};
+use std::{
+    any::TypeId,
+    fmt::{self, Debug},
+};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, de::DeserializeOwned};
@@ -16,16 +25,20 @@ use serde_json::Value;
 
 use self::compiled::inline_top;
 pub(crate) use self::{
-    coerce::plain,
     compiled::{CompiledField, Shape},
     constraints::Violation,
     slots::read_value,
+    sorted::to_value as written,
 };
 pub use self::{
     rules::{Bound, CheckOutcome, Rules},
     slots::{Reader, Writer},
 };
-use crate::{error::Result, history::History, json::Repairs};
+use crate::{
+    error::Result,
+    history::History,
+    json::{Found, Repairs, Written},
+};
 
 /// The types that a signature's field may have: those that serde reads and writes and schemars describes.
 ///
@@ -34,7 +47,7 @@ use crate::{error::Result, history::History, json::Repairs};
     message = "`{Self}` cannot be the type of a signature's field",
     label = "not a field type: it needs serde's `Serialize` and `Deserialize`, schemars' `JsonSchema`, `Clone` and `Debug`, and must be `Send + Sync + 'static`",
     note = "write `#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]` on `{Self}`",
-    note = "for a type of another crate, switch on its `serde` feature and schemars' feature for it, or wrap it in a struct of your own"
+    note = "for a type of another crate, switch on its `serde` feature and schemars' feature for it (`chrono04`, `uuid1`, `rust_decimal1`, `url2`, `jiff02`, `bytes1`, `indexmap2`, ..: `schemars = {{ version = \"1\", features = [\"chrono04\"] }}`), or wrap it in a struct of your own"
 )]
 pub trait FieldType:
     Serialize + DeserializeOwned + JsonSchema + Clone + Debug + Send + Sync + 'static
@@ -51,7 +64,7 @@ impl<T: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + Send + Sync 
     message = "`{Self}` cannot be the type of a signature's field",
     label = "not a field type: it needs serde's `Serialize` and `Deserialize`, schemars' `JsonSchema`, `Clone` and `Debug`, and must be `Send + Sync + 'static`",
     note = "write `#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]` on `{Self}`",
-    note = "for a type of another crate, switch on its `serde` feature and schemars' feature for it, or wrap it in a struct of your own"
+    note = "for a type of another crate, switch on its `serde` feature and schemars' feature for it (`chrono04`, `uuid1`, `rust_decimal1`, `url2`, `jiff02`, `bytes1`, `indexmap2`, ..: `schemars = {{ version = \"1\", features = [\"chrono04\"] }}`), or wrap it in a struct of your own"
 )]
 pub trait SignatureField: Sized {
     const INPUT: Field;
@@ -100,17 +113,45 @@ impl<T: Default> OwnDefault for T {
 }
 
 /// The value of an output field as it was read from a model's text, and what was mended on the way.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub struct FieldValue {
     /// The value.
     pub value: Value,
     /// What was mended.
     pub repairs: Repairs,
+    /// How the value is written, where it may be wanted to the last digit.
+    pub(crate) written: Option<Written>,
+}
+
+impl FieldValue {
+    /// A value that was found in a text.
+    pub(crate) fn found(text: &str, found: Found) -> Self {
+        let written = (!found.value.is_string() || found.has_large).then(|| Written::new(text, &found));
+        Self { value: found.value, repairs: found.repairs, written }
+    }
+
+    /// A value that is written so.
+    pub(crate) fn with(self, written: Written) -> Self {
+        Self { written: Some(written), ..self }
+    }
+}
+
+impl PartialEq for FieldValue {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.value, self.repairs) == (&other.value, other.repairs)
+    }
+}
+
+impl Debug for FieldValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("FieldValue");
+        fields.field("value", &self.value).field("repairs", &self.repairs).finish_non_exhaustive()
+    }
 }
 
 impl From<Value> for FieldValue {
     fn from(value: Value) -> Self {
-        Self { value, repairs: Repairs::default() }
+        Self { value, repairs: Repairs::default(), written: None }
     }
 }
 
@@ -260,11 +301,11 @@ impl Field {
 /// What the macros call for a default.
 #[doc(hidden)]
 pub fn to_value<T: Serialize>(value: &T) -> Option<Value> {
-    serde_json::to_value(value).ok()
+    sorted::to_value(value).ok()
 }
 
 fn reread<T: FieldType>(value: &Value) -> Option<Value> {
-    to_value(&T::deserialize(value).ok()?)
+    to_value(&wide::read::<T>(value).ok()?)
 }
 
 fn subschema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {

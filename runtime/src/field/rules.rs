@@ -8,6 +8,8 @@ use std::{
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
+use super::wide;
+
 /// The rules of one output field: the model is told of them, and an answer that breaks one is refused.
 ///
 /// `#[output(range(..), length(..), pattern = "..", one_of(..), inner(..), check = ..)]` writes them; authors of modules say them
@@ -83,7 +85,7 @@ impl Rules {
         self
     }
 
-    /// These values alone. A text in another case or with other punctuation is read as the one that it means.
+    /// These values alone. A text in another case, or with other signs that join its words, is read as the one that it means.
     pub fn one_of<V: Into<Value>>(mut self, values: impl IntoIterator<Item = V>) -> Self {
         self.one_of = Some(values.into_iter().map(Into::into).collect());
         self
@@ -106,7 +108,7 @@ impl Rules {
         self.checks.push(Check {
             name: name.into(),
             words: (!words.is_empty()).then(|| words.into()),
-            test: Arc::new(move |value| T::deserialize(value).ok().map(|value| test(&value).outcome())),
+            test: Arc::new(move |value| wide::read::<T>(value).ok().map(|value| test(&value).outcome())),
         });
         self
     }
@@ -202,7 +204,7 @@ impl<'a> Kinds<'a> {
         }
     }
 
-    fn has(&self, kind: &str) -> bool {
+    pub(super) fn has(&self, kind: &str) -> bool {
         self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind))
     }
 

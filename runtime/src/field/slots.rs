@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Field, FieldType};
+use super::{Field, FieldType, sorted, wide};
 use crate::{
     error::{Error, ErrorKind, Result},
     text::shortened,
@@ -17,9 +17,9 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Adds the next field's value.
+    /// Adds the next field's value, the entries of its maps sorted by key.
     pub fn put<T: FieldType>(&mut self, value: &T) {
-        let value = serde_json::to_value(value).unwrap_or_else(|error| {
+        let value = sorted::to_value(value).unwrap_or_else(|error| {
             self.mistake.get_or_insert((self.values.len(), error));
             Value::Null
         });
@@ -27,11 +27,11 @@ impl Writer {
     }
 
     /// The values, or the first that has no JSON form (e.g. a map whose keys are no strings).
-    pub(crate) fn finish(self, fields: &[Field]) -> Result<Vec<Value>> {
+    pub(crate) fn finish(self, name: impl Fn(usize) -> Option<&'static str>) -> Result<Vec<Value>> {
         match self.mistake {
             None => Ok(self.values),
             Some((index, error)) => {
-                let name = fields.get(index).map_or("?", |field| field.name);
+                let name = name(index).unwrap_or("?");
                 let message = format!("the value of field `{name}` has no JSON form: {error}");
                 Err(Error::new(ErrorKind::BadInput, message).with_field(name).with_source(error))
             }
@@ -71,7 +71,7 @@ pub(crate) fn read_value<T: DeserializeOwned>(name: &str, value: Option<Value>) 
             .map_err(|_| Error::parse(format!("the field `{name}` is missing")).with_field(name));
     };
     // Deserializing by reference keeps the value for the message without a copy on the good path.
-    T::deserialize(&value).map_err(|error| {
+    wide::read::<T>(&value).map_err(|error| {
         let found = shortened(&value.to_string(), 200);
         // serde's message may quote the whole value once more.
         let why = shortened(&error.to_string(), 300);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::inline_top;
+use super::{defs, inline_top};
 
 /// The schema in a few words, or itself where words do not do.
 pub(super) fn describe(schema: &Value, definitions: &Map<String, Value>) -> String {
@@ -46,15 +46,7 @@ pub(super) fn describe(schema: &Value, definitions: &Map<String, Value>) -> Stri
             _ => return format!("{plain}, or null"),
         }
     }
-    let mut whole = schema.clone();
-    if let Value::Object(map) = &mut whole {
-        map.shift_remove("title");
-        map.shift_remove("description");
-        if whole_refers(schema) && !definitions.is_empty() {
-            map.insert("$defs".into(), Value::Object(definitions.clone()));
-        }
-    }
-    format!("{OF_SCHEMA}{whole}")
+    format!("{OF_SCHEMA}{}", defs::whole(schema, definitions))
 }
 
 /// What a description begins with that is the schema itself.
@@ -65,14 +57,6 @@ fn nullable(schema: &Value) -> Option<&str> {
     match schema.get("type").and_then(Value::as_array).map(Vec::as_slice) {
         Some([Value::String(kind), Value::String(null)]) if null == "null" => Some(kind),
         _ => None,
-    }
-}
-
-fn whole_refers(schema: &Value) -> bool {
-    match schema {
-        Value::Object(map) => map.contains_key("$ref") || map.values().any(whole_refers),
-        Value::Array(items) => items.iter().any(whole_refers),
-        _ => false,
     }
 }
 

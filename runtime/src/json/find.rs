@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     Flaw, Repair, Repairs,
     lenient::{self, Cursor},
-    scalar, strict,
+    scalar, strict, string,
 };
 
 /// A value that was found in a text.
@@ -17,6 +17,8 @@ pub(crate) struct Found {
     pub(crate) start: usize,
     /// Where it ends.
     pub(crate) end: usize,
+    /// True if it may have numbers of which it does not hold every digit.
+    pub(crate) has_large: bool,
 }
 
 impl Found {
@@ -26,7 +28,8 @@ impl Found {
 
     /// True if it is JSON as it stands.
     fn is_valid(&self) -> bool {
-        self.repairs.iter().all(|repair| matches!(repair, Repair::Prose | Repair::Fence))
+        let is_around = |repair| matches!(repair, Repair::Prose | Repair::Fence | Repair::DoubtfulEscape);
+        self.repairs.iter().all(is_around)
     }
 }
 
@@ -38,12 +41,24 @@ impl Found {
 pub(crate) fn find(text: &str) -> Result<Vec<Found>, Flaw> {
     let whole = text.trim();
     let start = text.len() - text.trim_start().len();
-    if let Some((value, has_double)) = strict::read(whole) {
+    if let Some(strict::Read { value, has_double, has_large }) = strict::read(whole) {
         let mut repairs = Repairs::default();
         if has_double {
             repairs.add(Repair::DoubleKey);
         }
-        return Ok(vec![Found { value, repairs, start, end: start + whole.len() }]);
+        if string::has_doubtful_escape(whole) {
+            repairs.add(Repair::DoubtfulEscape);
+        }
+        return Ok(vec![Found { value, repairs, start, end: start + whole.len(), has_large }]);
+    }
+    // Brackets in texts that are joined are none of JSON.
+    if whole.starts_with(string::opens) && whole.contains('+') {
+        let is_joined = |found: &Found| {
+            found.repairs.contains(Repair::Joined) && !found.repairs.contains(Repair::InnerQuote)
+        };
+        if let Some(joined) = alone(text, (start, text.len())).filter(is_joined) {
+            return Ok(vec![joined]);
+        }
     }
     let fences = fences(text);
     // Those in code blocks first: braces in the prose before them might swallow them.
@@ -71,6 +86,7 @@ pub(crate) fn find(text: &str) -> Result<Vec<Found>, Flaw> {
         None => Err(flaw.unwrap_or_else(|| Flaw {
             message: "there is no JSON value".into(),
             offset: 0,
+            end: 0,
             fatal: true,
         })),
     }
@@ -86,14 +102,72 @@ pub(crate) fn clear(mut all: Vec<Found>) -> Option<Found> {
     (!last.is_truncated() && all.iter().all(|other| other.value == last.value)).then_some(last)
 }
 
+/// True if the text begins as a tuple or as texts between quotes with more behind them, and not as a text of its own.
+pub(crate) fn begins(text: &str) -> bool {
+    let text = text.trim();
+    let Some(quote) = text.chars().next().filter(|c| string::opens(*c)) else {
+        return Cursor::new(text, 0, text.len()).begins_sure_tuple();
+    };
+    let behind = text.match_indices(|c| string::closes(quote, c)).skip(1).map(|(at, close)| at + close.len());
+    let mut behind = behind.filter_map(|at| text.get(at..)).map(str::trim_start);
+    let is_one =
+        |found: Found| !found.repairs.contains(Repair::Joined) && !found.repairs.contains(Repair::InnerQuote);
+    behind.any(|behind| behind.is_empty() || behind.starts_with([',', '+']))
+        && !alone(text, (0, text.len())).is_some_and(is_one)
+}
+
+/// True if the value is written as an ordered dictionary of Python's.
+pub(crate) fn is_ordered(text: &str, found: &Found) -> bool {
+    text.get(found.start..).is_some_and(|from| from.starts_with(lenient::ORDERED))
+}
+
+/// True if an ordered dictionary of Python's begins in the text.
+pub(crate) fn has_ordered(text: &str) -> bool {
+    text.contains(lenient::ORDERED)
+}
+
+/// The tuple with which this part of the text begins. One of words alone, as in prose, only if it is all of the part.
+fn tuple(text: &str, from: usize, to: usize) -> Option<Result<Found, Flaw>> {
+    let part = text.get(from..to)?;
+    let begin = from + part.len() - part.trim_start_matches(lenient::is_blank).len();
+    let cursor = Cursor::new(text, begin, to);
+    if cursor.peek() != Some('(') || !cursor.begins_python() {
+        return None;
+    }
+    let read = lenient::container(text, begin);
+    let is_whole = read.as_ref().is_ok_and(|found| is_all_until(text, found, to));
+    (is_whole || cursor.begins_sure_tuple()).then_some(read)
+}
+
+/// True if nothing but blanks and signs stands behind the value.
+fn is_all_until(text: &str, found: &Found, end: usize) -> bool {
+    let behind = text.get(found.end..end).unwrap_or_default();
+    behind.chars().all(|c| lenient::is_blank(c) || ";.".contains(c))
+}
+
+/// Where the next object, list or ordered dictionary begins.
+fn next(text: &str, from: usize, to: usize) -> Option<usize> {
+    let begin = from + text.get(from..to)?.find(['{', '['])?;
+    let name = text.get(from..begin)?.strip_suffix(lenient::ORDERED);
+    Some(name.map_or(begin, |before| from + before.len()))
+}
+
 /// The first object or list of each code block. A value may go beyond what looks like the block's end, since texts can hold
 /// code blocks; no part is read twice.
 fn fenced(text: &str, fences: &[(usize, usize)]) -> Result<Vec<Found>, Flaw> {
     let mut all = Vec::new();
     let mut read = 0;
     for (from, to) in fences {
-        let begin = text.get(*from..*to).and_then(|inside| inside.find(['{', '[']));
-        let Some(begin) = begin.map(|offset| from + offset).filter(|begin| *begin >= read) else { continue };
+        if let Some(tuple) = (*from >= read).then(|| tuple(text, *from, *to)).flatten() {
+            let mut found = tuple?;
+            read = found.end;
+            if is_all_until(text, &found, *to) {
+                found.repairs.add(Repair::Fence);
+                all.push(found);
+            }
+            continue;
+        }
+        let Some(begin) = next(text, *from, *to).filter(|begin| *begin >= read) else { continue };
         match lenient::container(text, begin) {
             Ok(mut found) => {
                 read = found.end;
@@ -101,7 +175,7 @@ fn fenced(text: &str, fences: &[(usize, usize)]) -> Result<Vec<Found>, Flaw> {
                 all.push(found);
             }
             Err(error) if error.fatal => return Err(error),
-            Err(error) => read = error.offset,
+            Err(error) => read = error.end,
         }
     }
     Ok(all)
@@ -116,8 +190,21 @@ fn around(text: &str, fenced: &[Found]) -> Result<(Vec<Found>, Option<Flaw>), Fl
     let mut all = Vec::new();
     let mut flaw = None;
     let mut at = 0;
-    while let Some(offset) = text.get(at..).and_then(|rest| rest.find(['{', '['])) {
-        let begin = at + offset;
+    if let Some(tuple) = tuple(text, 0, text.len()) {
+        // What stands in half a tuple is none of its own.
+        let mut found = tuple?;
+        at = found.end;
+        if is_all_until(text, &found, last) {
+            if has_other_blanks {
+                found.repairs.add(Repair::Blank);
+            }
+            if found.end < last {
+                found.repairs.add(Repair::Prose);
+            }
+            all.push(found);
+        }
+    }
+    while let Some(begin) = next(text, at, text.len()) {
         while fenced.peek().is_some_and(|found| found.end <= begin) {
             fenced.next();
         }
@@ -139,7 +226,7 @@ fn around(text: &str, fenced: &[Found]) -> Result<(Vec<Found>, Option<Flaw>), Fl
             Err(error) if error.fatal => return Err(error),
             Err(error) => {
                 // On from where it went wrong, so that no part of the text is read twice.
-                at = error.offset.max(begin + 1);
+                at = error.end.max(begin + 1);
                 flaw.get_or_insert(error);
             }
         }
@@ -155,7 +242,8 @@ fn alone(text: &str, (from, to): (usize, usize)) -> Option<Found> {
     let value = scalar::alone(&mut cursor)?;
     let end = cursor.at();
     cursor.skip().ok()?;
-    cursor.is_at_end().then(|| Found { value, repairs: cursor.repairs(), start, end })
+    let found = Found { value, repairs: cursor.repairs(), start, end, has_large: false };
+    cursor.is_at_end().then(|| found.measured())
 }
 
 /// The insides of the code blocks, without the language; the last one may have no end.

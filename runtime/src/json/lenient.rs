@@ -1,8 +1,13 @@
 //! The lenient parser: objects, lists, and what stands between values.
 
+use std::ops::Range;
+
 use serde_json::{Map, Value};
 
-use super::{DEPTH, Flaw, Found, Repair, Repairs, scalar, string};
+use super::{
+    DEPTH, Flaw, Found, Repair, Repairs, scalar, string,
+    written::{Part, Record},
+};
 
 /// A place in a text, and what was mended so far.
 #[derive(Clone)]
@@ -11,6 +16,23 @@ pub(super) struct Cursor<'a> {
     at: usize,
     end: usize,
     repairs: Repairs,
+    /// Takes down where the values stand, if somebody wants to know.
+    record: Option<&'a Record>,
+    escapes: Escapes,
+    /// Where something could mean two things, and what. The value is read to its end all the same, so that no part of it is
+    /// taken for a value of its own.
+    doubt: Option<(usize, &'static str)>,
+}
+
+/// What the escapes in the texts so far tell of the backslashes in all of them.
+#[derive(Clone, Copy, Default)]
+struct Escapes {
+    /// True if `\b` and `\f` are taken as they stand.
+    are_kept: bool,
+    /// True if there was one that JSON does not know.
+    has_unknown: bool,
+    /// True if there was a `\b` or `\f`.
+    has_controls: bool,
 }
 
 /// What a value is a part of: it decides where a text without quotes ends, and which quote is the last.
@@ -18,23 +40,89 @@ pub(super) struct Cursor<'a> {
 pub(super) enum Within {
     Object,
     List,
+    Tuple,
 }
+
+impl Within {
+    fn close(self) -> char {
+        match self {
+            Self::Object => '}',
+            Self::List => ']',
+            Self::Tuple => ')',
+        }
+    }
+}
+
+/// What Python writes before the pairs or the dictionary of an ordered dictionary.
+pub(super) const ORDERED: &str = "OrderedDict(";
 
 /// Blanks of JSON, of Unicode, and those without a width that editors and models leave behind.
 pub(super) fn is_blank(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{180e}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
 }
 
-/// Reads the object or list that begins at a place of the text.
+/// Reads the object, list or tuple that begins at a place of the text.
 pub(super) fn container(text: &str, start: usize) -> Result<Found, Flaw> {
-    let mut cursor = Cursor::new(text, start, text.len());
-    let value = cursor.container(1)?;
-    Ok(Found { value, repairs: cursor.repairs, start, end: cursor.at })
+    let begin = Cursor::new(text, start, text.len());
+    let (value, cursor) = begin.settled(|cursor| cursor.container(1))?;
+    Ok(Found { value, repairs: cursor.repairs, start, end: cursor.at, has_large: false }.measured())
+}
+
+/// Where the parts stand of the object or list that the text begins with; `None` if it is none.
+pub(super) fn parts(text: &str) -> Option<Part> {
+    let record = Record::default();
+    let mut cursor = Cursor { record: Some(&record), ..Cursor::new(text, 0, text.len()) };
+    cursor.container(1).ok()?;
+    record.add(0..cursor.at, 0);
+    record.last()
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a str, at: usize, end: usize) -> Self {
-        Self { text, at, end, repairs: Repairs::default() }
+        Self {
+            text,
+            at,
+            end,
+            repairs: Repairs::default(),
+            record: None,
+            escapes: Escapes::default(),
+            doubt: None,
+        }
+    }
+
+    /// Reads a value by one rule for all its backslashes: where one of its escapes is none of JSON, `\b` and `\f` are none either,
+    /// also in the texts before it.
+    pub(super) fn settled<T>(&self, read: impl Fn(&mut Self) -> Result<T, Flaw>) -> Result<(T, Self), Flaw> {
+        let mut cursor = self.clone();
+        let mut value = read(&mut cursor)?;
+        if cursor.escapes.has_unknown && cursor.escapes.has_controls {
+            cursor = self.clone();
+            cursor.escapes.are_kept = true;
+            value = read(&mut cursor)?;
+        }
+        match cursor.doubt {
+            Some((offset, message)) => {
+                Err(Flaw { message: message.into(), offset, end: cursor.at, fatal: false })
+            }
+            None => Ok((value, cursor)),
+        }
+    }
+
+    /// Notes what makes the value an error once it is read.
+    pub(super) fn doubt(&mut self, message: &'static str) {
+        self.doubt.get_or_insert((self.at, message));
+    }
+
+    /// Notes `\b` or `\f`; true if it is taken as it stands.
+    pub(super) fn keeps_controls(&mut self) -> bool {
+        self.escapes.has_controls = true;
+        self.escapes.are_kept
+    }
+
+    /// Notes an escape that JSON does not know.
+    pub(super) fn add_unknown_escape(&mut self) {
+        self.escapes.has_unknown = true;
+        self.add(Repair::Escape);
     }
 
     pub(super) fn at(&self) -> usize {
@@ -65,12 +153,19 @@ impl<'a> Cursor<'a> {
         self.repairs.add(repair);
     }
 
+    /// Takes down where a value stands that has no parts.
+    pub(super) fn record(&self, span: Range<usize>) {
+        if let Some(record) = self.record {
+            record.add(span, record.height());
+        }
+    }
+
     pub(super) fn flaw(&self, message: impl Into<String>) -> Flaw {
-        Flaw { message: message.into(), offset: self.at, fatal: false }
+        Flaw { message: message.into(), offset: self.at, end: self.at, fatal: false }
     }
 
     /// Takes this character, if it is next.
-    fn take(&mut self, wanted: char) -> bool {
+    pub(super) fn take(&mut self, wanted: char) -> bool {
         let is_next = self.rest().starts_with(wanted);
         if is_next {
             self.advance(wanted.len_utf8());
@@ -103,7 +198,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The object or list that begins here.
+    /// The object, list or tuple that begins here.
     fn container(&mut self, depth: usize) -> Result<Value, Flaw> {
         if depth > DEPTH {
             let message = format!("the value is nested more than {DEPTH} levels deep");
@@ -112,27 +207,89 @@ impl<'a> Cursor<'a> {
         if self.take('{') {
             return self.object(depth);
         }
-        self.advance(1);
-        self.list(depth)
+        if self.take('[') {
+            return self.items(Within::List, depth).map(|(items, _)| Value::Array(items));
+        }
+        self.add(Repair::PythonLiteral);
+        if !self.take('(') {
+            return self.ordered(depth);
+        }
+        match self.items(Within::Tuple, depth)? {
+            // Parentheses around one value are nothing more.
+            (mut items, false) if items.len() == 1 => Ok(items.remove(0)),
+            (items, _) => Ok(Value::Array(items)),
+        }
     }
 
-    fn list(&mut self, depth: usize) -> Result<Value, Flaw> {
+    /// The items up to the bracket that closes them, and whether a comma stands before that.
+    fn items(&mut self, within: Within, depth: usize) -> Result<(Vec<Value>, bool), Flaw> {
         let mut items = Vec::new();
         loop {
-            match self.between(']', items.is_empty())? {
-                Between::Closed => return Ok(Value::Array(items)),
-                Between::Value => {}
+            if let Between::Closed { has_comma } = self.between(within, items.is_empty())? {
+                return Ok((items, has_comma));
             }
-            items.push(self.value(Within::List, depth)?);
+            items.push(self.value(within, depth)?);
         }
+    }
+
+    /// What stands in an ordered dictionary: pairs, or a dictionary.
+    fn ordered(&mut self, depth: usize) -> Result<Value, Flaw> {
+        self.advance(ORDERED.len());
+        self.skip()?;
+        let object = match self.peek() {
+            Some(')') => Value::Object(Map::new()),
+            Some('[' | '(' | '{') => match self.container(depth + 1)? {
+                Value::Array(pairs) => self.paired(pairs)?,
+                other => other,
+            },
+            _ => return Err(self.flaw("expected the pairs of an `OrderedDict`")),
+        };
+        self.skip()?;
+        if self.is_at_end() {
+            self.add(Repair::Truncated);
+        } else if !self.take(')') {
+            return Err(self.flaw("expected `)` behind the pairs of an `OrderedDict`"));
+        }
+        match object {
+            Value::Object(_) => Ok(object),
+            _ => Err(self.flaw("expected the pairs of an `OrderedDict`")),
+        }
+    }
+
+    fn paired(&mut self, pairs: Vec<Value>) -> Result<Value, Flaw> {
+        let mut entries = Map::new();
+        for pair in pairs {
+            let (key, value) = match pair {
+                Value::Array(pair) => match <[Value; 2]>::try_from(pair) {
+                    Ok([Value::String(key), value]) => (key, value),
+                    Ok([Value::Number(key), value]) => (key.to_string(), value),
+                    _ => return Err(self.flaw("expected a key and a value in each pair of an `OrderedDict`")),
+                },
+                _ => return Err(self.flaw("expected a key and a value in each pair of an `OrderedDict`")),
+            };
+            self.enter(&mut entries, key, value)?;
+        }
+        Ok(Value::Object(entries))
+    }
+
+    /// Adds an entry to an object.
+    fn enter(&mut self, entries: &mut Map<String, Value>, key: String, value: Value) -> Result<(), Flaw> {
+        if let Some(before) = entries.get(&key) {
+            // Where one looks for its parts, what was read before counts.
+            if *before != value && self.record.is_none() {
+                return Err(self.flaw(format!("the key `{key}` stands twice, with different values")));
+            }
+            self.add(Repair::DoubleKey);
+        }
+        entries.insert(key, value);
+        Ok(())
     }
 
     fn object(&mut self, depth: usize) -> Result<Value, Flaw> {
         let mut entries = Map::new();
         loop {
-            match self.between('}', entries.is_empty())? {
-                Between::Closed => return Ok(Value::Object(entries)),
-                Between::Value => {}
+            if let Between::Closed { .. } = self.between(Within::Object, entries.is_empty())? {
+                return Ok(Value::Object(entries));
             }
             let start = self.clone();
             let key = string::key(self)?;
@@ -155,18 +312,15 @@ impl<'a> Cursor<'a> {
                 return Ok(Value::Object(entries));
             }
             let value = self.value(Within::Object, depth)?;
-            if let Some(before) = entries.get(&key) {
-                if *before != value {
-                    return Err(self.flaw(format!("the key `{key}` stands twice, with different values")));
-                }
-                self.add(Repair::DoubleKey);
+            if let Some(record) = self.record {
+                record.name(&key);
             }
-            entries.insert(key, value);
+            self.enter(&mut entries, key, value)?;
         }
     }
 
     /// What comes after a value or at the beginning: the end, or (behind a comma) another value.
-    fn between(&mut self, close: char, is_first: bool) -> Result<Between, Flaw> {
+    fn between(&mut self, within: Within, is_first: bool) -> Result<Between, Flaw> {
         self.skip()?;
         let has_comma = self.take(',');
         if has_comma {
@@ -178,19 +332,23 @@ impl<'a> Cursor<'a> {
         match self.peek() {
             None => {
                 self.add(Repair::Truncated);
-                Ok(Between::Closed)
+                Ok(Between::Closed { has_comma })
             }
-            Some(c) if c == close => {
+            Some(c) if c == within.close() => {
                 self.advance(1);
-                if has_comma {
+                // A tuple of one has it.
+                if has_comma && within != Within::Tuple {
                     self.add(Repair::ExtraComma);
                 }
-                Ok(Between::Closed)
+                Ok(Between::Closed { has_comma })
             }
             Some(c @ (',' | '}' | ']')) => Err(self.flaw(format!("expected a value, found `{c}`"))),
             Some(_) => {
                 if !has_comma && !is_first {
                     self.add(Repair::MissingComma);
+                    if within == Within::Tuple {
+                        self.doubt("texts beside each other in parentheses may be one text or several");
+                    }
                 }
                 Ok(Between::Value)
             }
@@ -198,12 +356,56 @@ impl<'a> Cursor<'a> {
     }
 
     fn value(&mut self, within: Within, depth: usize) -> Result<Value, Flaw> {
-        match self.peek() {
-            Some('{' | '[') => self.container(depth + 1),
-            Some(c) if string::opens(c) => string::quoted(self, within).map(Value::String),
-            Some('\\') if self.rest().starts_with("\\\"") => string::quoted(self, within).map(Value::String),
-            _ => scalar::bare(self, within),
+        let (start, height) = (self.at, self.record.map_or(0, Record::height));
+        let value = match self.peek() {
+            Some('{' | '[') => self.container(depth + 1)?,
+            Some(c) if string::opens(c) => string::quoted(self, within).map(Value::String)?,
+            Some('\\') if self.rest().starts_with("\\\"") => {
+                string::quoted(self, within).map(Value::String)?
+            }
+            Some('(' | 'O') if self.begins_python() => {
+                let value = self.container(depth + 1)?;
+                let mut after = self.clone();
+                let _ = after.skip();
+                if !matches!(after.peek(), None | Some(',' | '}' | ']' | ')')) {
+                    self.doubt("text behind a value in parentheses");
+                }
+                value
+            }
+            _ => return scalar::bare(self, within),
+        };
+        if let Some(record) = self.record {
+            record.add(start..self.at, height);
         }
+        Ok(value)
+    }
+
+    /// True at an ordered dictionary, and at a parenthesis that begins a tuple or stands around a value rather than a text.
+    pub(super) fn begins_python(&self) -> bool {
+        /// The most characters that are looked at, so that looking ahead stays linear.
+        const FAR: usize = 64;
+        if self.rest().starts_with(ORDERED) || self.begins_sure_tuple() {
+            return true;
+        }
+        let inside = self.rest().strip_prefix('(').unwrap_or_default();
+        let stop = inside.char_indices().take(FAR).find(|(_, c)| ",()[]{}\"\n".contains(*c));
+        stop.is_some_and(|(_, stop)| stop == ',')
+    }
+
+    /// True at a parenthesis before a quote, a bracket, a number or a literal, as far as these are not the beginning of a text.
+    pub(super) fn begins_sure_tuple(&self) -> bool {
+        const FAR: usize = 64;
+        let Some(inside) = self.rest().strip_prefix('(') else { return false };
+        let inside = inside.trim_start_matches(is_blank);
+        if inside.starts_with(|c: char| string::opens(c) || "[{()".contains(c)) || inside.starts_with(ORDERED)
+        {
+            return true;
+        }
+        let stop = inside.char_indices().take(FAR).find(|(_, c)| ",)".contains(*c));
+        let Some((end, stop)) = stop else { return false };
+        let behind = inside.get(end + 1..).unwrap_or_default().trim_start_matches(is_blank);
+        scalar::is_literal(inside.get(..end).unwrap_or_default().trim_end_matches(is_blank))
+            && (stop == ',' || behind.is_empty() || behind.starts_with([',', ']', '}', ')']))
     }
 
     /// A copy that sees no further than a few lines: for looking ahead, which has to stay linear.
@@ -280,6 +482,6 @@ fn behind_quoted(inside: &str, open: char) -> Option<&str> {
 }
 
 enum Between {
-    Closed,
+    Closed { has_comma: bool },
     Value,
 }

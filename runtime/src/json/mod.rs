@@ -5,18 +5,24 @@
 
 mod find;
 mod lenient;
+mod numeral;
 mod repair;
 mod scalar;
 mod strict;
 mod string;
+mod written;
 
 use std::fmt;
 
 #[cfg(test)]
 use serde_json::Value;
 
-pub(crate) use self::find::{Found, clear, find};
+pub(crate) use self::find::{Found, begins, clear, find, has_ordered, is_ordered};
 pub use self::repair::{Repair, Repairs};
+pub(crate) use self::{
+    numeral::Numeral,
+    written::{Place, Written, is_large},
+};
 
 /// The deepest nesting that is read, as in `serde_json`.
 const DEPTH: usize = 128;
@@ -27,6 +33,8 @@ pub(crate) struct Flaw {
     pub(crate) message: String,
     /// The byte at which it was noticed.
     pub(crate) offset: usize,
+    /// Where reading may go on: behind the value where that was read to its end.
+    end: usize,
     /// True where reading on elsewhere in the text is of no use.
     fatal: bool,
 }
@@ -45,12 +53,17 @@ impl fmt::Display for Flaw {
 pub(crate) fn parse(text: &str) -> Result<(Value, Repairs), Flaw> {
     match clear(find(text)?) {
         Some(one) => Ok((one.value, one.repairs)),
-        None => {
-            Err(Flaw { message: "several values, or one that is cut off".into(), offset: 0, fatal: true })
-        }
+        None => Err(Flaw {
+            message: "several values, or one that is cut off".into(),
+            offset: 0,
+            end: 0,
+            fatal: true,
+        }),
     }
 }
 
+#[cfg(test)]
+mod model_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -38,13 +38,18 @@ repairs! {
     ControlCharacter: "unescaped control character",
     /// An escape that JSON does not know was taken as it stood.
     Escape: "unknown escape",
+    /// `\b` or `\f` stood before a letter and was read as JSON has it, a backspace or form feed: it may have been meant as the
+    /// beginning of `\beta` or `\frac`.
+    DoubtfulEscape: "doubtful escape",
+    /// Texts were joined by `+`.
+    Joined: "joined texts",
     /// A comma was missing between two values.
     MissingComma: "missing comma",
     /// A colon was missing between key and value.
     MissingColon: "missing colon",
     /// A comma stood before the first value or after the last one.
     ExtraComma: "extra comma",
-    /// `True`, `False` or `None`.
+    /// `True`, `False`, `None`, a tuple in parentheses or an `OrderedDict(..)`.
     PythonLiteral: "Python literal",
     /// A number was written in another form, such as `1_000`, `.5` or `2.`.
     Number: "number in another form",
@@ -54,12 +59,17 @@ repairs! {
     Blank: "other blank",
     /// A number stood between quotes, perhaps with commas between groups of three digits.
     NumberInText: "number as text",
-    /// A word stood for a truth value or for null: `yes`, `no`, `none`.
+    /// A word stood for a truth value, for null or for an empty list: `yes`, `no`, `none`; or nothing at all for an empty list.
     Word: "word",
-    /// The name of a key or of one of several choices was written in another case or with other punctuation.
+    /// The name of a key or of one of several choices was written in another case, with other signs
+    /// that join its words, or with quotes, emphasis or one sign at its end.
     Name: "name in another form",
+    /// A number, a truth value or a list stood where a text was wanted: the text is as it was written.
+    ValueForText: "value for a text",
     /// One value stood for a list of one.
     ListOfOne: "value for a list",
+    /// A Markdown or numbered list, one item a line.
+    MarkdownList: "Markdown list",
     /// A list or an object stood between quotes.
     JsonInText: "JSON as text",
     /// The text ended before the value did, or before the tag that ends it.
@@ -67,22 +77,31 @@ repairs! {
     /// The field's marker, tag or label was written in another form than the plain one: indented, emphasised, spaced, full-width,
     /// in a list or heading, with attributes, or with other text on its line.
     Marker: "marker in another form",
-    /// The answer gave the field more than once. The first counts, and of a marker the first with something below it.
+    /// The answer gave the field more than once. The first counts, and of a marker the first with something below it; elements of
+    /// a list are its items.
     DoubleField: "field twice",
     /// An object had a key that is none of its fields, and was passed over.
     UnknownKey: "unknown key",
     /// U+FFFD stands in the value, which is how a character that was lost is written, such as half of a pair of surrogates in the
     /// provider's answer.
     LostCharacter: "lost character",
+    /// The whole answer stood in another object, under a name that is none of the task's, or in a list of one.
+    Wrapped: "wrapped answer",
+    /// An end token of a chat template, such as `<|im_end|>`, was taken off.
+    EndToken: "end token",
+    /// A marker of no field of the task stands in the value, or ended it.
+    ForeignMarker: "foreign marker",
+    /// The provider gave a reason of its own for the end of the answer: whether it is whole is not known.
+    Finish: "unknown finish reason",
 }
 
 /// A set of [`Repair`]s.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Repairs(u32);
+pub struct Repairs(u64);
 
 impl Repairs {
     pub(crate) fn add(&mut self, repair: Repair) {
-        self.0 |= 1 << repair as u32;
+        self.0 |= 1_u64 << repair as u32;
     }
 
     pub(crate) fn extend(&mut self, others: Repairs) {
@@ -91,7 +110,7 @@ impl Repairs {
 
     /// True if this was mended.
     pub fn contains(&self, repair: Repair) -> bool {
-        self.0 & (1 << repair as u32) != 0
+        self.0 & (1_u64 << repair as u32) != 0
     }
 
     /// True if nothing was mended.

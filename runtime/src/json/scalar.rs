@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    Flaw, Repair,
+    Flaw, Numeral, Repair,
     lenient::{Cursor, Within, is_blank},
     string,
 };
@@ -19,17 +19,19 @@ pub(super) fn bare(cursor: &mut Cursor<'_>, within: Within) -> Result<Value, Fla
     if text.starts_with("...") || text == "…" {
         return Err(cursor.flaw("an ellipsis stands for what was left out"));
     }
-    // Half of a text between quotes, the other half of which was taken for something else.
-    if within == Within::List && text.contains('"') {
-        return Err(cursor.flaw("a quote inside of a text without quotes"));
+    if is_half(text, within) {
+        cursor.doubt("half of what stands between quotes or brackets, in a text without quotes");
     }
     let value = match literal(text, cursor) {
         Some(value) => value,
         None => {
-            cursor.add(Repair::Unquoted);
+            // A number beyond all floats keeps its digits as a text.
+            let is_number = Numeral::parse(text).is_some();
+            cursor.add(if is_number { Repair::Number } else { Repair::Unquoted });
             Value::String(text.to_owned())
         }
     };
+    cursor.record(cursor.at()..cursor.at() + text.len());
     cursor.advance(text.len());
     cursor.skip()?;
     if cursor.is_at_end() {
@@ -38,10 +40,32 @@ pub(super) fn bare(cursor: &mut Cursor<'_>, within: Within) -> Result<Value, Fla
     Ok(value)
 }
 
+/// True for half of what stood between quotes or brackets: the other half was taken for something else.
+fn is_half(text: &str, within: Within) -> bool {
+    let count = |c: char| text.matches(c).count();
+    let quotes = count('"');
+    // A single quote at the end is half of a pair where none stands before a word; elsewhere it may be an apostrophe.
+    let ends_quotation =
+        text.chars().next_back().filter(|c| matches!(c, '\'' | '`' | '’')).is_some_and(|_| {
+            let mut before = ' ';
+            !text.chars().any(|c| {
+                let is_open = matches!(c, '\'' | '`' | '‘' | '’') && !before.is_alphanumeric();
+                before = c;
+                is_open
+            })
+        });
+    (quotes > 0 && within != Within::Object)
+        || quotes % 2 == 1
+        || ends_quotation
+        || count('“') != count('”')
+        || [('(', ')'), ('[', ']'), ('{', '}')].into_iter().any(|(open, close)| count(open) > count(close))
+}
+
 /// The whole text as one value: a number, a literal, a text between quotes.
 pub(super) fn alone(cursor: &mut Cursor<'_>) -> Option<Value> {
     if cursor.peek().is_some_and(string::opens) {
-        let text = string::alone(cursor).ok()?;
+        let (text, after) = cursor.settled(string::alone).ok()?;
+        *cursor = after;
         return Some(Value::String(text));
     }
     let text = cursor.rest().trim_end_matches(is_blank);
@@ -64,7 +88,7 @@ fn length(cursor: &Cursor<'_>, within: Within) -> Result<usize, Flaw> {
             continue;
         }
         let is_end = match c {
-            ',' if within == Within::List => open == 0,
+            ',' if within != Within::Object => open == 0,
             ',' => {
                 let behind = cursor.glance(at + 1);
                 let mut after = behind.clone();
@@ -73,20 +97,22 @@ fn length(cursor: &Cursor<'_>, within: Within) -> Result<usize, Flaw> {
                     || behind.is_before_key()
                     || after.is_before_next_key()
             }
-            '[' => {
+            '[' | '(' => {
                 open += 1;
                 false
             }
-            ']' if open > 0 => {
+            ']' | ')' if open > 0 => {
                 open -= 1;
                 false
             }
-            '}' | ']' if (c == '}') == (within == Within::Object) => true,
+            ')' => within == Within::Tuple,
+            '}' if within == Within::Object => true,
+            ']' if within == Within::List => true,
             '}' | ']' => return Err(cursor.glance(at).flaw(format!("`{c}` closes nothing"))),
             // A comment, and not the slashes of an address.
             '/' => blanks && (rest[at..].starts_with("//") || rest[at..].starts_with("/*")),
             // A comma was forgotten behind a number or a literal.
-            quote if within == Within::List && blanks && string::opens(quote) => {
+            quote if within != Within::Object && blanks && string::opens(quote) => {
                 at < 64 && serde_json::from_str::<Value>(rest[..at].trim_end_matches(is_blank)).is_ok()
             }
             // A comma was forgotten before the next key.
@@ -106,49 +132,51 @@ fn length(cursor: &Cursor<'_>, within: Within) -> Result<usize, Flaw> {
     Ok(rest.len())
 }
 
+/// True for a number or literal.
+pub(super) fn is_literal(text: &str) -> bool {
+    literal(text, &mut Cursor::new(text, 0, text.len())).is_some()
+}
+
 /// A number or literal, in JSON's form or in another one that means the same.
 fn literal(text: &str, cursor: &mut Cursor<'_>) -> Option<Value> {
+    let (value, repair) = known(text)?;
+    if let Some(repair) = repair {
+        cursor.add(repair);
+    }
+    Some(value)
+}
+
+/// The number or literal that a text is.
+pub(super) fn plain(text: &str) -> Option<Value> {
+    known(text).map(|(value, _)| value)
+}
+
+/// The number or literal that a text is, and how it is in another form than JSON's.
+fn known(text: &str) -> Option<(Value, Option<Repair>)> {
     let python = match text {
-        "true" | "false" | "null" => return serde_json::from_str(text).ok(),
-        "True" => Some(Value::Bool(true)),
-        "False" => Some(Value::Bool(false)),
-        "None" => Some(Value::Null),
-        _ => None,
+        "true" | "false" | "null" => return serde_json::from_str(text).ok().map(|value| (value, None)),
+        "True" => Value::Bool(true),
+        "False" => Value::Bool(false),
+        "None" => Value::Null,
+        number if number.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) => {
+            return match serde_json::from_str(number) {
+                Ok(Value::Number(number)) => Some((Value::Number(number), None)),
+                _ => self::number(number).map(|number| (number, Some(Repair::Number))),
+            };
+        }
+        _ => return None,
     };
-    if python.is_some() {
-        cursor.add(Repair::PythonLiteral);
-        return python;
-    }
-    if !text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) {
-        return None;
-    }
-    if let Ok(Value::Number(number)) = serde_json::from_str(text) {
-        return Some(Value::Number(number));
-    }
-    let number = number(text)?;
-    cursor.add(Repair::Number);
-    Some(number)
+    Some((python, Some(Repair::PythonLiteral)))
 }
 
 /// `1_000`, `+5`, `.5`, `2.`: Python's and JavaScript's forms of a number.
 fn number(text: &str) -> Option<Value> {
+    Numeral::parse(text)?;
     let unsigned = text.trim_start_matches('+');
     let (sign, digits) = match unsigned.strip_prefix('-') {
         Some(digits) => ("-", digits),
         None => ("", unsigned),
     };
-    let bytes = digits.as_bytes();
-    let between_digits = |at: usize| {
-        let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
-        at > 0 && is_digit(at - 1) && is_digit(at + 1)
-    };
-    if bytes.iter().enumerate().any(|(at, byte)| *byte == b'_' && !between_digits(at)) {
-        return None;
-    }
-    // A point alone is no number.
-    if !bytes.iter().any(u8::is_ascii_digit) {
-        return None;
-    }
     let mut plain = digits.replace('_', "");
     if plain.starts_with('.') {
         plain.insert(0, '0');

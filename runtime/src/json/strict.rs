@@ -1,22 +1,35 @@
-//! JSON to the letter, as `serde_json` reads it, and whether a key of some object stands in it twice.
+//! JSON to the letter, as `serde_json` reads it, and what a value does not tell of its text.
 
 use std::{cell::Cell, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// The value, if the text is strict JSON, and whether one of its objects has a key twice: the last value counts then.
-pub(super) fn read(text: &str) -> Option<(Value, bool)> {
-    let has_double = Cell::new(false);
+use super::written::is_large;
+
+/// What strict JSON says.
+pub(super) struct Read {
+    pub(super) value: Value,
+    /// One of its objects has a key twice: the last value counts then.
+    pub(super) has_double: bool,
+    /// It may have numbers of which the value does not hold every digit.
+    pub(super) has_large: bool,
+}
+
+/// The value, if the text is strict JSON.
+pub(super) fn read(text: &str) -> Option<Read> {
+    let (has_double, has_large) = (Cell::new(false), Cell::new(false));
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Reader { has_double: &has_double }.deserialize(&mut deserializer).ok()?;
+    let reader = Reader { has_double: &has_double, has_large: &has_large };
+    let value = reader.deserialize(&mut deserializer).ok()?;
     deserializer.end().ok()?;
-    Some((value, has_double.get()))
+    Some(Read { value, has_double: has_double.get(), has_large: has_large.get() })
 }
 
 #[derive(Clone, Copy)]
 struct Reader<'a> {
     has_double: &'a Cell<bool>,
+    has_large: &'a Cell<bool>,
 }
 
 impl<'de> DeserializeSeed<'de> for Reader<'_> {
@@ -47,6 +60,9 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        if is_large(value) {
+            self.has_large.set(true);
+        }
         Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number without a value"))
     }
 

@@ -27,8 +27,8 @@ pub(super) fn is_bare_key(c: char) -> bool {
 /// A key, with or without quotes.
 pub(super) fn key(cursor: &mut Cursor<'_>) -> Result<String, Flaw> {
     match cursor.peek() {
-        Some(open) if opens(open) => delimited(cursor, Ends::Key),
-        Some('\\') if cursor.rest().starts_with("\\\"") => delimited(cursor, Ends::Key),
+        Some(open) if opens(open) => delimited(cursor, Ends::Key, &mut false),
+        Some('\\') if cursor.rest().starts_with("\\\"") => delimited(cursor, Ends::Key, &mut false),
         _ => {
             // Words with blanks in between too, up to the colon.
             let rest = cursor.rest();
@@ -47,12 +47,50 @@ pub(super) fn key(cursor: &mut Cursor<'_>) -> Result<String, Flaw> {
 
 /// A text between quotes, as a value.
 pub(super) fn quoted(cursor: &mut Cursor<'_>, within: Within) -> Result<String, Flaw> {
-    delimited(cursor, Ends::Value(within))
+    joined(cursor, Ends::Value(within))
 }
 
 /// The whole text between quotes, with nothing behind it.
 pub(super) fn alone(cursor: &mut Cursor<'_>) -> Result<String, Flaw> {
-    delimited(cursor, Ends::Text)
+    joined(cursor, Ends::Text)
+}
+
+/// True if `\b` or `\f` stands before a letter in valid JSON.
+pub(super) fn has_doubtful_escape(mut text: &str) -> bool {
+    while let Some((_, behind)) = text.split_once('\\') {
+        let mut chars = behind.chars();
+        let is_control = matches!(chars.next(), Some('b' | 'f'));
+        text = chars.as_str();
+        if is_control && text.starts_with(char::is_alphabetic) {
+            return true;
+        }
+    }
+    false
+}
+
+/// A text, and those that `+` joins to it.
+fn joined(cursor: &mut Cursor<'_>, ends: Ends) -> Result<String, Flaw> {
+    let mut has_inner_quote = false;
+    let mut text = delimited(cursor, ends, &mut has_inner_quote)?;
+    loop {
+        let mut after = cursor.clone();
+        if after.skip().is_err() || !after.take('+') {
+            return Ok(text);
+        }
+        after.skip()?;
+        if !after.peek().is_some_and(opens) {
+            return Err(cursor.flaw("expected a text behind `+`"));
+        }
+        *cursor = after;
+        cursor.add(Repair::Joined);
+        let next = delimited(cursor, ends, &mut has_inner_quote)?;
+        // `press "+" twice`: a sign between quotes looks the same.
+        let is_word = next.starts_with(char::is_alphanumeric);
+        if has_inner_quote || !is_word && text.chars().next_back().is_none_or(is_blank) {
+            cursor.doubt("a `+` between quotes, which may join two texts or stand in one");
+        }
+        text.push_str(&next);
+    }
 }
 
 /// What the text is, which decides which of several quotes is its last.
@@ -63,7 +101,7 @@ enum Ends {
     Text,
 }
 
-fn delimited(cursor: &mut Cursor<'_>, ends: Ends) -> Result<String, Flaw> {
+fn delimited(cursor: &mut Cursor<'_>, ends: Ends, has_inner_quote: &mut bool) -> Result<String, Flaw> {
     let rest = cursor.rest();
     let escaped = rest.starts_with("\\\"");
     let triple = rest.starts_with("\"\"\"");
@@ -73,6 +111,9 @@ fn delimited(cursor: &mut Cursor<'_>, ends: Ends) -> Result<String, Flaw> {
         cursor.add(Repair::Quotes);
     }
     let mut out = String::new();
+    let mut backslashes = Backslashes::default();
+    // How many quotations the quotes inside of the text open, less those that they close.
+    let mut quotations = 0_isize;
     loop {
         let rest = cursor.rest();
         // What needs no thought is taken in one piece.
@@ -81,25 +122,31 @@ fn delimited(cursor: &mut Cursor<'_>, ends: Ends) -> Result<String, Flaw> {
         cursor.advance(plain);
         let Some(c) = cursor.peek() else {
             cursor.add(Repair::Truncated);
-            return Ok(out);
+            break;
         };
         if c == '\\' {
             if escaped && cursor.rest().starts_with("\\\"") {
                 cursor.advance(2);
-                return Ok(out);
+                break;
             }
-            escape(cursor, &mut out);
+            escape(cursor, open, &mut out, &mut backslashes);
         } else if closes(open, c) {
             if triple {
                 if cursor.rest().starts_with("\"\"\"") {
                     cursor.advance(3);
-                    return Ok(out);
+                    break;
                 }
-            } else if is_last(cursor, c, ends) {
+            } else if is_last(cursor, c, ends, quotations > 0) {
                 cursor.advance(c.len_utf8());
-                return Ok(out);
+                break;
             } else {
                 cursor.add(Repair::InnerQuote);
+                *has_inner_quote = true;
+                let step = quotation(&out, c, cursor.rest().chars().nth(1));
+                if step < 0 && quotations <= 0 && matches!(ends, Ends::Text) {
+                    cursor.doubt("a quote that may end a text, and more behind it");
+                }
+                quotations += step;
             }
             out.push(c);
             cursor.advance(c.len_utf8());
@@ -109,23 +156,63 @@ fn delimited(cursor: &mut Cursor<'_>, ends: Ends) -> Result<String, Flaw> {
             cursor.advance(c.len_utf8());
         }
     }
+    if quotations > 0 {
+        cursor.doubt("a quotation that is opened in a text and not closed: a quote in it may have been taken for its end");
+    }
+    if backslashes.are_mixed() {
+        cursor.doubt("an escape that JSON does not know beside `\\n`, `\\r`, `\\t` or `\\u`: a backslash that is meant is written twice");
+    }
+    Ok(out)
+}
+
+/// What the escapes of one text tell of its backslashes.
+#[derive(Default)]
+struct Backslashes {
+    /// True if there was a `\n`, `\r`, `\t` or `\u`.
+    has_known: bool,
+    has_unknown: bool,
+}
+
+impl Backslashes {
+    /// True if some would be taken away and others not.
+    fn are_mixed(&self) -> bool {
+        self.has_known && self.has_unknown
+    }
+}
+
+/// 1 if a quote inside of a text opens a quotation by what stands beside it, -1 if it closes one, 0 for an apostrophe.
+fn quotation(before: &str, quote: char, after: Option<char>) -> isize {
+    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let before = before.chars().next_back();
+    match before {
+        _ if !matches!(quote, '"' | '“' | '”') && is_word(before) && is_word(after) => 0,
+        _ if matches!(quote, '“' | '‘') => 1,
+        _ if matches!(quote, '”' | '’') => -1,
+        None => 1,
+        Some(c) if is_blank(c) => 1,
+        Some(c) if c.is_alphanumeric() || ".!?…%)]}".contains(c) => -1,
+        Some(_) if after.is_none_or(is_blank) => -1,
+        Some(_) => 1,
+    }
 }
 
 /// True if the quote that is next ends the text: what follows it goes on with the JSON around.
-fn is_last(cursor: &Cursor<'_>, quote: char, ends: Ends) -> bool {
+fn is_last(cursor: &Cursor<'_>, quote: char, ends: Ends, is_in_quotation: bool) -> bool {
     let mut after = cursor.glance(quote.len_utf8());
     let rest = after.rest();
     // A comment without an end is no comment.
     let _ = after.skip();
     let Some(next) = after.peek() else { return true };
     match ends {
+        // Texts that are joined.
+        Ends::Text | Ends::Value(_) if next == '+' => !is_in_quotation,
         Ends::Text => false,
         // A missing colon is only seen between two quotes.
         // A key has no quotes inside of it: what else could follow one is a guess.
         Ends::Key => true,
         Ends::Value(within) => match (within, next) {
             // In a list nothing tells whether a text goes on behind `",`.
-            (Within::Object, '}') | (Within::List, ']' | ',') => true,
+            (Within::Object, '}') | (Within::List, ']' | ',') | (Within::Tuple, ')' | ',') => true,
             (Within::Object, ',') => {
                 after.advance(1);
                 let _ = after.skip();
@@ -133,7 +220,7 @@ fn is_last(cursor: &Cursor<'_>, quote: char, ends: Ends) -> bool {
             }
             // A comma was forgotten.
             (Within::Object, _) => after.is_before_key() && (opens(next) || rest.starts_with(is_blank)),
-            (Within::List, c) => {
+            (Within::List | Within::Tuple, c) => {
                 rest.starts_with(is_blank) && (opens(c) || c.is_ascii_digit() || "{[".contains(c))
             }
         },
@@ -141,52 +228,69 @@ fn is_last(cursor: &Cursor<'_>, quote: char, ends: Ends) -> bool {
 }
 
 /// An escape; one that JSON does not know stands for itself.
-fn escape(cursor: &mut Cursor<'_>, out: &mut String) {
+fn escape(cursor: &mut Cursor<'_>, open: char, out: &mut String, backslashes: &mut Backslashes) {
     let rest = cursor.rest();
-    let Some(c) = rest.chars().nth(1) else {
+    let mut behind = rest.chars().skip(1);
+    let Some(c) = behind.next() else {
         cursor.add(Repair::Truncated);
         cursor.advance(1);
         return;
     };
     let plain = match c {
         '"' | '\\' | '/' => Some(c),
-        '\'' => {
+        _ if c == '\'' || closes(open, c) => {
             cursor.add(Repair::Escape);
             Some(c)
         }
-        'b' => Some('\u{8}'),
-        'f' => Some('\u{c}'),
+        'b' | 'f' if !cursor.keeps_controls() => {
+            if behind.next().is_some_and(char::is_alphabetic) {
+                cursor.add(Repair::DoubtfulEscape);
+            }
+            Some(if c == 'b' { '\u{8}' } else { '\u{c}' })
+        }
         'n' => Some('\n'),
         'r' => Some('\r'),
         't' => Some('\t'),
         _ => None,
     };
     if let Some(plain) = plain {
+        backslashes.has_known |= matches!(c, 'n' | 'r' | 't');
         out.push(plain);
         cursor.advance(1 + c.len_utf8());
         return;
     }
-    if let Some((decoded, length)) = unicode(rest) {
-        out.push(decoded);
-        cursor.advance(length);
-        return;
+    match unit(rest) {
+        None => {
+            backslashes.has_unknown = true;
+            cursor.add_unknown_escape();
+        }
+        Some(first) => {
+            if let Some((decoded, length)) = unicode(first, rest) {
+                backslashes.has_known = true;
+                out.push(decoded);
+                cursor.advance(length);
+                return;
+            }
+            // Half of a pair is an escape, of which only the character is lost: it tells nothing of the others.
+            cursor.add(Repair::Escape);
+        }
     }
-    cursor.add(Repair::Escape);
     out.push('\\');
     cursor.advance(1);
 }
 
+/// The number of an escape with four digits, such as `\u00e9`.
+fn unit(rest: &str) -> Option<u16> {
+    let digits = rest.strip_prefix("\\u")?.get(..4)?;
+    digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
+}
+
 /// The character of `\u00e9` or of a pair of surrogates, and how many bytes it took; `None` for half a pair.
-fn unicode(rest: &str) -> Option<(char, usize)> {
-    let unit = |at: usize| {
-        let digits = rest.get(at..)?.strip_prefix("\\u")?.get(..4)?;
-        digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
-    };
-    let first = unit(0)?;
+fn unicode(first: u16, rest: &str) -> Option<(char, usize)> {
     if let Some(c) = char::from_u32(first.into()) {
         return Some((c, 6));
     }
-    let pair = [first, unit(6)?];
+    let pair = [first, unit(rest.get(6..)?)?];
     let decoded = char::decode_utf16(pair).next()?.ok()?;
     Some((decoded, 12))
 }

@@ -127,7 +127,7 @@ fn the_rows_of_the_page_on_answers_are_true() {
         }
         count += 1;
     }
-    assert_eq!(count, 35);
+    assert!(count > 40, "{count}");
 }
 
 #[test]

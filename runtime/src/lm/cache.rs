@@ -333,7 +333,7 @@ impl Shared {
             Found::Answer(response) => {
                 let answer = layer::cached(&response);
                 let (identity, request) = (identity.clone(), unmarked(request));
-                self.keep(*key, Arc::new(Entry { identity, request, response }));
+                self.keep(*key, Arc::new(Entry { identity, request, response: *response }));
                 count(&self.counts.hits, 1);
                 count(&self.counts.disk_hits, 1);
                 Some(answer)

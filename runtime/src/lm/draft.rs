@@ -18,6 +18,11 @@ impl Draft {
         append(&mut self.lock(), text, room);
     }
 
+    /// Looks at the text.
+    pub(super) fn with<T>(&self, look: impl FnOnce(&str) -> T) -> T {
+        look(&self.lock())
+    }
+
     /// The text, which is then in nobody's hands but the caller's.
     pub(super) fn take(&self) -> String {
         std::mem::take(&mut *self.lock())

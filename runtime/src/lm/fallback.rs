@@ -64,7 +64,7 @@ impl Fallback {
             };
             match outcome {
                 Ok(mut response) => {
-                    response.usage.calls = response.usage.calls.saturating_add(member::calls(&errors));
+                    response.usage += member::usage(&errors);
                     return Ok(response);
                 }
                 Err(error) if !is_told && another_may_mend(&error) => {

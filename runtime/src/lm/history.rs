@@ -17,7 +17,7 @@ use std::{
 
 pub(super) use self::log::{Call, Log, messages, response_bytes};
 use super::{
-    Config, Lm, Prompt, Response,
+    Config, Lm, Prompt, Response, Usage,
     payer::{Payer, Pays},
 };
 use crate::error::Error;
@@ -161,6 +161,15 @@ impl HistoryEntry {
         match &self.outcome {
             Outcome::Answered(response) => Some(response),
             Outcome::Failed(_) | Outcome::Cancelled => None,
+        }
+    }
+
+    /// What it cost, also where the answer was none that could be used; nothing is known of a call that was cancelled.
+    pub fn usage(&self) -> Usage {
+        match &self.outcome {
+            Outcome::Answered(response) => response.usage,
+            Outcome::Failed(error) => error.spent(),
+            Outcome::Cancelled => Usage::default(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{LanguageModel, Lm, Request, Response, ResponseFormat, Sink, Takes};
+use super::{LanguageModel, Lm, Request, Response, ResponseFormat, Sink, Takes, Usage};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Asks a member, with the request's config over its own.
@@ -81,7 +81,10 @@ pub(super) fn pay(request: &Request, name: &str, errors: &mut Vec<(&str, Error)>
     }
     request.pay().map_err(|refusal| {
         let attempts = attempts(calls(errors));
-        refusal.with_attempts(attempts).with_source(all_failed(name, std::mem::take(errors)))
+        refusal
+            .with_attempts(attempts)
+            .with_usage(usage(errors))
+            .with_source(all_failed(name, std::mem::take(errors)))
     })
 }
 
@@ -91,10 +94,18 @@ pub(super) fn calls(errors: &[(&str, Error)]) -> u64 {
     sent.map(|(_, error)| u64::from(error.attempts())).sum()
 }
 
+/// What failed attempts have cost.
+pub(super) fn usage(errors: &[(&str, Error)]) -> Usage {
+    let known = errors.iter().map(|(_, error)| error.spent()).sum();
+    Usage { calls: calls(errors), ..known }
+}
+
 /// The error that is the call's, with the attempts of those that failed before.
 pub(super) fn after(error: Error, errors: &[(&str, Error)]) -> Error {
     let all = attempts(calls(errors).saturating_add(error.attempts().into()));
-    error.with_attempts(all)
+    let mut spent = error.spent();
+    spent += usage(errors);
+    error.with_attempts(all).with_usage(Usage { calls: all.into(), ..spent })
 }
 
 fn attempts(calls: u64) -> u32 {
@@ -110,12 +121,12 @@ pub(super) fn all_failed(name: &str, mut errors: Vec<(&str, Error)>) -> Error {
     let texts: Vec<_> =
         errors.iter().enumerate().map(|(i, (_, error))| format!("({}) {error}", i + 1)).collect();
     let message = format!("`{name}`: all {} of those asked failed: {}", errors.len(), texts.join("; "));
-    let attempts = attempts(calls(&errors));
+    let (attempts, spent) = (attempts(calls(&errors)), usage(&errors));
     let wait =
         errors.iter().filter(|(_, error)| passes(error)).filter_map(|(_, error)| error.retry_after()).min();
     let at = errors.iter().position(|(_, error)| passes(error)).unwrap_or(errors.len() - 1);
     let (_, chosen) = errors.swap_remove(at);
-    let error = Error::new(chosen.kind(), message).with_attempts(attempts);
+    let error = Error::new(chosen.kind(), message).with_attempts(attempts).with_usage(spent);
     let error = chosen.status().into_iter().fold(error, Error::with_status);
     wait.into_iter().fold(error, Error::with_retry_after).with_source(chosen)
 }

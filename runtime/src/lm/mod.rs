@@ -4,6 +4,7 @@ mod cache;
 mod chat_completions;
 mod delta;
 mod draft;
+mod environment;
 mod fallback;
 mod history;
 mod http;
@@ -12,6 +13,7 @@ mod layer;
 mod limits;
 mod member;
 mod message;
+mod params;
 mod payer;
 mod pool;
 mod prices;
@@ -24,6 +26,7 @@ mod retry;
 mod schema;
 mod scripted;
 mod secret;
+mod sending;
 mod stack;
 mod structured;
 mod timeouts;
@@ -60,12 +63,13 @@ pub use self::{
     request::{Completion, Config, Finish, Request, Response, ResponseFormat, Takes, Usage},
     retry::Retry,
     schema::AnswerSchema,
-    scripted::{Reply, ScriptedLm},
+    scripted::{Answer, Reply, ScriptedLm},
     timeouts::Timeouts,
 };
 use self::{
     chat_completions::ChatCompletions,
     history::{Call, Log},
+    params::Params,
     provider::Provider,
     retry::Policy,
     stack::Layers,
@@ -104,7 +108,7 @@ struct Inner {
     foreign_state: Arc<Map<String, Value>>,
     /// A setter's mistake, told at the first call: setters return no `Result`.
     mistake: Option<Error>,
-    warned_of_temperature: Arc<AtomicBool>,
+    warned: Arc<Warned>,
     /// The calls so far, shared with all clones; `None` where no history is wanted.
     log: Option<Arc<Log>>,
     /// Whether prompts and completions go to the spans.
@@ -136,12 +140,20 @@ impl Model {
     }
 }
 
+/// What the program was warned of, once for all clones.
+#[derive(Default)]
+struct Warned {
+    of_rollouts: AtomicBool,
+    of_completions: AtomicBool,
+}
+
 impl Lm {
     /// A model by its provider and name, e.g. `openai/gpt-4o-mini`. Providers: `openai`, `ollama`, `vllm`, `sglang`,
     /// `llamacpp`, `openrouter`, `groq`, `deepseek`, `together`.
     ///
     /// The API key is read from the provider's usual environment variable (`OPENAI_API_KEY`, ...) when none is set with
-    /// [`api_key`](Lm::api_key). Nothing is sent before the first call. What fails for now is [tried again](Lm::retry), for up to
+    /// [`api_key`](Lm::api_key); it goes in clear to [no other machine](Lm::allow_key_over_http), and to no address of a state file.
+    /// [`from_env`](Lm::from_env) takes the model from the environment too. Nothing is sent before the first call. What fails for now is [tried again](Lm::retry), for up to
     /// 600 s in all ([`deadline`](Lm::deadline)). Requests go through the proxy that `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY` names,
     /// but for the hosts of `NO_PROXY`; no redirect is followed.
     ///
@@ -167,57 +179,11 @@ impl Lm {
             config: Config::default(),
             foreign_state: Arc::default(),
             mistake: None,
-            warned_of_temperature: Arc::default(),
+            warned: Arc::default(),
             log,
             records_content: false,
         };
         Self { inner: Arc::new(inner) }
-    }
-
-    /// The address of the API, up to and without `/chat/completions`.
-    pub fn base_url(self, url: impl Into<String>) -> Self {
-        self.with_client("base_url", |client| client.base_url(url))
-    }
-
-    /// The API key. It is sent to the provider and shown nowhere.
-    pub fn api_key(self, key: impl Into<String>) -> Self {
-        self.with_client("api_key", |client| client.api_key(key))
-    }
-
-    /// The HTTP client to send with, in place of the handle's own: for proxies, certificates, a Unix socket, HTTP/2 by prior
-    /// knowledge. It keeps its own settings: where it follows redirects or tries again, its requests are not counted, and an answer
-    /// from another address is an [`is_config`](Error::is_config) error. `Lm`'s limits hold beside its own, but for
-    /// [`Timeouts::connect`], which is the client's.
-    ///
-    /// ```no_run
-    /// use karat::Lm;
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).http2_prior_knowledge().build()?;
-    /// let lm = Lm::new("vllm/qwen3")?.base_url("http://127.0.0.1:8000/v1").http_client(client);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn http_client(self, client: reqwest::Client) -> Self {
-        self.with_client("http_client", |own| own.http_client(client))
-    }
-
-    fn with_client(mut self, setter: &str, set: impl FnOnce(ChatCompletions) -> ChatCompletions) -> Self {
-        let inner = Arc::make_mut(&mut self.inner);
-        match &mut inner.model {
-            Model::Client(client) => {
-                *client = set(client.clone());
-                inner.layers.change();
-            }
-            Model::Custom(model) => {
-                let name = model.name();
-                let message = format!(
-                    "`{setter}` does not apply to the custom model `{name}`: set it where that model is made"
-                );
-                inner.mistake.get_or_insert(Error::config(message));
-            }
-        }
-        self
     }
 
     /// Puts a layer of your own around the model, and around the layers that it has.
@@ -255,7 +221,22 @@ impl Lm {
         self.with_config(|config| config.seed = Some(seed))
     }
 
-    /// Any further parameter of the provider, e.g. `.param("top_k", 5)`.
+    /// Any further parameter of the provider, e.g. `.param("top_k", 5)`. It goes before what karat would send under its name; one of
+    /// null leaves that out: `.param("stream_options", Value::Null)`. What stands in `extra_body` goes into the body itself, and what
+    /// stands in `extra_headers` into the HTTP headers, as in DSPy; see [`header`](Lm::header).
+    ///
+    /// ```
+    /// use karat::Lm;
+    /// use serde_json::{Value, json};
+    ///
+    /// # fn main() -> karat::Result<()> {
+    /// let lm = Lm::new("openai/mistral-small")?
+    ///     .base_url("https://api.mistral.ai/v1")
+    ///     .param("stream_options", Value::Null) // this API refuses it
+    ///     .param("extra_headers", json!({"X-Title": "my app"}));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn param(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.with_config(|config| {
             config.params.insert(name.into(), value.into());
@@ -368,7 +349,7 @@ impl Lm {
             return Err(mistake.clone());
         }
         request.config = self.inner.config.overridden_by(&request.config);
-        self.warn_once_of_equal_rollouts(&request.config);
+        self.warn_once_of_equal_answers(&request.config);
         let caller = caller.or_else(|| request.caller.take());
         request.caller.clone_from(&caller);
         let call = Call::new(self.inner.log.as_deref(), caller, request);
@@ -380,25 +361,47 @@ impl Lm {
             if response.completions.is_empty() {
                 let message = format!("the model `{}` returned no completion", self.name());
                 let attempts = u32::try_from(response.usage.calls).unwrap_or(u32::MAX).max(1);
-                return Err(Error::new(crate::ErrorKind::BadResponse, message).with_attempts(attempts));
+                let error = Error::new(crate::ErrorKind::BadResponse, message);
+                return Err(error.with_attempts(attempts).with_usage(response.usage));
             }
             if let Some(price) = &self.inner.price {
                 response.usage.cost = price.of(&response.usage);
+                response.usage.priced_calls = response.usage.sent_calls();
             }
             Ok(Arc::new(response))
+        });
+        let outcome = outcome.map_err(|error| match &self.inner.price {
+            Some(price) => {
+                let cost = price.of(&error.spent());
+                let usage = Usage { cost, ..error.spent() };
+                error.with_usage(usage)
+            }
+            None => error,
         });
         span.end_lm(self, &outcome);
         call.end(&outcome);
         outcome
     }
 
-    /// Rollouts at temperature 0 only differ by an id that the provider never sees.
-    fn warn_once_of_equal_rollouts(&self, config: &Config) {
-        let equal = config.temperature == Some(0.0) && config.rollout_id.is_some();
-        if equal && !self.inner.warned_of_temperature.swap(true, Ordering::Relaxed) {
+    /// Rollouts at temperature 0 only differ by an id that the provider never sees, and several completions of one request by nothing.
+    fn warn_once_of_equal_answers(&self, config: &Config) {
+        let params = Params::of(config);
+        let temperature = params.temperature(config);
+        let equal = temperature == Some(0.0) && config.rollout_id.is_some();
+        if equal && !self.inner.warned.of_rollouts.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 model = self.name(),
                 "a rollout id at temperature 0: the rollouts cannot differ; set a temperature above 0"
+            );
+        }
+        let equal =
+            temperature.is_none_or(|temperature| temperature == 0.0) && params.completions(config) > 1;
+        if equal && !self.inner.warned.of_completions.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                model = self.name(),
+                temperature = temperature.map_or("not set", |_| "0"),
+                "several completions (`n` above 1) without a temperature above 0: they may all be the same; set one, e.g. \
+                 `.temperature(0.7)`"
             );
         }
     }

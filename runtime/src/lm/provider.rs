@@ -20,6 +20,8 @@ pub(crate) struct Provider {
     /// The environment variable of the API key; a local server's key is optional.
     pub(crate) key_var: &'static str,
     pub(crate) key_required: bool,
+    /// The model that [`Lm::from_env`](super::Lm::from_env) takes where the environment has the key and names no model.
+    pub(super) usual_model: Option<&'static str>,
     /// What the API calls the limit of generated tokens.
     pub(crate) max_tokens: &'static str,
     /// How it is asked for an answer of a schema.
@@ -35,6 +37,7 @@ const USUAL: Provider = Provider {
     bare_server: true,
     key_var: "",
     key_required: false,
+    usual_model: None,
     max_tokens: "max_tokens",
     structured: &structured::OPENAI_API,
 };
@@ -50,6 +53,7 @@ static PROVIDERS: [Provider; 9] = [
         bare_server: false,
         key_var: "OPENAI_API_KEY",
         key_required: true,
+        usual_model: Some("gpt-4o-mini"),
         // OpenAI's reasoning models refuse the older `max_tokens`, and all its models take this one.
         max_tokens: "max_completion_tokens",
         structured: &structured::OPENAI_API,
@@ -95,6 +99,7 @@ static PROVIDERS: [Provider; 9] = [
         base_url_vars: &["OPENROUTER_BASE_URL", "OPENROUTER_API_BASE"],
         key_var: "OPENROUTER_API_KEY",
         key_required: true,
+        usual_model: Some("openai/gpt-4o-mini"),
         structured: &structured::OPENROUTER,
         ..USUAL
     },
@@ -104,6 +109,7 @@ static PROVIDERS: [Provider; 9] = [
         base_url_vars: &["GROQ_BASE_URL", "GROQ_API_BASE"],
         key_var: "GROQ_API_KEY",
         key_required: true,
+        usual_model: Some("openai/gpt-oss-20b"),
         structured: &structured::GROQ,
         ..USUAL
     },
@@ -113,6 +119,7 @@ static PROVIDERS: [Provider; 9] = [
         base_url_vars: &["DEEPSEEK_BASE_URL", "DEEPSEEK_API_BASE"],
         key_var: "DEEPSEEK_API_KEY",
         key_required: true,
+        usual_model: Some("deepseek-chat"),
         structured: &structured::DEEPSEEK,
         ..USUAL
     },
@@ -123,12 +130,18 @@ static PROVIDERS: [Provider; 9] = [
         base_url_vars: &["TOGETHER_BASE_URL", "TOGETHER_API_BASE"],
         key_var: "TOGETHER_API_KEY",
         key_required: true,
+        usual_model: Some("openai/gpt-oss-20b"),
         structured: &structured::TOGETHER,
         ..USUAL
     },
 ];
 
 impl Provider {
+    /// Those for which a key in the environment is enough, each with its model, in the order in which they are looked for.
+    pub(super) fn usual() -> impl Iterator<Item = (&'static Provider, &'static str)> {
+        PROVIDERS.iter().filter_map(|provider| Some((provider, provider.usual_model?)))
+    }
+
     /// Splits `provider/model` at the first slash: models may have slashes of their own.
     pub(crate) fn parse(name: &str) -> Result<(&'static Provider, &str)> {
         let known = || PROVIDERS.iter().map(|provider| provider.name).collect::<Vec<_>>().join(", ");
@@ -181,6 +194,22 @@ mod tests {
         for provider in &PROVIDERS {
             let row = format!("\n| `{}` | {} |", provider.name, provider.structured.in_words());
             assert!(page.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
+    fn the_page_on_the_environment_has_a_row_for_every_provider() {
+        let page = include_str!("../../../docs/environment.md");
+        let mut at = 0;
+        for provider in &PROVIDERS {
+            let addresses =
+                provider.base_url_vars.iter().map(|var| format!("`{var}`")).collect::<Vec<_>>().join(", ");
+            let usual = provider.usual_model.map_or(String::new(), |model| format!(" `{model}` "));
+            let Provider { name, key_var, base_url, .. } = provider;
+            let row = format!("\n| `{name}` | `{key_var}` | {addresses} | `{base_url}` |{usual}");
+            // In the order in which they are looked for.
+            let found = page[at..].find(&row).unwrap_or_else(|| panic!("{row}"));
+            at += found;
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -58,11 +58,6 @@ impl Lm {
             Ok(recorder) => self.with_layers(|layers| layers.set_recorder(recorder)),
             Err(error) => self.with_mistake(error),
         }
-    }
-
-    fn with_mistake(mut self, mistake: Error) -> Self {
-        Arc::make_mut(&mut self.inner).mistake.get_or_insert(mistake);
-        self
     }
 }
 

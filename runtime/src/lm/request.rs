@@ -161,7 +161,33 @@ pub enum Finish {
     Other(String),
 }
 
+/// What a provider's word for the end of an answer means; in any case, and [`Finish::Other`] for one that is not known.
+///
+/// ```
+/// use karat::lm::Finish;
+///
+/// assert_eq!(Finish::from("MAX_TOKENS"), Finish::Length);
+/// assert_eq!(Finish::from("end_turn"), Finish::Stop);
+/// assert!(Finish::from("abort").is_broken());
+/// ```
+impl From<&str> for Finish {
+    fn from(word: &str) -> Self {
+        match &*word.to_ascii_lowercase() {
+            "" | "stop" | "eos" | "eos_token" | "stop_sequence" | "end_turn" | "complete" => Self::Stop,
+            "length" | "max_tokens" | "model_length" => Self::Length,
+            "content_filter" => Self::ContentFilter,
+            _ => Self::Other(word.to_owned()),
+        }
+    }
+}
+
 impl Finish {
+    /// True if the server broke off: the answer is not whole, and the same request may succeed later.
+    pub fn is_broken(&self) -> bool {
+        const WORDS: [&str; 4] = ["insufficient_system_resource", "abort", "aborted", "error"];
+        matches!(self, Self::Other(word) if WORDS.iter().any(|broken| word.eq_ignore_ascii_case(broken)))
+    }
+
     /// The word for it, as OpenAI's API and OpenTelemetry's conventions have it.
     pub(crate) fn as_str(&self) -> &str {
         match self {
@@ -231,6 +257,46 @@ pub struct Usage {
     pub reasoning_tokens: u64,
     /// What it cost by the LM's [`Prices`](super::Prices); nothing where none are set.
     pub cost: Cost,
+    /// Those of the calls to the provider whose price is known, so that their cost is in [`cost`](Usage::cost).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub priced_calls: u64,
+}
+
+/// What was spent in words: `2 calls, 812 tokens read (512 cached), 96 written, cost 0.0012`. The cost is in the unit of the
+/// [`Prices`](super::Prices); `cost unknown` where the LM has none, and `cost at least ..` where only some calls have a price.
+///
+/// ```
+/// use karat::{Usage, lm::Cost};
+///
+/// let usage = Usage { calls: 2, prompt_tokens: 812, completion_tokens: 96, ..Usage::default() };
+/// assert_eq!(usage.to_string(), "2 calls, 812 tokens read, 96 written, cost unknown");
+/// let usage = Usage { priced_calls: 2, cost: Cost::new(0.5), ..usage };
+/// assert_eq!(usage.to_string(), "2 calls, 812 tokens read, 96 written, cost 0.5");
+/// ```
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { calls, cached_calls, prompt_tokens, completion_tokens, .. } = self;
+        let unit = if *calls == 1 { "call" } else { "calls" };
+        write!(f, "{calls} {unit}")?;
+        of_which(f, *cached_calls, "from a cache")?;
+        write!(f, ", {prompt_tokens} tokens read")?;
+        of_which(f, self.cached_tokens, "cached")?;
+        write!(f, ", {completion_tokens} written")?;
+        of_which(f, self.reasoning_tokens, "reasoning")?;
+        match (self.cost_is_known(), self.priced_calls) {
+            (true, _) => write!(f, ", cost {}", self.cost),
+            (false, 0) => f.write_str(", cost unknown"),
+            (false, _) => write!(f, ", cost at least {}", self.cost),
+        }
+    }
+}
+
+/// A part of the number before, if there is one.
+fn of_which(f: &mut fmt::Formatter<'_>, part: u64, what: &str) -> fmt::Result {
+    if part > 0 {
+        write!(f, " ({part} {what})")?;
+    }
+    Ok(())
 }
 
 impl Usage {
@@ -242,6 +308,12 @@ impl Usage {
     /// True if a [cache](crate::Cache) answered every call.
     pub fn is_cached(&self) -> bool {
         self.cached_calls > 0 && self.sent_calls() == 0
+    }
+
+    /// True if the price of every call that went to the provider is known, so that [`cost`](Usage::cost) is what all of them cost;
+    /// else it is what those cost that have a price, and nothing where none has.
+    pub fn cost_is_known(&self) -> bool {
+        self.priced_calls >= self.sent_calls()
     }
 
     /// Tokens read and written.
@@ -260,6 +332,7 @@ impl AddAssign for Usage {
         for (sum, more) in [
             (&mut self.calls, other.calls),
             (&mut self.cached_calls, other.cached_calls),
+            (&mut self.priced_calls, other.priced_calls),
             (&mut self.prompt_tokens, other.prompt_tokens),
             (&mut self.completion_tokens, other.completion_tokens),
             (&mut self.cached_tokens, other.cached_tokens),
@@ -282,6 +355,33 @@ impl std::iter::Sum for Usage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn usage_says_in_words_what_was_spent_and_whether_the_cost_is_known() {
+        let free =
+            Usage { calls: 1, prompt_tokens: 5, completion_tokens: 2, priced_calls: 1, ..Usage::default() };
+        assert_eq!(free.to_string(), "1 call, 5 tokens read, 2 written, cost 0");
+        assert_eq!(Usage::default().to_string(), "0 calls, 0 tokens read, 0 written, cost 0");
+        let cached = Usage { calls: 1, cached_calls: 1, ..Usage::default() };
+        assert_eq!(cached.to_string(), "1 call (1 from a cache), 0 tokens read, 0 written, cost 0");
+        let dear = Usage {
+            calls: 2,
+            priced_calls: 2,
+            prompt_tokens: 1000,
+            cached_tokens: 400,
+            completion_tokens: 90,
+            reasoning_tokens: 70,
+            cost: Cost::new(0.0125),
+            ..Usage::default()
+        };
+        let told = "2 calls, 1000 tokens read (400 cached), 90 written (70 reasoning), cost 0.0125";
+        assert_eq!(dear.to_string(), told);
+        let unknown = Usage { calls: 1, ..Usage::default() };
+        assert!(unknown.to_string().ends_with("cost unknown"));
+        let sum: Usage = [dear, unknown, cached].into_iter().sum();
+        assert!(sum.to_string().ends_with("cost at least 0.0125"), "{sum}");
+        assert!(!sum.cost_is_known() && dear.cost_is_known());
+    }
 
     #[test]
     fn the_values_of_further_parameters_are_not_shown() {

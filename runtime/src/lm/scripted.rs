@@ -50,6 +50,15 @@ enum Script {
     Computed(Arc<dyn Fn(&Request) -> Reply + Send + Sync>),
 }
 
+/// What [`Reply::output`] takes: the structs of output fields that `#[signature]` writes, and [`Reasoned`](crate::Reasoned) ones.
+pub trait Answer {
+    /// The fields by name, in the order in which a model writes them.
+    ///
+    /// # Errors
+    /// [`is_bad_input`](Error::is_bad_input): a value has no JSON form.
+    fn into_fields(self) -> Result<Vec<(String, Value)>>;
+}
+
 /// One reply of a [`ScriptedLm`].
 #[derive(Clone, Debug)]
 pub struct Reply {
@@ -99,6 +108,64 @@ impl Reply {
         Self::of(Ok(vec![Body::Fields(fields)]))
     }
 
+    /// The fields of a typed output, e.g. `QaOutput { .. }` or, for a [`ChainOfThought`](crate::ChainOfThought), a
+    /// [`Reasoned`](crate::Reasoned) one; written as by [`fields`](Reply::fields). An output that has no JSON form is a failure of
+    /// the LM.
+    ///
+    /// ```
+    /// use karat::{ChainOfThought, Module, Reasoned, Reply, ScriptedLm, signature};
+    ///
+    /// #[signature]
+    /// struct Rate {
+    ///     #[input]
+    ///     joke: String,
+    ///     #[output]
+    ///     points: u8,
+    ///     #[output]
+    ///     why: Option<String>,
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> karat::Result<()> {
+    /// let output = Reasoned { reasoning: "It rhymes.".into(), output: RateOutput { points: 7, why: None } };
+    /// let lm = ScriptedLm::new([Reply::output(output)]).lm();
+    /// let rated = ChainOfThought::<Rate>::new().lm(&lm).call(RateInput { joke: "Knock".into() }).await?;
+    /// assert_eq!((rated.points, rated.why.as_deref()), (7, None));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn output(output: impl Answer) -> Self {
+        match output.into_fields() {
+            Ok(fields) => Self::of(Ok(vec![Body::Fields(fields)])),
+            Err(error) => Self::error(error),
+        }
+    }
+
+    /// One more output field, of any type, behind those of [`fields`](Reply::fields) or [`output`](Reply::output); in place of one
+    /// of that name. A reply of another kind has no fields: this makes it an [`is_config`](Error::is_config) failure.
+    ///
+    /// ```
+    /// use karat::Reply;
+    ///
+    /// let reply = Reply::fields([("answer", "Paris")]).with_field("points", 9).with_field("sources", vec!["atlas"]);
+    /// # drop(reply);
+    /// ```
+    pub fn with_field(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        match self.outcome.as_mut().map(|bodies| bodies.last_mut()) {
+            Ok(Some(Body::Fields(fields))) => {
+                let name = name.into();
+                fields.retain(|(other, _)| *other != name);
+                fields.push((name, value.into()));
+            }
+            Ok(_) => {
+                let message = "only a reply of fields takes `with_field`: begin with `Reply::fields` or `Reply::output`";
+                self.outcome = Err(Error::config(message));
+            }
+            Err(_) => {}
+        }
+        self
+    }
+
     /// A refusal with this text.
     pub fn refusal(text: impl Into<String>) -> Self {
         Self::of(Ok(vec![Body::Refusal(text.into())]))
@@ -137,13 +204,20 @@ impl Reply {
         self
     }
 
-    /// Why the completion ended; [`Finish::Stop`] if not set.
-    pub fn finish(mut self, finish: Finish) -> Self {
-        self.finish = finish;
+    /// Why the completion ended, also as a provider's word for it; [`Finish::Stop`] if not set.
+    ///
+    /// ```
+    /// use karat::{Reply, lm::Finish};
+    ///
+    /// let _ = Reply::text("cut").finish(Finish::Length);
+    /// let _ = Reply::text("cut").finish("model_length");
+    /// ```
+    pub fn finish(mut self, finish: impl Into<Finish>) -> Self {
+        self.finish = finish.into();
         self
     }
 
-    /// What the reply costs; if not set, one token per whitespace-separated word.
+    /// What the reply costs; if not set, one token per whitespace-separated word, and nothing if it is an error.
     pub fn usage(mut self, usage: Usage) -> Self {
         self.usage = Some(usage);
         self
@@ -152,7 +226,8 @@ impl Reply {
     async fn play(self, request: &Request, mut sink: Option<&mut Sink<'_>>) -> Result<Response> {
         pause(self.delay).await;
         let as_json = request.response_format.is_some();
-        let bodies = self.outcome?;
+        let paid = |error: Error| self.usage.into_iter().fold(error, Error::with_usage);
+        let bodies = self.outcome.map_err(paid)?;
         if let Some(sink) = &mut sink {
             for (index, body) in bodies.iter().enumerate() {
                 for piece in body.told(as_json) {
@@ -166,6 +241,7 @@ impl Reply {
         let completions: Vec<_> = bodies.into_iter().map(|body| body.write(as_json, &self.finish)).collect();
         if let Some(cut) = self.cut {
             let text = completions.into_iter().next().map(|completion| completion.text).unwrap_or_default();
+            let cut = paid(cut);
             return Err(if text.is_empty() { cut } else { cut.with_completion(text) });
         }
         let usage = self.usage.unwrap_or_else(|| Usage {

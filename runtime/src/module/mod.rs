@@ -339,7 +339,8 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
         width
     }
 
-    /// Sets the LM of every predictor, frozen ones included: it is where they run, and nothing that they have learned.
+    /// Sets the LM of every predictor, frozen ones included: it is where they run, and nothing that they have learned. It stays
+    /// when a [state](crate::State) is loaded, unless the state is told to [take its own](crate::State::take_lm).
     fn set_lm(&mut self, lm: &Lm) {
         for (_, predictor) in self.all_predictors_mut() {
             predictor.set_lm(lm);
@@ -374,6 +375,10 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
 
     /// The last LM calls of its predictors and of their clones, so those of a [`BestOfN`](crate::BestOfN)'s rollouts too:
     /// what the predictors' present LMs (their own, else the process default) still hold of them; see [`Lm::history`].
+    ///
+    /// It goes by predictor, not by call: calls that were made directly on a part are in it too, and calls of an LM that was
+    /// replaced since are in the history of that LM alone. Here it differs from DSPy's, which notes down each module's own calls.
+    /// Those of one call alone are in the [trace](Prediction::trace) of its prediction.
     ///
     /// Calls of a reward or of a critic are in the history of their LMs alone. [`deepcopy`](Module::deepcopy) begins anew.
     fn history(&self) -> CallHistory {
@@ -424,7 +429,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Saves the state as a `.json` file, which DSPy 3.3.1 loads too: see [`State::write`].
+    /// Saves the state as a `.json` file, which DSPy 3.3 and 3.4 load too: see [`State::write`].
     ///
     /// Blocks while the file is written.
     ///

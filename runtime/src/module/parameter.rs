@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Traverse, Walker, WalkerMut};
 use crate::{
     error::{Error, ErrorKind, Result},
+    field::written,
     predict::Predictor,
     state::StateOptions,
     text::shortened,
@@ -107,7 +108,7 @@ where
     T: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
     fn dump_state(&self) -> Result<Value> {
-        let value = serde_json::to_value(&*self.value).map_err(|error| {
+        let value = written(&*self.value).map_err(|error| {
             state_error(format!("the value has no JSON form: {error}")).with_source(error)
         })?;
         // JSON has no NaN, and serde leaves out what it is told to skip: rather no file than one that cannot be read.

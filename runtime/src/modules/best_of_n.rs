@@ -14,7 +14,8 @@ use super::{
     rollouts::{Hints, Rollouts, Started, Tally},
 };
 use crate::{
-    BoxReward, Error, IntoScore, Module, Prediction, Result, Reward, Stop, Traverse, Walker, WalkerMut,
+    BoxReward, Error, IntoScore, Module, Prediction, Result, Reward, RewardFn, Stop, Tracer, Traverse,
+    Walker, WalkerMut,
 };
 
 /// Runs a module up to `n` times and returns the prediction with the highest reward.
@@ -112,7 +113,7 @@ impl<M: Module> Module for BestOfN<M> {
             let passed = match tally.add(ended) {
                 Ok(passed) => passed,
                 Err(_) if at_the_end == Stop::Budget => false,
-                Err(error) => return Err(fail(tally, &started, error)),
+                Err(error) => return Err(fail(tally, &started, error, rollouts.costs())),
             };
             if passed {
                 // Others that are done at the same moment count too, so that the order of arrival decides nothing; a failure
@@ -138,7 +139,12 @@ impl<M: Module> Module for BestOfN<M> {
 }
 
 /// The error with the report, rollouts that were still running included.
-fn fail<O: Debug>(mut tally: Tally<'_, O>, running: &BTreeMap<usize, Started>, error: Error) -> Error {
+fn fail<O: Debug>(
+    mut tally: Tally<'_, O>,
+    running: &BTreeMap<usize, Started>,
+    error: Error,
+    costs: &Tracer,
+) -> Error {
     running.values().for_each(|started| tally.add_cancelled(started));
-    tally.fail(error)
+    tally.fail(error, costs)
 }

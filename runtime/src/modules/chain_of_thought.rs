@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use crate::{
     Adapter, Field, Lm, Module, OnParseError, Place, Predict, Prediction, Result, Signature, Traverse,
-    Walker, WalkerMut, lm::Config,
+    Walker, WalkerMut,
+    lm::{Answer, Config},
+    signature::{Clash, Probe},
 };
 
 /// The field that the model writes before the signature's own outputs.
@@ -19,7 +21,8 @@ const REASONING: Field = Field::output::<String>("reasoning", "the steps that le
 /// Has the model reason step by step before it writes the signature's outputs.
 ///
 /// The signature itself is not touched: `reasoning` is a field that this module adds. A signature that has an output of that
-/// name is an [`is_config`](crate::Error::is_config) error of the first call.
+/// name is a compile error where a `#[module]` struct holds it, and an [`is_config`](crate::Error::is_config) error of the first
+/// call elsewhere.
 pub struct ChainOfThought<S> {
     predict: Predict<S>,
 }
@@ -31,6 +34,25 @@ pub struct Reasoned<O> {
     pub reasoning: String,
     /// The signature's own output.
     pub output: O,
+}
+
+/// What a model writes of it: the reasoning, then the output's fields.
+impl<O: Answer> Answer for Reasoned<O> {
+    fn into_fields(self) -> Result<Vec<(String, Value)>> {
+        let mut fields = self.output.into_fields()?;
+        fields.insert(0, (REASONING.name().to_owned(), self.reasoning.into()));
+        Ok(fields)
+    }
+}
+
+/// The compiler asks for it in a `#[module]` struct; see [`Probe`].
+impl<S: Signature> Probe<ChainOfThought<S>> {
+    #[doc(hidden)]
+    pub const CLASH: Clash = Clash::of::<S>(
+        REASONING.name(),
+        "`ChainOfThought` adds the output `reasoning`, and this signature has a field of that name: use `Predict` for it, or \
+         rename the field",
+    );
 }
 
 impl<O> Deref for Reasoned<O> {

@@ -57,13 +57,14 @@ macro_rules! wrapper {
     ($name:ident { $($field:ident: $default:expr),* }) => {
         impl<M: Module> $name<M> {
             /// At most `n` rollouts of the module, judged by a closure or a [`#[reward]`](macro@crate::reward) function that
-            /// returns a `bool`, `f64`, `(f64, feedback)`, [`Score`](crate::Score), or a `Result` of one.
+            /// returns a `bool`, `f64`, `(f64, feedback)`, [`Score`](crate::Score), or a `Result` of one. A reward that is a type
+            /// goes to [`with_reward`](Self::with_reward).
             ///
             /// An `n` of 0 is an [`is_config`](crate::Error::is_config) error of the call.
             pub fn new<R: IntoScore + 'static>(
                 module: M,
                 n: usize,
-                reward: impl Fn(&M::Input, &Prediction<M::Output>) -> R + Send + Sync + 'static,
+                reward: impl RewardFn<M::Input, M::Output, R>,
             ) -> Self {
                 Self::of(module, n, BoxReward::from_fn(reward))
             }

@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use crate::{
     Adapter, Error, ErrorKind, Field, Lm, Module, OnParseError, Place, Predict, Prediction, Reasoned, Result,
-    Signature, Traverse, Walker, WalkerMut, lm::Config,
+    Signature, Traverse, Walker, WalkerMut,
+    lm::Config,
+    signature::{Clash, Probe},
 };
 
 /// What the model writes before the signature's own outputs.
@@ -68,6 +70,15 @@ pub struct Comparison<I, O> {
     pub input: I,
     /// The attempts, e.g. the completions of a [`ChainOfThought`](crate::ChainOfThought) with `n`.
     pub attempts: Vec<Reasoned<O>>,
+}
+
+/// The compiler asks for it in a `#[module]` struct; see [`Probe`].
+impl<S: Signature> Probe<MultiChainComparison<S>> {
+    #[doc(hidden)]
+    pub const CLASH: Clash = Clash::of::<S>(
+        RATIONALE.name(),
+        "`MultiChainComparison` adds the output `rationale`, and this signature has a field of that name: rename the field",
+    );
 }
 
 impl<S: Signature> MultiChainComparison<S> {

@@ -13,8 +13,8 @@ use super::{
     rollouts::{Ended, Hints, Rollouts, Tally},
 };
 use crate::{
-    Advice, BoxReward, Error, IntoScore, Lm, Module, Prediction, Result, Reward, Score, Stop, Traverse,
-    Walker, WalkerMut,
+    Advice, BoxReward, Error, IntoScore, Lm, Module, Prediction, Result, Reward, RewardFn, Score, Stop,
+    Traverse, Walker, WalkerMut,
 };
 
 /// Runs a module up to `n` times, one rollout after another, with advice in between, and returns the prediction with the
@@ -148,7 +148,7 @@ impl<M: Module> Module for Refine<M> {
                     break;
                 }
                 Ok(false) => {}
-                Err(error) => return Err(tally.fail(error)),
+                Err(error) => return Err(tally.fail(error, rollouts.costs())),
             }
             let (Some(review), true) = (review, index + 1 < self.judged.settings.n) else {
                 continue;

@@ -11,7 +11,7 @@ use crate::{
     Advice, Error, ErrorKind, Field, Module, Prediction, Predictor, Result, Rollout, Score, Stop, Tracer,
     module::forward,
     telemetry::{self, Open},
-    text::shortened,
+    text::{said_once, shortened},
 };
 
 /// The most characters of an output in a report.
@@ -303,10 +303,10 @@ impl<'a, O: Debug> Tally<'a, O> {
         }
     }
 
-    /// The error with the report of all rollouts.
-    pub(super) fn fail(mut self, error: Error) -> Error {
+    /// The error with the report of all rollouts, and with what they cost.
+    pub(super) fn fail(mut self, error: Error, costs: &Tracer) -> Error {
         self.records.sort_by_key(Rollout::index);
-        error.with_rollouts(self.records)
+        error.with_rollouts(self.records).with_usage(costs.usage())
     }
 
     /// The best prediction with the report and the trace, its steps added to the outer run's.
@@ -317,7 +317,7 @@ impl<'a, O: Debug> Tally<'a, O> {
     pub(super) fn finish(mut self, stop: Stop, outer: &Tracer, costs: &Tracer) -> Result<Prediction<O>> {
         let Some(best) = self.best.take() else {
             let error = self.no_success(stop);
-            return Err(self.fail(error));
+            return Err(self.fail(error, costs));
         };
         self.records.sort_by_key(Rollout::index);
         let mark = |record: Rollout| {
@@ -331,12 +331,11 @@ impl<'a, O: Debug> Tally<'a, O> {
     }
 
     fn no_success(&self, stop: Stop) -> Error {
-        let causes: Vec<_> = self
-            .records
-            .iter()
-            .filter_map(|record| Some(format!("rollout {}: {}", record.index(), record.error()?)))
-            .collect();
-        let causes = if causes.is_empty() { String::new() } else { format!(": {}", causes.join("; ")) };
+        let causes = self.records.iter().filter_map(|record| Some((record.index(), record.error()?)));
+        let causes = match said_once("rollout", causes) {
+            causes if causes.is_empty() => causes,
+            causes => format!(": {causes}"),
+        };
         if stop == Stop::Deadline {
             let deadline = self.settings.deadline.unwrap_or_default();
             return Error::new(

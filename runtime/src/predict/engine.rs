@@ -1,20 +1,18 @@
 //! One run of a predictor: prompt, LM call, reading, and what to do about an answer that cannot be read. Compiled once, for
 //! all signatures.
 
-use std::{
-    pin::pin,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{borrow::Cow, pin::pin, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tracing::Instrument;
 
 use super::{
+    finish,
+    ladder::{self, Lesson, Refusal},
     live::Live,
     on_parse_error::OnParseError,
     predictor::{Predictor, Ready},
-    reasoning,
+    reasoning::{self, Reader, Split},
     sent::Sent,
     violation,
 };
@@ -61,7 +59,8 @@ pub(super) async fn run(predictor: &Predictor, given: Given, accept: Accept<'_>)
         Ok(outputs) => (outputs, Ok(())),
         Err(error) => (Vec::new(), Err(error.with_predictor(predictor.path()))),
     };
-    let usage = calls.iter().map(|call| call.usage).sum();
+    let usage: Usage = calls.iter().map(|call| call.usage).sum();
+    let outcome = outcome.map_err(|error| error.with_usage(usage));
     if let Some(tracer) = predictor.tracer() {
         let layout = &predictor.state.layout;
         let history = layout.history.as_ref().map(|(_, slot)| slot).zip(given.history);
@@ -107,9 +106,10 @@ pub(super) fn first_prompt(predictor: &Predictor, given: &Given) -> Prompt {
 /// The output values that the predictor's own adapter reads from a text.
 pub(super) fn read(predictor: &Predictor, given: &Given, text: &str) -> Result<Vec<Option<Value>>> {
     let (task, adapter) = (predictor.task(), &predictor.state.adapter);
-    let (_, text) = reasoning::split(text, |name| adapter.owns_tag(&task, name));
+    let reader = Reader { adapter: &**adapter, task, inputs: given.inputs(predictor) };
     predictor.state.layout.check_rules()?;
-    let values = adapter.read(&task, &given.inputs(predictor), text)?;
+    let answer = reasoning::split(&reader, text)?.answer;
+    let values = adapter.read(&task, &reader.inputs, answer)?;
     Ok(all_settled(&predictor.state.layout, values)?.0)
 }
 
@@ -157,7 +157,7 @@ pub(super) fn settled(slot: &Slot, found: Option<FieldValue>) -> Result<Settled>
     let Some(found) = found else {
         return Ok(Settled { value: field.default_value(), ..Settled::default() });
     };
-    let FieldValue { value, repairs } = slot.compiled.settle(found).map_err(|misfit| {
+    let FieldValue { value, repairs, .. } = slot.compiled.settle(found).map_err(|misfit| {
         Error::parse(format!("the field `{}`: {}", slot.name(), misfit.message)).with_field(slot.name())
     })?;
     let violations = slot.compiled.broken(&value);
@@ -205,28 +205,36 @@ async fn attempt(
     };
     let mut prompt = first_prompt(predictor, given);
     let mut live = Live::of(predictor);
+    // What made it ask again, which an error of a later answer alone would hide.
+    let mut first_error: Option<Error> = None;
     loop {
+        let reader = Reader { adapter: &**adapter, task, inputs };
         if let Some(live) = &mut live {
-            live.begin(&**adapter, &task, &inputs);
+            live.begin(&reader);
         }
         let call = Call { predictor, lm: &lm, adapter, ready: &ready };
-        let response = match (call.complete(&prompt, calls, live.as_mut()).await, &mut live) {
-            (Err(error), Some(live)) => return Err(live.explain(error)),
-            (outcome, _) => outcome?,
+        let failed = |error, first: Option<Error>, live: Option<&mut Live<'_>>| {
+            let error = first.into_iter().fold(error, Error::after);
+            live.into_iter().fold(error, |error, live| live.explain(error))
+        };
+        let response = match call.complete(&prompt, calls, live.as_mut()).await {
+            Err(error) => return Err(failed(error, first_error, live.as_mut())),
+            Ok(response) => response,
         };
         if let (Some(live), Some(first)) = (&mut live, response.completions.first()) {
             live.catch_up(first);
         }
         let mode = calls.last().map(|call| call.mode);
-        let read = |text: &str| {
+        let read = |text: &str, finish: &Finish| {
             let found = adapter.read(&task, &inputs, text)?;
-            all_settled(&state.layout, found)
+            let (values, repairs) = all_settled(&state.layout, found)?;
+            let cut = || adapter.cut_output(&task, &inputs, text).map(|field| field.name());
+            Ok((values, finish::checked(finish, cut, &state.layout, repairs)?))
         };
-        let owns_tag = |name: &str| adapter.owns_tag(&task, name);
-        let error = match accept_all(&response, mode, owns_tag, read, accept) {
-            Ok(first) => {
+        let error = match accept_all(&response, mode, &reader, read, accept) {
+            Ok((first, thoughts)) => {
                 if let Some(live) = &mut live {
-                    live.end(&first);
+                    live.end(&first, thoughts.as_deref());
                 }
                 let slots = predictor.state.layout.slots(FieldRole::Output);
                 return Ok(slots
@@ -241,7 +249,7 @@ async fn attempt(
             call.error = Some(error.clone());
         }
         if !error.is_parse() || again == 0 {
-            return Err(live.iter_mut().fold(error, |error, live| live.explain(error)));
+            return Err(failed(error, first_error, live.as_mut()));
         }
         again -= 1;
         if let Some(live) = &mut live {
@@ -254,27 +262,30 @@ async fn attempt(
         }
         prompt.push(Message::assistant(shortened(error.completion().unwrap_or_default(), 4_000)));
         prompt.push(Message::user(adapter.correct(&task, &error)));
+        first_error.get_or_insert(error);
     }
 }
 
-/// Hands every readable completion to `accept`; an error only if there is none, the first one's.
+/// Hands every readable completion to `accept`; returns the first one's values and the reasoning in its text; an error only if
+/// there is none, the first one's.
 fn accept_all(
     response: &Response,
     mode: Option<&'static str>,
-    owns_tag: impl Fn(&str) -> bool,
-    read: impl Fn(&str) -> Result<Fields>,
+    reader: &Reader<'_>,
+    read: impl Fn(&str, &Finish) -> Result<Fields>,
     accept: Accept<'_>,
-) -> Result<Vec<Option<Value>>> {
+) -> Result<(Vec<Option<Value>>, Option<String>)> {
     let mut first_read = None;
     let mut first_error = None;
     for completion in &response.completions {
-        let outcome = usable_text(completion, &owns_tag).and_then(|(reasoning, text)| {
-            let (values, repairs) = read(text).map_err(|error| explain_cut(error, completion))?;
-            let reasoning = completion.reasoning.as_deref().or(reasoning).map(str::to_owned);
-            let answer = Answer { values: values.clone(), about: Reading { repairs, reasoning, mode } };
-            accept(answer).map_err(|error| explain_cut(error, completion))?;
-            Ok(values)
+        let outcome = usable_text(completion, reader).and_then(|Split { reasoning: own, answer: text }| {
+            let (values, repairs) = read(text, &completion.finish)?;
+            let own = own.map(Cow::into_owned);
+            let reasoning = completion.reasoning.clone().or_else(|| own.clone());
+            accept(Answer { values: values.clone(), about: Reading { repairs, reasoning, mode } })?;
+            Ok((values, own))
         });
+        let outcome = outcome.map_err(|error| finish::explain_cut(error, completion));
         match outcome {
             Ok(values) => first_read = first_read.or(Some(values)),
             Err(error) => first_error = first_error.or(Some(error.with_completion(completion.text.clone()))),
@@ -288,9 +299,9 @@ fn accept_all(
 }
 
 /// The completion's text, its reasoning apart, or why there is none to read.
-fn usable_text(completion: &Completion, owns_tag: impl Fn(&str) -> bool) -> Result<(Option<&str>, &str)> {
-    let (reasoning, text) = reasoning::split(&completion.text, owns_tag);
-    let has_text = !text.trim().is_empty();
+fn usable_text<'c>(completion: &'c Completion, reader: &Reader<'_>) -> Result<Split<'c>> {
+    let split = reasoning::split(reader, &completion.text);
+    let has_text = split.as_ref().map_or(true, |split| !split.answer.trim().is_empty());
     match (&completion.refusal, &completion.finish) {
         (Some(refusal), _) if !has_text => Err(Error::new(
             ErrorKind::Refused,
@@ -300,31 +311,16 @@ fn usable_text(completion: &Completion, owns_tag: impl Fn(&str) -> bool) -> Resu
         (_, Finish::ContentFilter) => {
             Err(Error::new(ErrorKind::Filtered, "the provider's content filter held the answer back"))
         }
+        (_, finish) if finish.is_broken() => Err(finish::broken(finish)),
         (_, Finish::Length) if !has_text => {
-            Err(cut("the model reached its token limit before it wrote any answer"))
+            Err(finish::cut("the model reached its token limit before it wrote any answer"))
         }
         _ if !has_text => Err(Error::new(
             ErrorKind::BadResponse,
             "the model's answer is empty: it ended without text, a refusal or a limit",
         )),
-        _ => Ok((reasoning, text)),
+        _ => split,
     }
-}
-
-/// An answer that was cut lacks its end for that reason and no other; asking again with the same limit would not help.
-fn explain_cut(error: Error, completion: &Completion) -> Error {
-    if completion.finish == Finish::Length && error.is_parse() {
-        let explained = cut(&format!("the model's answer was cut at its token limit: {error}"));
-        return match error.field() {
-            Some(field) => explained.with_field(field),
-            None => explained,
-        };
-    }
-    error
-}
-
-fn cut(what: &str) -> Error {
-    Error::new(ErrorKind::Truncated, format!("{what}; raise `max_tokens` or ask for less"))
 }
 
 /// One rung of an adapter's ladder, as this LM is asked on it.
@@ -345,18 +341,18 @@ struct Call<'a> {
 
 impl Call<'_> {
     /// Goes down the adapter's ladder: past the forms that the LM is known not to take, and on as long as the provider calls
-    /// the request wrong. Every rung that was sent is recorded, and the one that was taken is where the next call begins.
+    /// the request wrong. Every rung that was sent is recorded; what was refused and what was taken tells where the next call begins.
     async fn complete(
         &self,
         prompt: &Prompt,
         calls: &mut Vec<CallRecord>,
         mut live: Option<&mut Live<'_>>,
     ) -> Result<Arc<Response>> {
-        let first = self.ready.rung.load(Ordering::Relaxed);
+        let began = self.ready.ladder.start();
         let prompt_alone =
-            Rung { index: first, mode: &Mode::PROMPT, response_format: None, is_strict: false };
-        let mut rung = self.rung_from(first).unwrap_or(prompt_alone);
-        let mut is_lower = false;
+            Rung { index: began.rung, mode: &Mode::PROMPT, response_format: None, is_strict: false };
+        let mut rung = self.rung_from(began.rung).unwrap_or(prompt_alone);
+        let mut refusals = Vec::new();
         loop {
             let Rung { index, mode, response_format, is_strict } = rung;
             let request = Request { config: self.config(), response_format, ..Request::new(prompt.clone()) };
@@ -372,9 +368,7 @@ impl Call<'_> {
             let elapsed = start.elapsed();
             let usage = match &outcome {
                 Ok(response) => Usage { calls: response.usage.calls.max(sent.count()), ..response.usage },
-                Err(error) => {
-                    Usage { calls: u64::from(error.attempts()).max(sent.count()), ..Usage::default() }
-                }
+                Err(error) => Usage { calls: u64::from(error.attempts()).max(sent.count()), ..error.spent() },
             };
             sent.settle(usage);
             let record =
@@ -382,16 +376,18 @@ impl Call<'_> {
             calls.push(record);
             let refused = match outcome {
                 Ok(response) => {
-                    if is_lower && self.ready.rung.swap(index, Ordering::Relaxed) != index {
-                        self.warn_of_refused(mode, calls);
+                    match self.ready.ladder.learn(began, &refusals, index) {
+                        Lesson::Nothing => {}
+                        lesson => self.warn_of_refused(mode, calls, lesson),
                     }
                     return Ok(response);
                 }
                 Err(error) if error.kind() == ErrorKind::BadRequest => error,
                 Err(error) => return Err(error),
             };
+            let is_named = ladder::names_form(&refused, self.lm.name());
+            refusals.push(Refusal { rung: index, is_named });
             rung = self.rung_from(index + 1).ok_or(refused)?;
-            is_lower = true;
         }
     }
 
@@ -411,8 +407,9 @@ impl Call<'_> {
         })
     }
 
-    /// Once for each predictor, since the refused rungs are not tried again.
-    fn warn_of_refused(&self, taken: &Mode, calls: &[CallRecord]) {
+    /// Once for each predictor and rung, whether it is tried again or not.
+    fn warn_of_refused(&self, taken: &Mode, calls: &[CallRecord], lesson: Lesson) {
+        let from_now_on = lesson == Lesson::ForGood;
         let refused = calls.iter().rev().skip(1).map_while(|call| Some((call.mode, call.error.as_ref()?)));
         for (mode, error) in refused.filter(|(_, error)| error.kind() == ErrorKind::BadRequest) {
             tracing::warn!(
@@ -420,8 +417,10 @@ impl Call<'_> {
                 model = self.lm.name(),
                 refused = mode,
                 taken = taken.name,
+                from_now_on,
                 %error,
-                "the provider refused the form of the answer; the next one down is asked for from now on"
+                "the provider refused the form of the answer and took the next one down; where its error does not name the form, \
+                 that is tried again"
             );
         }
     }

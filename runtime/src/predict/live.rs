@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use super::{mark::Mark, predictor::Predictor, reasoning::Splitter, teller::Teller};
+use super::{mark::Mark, predictor::Predictor, reasoning::Reader, splitter::Splitter, teller::Teller};
 use crate::{
-    adapter::{Adapter, Follow, Inputs, Task},
+    adapter::Follow,
     error::{Error, ErrorKind},
     lm::{Completion, Delta, DeltaPart},
 };
@@ -30,6 +30,8 @@ struct Reading<'a> {
     is_blank: bool,
     /// How much it told of the reasoning that it keeps apart.
     apart: usize,
+    /// How far its own reasoning was told.
+    thoughts: Mark,
     splitter: Splitter,
     /// `None` where nothing is certain before the end.
     follow: Option<Box<dyn Follow + 'a>>,
@@ -42,14 +44,15 @@ impl<'a> Live<'a> {
     }
 
     /// Gets ready for an answer in this adapter's form.
-    pub(super) fn begin(&mut self, adapter: &dyn Adapter, task: &Task<'a>, inputs: &Inputs<'a>) {
+    pub(super) fn begin(&mut self, reader: &Reader<'a>) {
         self.reading = Some(Reading {
             read: Mark::default(),
             unread: String::new(),
             is_blank: false,
             apart: 0,
-            splitter: Splitter::new(|name| adapter.owns_tag(task, name)),
-            follow: adapter.follow(task, inputs),
+            thoughts: Mark::default(),
+            splitter: Splitter::new(reader.tags()),
+            follow: reader.adapter.follow(&reader.task, &reader.inputs),
         });
     }
 
@@ -80,14 +83,22 @@ impl<'a> Live<'a> {
         }
     }
 
-    /// Tells the rest of an answer that was read as these values, which are in the order of the output fields.
-    pub(super) fn end(&mut self, values: &[Option<Value>]) {
+    /// Tells the rest of an answer that was read as these values, which are in the order of the output fields, with this
+    /// reasoning in its text.
+    pub(super) fn end(&mut self, values: &[Option<Value>], reasoning: Option<&str>) {
+        let mut rest = None;
         if let Some(mut reading) = self.reading.take() {
             reading.end(&mut self.teller);
+            let reasoning = reasoning.filter(|_| reading.splitter.is_lost());
+            rest = reasoning.map(|reasoning| (reasoning, reading.thoughts.behind(reasoning)));
         }
-        if !self.teller.agrees_with(values) {
+        if !self.teller.agrees_with(values) || matches!(rest, Some((_, None))) {
             let message = "the whole answer was read in another way than while it was written";
             self.teller.discard(Error::new(ErrorKind::Parse, message));
+            rest = rest.map(|(reasoning, _)| (reasoning, Some(reasoning)));
+        }
+        if let Some((_, Some(rest))) = rest {
+            self.teller.think(rest);
         }
         self.teller.tell_rest(values);
     }
@@ -102,6 +113,10 @@ impl<'a> Live<'a> {
     pub(super) fn explain(&mut self, error: Error) -> Error {
         if let Some(reading) = &mut self.reading {
             reading.read(&mut self.teller);
+            // What was told may be a draft.
+            if reading.splitter.is_lost() {
+                return error;
+            }
         }
         error.with_outputs(self.teller.finished())
     }
@@ -122,8 +137,8 @@ impl Reading<'_> {
     /// Reads what is there.
     fn read(&mut self, teller: &mut Teller<'_>) {
         if !self.unread.is_empty() {
-            let follow = &mut self.follow;
-            self.splitter.push(&self.unread, &mut |part, text| pass(follow, teller, part, text));
+            let (follow, thoughts) = (&mut self.follow, &mut self.thoughts);
+            self.splitter.push(&self.unread, &mut |part, text| pass(follow, thoughts, teller, part, text));
             self.read.push(&self.unread);
             self.unread.clear();
         }
@@ -131,17 +146,26 @@ impl Reading<'_> {
 
     fn end(&mut self, teller: &mut Teller<'_>) {
         self.read(teller);
-        let follow = &mut self.follow;
-        self.splitter.end(&mut |part, text| pass(follow, teller, part, text));
-        if let Some(follow) = follow {
+        let (follow, thoughts) = (&mut self.follow, &mut self.thoughts);
+        self.splitter.end(&mut |part, text| pass(follow, thoughts, teller, part, text));
+        if let Some(follow) = follow.as_mut().filter(|_| !self.splitter.is_lost()) {
             follow.end(&mut |followed| teller.hear(followed));
         }
     }
 }
 
-fn pass(follow: &mut Option<Box<dyn Follow + '_>>, teller: &mut Teller<'_>, part: DeltaPart, text: &str) {
+fn pass(
+    follow: &mut Option<Box<dyn Follow + '_>>,
+    thoughts: &mut Mark,
+    teller: &mut Teller<'_>,
+    part: DeltaPart,
+    text: &str,
+) {
     match (part, follow) {
-        (DeltaPart::Reasoning, _) => teller.think(text),
+        (DeltaPart::Reasoning, _) => {
+            thoughts.push(text);
+            teller.think(text);
+        }
         (DeltaPart::Text, Some(follow)) => follow.push(text, &mut |followed| teller.hear(followed)),
         (DeltaPart::Text, None) => {}
     }

@@ -1,13 +1,18 @@
 //! The leaf of every module: one signature, asked of one LM.
 
+mod drafts;
 mod engine;
+mod finish;
+mod ladder;
 mod live;
 mod mark;
+mod mentions;
 mod on_parse_error;
 mod pieces;
 mod predictor;
 mod reasoning;
 mod sent;
+mod splitter;
 mod teller;
 mod violation;
 
@@ -109,7 +114,8 @@ impl<S: Signature> Predict<S> {
         self
     }
 
-    /// Sets its LM.
+    /// Sets its LM. It stays when a [state](crate::State) is loaded, unless the state is told to
+    /// [take its own](crate::State::take_lm).
     pub fn lm(mut self, lm: &Lm) -> Self {
         self.predictor.set_lm(lm);
         self

@@ -5,12 +5,12 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock, atomic::AtomicUsize},
+    sync::{Arc, OnceLock},
 };
 
 use serde_json::{Map, Value};
 
-use super::on_parse_error::OnParseError;
+use super::{ladder::Ladder, on_parse_error::OnParseError};
 use crate::{
     adapter::{Adapter, ChatAdapter, Demo, Prepared, Task},
     error::{Error, Result},
@@ -41,6 +41,8 @@ pub(super) struct State {
     /// What optimizers of DSPy noted down in its file; kept for the next one.
     notes: Arc<Map<String, Value>>,
     pub(super) lm: Option<Lm>,
+    /// Whether a state file brought the LM, which the program's own goes before.
+    is_lm_of_state: bool,
     pub(super) config: Config,
     pub(super) adapter: Arc<dyn Adapter>,
     pub(super) on_parse_error: OnParseError,
@@ -52,16 +54,15 @@ pub(super) struct State {
     pub(super) mistake: Option<Error>,
 }
 
-/// What an adapter made for a predictor, and the rung of its ladder that the LM's provider takes, as far as is known: a form
-/// that was refused once is not tried again.
+/// What an adapter made for a predictor, and what is known of the rungs of its ladder that the LM's provider takes.
 pub(super) struct Ready {
     pub(super) prepared: Prepared,
-    pub(super) rung: AtomicUsize,
+    pub(super) ladder: Ladder,
 }
 
 impl Ready {
     pub(super) fn new(prepared: Prepared) -> Self {
-        Self { prepared, rung: AtomicUsize::new(0) }
+        Self { prepared, ladder: Ladder::default() }
     }
 }
 
@@ -93,6 +94,7 @@ impl Predictor {
             notes: Arc::default(),
             demos: Arc::default(),
             lm: None,
+            is_lm_of_state: false,
             config: Config::default(),
             adapter: Arc::new(ChatAdapter),
             on_parse_error: OnParseError::default(),
@@ -191,10 +193,25 @@ impl Predictor {
         self.state.lm.as_ref()
     }
 
-    /// Sets its LM.
+    /// Sets its LM. One that is set so stays when a [state](crate::State) is loaded, unless the state is told to
+    /// [take its own](crate::State::take_lm).
     pub fn set_lm(&mut self, lm: &Lm) {
+        self.change_lm(Some(lm.clone()), false);
+    }
+
+    /// Sets the LM that a state names.
+    pub(crate) fn set_state_lm(&mut self, lm: &Lm) {
+        self.change_lm(Some(lm.clone()), true);
+    }
+
+    /// True if the program has set its LM, and no state did.
+    pub(crate) fn has_own_lm(&self) -> bool {
+        self.state.lm.is_some() && !self.state.is_lm_of_state
+    }
+
+    fn change_lm(&mut self, lm: Option<Lm>, is_of_state: bool) {
         // Another provider may take other forms of request.
-        self.change_prompt(|state| state.lm = Some(lm.clone()));
+        self.change_prompt(|state| (state.lm, state.is_lm_of_state) = (lm, is_of_state));
     }
 
     /// Sets how its prompts are written and its answers read.
@@ -204,7 +221,7 @@ impl Predictor {
 
     /// Takes its LM away: the process default is used.
     pub(crate) fn unset_lm(&mut self) {
-        self.change_prompt(|state| state.lm = None);
+        self.change_lm(None, false);
     }
 
     /// The LM that a call would use: its own, else the process default.

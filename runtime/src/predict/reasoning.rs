@@ -1,154 +1,157 @@
 //! What a model writes to itself before it answers.
 
+use std::{borrow::Cow, ops::Range};
+
+use super::drafts;
 use crate::{
-    adapter::{Growing, Trimmed, reasoning::TAGS},
-    lm::DeltaPart,
+    adapter::{
+        Adapter, Inputs, Task,
+        reasoning::{HARMONY, Kind, MOST_BLOCKS, Tag, Tags},
+    },
+    error::{Error, Result},
 };
 
-/// The reasoning with which a model's text begins, if it does, and the answer behind it. Reasoning that does not end leaves
-/// no answer. A tag of which `is_field` is true is the answer's own.
-pub(super) fn split(text: &str, is_field: impl Fn(&str) -> bool) -> (Option<&str>, &str) {
-    let start = text.trim_start();
-    let parts = TAGS.iter().find_map(|(open, close)| {
-        let inside = start.strip_prefix(open).filter(|_| !is_field(open.trim_matches(['<', '>'])))?;
-        Some(inside.split_once(close).unwrap_or((inside, "")))
-    });
-    match parts {
-        Some((reasoning, answer)) => (Some(reasoning.trim()), answer),
-        None => (None, text),
+/// Reads the replies to one call.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    pub(super) adapter: &'a dyn Adapter,
+    pub(super) task: Task<'a>,
+    pub(super) inputs: Inputs<'a>,
+}
+
+impl Reader<'_> {
+    pub(super) fn tags(&self) -> Tags {
+        Tags::except(|name| self.adapter.owns_tag(&self.task, name))
     }
 }
 
-/// [`split`] for a text that comes in pieces.
-pub(super) struct Splitter {
-    tags: Vec<(&'static str, &'static str)>,
-    place: Place,
-    /// The blanks with which the text begins, as long as it is not certain of what they are a part.
-    blanks: Growing,
-    /// What cannot be told yet: what may be the beginning of a tag.
-    held: String,
-    inside: Trimmed,
+/// A reply's reasoning and its answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Split<'t> {
+    pub(super) reasoning: Option<Cow<'t, str>>,
+    pub(super) answer: &'t str,
 }
 
-enum Place {
-    /// Nothing but blanks and the beginning of a tag so far.
-    Start,
-    Inside(&'static str),
-    Answer,
+/// The reasoning with which a model's text begins, or what turns out to be some, and the answer behind it. A tag that is a
+/// field's own is the answer's.
+///
+/// # Errors
+/// [`is_parse`](Error::is_parse): the reasoning does not end, or it could be a part of the answer.
+pub(super) fn split<'t>(reader: &Reader<'_>, text: &'t str) -> Result<Split<'t>> {
+    let tags = reader.tags().find(text);
+    if tags.is_empty() {
+        return Ok(Split { reasoning: None, answer: text });
+    }
+    let mut thoughts = Vec::new();
+    let answer = read(reader, text, &tags, &mut thoughts).map_err(|error| error.with_completion(text))?;
+    let has_any = !thoughts.is_empty();
+    thoughts.retain(|thought| !thought.is_empty());
+    let reasoning = match &thoughts[..] {
+        [] => has_any.then_some(Cow::Borrowed("")),
+        [one] => Some(Cow::Borrowed(*one)),
+        _ => Some(Cow::Owned(thoughts.join(BETWEEN))),
+    };
+    Ok(Split { reasoning, answer })
 }
 
-impl Splitter {
-    pub(super) fn new(is_field: impl Fn(&str) -> bool) -> Self {
-        let tags = TAGS.into_iter().filter(|(open, _)| !is_field(open.trim_matches(['<', '>']))).collect();
-        let (blanks, inside) = (Growing::default(), Trimmed::default());
-        Self { tags, place: Place::Start, blanks, held: String::new(), inside }
-    }
-
-    /// Takes the next piece and tells of what part it is as far as that is certain.
-    pub(super) fn push(&mut self, text: &str, tell: &mut dyn FnMut(DeltaPart, &str)) {
-        if let Place::Answer = self.place {
-            return tell(DeltaPart::Text, text);
+/// The answer in a text that has these tags; the thoughts before it are added to those.
+pub(super) fn read<'t>(
+    reader: &Reader<'_>,
+    text: &'t str,
+    tags: &[Tag],
+    thoughts: &mut Vec<&'t str>,
+) -> Result<&'t str> {
+    let (mut at, mut rest) = (0, tags);
+    // The blocks with which the text begins.
+    let mut is_harmony = false;
+    let mut blocks = 0;
+    while let Some(first) = rest.first() {
+        let blanks = text.get(at..first.span.start).unwrap_or_default();
+        let is_end = first.kind == Kind::Close && first.maker == HARMONY;
+        if !blanks.trim().is_empty() || !(first.kind == Kind::Open || is_end) {
+            break;
         }
-        let is_start = matches!(self.place, Place::Start);
-        let solid = if is_start && self.held.is_empty() { text.trim_start() } else { text };
-        let (blanks, solid) = text.split_at(text.len() - solid.len());
-        self.blanks.push(blanks);
-        self.held.push_str(solid);
-        if is_start {
-            let begun = self.tags.iter().find(|(open, _)| self.held.starts_with(open));
-            if let Some((open, close)) = begun {
-                self.blanks.clear();
-                self.held.drain(..open.len());
-                self.place = Place::Inside(close);
-            } else if !self.tags.iter().any(|(open, _)| open.starts_with(&self.held)) {
-                return self.begin_answer(tell);
-            }
+        // Only so many are known of inputs that are repeated.
+        blocks += 1;
+        if blocks > MOST_BLOCKS {
+            return Err(Error::parse(format!(
+                "the answer begins with more than {MOST_BLOCKS} blocks of reasoning"
+            )));
         }
-        if let Place::Inside(close) = self.place {
-            let held = std::mem::take(&mut self.held);
-            if let Some((inside, answer)) = held.split_once(close) {
-                self.inside.push(inside, &mut |text| tell(DeltaPart::Reasoning, text));
-                self.place = Place::Answer;
-                if !answer.is_empty() {
-                    tell(DeltaPart::Text, answer);
-                }
-                return;
-            }
-            let is_beginning = |at: &usize| held.get(*at..).is_some_and(|end| close.starts_with(end));
-            let from = held.len().saturating_sub(close.len());
-            let certain = (from..held.len()).find(is_beginning).unwrap_or(held.len());
-            let (inside, rest) = held.split_at(certain);
-            self.inside.push(inside, &mut |text| tell(DeltaPart::Reasoning, text));
-            self.held = rest.to_owned();
+        let ends = |tag: &Tag| (tag.maker, tag.kind) == (first.maker, Kind::Close);
+        let Some(close) = rest.iter().position(ends) else {
+            return Err(endless(text, first));
+        };
+        let (inside, others) = rest.split_at(close);
+        let Some((close, others)) = others.split_first() else { break };
+        // Only in harmony do the tags within tell where one thought ends and the next one begins.
+        let own = if first.maker == HARMONY { inside.len() } else { inside.len().min(1) };
+        gather(thoughts, text, at..close.span.start, inside.get(..own).unwrap_or_default());
+        (at, rest) = (close.span.end, others);
+        is_harmony = first.maker == HARMONY;
+        if is_harmony {
+            break;
         }
     }
-
-    /// Tells what was only waiting for the text's end.
-    pub(super) fn end(&mut self, tell: &mut dyn FnMut(DeltaPart, &str)) {
-        match self.place {
-            Place::Start => self.begin_answer(tell),
-            Place::Inside(_) => self.inside.push(&self.held, &mut |text| tell(DeltaPart::Reasoning, text)),
-            Place::Answer => {}
-        }
+    let answer = match is_harmony {
+        true => message(text, at, rest)?,
+        false => text.get(at..).unwrap_or_default(),
+    };
+    let end = at + answer.len();
+    let rest = rest.iter().filter(|tag| tag.span.end <= end);
+    let rest: Vec<_> = rest.map(|tag| Tag { span: tag.span.start - at..tag.span.end - at, ..*tag }).collect();
+    match rest.iter().all(|tag| tag.kind == Kind::End) {
+        true => Ok(answer),
+        false => drafts::leave(reader, answer, &rest, is_harmony, thoughts),
     }
+}
 
-    /// Tells what was held as the beginning of the answer.
-    fn begin_answer(&mut self, tell: &mut dyn FnMut(DeltaPart, &str)) {
-        self.place = Place::Answer;
-        let (blanks, held) = (std::mem::take(&mut self.blanks), std::mem::take(&mut self.held));
-        let held = Some(held.as_str()).filter(|held| !held.is_empty());
-        blanks.pieces().chain(held).for_each(|text| tell(DeltaPart::Text, text));
+/// Stands between two blocks of reasoning.
+pub(super) const BETWEEN: &str = "\n\n";
+
+/// Adds the thoughts in a part of the text, without these tags in it.
+pub(super) fn gather<'t>(thoughts: &mut Vec<&'t str>, text: &'t str, part: Range<usize>, tags: &[Tag]) {
+    let mut at = part.start;
+    for tag in tags {
+        thoughts.extend(text.get(at..tag.span.start).map(str::trim));
+        at = tag.span.end;
+    }
+    thoughts.extend(text.get(at..part.end).map(str::trim));
+}
+
+pub(super) fn endless(text: &str, open: &Tag) -> Error {
+    let tag = text.get(open.span.clone()).unwrap_or_default();
+    Error::parse(format!(
+        "the model's reasoning begins with `{tag}` and has no end: no answer stands behind it"
+    ))
+}
+
+/// The answer in harmony that begins here: it ends where its message does. The tags are those behind its beginning.
+///
+/// # Errors
+/// A second answer says something else.
+pub(super) fn message<'t>(text: &'t str, start: usize, tags: &[Tag]) -> Result<&'t str> {
+    // A value may speak of such an end: one with other text behind it is none.
+    let is_end = |(index, tag): &(usize, &Tag)| {
+        let next = tags.get(index + 1).filter(|next| next.maker == HARMONY);
+        let behind = text.get(tag.span.end..next.map_or(text.len(), |next| next.span.start));
+        tag.kind == Kind::End && behind.is_some_and(|behind| behind.trim().is_empty())
+    };
+    let ends: Vec<_> = tags.iter().enumerate().filter(is_end).map(|(_, tag)| tag.span.start).collect();
+    let end =
+        |start: usize| ends.get(ends.partition_point(|end| *end < start)).copied().unwrap_or(text.len());
+    let answer = |start: usize| text.get(start..end(start)).unwrap_or_default();
+    let first = answer(start);
+    let is_other =
+        |tag: &Tag| tag.kind == Kind::Close && tag.maker == HARMONY && tag.span.start >= end(start);
+    match tags.iter().filter(|tag| is_other(tag)).all(|tag| answer(tag.span.end).trim() == first.trim()) {
+        true => Ok(first),
+        false => Err(Error::parse(
+            "the model wrote two messages in the channel `final` that differ; one is wanted",
+        )),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    fn split(text: &str) -> (Option<&str>, &str) {
-        super::split(text, |_| false)
-    }
-
-    #[test]
-    fn a_fields_own_tag_begins_no_reasoning() {
-        let text = "<reasoning>a</reasoning><answer>b</answer>";
-        assert_eq!(super::split(text, |name| name == "reasoning"), (None, text));
-    }
-
-    #[test]
-    fn reasoning_is_what_the_text_begins_with_between_its_tags() {
-        assert_eq!(split("<think>\na {\"x\": 1}\n</think>\n\nParis"), (Some("a {\"x\": 1}"), "\n\nParis"));
-        assert_eq!(split("  <thinking>a</thinking>b"), (Some("a"), "b"));
-        assert_eq!(split("<think>no end"), (Some("no end"), ""));
-        assert_eq!(split("Use <think>a</think>."), (None, "Use <think>a</think>."));
-    }
-
-    #[test]
-    fn a_text_in_pieces_is_split_as_a_whole() {
-        for text in [
-            "<think>\na {\"x\": 1}\n</think>\n\nParis",
-            "  <thinking> a </thin b</thinking>b</thinking>",
-            "<think>no end </thi",
-            "<think></think>x",
-            "<thin",
-            "<thing>x",
-            "  \n",
-            "Use <think>a</think>.",
-            "\u{3000}<reasoning>ä</reasoning>ö",
-        ] {
-            let chars: Vec<_> = text.chars().collect();
-            for size in 1..=chars.len() {
-                let mut splitter = super::Splitter::new(|_| false);
-                let (mut reasoning, mut answer) = (String::new(), String::new());
-                let mut tell = |part, text: &str| match part {
-                    super::DeltaPart::Reasoning => reasoning.push_str(text),
-                    _ => answer.push_str(text),
-                };
-                for piece in chars.chunks(size) {
-                    splitter.push(&piece.iter().collect::<String>(), &mut tell);
-                }
-                splitter.end(&mut tell);
-                let (expected, rest) = split(text);
-                assert_eq!((&*reasoning, &*answer), (expected.unwrap_or(""), rest), "{text:?} by {size}");
-            }
-        }
-    }
-}
+#[path = "reasoning_tests.rs"]
+mod tests;

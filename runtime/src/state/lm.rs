@@ -1,16 +1,21 @@
 //! An LM's part of a predictor's entry: model and generation settings in DSPy's layout, and never an API key.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use super::{StateOptions, error, json::kind};
 use crate::{
     error::{Error, ErrorKind, Result},
-    lm::{BoxFuture, Config, LanguageModel, Lm, Request, Response, Sink, is_secret},
+    lm::{BoxFuture, Config, LanguageModel, Lm, Request, Response, Sink, Timeouts, is_secret},
     text::shortened,
 };
 
 /// Keys that say where requests go.
 const UNSAFE: [&str; 3] = ["api_base", "base_url", "model_list"];
+
+/// Headers of every request, by DSPy's name and by LiteLLM's other one.
+const HEADERS: [&str; 2] = ["extra_headers", "headers"];
 
 /// The class of DSPy's own LM, whose layout this is.
 const CLASS: (&str, &str) = ("_dspy_lm_class", "dspy.clients.lm.LM");
@@ -23,7 +28,7 @@ const RETRIES: &str = "num_retries";
 fn beside() -> [(&'static str, Value); 7] {
     [
         (CLASS.0, CLASS.1.into()),
-        ("model_type", "chat".into()),
+        (MODEL_TYPE.0, MODEL_TYPE.1.into()),
         ("cache", true.into()),
         (RETRIES, 3.into()),
         ("finetuning_model", Value::Null),
@@ -32,8 +37,53 @@ fn beside() -> [(&'static str, Value); 7] {
     ]
 }
 
-/// What DSPy's LM has only sometimes, likewise kept.
-const KEPT: [&str; 1] = ["use_developer_role"];
+/// The API that the model is asked by, where it is not the Chat Completions API.
+const MODEL_TYPE: (&str, &str) = ("model_type", "chat");
+
+/// How many seconds a server may be silent.
+const TIMEOUT: &str = "timeout";
+
+/// What DSPy's LM has only sometimes, and what its clients and LiteLLM take for themselves: no part of a request, and likewise kept.
+const KEPT: [&str; 36] = [
+    "use_developer_role",
+    // DSPy's: its engines, and `CLIENT_KEYS` of its `backend_selection`.
+    "engine",
+    "async_engine",
+    "prompt_cache",
+    "num_generations",
+    TIMEOUT,
+    "api_version",
+    "azure_ad_token_provider",
+    "organization",
+    "project",
+    "extra_query",
+    "custom_llm_provider",
+    // LiteLLM's.
+    "additional_drop_params",
+    "allowed_openai_params",
+    "api_type",
+    "base_model",
+    "caching",
+    "context_window_fallback_dict",
+    "cooldown_time",
+    "drop_params",
+    "fallbacks",
+    "force_timeout",
+    "input_cost_per_token",
+    "litellm_params",
+    "max_parallel_requests",
+    "max_retries",
+    "mock_response",
+    "output_cost_per_token",
+    "provider_specific_header",
+    "region_name",
+    "request_timeout",
+    "retry_strategy",
+    "rpm",
+    "stream_timeout",
+    "tpm",
+    "ttl",
+];
 
 /// The LM's entry; null for a model of the program's own, which only the program can make.
 pub(super) fn dump(lm: &Lm) -> Value {
@@ -71,15 +121,19 @@ pub(super) fn load(state: &Value, options: &StateOptions) -> Result<Lm> {
         Value::Object(entry) => entry.clone(),
         other => return Err(error(format!("expected an object or null at `lm`, found {}", kind(other)))),
     };
+    let mut headers = take_headers(&mut entry);
     if !options.allows_unsafe_lm_state() {
-        let dropped: Vec<_> = UNSAFE.into_iter().filter(|key| entry.shift_remove(*key).is_some()).collect();
+        let mut dropped: Vec<_> =
+            UNSAFE.into_iter().filter(|key| entry.shift_remove(*key).is_some()).collect();
+        dropped.extend(headers.keys().map(String::as_str));
         if !dropped.is_empty() {
             tracing::warn!(
                 keys = dropped.join(", "),
-                "the state says where the LM's requests go, which is not trusted; if you trust the file, load it with \
-                 `State::read(path)?.allow_unsafe_lm_state(true)`"
+                "the state says where the LM's requests go, or with which headers, which is not trusted; if you trust the file, \
+                 load it with `State::read(path)?.allow_unsafe_lm_state(true)`"
             );
         }
+        headers.clear();
     }
     drop_secrets(&mut entry);
     let model = match entry.get("model") {
@@ -91,7 +145,15 @@ pub(super) fn load(state: &Value, options: &StateOptions) -> Result<Lm> {
             let class = shortened(&class.to_string(), 100);
             Err(error(format!("its class {class} is one that only Python has")))
         }
-        None => Lm::new(&model),
+        None => match entry.get(MODEL_TYPE.0).filter(|kind| !kind.is_null() && **kind != MODEL_TYPE.1) {
+            Some(kind) => {
+                let kind = shortened(&kind.to_string(), 100);
+                Err(error(format!(
+                    "its `model_type` is {kind}, and karat speaks the Chat Completions API alone"
+                )))
+            }
+            None => Lm::new(&model),
+        },
     };
     let lm = match made {
         Ok(lm) => lm,
@@ -100,11 +162,25 @@ pub(super) fn load(state: &Value, options: &StateOptions) -> Result<Lm> {
             return Ok(Lm::custom(Unavailable { model, cause }).with_state(Config::default(), entry));
         }
     };
-    configured(lm, model, entry)
+    configured(lm, model, entry, headers)
+}
+
+/// Takes the headers out of an LM's entry.
+pub(super) fn take_headers(entry: &mut Map<String, Value>) -> Map<String, Value> {
+    HEADERS
+        .iter()
+        .filter_map(|key| entry.shift_remove_entry(*key))
+        .filter(|(_, value)| !value.is_null())
+        .collect()
 }
 
 /// The LM with what its entry says: settings that are sent, and what is only kept.
-fn configured(mut lm: Lm, model: String, mut entry: Map<String, Value>) -> Result<Lm> {
+fn configured(
+    mut lm: Lm,
+    model: String,
+    mut entry: Map<String, Value>,
+    headers: Map<String, Value>,
+) -> Result<Lm> {
     entry.shift_remove("model");
     let mut foreign = Map::new();
     if lm.litellm_name().as_deref() != Some(&model) {
@@ -120,9 +196,12 @@ fn configured(mut lm: Lm, model: String, mut entry: Map<String, Value>) -> Resul
         }
     }
     foreign.extend(KEPT.iter().filter_map(|key| Some(((*key).to_owned(), entry.shift_remove(*key)?))));
+    if let Some(limit) = foreign.get(TIMEOUT).filter(|limit| !limit.is_null()) {
+        lm = with_timeout(lm, limit)?;
+    }
     for key in ["api_base", "base_url"] {
         match entry.shift_remove(key) {
-            Some(Value::String(url)) => lm = lm.base_url(url),
+            Some(Value::String(url)) => lm = lm.state_url(url),
             None | Some(Value::Null) => {}
             other => return Err(unexpected(key, "a text", other.as_ref())),
         }
@@ -131,7 +210,35 @@ fn configured(mut lm: Lm, model: String, mut entry: Map<String, Value>) -> Resul
     let (nulls, settings): (Map<_, _>, _) = entry.into_iter().partition(|(_, value)| value.is_null());
     foreign
         .extend(nulls.into_iter().filter(|(key, _)| !["temperature", "max_tokens"].contains(&key.as_str())));
-    Ok(lm.with_state(config(settings)?, foreign))
+    let mut config = config(settings)?;
+    if let Some(headers) = merged(&headers)? {
+        config.params.insert(HEADERS[0].into(), Value::Object(headers));
+    }
+    Ok(lm.with_state(config, foreign))
+}
+
+/// The headers under one name; `extra_headers` goes before `headers`.
+fn merged(headers: &Map<String, Value>) -> Result<Option<Map<String, Value>>> {
+    let mut all = Map::new();
+    for (key, value) in headers.iter().rev() {
+        match value {
+            Value::Object(headers) => all.extend(headers.clone()),
+            other => return Err(unexpected(key, "an object", Some(other))),
+        }
+    }
+    Ok(Some(all).filter(|all| !all.is_empty()))
+}
+
+/// In Python it limits each wait for the next byte, and not the call.
+fn with_timeout(lm: Lm, limit: &Value) -> Result<Lm> {
+    /// What an attempt and a call may take unless told otherwise.
+    const USUAL: Duration = Duration::from_secs(600);
+    let limit = limit.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let Some(limit) = limit.filter(|limit| !limit.is_zero()) else {
+        return Err(error(format!("expected a number of seconds above 0 at `lm.{TIMEOUT}`")));
+    };
+    let lm = lm.timeouts(Timeouts::new().first_byte(limit).idle(limit).attempt(limit.max(USUAL)));
+    Ok(if limit > USUAL { lm.deadline(limit) } else { lm })
 }
 
 /// A model of which karat knows no more than the state says.

@@ -8,7 +8,12 @@ mod prefix;
 mod program;
 mod versions;
 
-use std::{borrow::Cow, collections::BTreeSet, fmt, path::Path};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::Path,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::{Map, Value};
@@ -31,7 +36,7 @@ const BARE: &str = "self";
 /// How many levels of objects and lists serde_json reads. What lies deeper could be saved and not be loaded.
 const LEVELS: usize = 127;
 
-/// What a module has learned: an entry per parameter path and `metadata`, in the layout of DSPy's own JSON files. DSPy 3.3.1
+/// What a module has learned: an entry per parameter path and `metadata`, in the layout of DSPy's own JSON files. DSPy 3.3 and 3.4
 /// loads what karat writes, and karat loads what DSPy writes.
 ///
 /// [`Module::dump_state`](crate::Module::dump_state) makes one, [`Module::load_state`](crate::Module::load_state) takes one;
@@ -74,6 +79,8 @@ pub struct State {
     metadata: Option<Value>,
     options: StateOptions,
     ignore_extra: bool,
+    /// The headers of LMs by path, which go to LMs that are allowed to have them and nowhere else.
+    headers: BTreeMap<String, Map<String, Value>>,
     /// What could not be dumped, told when the state is used: dumping returns no `Result`.
     mistake: Option<Error>,
 }
@@ -82,33 +89,58 @@ pub struct State {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StateOptions {
     allow_unsafe_lm_state: bool,
-    keep_lm: bool,
+    take_lm: bool,
 }
 
 impl StateOptions {
-    /// Whether addresses in an LM's state (`api_base`, `base_url`, `model_list`) are to be trusted.
+    /// Whether addresses and headers in an LM's state (`api_base`, `base_url`, `model_list`, `extra_headers`) are to be trusted.
     pub fn allows_unsafe_lm_state(&self) -> bool {
         self.allow_unsafe_lm_state
     }
 
-    /// Whether predictors keep the LM that they have, whatever the state says.
-    pub fn keeps_lm(&self) -> bool {
-        self.keep_lm
+    /// Whether the LM that the state names goes before one that the program has set.
+    pub fn takes_lm(&self) -> bool {
+        self.take_lm
     }
 }
 
 /// How it is to be loaded or written.
 impl State {
-    /// Trusts the addresses in an LM's state (`api_base`, `base_url`, `model_list`): a file from somebody else could send your
-    /// prompts and API keys to a server of theirs. Without it they are neither loaded (with a warning) nor written.
+    /// Trusts the addresses and headers in an LM's state (`api_base`, `base_url`, `model_list`, `extra_headers`): a file from
+    /// somebody else could send your prompts to a server of theirs. Without it they are neither loaded (with a warning) nor, the
+    /// addresses, written; headers never are. No API key of the environment is sent to an address of a file in any case.
     pub fn allow_unsafe_lm_state(mut self, allow: bool) -> Self {
         self.options.allow_unsafe_lm_state = allow;
         self
     }
 
-    /// Leaves the LMs of the module as they are, whatever the state says of LMs.
-    pub fn keep_lm(mut self, keep: bool) -> Self {
-        self.options.keep_lm = keep;
+    /// Takes the LMs that the state names in place of those that the program has set with `.lm(..)` or `set_lm`: by default these
+    /// stay, with their keys, limits, caches and deadlines, of which a state knows nothing. A predictor without an LM of its own takes
+    /// the state's in any case: the [process default](crate::configure) is not its own.
+    ///
+    /// ```
+    /// use karat::{Lm, Module, Predict, State, signature};
+    ///
+    /// #[signature]
+    /// struct Qa {
+    ///     #[input]
+    ///     question: String,
+    ///     #[output]
+    ///     answer: String,
+    /// }
+    ///
+    /// # fn main() -> karat::Result<()> {
+    /// let saved: State = Predict::<Qa>::new().lm(&Lm::new("openai/gpt-4o")?).dump_state();
+    /// let mut qa = Predict::<Qa>::new().lm(&Lm::new("ollama/llama3.2")?);
+    /// qa.load_state(&saved)?;
+    /// assert_eq!(qa.get_lm()?.unwrap().name(), "ollama/llama3.2");
+    /// qa.load_state(&saved.take_lm(true))?;
+    /// assert_eq!(qa.get_lm()?.unwrap().name(), "openai/gpt-4o");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn take_lm(mut self, take: bool) -> Self {
+        self.options.take_lm = take;
         self
     }
 
@@ -193,8 +225,27 @@ impl State {
             entries = bare(entries);
         }
         // Whatever is done with the state, it does not pass on somebody's API key.
-        entries.values_mut().filter_map(predictor::lm_of).for_each(lm::drop_secrets);
-        Ok(Self { entries, metadata, ..Self::default() })
+        let mut headers = BTreeMap::new();
+        for (path, entry) in &mut entries {
+            let Some(entry) = predictor::lm_of(entry) else { continue };
+            let of_lm = lm::take_headers(entry);
+            if !of_lm.is_empty() {
+                headers.insert(path.clone(), of_lm);
+            }
+            lm::drop_secrets(entry);
+        }
+        Ok(Self { entries, metadata, headers, ..Self::default() })
+    }
+
+    /// The entries with the headers of their LMs, as they are loaded.
+    fn entries_with_headers(&self) -> Cow<'_, Map<String, Value>> {
+        let mut entries = Cow::Borrowed(&self.entries);
+        for (path, headers) in &self.headers {
+            if let Some(entry) = entries.to_mut().get_mut(path).and_then(predictor::lm_of) {
+                entry.extend(headers.clone());
+            }
+        }
+        entries
     }
 
     /// What this module has learned.
@@ -230,11 +281,14 @@ impl State {
             return Err(mistake.clone());
         }
         let known = paths(root);
-        let entries = self.entries_for(&known);
+        let entries = self.entries_with_headers();
+        let entries = entries_for(&entries, &known);
         // Before the paths are looked at, which changed with the layouts.
         for (path, entry) in entries.iter() {
             predictor::refuse_legacy(entry).map_err(|error| at(path, error))?;
         }
+        // One that lies in the file without a path.
+        predictor::refuse_flex(&self.entries)?;
         self.check_paths(&entries, &known)?;
         if let Some(metadata) = &self.metadata {
             versions::warn(metadata);
@@ -247,36 +301,14 @@ impl State {
             let Some(entry) = entries.get(path) else { return };
             outcome = parameter.load_state(entry, &self.options).map_err(|error| at(path, error));
             let Some(predictor) = parameter.as_predictor_mut() else { return };
-            // One that it kept, since the state names none, is the program's own.
-            let Some(named) = entry.get("lm").filter(|lm| !lm.is_null() && !self.options.keep_lm) else {
-                return;
-            };
-            let Some(lm) = predictor.lm().cloned() else { return };
+            let Some(named) = entry.get("lm").filter(|lm| !lm.is_null()) else { return };
+            let Some(lm) = predictor.lm().filter(|_| !predictor.has_own_lm()).cloned() else { return };
             match lms.iter().find(|(known, _)| *known == named) {
-                Some((_, known)) => predictor.set_lm(known),
+                Some((_, known)) => predictor.set_state_lm(known),
                 None => lms.push((named, lm)),
             }
         });
         outcome
-    }
-
-    /// The entries as a module with these paths has them. What a file without paths is, one predictor or parameters of such
-    /// names, only the module can tell.
-    fn entries_for(&self, known: &BTreeSet<String>) -> Cow<'_, Map<String, Value>> {
-        let is_bare = known.len() == 1 && known.contains(BARE);
-        match self.entries.get(BARE) {
-            None if is_bare && predictor::has_key_of_entry(&self.entries) => {
-                Cow::Owned(bare(self.entries.clone()))
-            }
-            Some(Value::Object(entry))
-                if self.entries.len() == 1
-                    && !known.contains(BARE)
-                    && entry.keys().all(|key| known.contains(key)) =>
-            {
-                Cow::Borrowed(entry)
-            }
-            _ => Cow::Borrowed(&self.entries),
-        }
     }
 
     /// The module's paths and the state's have to be the same.
@@ -320,6 +352,21 @@ impl State {
             "the state has entries for {extra}, which the module does not have or has frozen; it has {known}. To pass over \
              them: `module.load_state(&State::read(path)?.ignore_extra(true))`"
         )))
+    }
+}
+
+/// The entries as a module with these paths has them. What a file without paths is, one predictor or parameters of such names,
+/// only the module can tell.
+fn entries_for<'e>(entries: &'e Map<String, Value>, known: &BTreeSet<String>) -> Cow<'e, Map<String, Value>> {
+    let is_bare = known.len() == 1 && known.contains(BARE);
+    match entries.get(BARE) {
+        None if is_bare && predictor::has_key_of_entry(entries) => Cow::Owned(bare(entries.clone())),
+        Some(Value::Object(entry))
+            if entries.len() == 1 && !known.contains(BARE) && entry.keys().all(|key| known.contains(key)) =>
+        {
+            Cow::Borrowed(entry)
+        }
+        _ => Cow::Borrowed(entries),
     }
 }
 

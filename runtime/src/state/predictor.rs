@@ -13,8 +13,15 @@ use crate::{
 };
 
 /// What an entry holds. `traces` and `train` are what some of DSPy's optimizers note down; they are kept and not used.
-const KEYS: [&str; 5] = ["traces", "train", "demos", "signature", "lm"];
+const KEYS: [&str; 6] = ["traces", "train", "demos", "signature", DECISIONS, "lm"];
 const NOTES: [&str; 2] = ["traces", "train"];
+
+/// Thresholds, weights and criteria of decisions, which DSPy 3.4 writes where some are set. They are kept and not used, though
+/// they decide answers there.
+const DECISIONS: &str = "fields";
+
+/// The one key, beside `lm`, of a `dspy.Flex`.
+const FLEX: &str = "module_src";
 
 /// Keys by which the files of old DSPy versions are known.
 const LEGACY: [(&str, &str); 5] = [
@@ -38,6 +45,9 @@ impl Parameter for Predictor {
         entry.insert("demos".into(), self.demos().iter().map(|demo| self.dump_demo(demo)).collect());
         let fields: Vec<_> = self.slots().map(dump_field).collect();
         entry.insert("signature".into(), json!({ "instructions": self.instructions(), "fields": fields }));
+        if let Some(decisions) = self.notes().get(DECISIONS) {
+            entry.insert(DECISIONS.into(), decisions.clone());
+        }
         entry.insert("lm".into(), self.lm().map_or(Value::Null, lm::dump));
         Ok(Value::Object(entry))
     }
@@ -60,15 +70,30 @@ impl Parameter for Predictor {
         let demos: Vec<Demo> = demos.collect::<Result<_>>()?;
         let fields = as_list(signature, "fields")?;
         let fields = FieldList { slots: self.slots().collect(), fields, demos: examples }.read()?;
-        let notes: Map<_, _> =
+        let mut notes: Map<_, _> =
             NOTES.iter().filter_map(|key| Some(((*key).to_owned(), entry.get(*key)?.clone()))).collect();
         for (key, value) in &notes {
             if !value.is_array() {
                 return Err(unexpected(&format!("a list at `{key}`"), Some(value)));
             }
         }
+        if let Some(decisions) = entry.get(DECISIONS) {
+            let by_field = as_object(decisions, &format!("`{DECISIONS}`"))?;
+            if !by_field.is_empty() {
+                tracing::warn!(
+                    signature = self.signature(),
+                    fields = by_field.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+                    "the state has thresholds or criteria of decisions, by which DSPy changes answers; karat keeps them for the \
+                     next file and does not use them"
+                );
+            }
+            notes.insert(DECISIONS.into(), decisions.clone());
+        }
         let lm = match entry.get("lm") {
-            Some(state) if !state.is_null() && !options.keeps_lm() => Some(lm::load(state, options)?),
+            // One that the program has set has what no file knows: key, limits, cache, deadline.
+            Some(state) if !state.is_null() && (options.takes_lm() || !self.has_own_lm()) => {
+                Some(lm::load(state, options)?)
+            }
             _ => None,
         };
         self.set_instructions(instructions);
@@ -76,7 +101,7 @@ impl Parameter for Predictor {
         self.set_demos(demos);
         self.set_notes(notes);
         if let Some(lm) = lm {
-            self.set_lm(&lm);
+            self.set_state_lm(&lm);
         }
         Ok(())
     }
@@ -270,7 +295,21 @@ pub(super) fn refuse_legacy(entry: &Value) -> Result<()> {
     Ok(())
 }
 
+/// # Errors
+/// [`is_state`](crate::Error::is_state), if it is what DSPy saves of a `dspy.Flex`: a program that a model wrote, in Python.
+pub(super) fn refuse_flex(entry: &Map<String, Value>) -> Result<()> {
+    match entry.get(FLEX) {
+        // A parameter of that name has an object.
+        Some(Value::String(_) | Value::Null) => Err(error(format!(
+            "this is the state of a `dspy.Flex`: its key `{FLEX}` holds a program in Python that an optimizer wrote, which karat \
+             does not run. Write that program as a `#[module]`, or optimize one of DSPy's other modules"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn check_keys(entry: &Map<String, Value>) -> Result<()> {
+    refuse_flex(entry)?;
     match entry.keys().find(|key| !KEYS.contains(&key.as_str())) {
         Some(key) => Err(error(format!(
             "unknown key `{}`; a predictor has {}",

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::text::shortened;
 
-/// The version of DSPy whose files are read and written. Its minor versions may change the layout.
-const DSPY: &str = "3.3";
+/// The versions of DSPy whose files are read and written. Its minor versions may change the layout.
+const DSPY: &[&str] = &["3.3", "3.4"];
 
 /// What karat writes beside the parameters. DSPy compares every version in `dependency_versions` with its own and knows no
 /// name but its own three, so that this object has to stay empty.
@@ -19,7 +19,7 @@ pub(super) fn warn(metadata: &Value) {
         tracing::warn!(
             tool,
             saved,
-            current,
+            current = current.join(" or "),
             "the state was saved with another version; check that the program still does what it should"
         );
     }
@@ -29,18 +29,21 @@ pub(super) fn warn(metadata: &Value) {
 pub(super) fn note(metadata: &Value) -> String {
     let notes = others(metadata).into_iter();
     notes
-        .map(|(tool, saved, current)| format!("; it was saved with {tool} {saved}, this is {current}"))
+        .map(|(tool, saved, current)| {
+            format!("; it was saved with {tool} {saved}, this is for {}", current.join(" or "))
+        })
         .collect()
 }
 
-/// Each tool of another version than that of now: its name, the version that saved, and the current one.
-fn others(metadata: &Value) -> Vec<(&'static str, String, &'static str)> {
+/// Each tool of another version than those of now: its name, the version that saved, and the current ones.
+fn others(metadata: &Value) -> Vec<(&'static str, String, &'static [&'static str])> {
+    const KARAT: &[&str] = &[concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"))];
     let karat = metadata.get("karat").and_then(|karat| karat.get("version"));
     let dspy = metadata.get("dependency_versions").and_then(|versions| versions.get("dspy"));
-    [("karat", karat, minor(env!("CARGO_PKG_VERSION"))), ("dspy", dspy, DSPY)]
+    [("karat", karat, KARAT), ("dspy", dspy, DSPY)]
         .into_iter()
         .filter_map(|(tool, saved, current)| Some((tool, saved?.as_str()?, current)))
-        .filter(|(_, saved, current)| minor(saved) != *current)
+        .filter(|(_, saved, current)| !current.contains(&minor(saved)))
         .map(|(tool, saved, current)| (tool, shortened(saved, 100), current))
         .collect()
 }

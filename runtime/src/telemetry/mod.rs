@@ -138,7 +138,12 @@ impl Open {
                     form::record_completion(span, &lm.without_key(content::completions(response)));
                 }
             }
-            Err(error) => form::record_error(span, &kind(error)),
+            Err(error) => {
+                form::record_error(span, &kind(error));
+                if error.spent().total_tokens() > 0 {
+                    form::record_usage(span, &error.spent());
+                }
+            }
         });
     }
 

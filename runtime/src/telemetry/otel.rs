@@ -9,7 +9,7 @@ use super::{
     target,
     words::{TypeName, rule},
 };
-use crate::lm::Response;
+use crate::lm::{Response, Usage};
 
 pub(super) fn module(name: TypeName) -> Span {
     info_span!(
@@ -105,11 +105,14 @@ pub(super) fn record_completion(span: &Span, completion: &str) {
 }
 
 pub(super) fn record_response(span: &Span, response: &Response) {
-    let usage = &response.usage;
     // `tracing` has no lists.
     let finishes = response.completions.iter().map(|completion| completion.finish.as_str().into());
     span.record(RESPONSE_FINISH_REASONS, Value::Array(finishes.collect()).to_string());
     span.record(RESPONSE_MODEL, response.model.as_deref());
+    record_usage(span, &response.usage);
+}
+
+pub(super) fn record_usage(span: &Span, usage: &Usage) {
     // Zero is what a provider says that says nothing.
     let told = |tokens: u64| Some(int(tokens)).filter(|tokens| *tokens > 0);
     span.record(USAGE_INPUT_TOKENS, told(usage.prompt_tokens));

@@ -6,7 +6,7 @@ use super::{
     Asked, Judged, target,
     words::{TypeName, rule},
 };
-use crate::lm::Response;
+use crate::lm::{Response, Usage};
 
 pub(super) fn module(name: TypeName) -> Span {
     info_span!(target: target::MODULE, "module", %name, error = Empty, cancelled = Empty)
@@ -68,10 +68,13 @@ pub(super) fn record_completion(span: &Span, completion: &str) {
 }
 
 pub(super) fn record_response(span: &Span, response: &Response) {
-    let usage = &response.usage;
     let finishes: Vec<_> = response.completions.iter().map(|completion| completion.finish.as_str()).collect();
     span.record("finish", finishes.join(","));
     span.record("response_model", response.model.as_deref());
+    record_usage(span, &response.usage);
+}
+
+pub(super) fn record_usage(span: &Span, usage: &Usage) {
     span.record("prompt_tokens", usage.prompt_tokens);
     span.record("completion_tokens", usage.completion_tokens);
     span.record("cached_tokens", usage.cached_tokens);

@@ -138,11 +138,11 @@ async fn an_answer_that_was_cut_before_any_text_is_told_as_cut() {
 
 #[tokio::test]
 async fn an_answer_that_was_cut_but_is_complete_is_an_answer() {
-    let whole = "[[ ## stars ## ]]\n5\n\n[[ ## summary ## ]]\ngood\n\n[[ ## aut";
+    let whole = "[[ ## stars ## ]]\n5\n\n[[ ## summary ## ]]\ngood\n\n[[ ## completed ## ]]\nI hop";
     let lm = ScriptedLm::new([Reply::text(whole).finish(Finish::Length)]);
     let answer = review(&lm).call(text()).await.unwrap();
     assert_eq!((answer.stars, lm.calls()), (5, 1));
-    assert!(answer.summary.starts_with("good"));
+    assert_eq!(answer.summary, "good");
 }
 
 #[tokio::test]

@@ -124,8 +124,11 @@ async fn the_events_are_the_same_in_whatever_pieces_the_answer_comes() {
         check(XmlAdapter, &format!("{thoughts}{}", XML.replace("<b>walls</b>", "<summary>walls</Summary>")))
             .await;
         check(XmlAdapter, &format!("{thoughts}{XML}<summary>second</summary>")).await;
-        check(XmlAdapter, &format!("{thoughts}{}", XML.replace("<note> ", "<note a=\"b\" /> <people>")))
-            .await;
+        check(
+            XmlAdapter,
+            &format!("{thoughts}{}", XML.replace("<note> </note>", "<note a=\"b\" /> <people>")),
+        )
+        .await;
         check(TerseAdapter, &format!("{thoughts}{TERSE}")).await;
         check(TerseAdapter, &format!("{thoughts}Summary:\n \n{TERSE}")).await;
         check(TerseAdapter, &format!("{thoughts}people :  7\nPeople: 8\nSUMMARY: x: y\nsights: []")).await;

@@ -83,8 +83,8 @@ fn optional_and_default_fields_may_be_absent_or_empty() {
     let start = "<comment/><points>5</points>";
     assert_eq!(read(start).unwrap(), judged("", 5));
     let output = read(&format!("{start}<counts /><tags></tags><note/>")).unwrap();
-    assert_eq!((output.counts, output.tags), (Some(BTreeMap::new()), Vec::<String>::new()));
-    assert_eq!(output.note.as_deref(), Some(""));
+    assert_eq!((output.counts, output.tags), (None, Vec::<String>::new()));
+    assert_eq!(output.note, None);
     let rest = "<counts><entry key='a'>1</entry><b>2</b></counts><tags><tag>x</tag><tag>y</tag></tags><note>null</note>";
     let output = read(&format!("{start}{rest}")).unwrap();
     assert_eq!(output.counts.unwrap(), BTreeMap::from([("a".into(), 1), ("b".into(), 2)]));

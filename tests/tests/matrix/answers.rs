@@ -20,7 +20,7 @@ pub fn rows() -> Vec<Row> {
             .own("slow", streams::slow_consumer)
             .dash([Surface::Predict, Surface::Batch], "nobody takes events"),
         Row::new(11, "1 GiB of body; a gzip bomb").faults(large()),
-        Row::new(12, "no JSON: its type, HTML, nothing, 204").faults(no_json()),
+        Row::new(12, "no JSON: its type, HTML, nothing, 204; events of another type").faults(no_json()),
         Row::new(13, "invalid UTF-8, BOM, UTF-16, half characters").faults(encodings()),
         Row::new(14, "a body shorter than announced, a chunked one cut").faults(short()),
         Row::new(15, "an event stream that is cut").faults(cut_streams()),
@@ -37,6 +37,30 @@ pub fn rows() -> Vec<Row> {
         Row::new(18, "the finish reason `length`").faults([
             finished("a field is missing", Class::Fail(ErrorKind::Truncated), "[[ ## answ", "length"),
             finished("no text at all", Class::Fail(ErrorKind::Truncated), "", "length"),
+            finished(
+                "in the last field",
+                Class::Fail(ErrorKind::Truncated),
+                "[[ ## answer ## ]]\nPar",
+                "length",
+            )
+            .error(|error| {
+                error.completion().is_some_and(|text| text.ends_with("Par")) || error.is_exhausted()
+            }),
+            finished(
+                "in the end mark",
+                Class::Fail(ErrorKind::Truncated),
+                "[[ ## answer ## ]]\nParis\n\n[[ ## comp",
+                "MAX_TOKENS",
+            ),
+            finished(
+                "a reason of a break",
+                Class::Retry(ErrorKind::Server, Wait::Own),
+                GOOD,
+                "insufficient_system_resource",
+            ),
+            finished("a reason of nobody", Class::Reads, GOOD, "unload")
+                .value(|p| super::texts::has(p, Repair::Finish))
+                .not_kept(),
             finished("all fields are there", Class::Reads, GOOD, "length").not_kept(),
         ]),
         Row::new(19, "a content filter, a refusal").faults([
@@ -130,6 +154,11 @@ fn no_json() -> Vec<Fault> {
             _ => Reply::status(200).typed(content_type, body),
         })
     };
+    let events = |content_type: &'static str| {
+        Fault::reply(format!("events as {content_type}"), Class::Reads, move |_| {
+            Reply::status(200).typed(content_type, pieces(GOOD, 7) + END)
+        })
+    };
     let says = |fault: Fault| {
         fault.error(|error| {
             let text = error.to_string();
@@ -151,6 +180,14 @@ fn no_json() -> Vec<Fault> {
             Act::Bytes((head + "{}").into_bytes()).into()
         })),
         says(Fault::reply("204", bad(), |_| Reply::status(204))),
+        says(page("text/event-stream", "{}")),
+        says(page("text/plain", " data: {}")),
+        events("text/plain"),
+        events("application/json"),
+        Fault::reply("events of no type", Class::Reads, |_| {
+            let head = karat_tests::reply::head("200 OK", &[]);
+            vec![Act::Bytes((head + &pieces(GOOD, 7) + END).into_bytes()), Act::Close].into()
+        }),
     ]
 }
 
@@ -244,6 +281,11 @@ fn forms_of_streams() -> Vec<Fault> {
         form("a huge event", event(&json!({"content": GOOD, "padding": "x".repeat(1 << 20)})) + END),
         Fault::events("a quota error inside 200", Class::Fail(ErrorKind::Quota), inside.clone()),
         Fault::events("an error after text", Class::Fail(ErrorKind::Quota), pieces("Lond", 7) + &inside),
+        Fault::events(
+            "an error without an end, which is no chunk",
+            Class::Fail(ErrorKind::RateLimited),
+            pieces("Lond", 7) + "data: {\"message\": \"no\", \"code\": \"429\"}\n\n" + "data: [DONE]\n\n",
+        ),
         Fault::events(
             "a passing error inside 200",
             Class::Retry(ErrorKind::Server, Wait::Own),

@@ -70,6 +70,7 @@ async fn checked(fault: Fault, surface: Surface, schedule: Schedule) -> Result<S
         attempts: warm,
         requests: 0,
         time: Duration::ZERO,
+        refused: None,
     };
     let expected = model.call(surface);
     let (before, start) = (server.count(), Instant::now());

@@ -26,6 +26,8 @@ pub fn said(request: &Received, text: &str) -> Reply {
 pub enum Class {
     /// It is sent again after a wait, within the attempts and the deadline; else it fails with this kind.
     Retry(ErrorKind, Wait),
+    /// Nobody listens on this machine: it is sent again for five seconds, all calls of the server together.
+    Refused,
     /// It fails with this kind, and is not sent again.
     Fail(ErrorKind),
     /// The answer is read, and no output can be made of it: it is asked for once more, with what was wrong.

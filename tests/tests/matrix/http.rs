@@ -32,7 +32,7 @@ pub fn rows() -> Vec<Row> {
             refusal(400, ErrorKind::ContextLength, json!("context_length_exceeded")),
         ]),
         Row::new(6, "connection refused, no such host; a bad certificate").faults([
-            Fault::of("refused", Place::Gone, connect()),
+            Fault::of("refused", Place::Gone, Class::Refused),
             Fault::of("no such host", Place::Address("http://karat.invalid/v1"), connect()).always(),
             Fault::of(
                 "a bad certificate",

@@ -2,6 +2,7 @@
 //!
 //! * A request that meets a fault of the class *retry* is sent again, four times in all, after a wait of 0.5 s, 1 s and 2 s (the
 //!   random part is fixed at its most) or what the server asks for, 60 s at most; never beyond the deadline.
+//! * A connection that is refused on this machine is tried again for 5 s in all, over all calls, until it is taken.
 //! * *fail*: not sent again.
 //! * *parse*: asked for once more, as the predictor says (`OnParseError::Reask(1)`).
 //! * `batch`: an item fails alone; one that fails as every other would ends the batch.
@@ -82,6 +83,8 @@ pub struct Model<'a> {
     pub attempts: usize,
     pub requests: usize,
     pub time: Duration,
+    /// Since when connections are refused.
+    pub refused: Option<Duration>,
 }
 
 impl Model<'_> {
@@ -151,6 +154,7 @@ impl Model<'_> {
                 self.requests += 1;
             }
             if !is_faulty {
+                self.refused = None;
                 break;
             }
             if self.fault.takes >= deadline - spent {
@@ -160,6 +164,7 @@ impl Model<'_> {
             (self.time, spent) = (self.time + self.fault.takes, spent + self.fault.takes);
             let (kind, wait) = match self.fault.class(self.is_streamed) {
                 Class::Retry(kind, wait) => (kind, wait),
+                Class::Refused => (ErrorKind::Connect, Wait::Own),
                 Class::Fail(kind) => return Err(kind),
                 Class::Parse | Class::Reads => return Ok(true),
             };
@@ -167,6 +172,11 @@ impl Model<'_> {
                 Wait::Own => (Duration::ZERO, Duration::from_millis(500) * 2_u32.pow(tries)),
                 Wait::Told(asked) => (asked, asked.min(seconds(60))),
             };
+            let ends = self.time + wait;
+            let is_refused = matches!(self.fault.class(self.is_streamed), Class::Refused);
+            if is_refused && ends - *self.refused.get_or_insert(self.time) > seconds(5) {
+                return Err(kind);
+            }
             if tries == 3 || asked.max(wait) >= deadline - spent {
                 return Err(kind);
             }

@@ -34,8 +34,12 @@ pub fn rows() -> Vec<Row> {
                 .asked(INJECTED),
         ]),
         Row::new(23, "an unknown marker inside an output value").faults([
-            answer("a field of nobody", "a\n[[ ## note ## ]]\nb")
-                .value(|p| p.answer == "a\n[[ ## note ## ]]\nb"),
+            answer("alone, before the end", "a\n[[ ## note ## ]]\nb")
+                .value(|p| p.answer == "a" && has(p, Repair::ForeignMarker)),
+            answer("amid a line", "a [[ ## note ## ]]\nb")
+                .value(|p| p.answer == "a [[ ## note ## ]]\nb" && has(p, Repair::ForeignMarker)),
+            answer("in a block of code", "```\n[[ ## note ## ]]\n```")
+                .value(|p| p.answer == "```\n[[ ## note ## ]]\n```"),
             answer("a tag", "<note>[[x]]</note>").value(|p| p.answer == "<note>[[x]]</note>"),
         ]),
         Row::new(24, "indented, bold, fenced, full-width, spaced markers; two on a line").faults(markers()),
@@ -93,7 +97,7 @@ pub fn rows() -> Vec<Row> {
     ]
 }
 
-fn has(prediction: &Prediction<QaOutput>, repair: Repair) -> bool {
+pub fn has(prediction: &Prediction<QaOutput>, repair: Repair) -> bool {
     prediction.repairs().iter().any(|(_, repairs)| repairs.contains(repair))
 }
 

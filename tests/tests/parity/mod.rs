@@ -17,6 +17,19 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("parity")
 }
 
+/// The golden files of DSPy's, a folder for each version that writes them in another way. The last one's count for the DSPy that runs.
+pub const WRITERS: [&str; 2] = ["dspy", "dspy-3.4"];
+
+/// Each of these folders with the programs that have a file there.
+pub fn golden_of_dspy() -> Vec<(PathBuf, &'static str)> {
+    let folders = WRITERS.map(|writer| folder().join("golden").join(writer));
+    let of = |folder: PathBuf| {
+        let names = programs::NAMES.into_iter().filter(|name| folder.join(format!("{name}.json")).exists());
+        names.map(|name| (folder.clone(), name)).collect::<Vec<_>>()
+    };
+    folders.into_iter().flat_map(of).collect()
+}
+
 pub fn read(path: &Path) -> Value {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

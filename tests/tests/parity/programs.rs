@@ -78,6 +78,16 @@ pub struct Qa {
 }
 
 #[signature]
+pub struct IsRight {
+    #[input]
+    question: String,
+    #[input]
+    answer: String,
+    #[output]
+    right: bool,
+}
+
+#[signature]
 pub struct Search {
     #[input]
     question: String,
@@ -235,6 +245,7 @@ pub struct Extract {
 }
 
 parts!(One { answer: ChainOfThought<Qa> });
+parts!(Criteria { judge: Predict<IsRight> });
 parts!(Inner { inner: Predict<Qa> });
 parts!(Compiled { live: Predict<Qa>, done: Frozen<Inner>, last: ChainOfThought<Qa> });
 parts!(Lists {
@@ -267,10 +278,11 @@ parts!(WithLm {
 parts!(Legacy { search: Predict<Search>, answer: ChainOfThought<Qa> });
 
 /// The programs of `programs.py`, in its order.
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 17] = [
     "best_of_n",
     "chain_of_thought",
     "compiled",
+    "criteria",
     "lists",
     "many_fields",
     "maps",
@@ -319,6 +331,7 @@ pub fn fresh(name: &str) -> Box<dyn Program> {
         "optimized" => {
             Box::new(Optimized { search: Predict::new(), answer: ChainOfThought::new(), labeled: predict() })
         }
+        "criteria" => Box::new(Criteria { judge: Predict::new() }),
         "predict" => Box::new(predict()),
         "react" => Box::new(ReAct { react: Predict::new(), extract: ChainOfThought::new() }),
         "refine" => Box::new(Refined { best: Refine::new(chain(), 3, |_, _| true) }),

@@ -3,7 +3,8 @@
 
 use std::process::Command;
 
-use karat::{Lm, Result, lm::Response};
+use karat::{ErrorKind, Lm, Module, Predict, Result, Retry, State, lm::Response, signature};
+use serde_json::json;
 use wiremock::ResponseTemplate;
 
 use super::{KEY, assert_no_key, good_body, hi, server};
@@ -18,7 +19,15 @@ pub(crate) fn is_child() -> bool {
 pub(crate) fn run_child(test: &str, vars: &[(&str, &str)]) {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", test, "--nocapture"]).env(CHILD, "1");
-    for var in ["OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE"] {
+    for var in [
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "OPENAI_API_BASE",
+        "KARAT_MODEL",
+        "KARAT_BASE_URL",
+        "HTTP_PROXY",
+        "http_proxy",
+    ] {
         child.env_remove(var);
     }
     let output = child.envs(vars.iter().copied()).output().unwrap();
@@ -61,6 +70,93 @@ async fn key_and_address_are_read_from_the_environment() {
     let request = &server.received_requests().await.unwrap()[0];
     assert_eq!(request.url.path(), "/v1/chat/completions");
     assert_eq!(request.headers["authorization"], format!("Bearer {KEY}"));
+}
+
+#[tokio::test]
+async fn the_lm_that_the_environment_names_is_asked() {
+    if is_child() {
+        let lm = Lm::from_env().unwrap();
+        assert_eq!(lm.name(), "openai/gpt-y");
+        return drop(lm.complete(hi()).await.unwrap());
+    }
+    let server = server(ResponseTemplate::new(200).set_body_json(good_body())).await;
+    let address = format!("{}/v7", server.uri());
+    run_child(
+        "environment::the_lm_that_the_environment_names_is_asked",
+        &[("KARAT_MODEL", "openai/gpt-y"), ("KARAT_BASE_URL", &address), ("OPENAI_API_KEY", KEY)],
+    );
+    let request = &server.received_requests().await.unwrap()[0];
+    assert_eq!(request.url.path(), "/v7/chat/completions");
+    assert_eq!(request.headers["authorization"], format!("Bearer {KEY}"));
+}
+
+#[tokio::test]
+async fn the_environments_key_is_sent_in_clear_to_no_other_machine() {
+    if is_child() {
+        let lm = Lm::new("openai/gpt-x").unwrap().base_url("http://192.0.2.1:9/v1");
+        for lm in [lm.clone(), lm.param("extra_headers", json!({"x-a": "b"}))] {
+            let error = lm.complete(hi()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+            assert!(error.to_string().contains("`.allow_key_over_http(true)`"), "{error}");
+            assert_no_key(&error);
+        }
+        return;
+    }
+    run_child(
+        "environment::the_environments_key_is_sent_in_clear_to_no_other_machine",
+        &[("OPENAI_API_KEY", KEY)],
+    );
+}
+
+#[tokio::test]
+async fn the_environments_key_is_sent_in_clear_to_no_proxy_on_another_machine() {
+    if is_child() {
+        let lm = Lm::new("openai/gpt-x").unwrap().base_url("http://127.0.0.1:9/v1");
+        let error = lm.clone().complete(hi()).await.unwrap_err();
+        assert!(error.is_config() && error.to_string().contains("proxy"), "{error}");
+        assert_no_key(&error);
+        return;
+    }
+    run_child(
+        "environment::the_environments_key_is_sent_in_clear_to_no_proxy_on_another_machine",
+        &[("OPENAI_API_KEY", KEY), ("HTTP_PROXY", "http://192.0.2.1:9")],
+    );
+}
+
+#[signature]
+struct Qa {
+    #[input]
+    question: String,
+    #[output]
+    answer: String,
+}
+
+#[tokio::test]
+async fn the_environments_key_is_never_sent_to_an_address_of_a_state_file() {
+    let loaded = |model: &str, address: &str| {
+        let saved = Predict::<Qa>::new().lm(&Lm::new(model).unwrap().base_url(address).retry(Retry::none()));
+        let text = serde_json::to_string(&saved.dump_state().allow_unsafe_lm_state(true)).unwrap();
+        let state: State = serde_json::from_str(&text).unwrap();
+        let mut loaded = Predict::<Qa>::new();
+        loaded.load_state(&state.allow_unsafe_lm_state(true)).unwrap();
+        loaded.get_lm().unwrap().unwrap()
+    };
+    if let Ok(address) = std::env::var("KARAT_TESTS_ADDRESS") {
+        let error = loaded("openai/gpt-x", &address).complete(hi()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::MissingKey, "{error}");
+        assert!(error.to_string().contains("state file"), "{error}");
+        loaded("vllm/x", &address).complete(hi()).await.unwrap();
+        loaded("openai/gpt-x", &address).api_key("of this server").complete(hi()).await.unwrap();
+        return;
+    }
+    let server = server(ResponseTemplate::new(200).set_body_json(good_body())).await;
+    run_child(
+        "environment::the_environments_key_is_never_sent_to_an_address_of_a_state_file",
+        &[("OPENAI_API_KEY", KEY), ("VLLM_API_KEY", KEY), ("KARAT_TESTS_ADDRESS", &server.uri())],
+    );
+    let requests = server.received_requests().await.unwrap();
+    let keys: Vec<_> = requests.iter().map(|request| request.headers.get("authorization")).collect();
+    assert_eq!(keys, [None, Some(&"Bearer of this server".parse().unwrap())]);
 }
 
 #[tokio::test]

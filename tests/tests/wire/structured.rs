@@ -255,6 +255,75 @@ async fn a_refused_rung_is_left_for_the_next_one_and_not_tried_again() {
     }
 }
 
+/// A server that says 400 to the forms at these places of the calls, with these words, and answers all others.
+async fn refusing(places: &'static [usize], words: &'static str) -> MockServer {
+    let (server, asked) = (MockServer::start().await, AtomicUsize::new(0));
+    let respond = move |_: &wiremock::Request| match places.contains(&asked.fetch_add(1, Ordering::Relaxed)) {
+        true => ResponseTemplate::new(400).set_body_json(json!({ "error": { "message": words } })),
+        false => good(ANSWER),
+    };
+    Mock::given(matchers::any()).respond_with(respond).mount(&server).await;
+    server
+}
+
+async fn modes(server: &MockServer, calls: usize) -> Vec<String> {
+    let review = Predict::<Review>::new().adapter(JsonAdapter).lm(&lm("openai/a", server));
+    let mut modes = Vec::new();
+    for _ in 0..calls {
+        let mode = review.call(text()).await.map(|answer| answer.mode().unwrap_or_default().to_owned());
+        modes.push(mode.unwrap_or_else(|error| format!("{:?}", error.kind())));
+    }
+    modes
+}
+
+#[tokio::test]
+async fn a_passing_400_does_not_lower_the_rung_for_good() {
+    let (schema, object) = ("json_schema", "json_object");
+    for words in ["upstream hiccup", "Bad Request", "", "Unsupported parameter: 'foo'"] {
+        // Once; twice in a row; at all rungs, as of a request that is wrong by itself.
+        assert_eq!(modes(&refusing(&[0], words).await, 3).await, [object, schema, schema], "{words}");
+        assert_eq!(
+            modes(&refusing(&[0, 2], words).await, 5).await,
+            [object, object, object, schema, schema],
+            "{words}"
+        );
+        assert_eq!(modes(&refusing(&[0, 1, 2], words).await, 2).await, ["BadRequest", schema], "{words}");
+        assert_eq!(modes(&refusing(&[0, 1], words).await, 2).await, ["prompt", schema], "{words}");
+    }
+}
+
+#[tokio::test]
+async fn a_400_that_names_the_form_lowers_the_rung_for_good_if_the_next_one_is_taken() {
+    let (schema, object) = ("json_schema", "json_object");
+    for words in [
+        "Invalid parameter: 'response_format'",
+        "json_schema is not supported",
+        "Unknown: structured_outputs",
+    ] {
+        assert_eq!(modes(&refusing(&[0], words).await, 3).await, [object; 3], "{words}");
+        assert_eq!(modes(&refusing(&[0, 1], words).await, 3).await, ["prompt"; 3], "{words}");
+        // If no rung is taken, the form was not to blame.
+        assert_eq!(
+            modes(&refusing(&[0, 1, 2], words).await, 3).await,
+            ["BadRequest", schema, schema],
+            "{words}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_a_form_without_a_word_is_asked_for_it_ever_less_often() {
+    let server = MockServer::start().await;
+    let respond = move |request: &wiremock::Request| {
+        let body: Value = request.body_json().unwrap();
+        if form(&body) == "prompt" { good(ANSWER) } else { ResponseTemplate::new(400) }
+    };
+    Mock::given(matchers::any()).respond_with(respond).mount(&server).await;
+    assert_eq!(modes(&server, 40).await, ["prompt"; 40]);
+    // Two refusals each at calls 0, 1, 3, 7, 15 and 31.
+    assert_eq!(bodies(&server).await.len(), 40 + 12);
+}
+
 /// Count the words.
 #[signature]
 pub struct Count {

@@ -1,15 +1,15 @@
 //! The quick start: a typed two-step program on a real language model. `BestOfN` and `Refine` choose its answers, and the
 //! reward of every rollout is printed.
 //!
-//! Run it with `scripts/quickstart`, which brings a small local model where none is configured. The model: `KARAT_MODEL`
-//! (e.g. `ollama/llama3.2`, at `KARAT_BASE_URL` if that is set), else `openai/gpt-4o-mini` with `OPENAI_API_KEY`.
+//! Run it with `scripts/quickstart`, which brings a small local model where the environment names none. The model is that of
+//! `Lm::from_env()`: `KARAT_MODEL` (e.g. `ollama/llama3.2`), else one of the first provider whose key is set.
 
 mod table;
 
 use std::process::ExitCode;
 
 use karat::{
-    BestOfN, Error, ErrorKind, Lm, Module, Predict, Prediction, Refine, Result, TerseAdapter, module, reward,
+    BestOfN, Error, Lm, Module, Predict, Prediction, Refine, Result, Rollout, TerseAdapter, module, reward,
     signature,
 };
 use karat_examples::search::{search, words};
@@ -121,28 +121,33 @@ fn guide(lm: &Lm) -> Guide {
 }
 
 async fn run() -> Result<()> {
-    let lm = karat_examples::configured()?.ok_or_else(|| {
-        Error::new(ErrorKind::NoLm, "no model: set KARAT_MODEL or OPENAI_API_KEY, or run scripts/quickstart")
-    })?;
+    let lm = karat_examples::live()?;
     println!("A two-step program (question -> query -> passage -> answer) on {}\n", lm.name());
     let guide = guide(&lm);
     let best = BestOfN::new(guide.clone(), 5, grounded).threshold(1.0).concurrency(2);
     let refine = Refine::new(guide, 4, grounded).threshold(1.0);
 
-    let mut rows = Vec::new();
+    let (mut rows, mut answers) = (Vec::new(), 0);
     for (index, question) in QUESTIONS.into_iter().enumerate() {
         let number = index + 1;
         println!("{number}/{} {question}", QUESTIONS.len());
-        rows.extend(show(number, "BestOfN", best.call(question.into()).await)?);
-        rows.extend(show(number, "Refine", refine.call(question.into()).await)?);
+        for (by, outcome) in
+            [("BestOfN", best.call(question.into()).await), ("Refine", refine.call(question.into()).await)]
+        {
+            answers += usize::from(outcome.is_ok());
+            rows.extend(show(number, by, outcome)?);
+        }
     }
     println!("\nEvery rollout; * was chosen:\n");
     table::print(&rows);
-    Ok(())
+    match answers {
+        0 => Err(Error::other("no question was answered; the last column says why")),
+        _ => Ok(()),
+    }
 }
 
-/// Prints the answer, and gives the rows of its rollouts. That no rollout had an answer is a result too; anything else that
-/// failed ends the program.
+/// Prints the answer, and gives the rows of its rollouts. That the model gave no rollout a usable answer is a result too; anything
+/// else that failed, such as a server that is down, ends the program.
 fn show(question: usize, by: &str, outcome: Result<Prediction<Cited>>) -> Result<Vec<Row>> {
     let row = |rollout| Row::new(question, by, rollout);
     match outcome {
@@ -150,12 +155,18 @@ fn show(question: usize, by: &str, outcome: Result<Prediction<Cited>>) -> Result
             println!("    {by:<8}{:<28} reward {:.2}", best.answer, best.reward().unwrap_or_default());
             Ok(best.rollouts().iter().map(row).collect())
         }
-        Err(error) if error.is_exhausted() => {
-            println!("    {by:<8}no answer: {error}");
+        Err(error) if error.is_exhausted() && has_answers(&error) => {
+            println!("    {by:<8}no answer: {}", table::cause(&error));
             Ok(error.rollouts().iter().map(row).collect())
         }
         Err(error) => Err(error),
     }
+}
+
+/// True if the model answered at least one of the failed rollouts, though not in a way that could be used.
+fn has_answers(error: &Error) -> bool {
+    let mut errors = error.rollouts().iter().filter_map(Rollout::error);
+    errors.any(|error| !error.is_transient())
 }
 
 #[tokio::main]

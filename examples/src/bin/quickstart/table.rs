@@ -10,7 +10,7 @@ pub struct Row {
 const HEADS: [&str; 8] = ["question", "by", "rollout", "reward", "calls", "tokens", "time", "why"];
 
 /// The most characters of the last column.
-const WHY: usize = 60;
+const WHY: usize = 100;
 
 impl Row {
     /// The row of a rollout; the chosen one's reward has a star.
@@ -25,9 +25,24 @@ impl Row {
         let numbers = [usage.calls, usage.total_tokens()].map(|number| number.to_string());
         let [calls, tokens] = numbers;
         let (question, index) = (question.to_string(), rollout.index().to_string());
-        let error = rollout.error().map(ToString::to_string);
-        let why = error.as_deref().or(rollout.feedback()).unwrap_or_default().chars().take(WHY).collect();
+        let why = match rollout.error() {
+            Some(error) => cause(error),
+            None => rollout.feedback().unwrap_or_default().chars().take(WHY).collect(),
+        };
         Self { cells: [question, by.into(), index, reward, calls, tokens, time, why] }
+    }
+}
+
+/// The end of an error: the last of its causes and, of a long one, the last characters, since what went wrong stands there.
+pub fn cause(error: &karat::Error) -> String {
+    let mut last: &dyn std::error::Error = error;
+    while let Some(next) = last.source() {
+        last = next;
+    }
+    let text = last.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().rev().nth(WHY - 1) {
+        Some((start, _)) if start > 0 => format!("..{}", &text[start..]),
+        _ => text,
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Follow, Followed, Growing, Trimmed};
-use crate::adapter::TaskField;
+use crate::{adapter::TaskField, field::FieldValue, json::Written};
 
 /// Follows the keys of an object that are a task's outputs.
 ///
@@ -105,9 +105,12 @@ impl<'a> JsonFollow<'a> {
                 self.quoted(quoted, char, tell).map_or(Place::Over, Place::InText)
             }
             (Place::InOther { depth: 0, text: None }, ',' | '}') => {
-                let value = serde_json::from_str(&self.text.take());
-                match value {
-                    Ok(value) => self.finish(value, tell),
+                let text = self.text.take();
+                match serde_json::from_str(&text) {
+                    Ok(value) => {
+                        let written = Written::of(&text, &value);
+                        self.finish(FieldValue::from(value).with(written), tell);
+                    }
                     Err(_) => return self.place = Place::Over,
                 }
                 if char == ',' { Place::Key { may_end: false } } else { Place::Over }
@@ -129,7 +132,7 @@ impl<'a> JsonFollow<'a> {
             // A quote that ends no text is one that the model forgot to escape.
             (Place::Comma, ',' | '}') => {
                 let value = Value::String(self.text.take());
-                self.finish(value, tell);
+                self.finish(value.into(), tell);
                 if char == ',' { Place::Key { may_end: false } } else { Place::Over }
             }
             (place @ (Place::Key { .. } | Place::Colon | Place::Comma), _) if is_blank => place,
@@ -196,9 +199,8 @@ impl<'a> JsonFollow<'a> {
             (Quoted::Backslash, 'n') => '\n',
             (Quoted::Backslash, 't') => '\t',
             (Quoted::Backslash, 'r') => '\r',
-            (Quoted::Backslash, 'b') => '\u{8}',
-            (Quoted::Backslash, 'f') => '\u{c}',
             (Quoted::Backslash, '"' | '\\' | '/') => char,
+            // Whether `\b` and `\f` stand for themselves is told by the other escapes, also by those to come.
             (Quoted::Backslash, _) => return None,
             (Quoted::Hex(count, number), char) => {
                 let number = number * 16 + char.to_digit(16)?;
@@ -223,10 +225,10 @@ impl<'a> JsonFollow<'a> {
         Some(Quoted::Plain)
     }
 
-    fn finish(&mut self, value: Value, tell: &mut dyn FnMut(Followed<'_>)) {
+    fn finish(&mut self, value: FieldValue, tell: &mut dyn FnMut(Followed<'_>)) {
         self.text.clear();
         if self.open.take().is_some() {
-            tell(Followed::Ended(value.into()));
+            tell(Followed::Ended(value));
         }
     }
 }

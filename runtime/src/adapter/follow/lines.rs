@@ -1,7 +1,11 @@
 //! Following an answer of labelled lines.
 
 use super::{Follow, Followed, values::Values};
-use crate::adapter::{TaskField, terse::Labels};
+use crate::adapter::{
+    TaskField,
+    shown::Shown,
+    terse::{AROUND, Labels},
+};
 
 /// Follows the labelled lines of a task's outputs.
 pub(in crate::adapter) struct LineFollow<'a> {
@@ -17,8 +21,13 @@ pub(in crate::adapter) struct LineFollow<'a> {
 }
 
 impl<'a> LineFollow<'a> {
-    pub(in crate::adapter) fn new(fields: Vec<TaskField<'a>>, wanted: Labels, given: Labels) -> Self {
-        let mut values = Values::new(fields);
+    pub(in crate::adapter) fn new(
+        fields: Vec<TaskField<'a>>,
+        wanted: Labels,
+        given: Labels,
+        shown: Shown<'a>,
+    ) -> Self {
+        let mut values = Values::new(fields, shown);
         // Text before the first label is the first field's.
         values.open(Some(0));
         Self {
@@ -38,9 +47,9 @@ impl<'a> LineFollow<'a> {
         self.in_line = true;
         if self.given.field(&held).is_some() {
             self.is_over = true;
-            self.values.close(tell);
+            self.values.close(true, tell);
         } else if let Some((index, _)) = self.wanted.field(&held) {
-            self.values.close(tell);
+            self.values.close(false, tell);
             self.values.open(Some(index));
         } else {
             self.values.push(&held, tell);
@@ -70,7 +79,7 @@ impl Follow for LineFollow<'_> {
                 continue;
             }
             self.held.push(char);
-            if char == ':' || char == '\n' || self.held.len() > self.longest + LONGEST_GAP {
+            if char == ':' || char == '\n' || self.held.len() > self.longest + AROUND {
                 self.begin_line(tell);
                 self.in_line = char != '\n' || self.is_over;
             }
@@ -82,10 +91,7 @@ impl Follow for LineFollow<'_> {
             if !self.held.is_empty() {
                 self.begin_line(tell);
             }
-            self.values.close(tell);
+            self.values.close(true, tell);
         }
     }
 }
-
-/// The most blanks between a label and its colon; more of them are left to the reading of the whole.
-const LONGEST_GAP: usize = 16;

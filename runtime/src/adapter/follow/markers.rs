@@ -5,6 +5,7 @@ use crate::adapter::{
     TaskField,
     marker::{self, Beginning, Place},
     names::{Names, Own},
+    shown::Shown,
 };
 
 /// The longest marker that is looked for; a longer one is left to the reading of the whole.
@@ -38,9 +39,9 @@ enum At {
 }
 
 impl<'a> MarkerFollow<'a> {
-    pub(in crate::adapter) fn new(fields: Vec<TaskField<'a>>, names: Names<'a>) -> Self {
+    pub(in crate::adapter) fn new(fields: Vec<TaskField<'a>>, names: Names<'a>, shown: Shown<'a>) -> Self {
         Self {
-            values: Values::new(fields),
+            values: Values::new(fields, shown),
             names,
             is_before: true,
             held: String::new(),
@@ -96,6 +97,8 @@ impl<'a> MarkerFollow<'a> {
                 match name.filter(|name| self.names.has(name)) {
                     Some(_) if begins_line => self.place = At::Behind,
                     Some(_) => self.is_lost = true,
+                    // Whether the value goes on behind a marker of nobody, only the rest of the answer tells.
+                    None if begins_line && self.values.is_open() && !self.is_shown() => self.is_lost = true,
                     None => {
                         self.place = At::Line;
                         self.release(tell);
@@ -117,6 +120,12 @@ impl<'a> MarkerFollow<'a> {
         }
     }
 
+    /// True if the prompt has a marker of the name that is held.
+    fn is_shown(&self) -> bool {
+        let held = marker::find(&self.held);
+        held.first().is_some_and(|marker| self.values.shown().has_marker(marker.name))
+    }
+
     /// Takes the marker that is held, up to the first character that is none of it.
     fn begin(&mut self, tell: &mut dyn FnMut(Followed<'_>)) {
         let held = std::mem::take(&mut self.held);
@@ -126,7 +135,7 @@ impl<'a> MarkerFollow<'a> {
             self.is_lost = true;
             return;
         };
-        self.values.close(tell);
+        self.values.close(own == Own::Completed, tell);
         self.is_before = false;
         self.values.open(match own {
             Own::Output(index) => Some(index),
@@ -169,6 +178,6 @@ impl Follow for MarkerFollow<'_> {
             At::Behind => self.begin(tell),
             _ => self.release(tell),
         }
-        self.values.close(tell);
+        self.values.close(true, tell);
     }
 }

@@ -3,6 +3,8 @@
 use super::{Follow, Followed, Growing, Trimmed};
 use crate::adapter::{
     TaskField,
+    ends::Tail,
+    shown::Shown,
     tag::{self, Kind},
     xml::{Names, value_of, without_cut_end},
 };
@@ -16,6 +18,9 @@ pub(in crate::adapter) struct TagFollow<'a> {
     names: Names,
     seen: Vec<bool>,
     open: Option<Element>,
+    shown: Shown<'a>,
+    /// The end of the text outside of the elements.
+    outside: Tail,
     /// What may be the beginning of a tag.
     held: String,
     /// The elements are nested in a way that only the whole text resolves.
@@ -30,14 +35,16 @@ struct Element {
     content: Growing,
     /// The first of two counts.
     counts: bool,
+    tail: Tail,
     trimmed: Trimmed,
     entities: Entities,
 }
 
 impl<'a> TagFollow<'a> {
-    pub(in crate::adapter) fn new(fields: Vec<TaskField<'a>>, names: Names) -> Self {
+    pub(in crate::adapter) fn new(fields: Vec<TaskField<'a>>, names: Names, shown: Shown<'a>) -> Self {
         let seen = vec![false; fields.len()];
-        Self { fields, names, seen, open: None, held: String::new(), is_lost: false }
+        let (outside, held) = (Tail::default(), String::new());
+        Self { fields, names, seen, open: None, shown, outside, held, is_lost: false }
     }
 
     /// True if what is held may still become a tag of a field.
@@ -53,31 +60,31 @@ impl<'a> TagFollow<'a> {
     }
 
     fn text(&mut self, text: &str, tell: &mut dyn FnMut(Followed<'_>)) {
-        let Some(element) = self.open.as_mut().filter(|element| element.counts) else { return };
+        let Some(element) = &mut self.open else { return self.outside.push(text, &self.shown, &mut |_| {}) };
         let is_text = self.fields.get(element.index).is_some_and(TaskField::takes_any_text);
-        let (content, entities) = (&mut element.content, &mut element.entities);
-        element.trimmed.push(text, &mut |text| {
-            content.push(text);
-            match is_text {
-                true => entities.push(text, &mut |text| tell(Followed::Text(text))),
-                false => tell(Followed::Text(text)),
-            }
-        });
+        let (tail, mut inside) = element.parts(is_text);
+        tail.push(text, &self.shown, &mut |text| inside.push(text, tell));
     }
 
     /// Takes the tag that is held.
     fn tag(&mut self, name: &str, kind: Kind, tell: &mut dyn FnMut(Followed<'_>)) {
-        let Some(index) = self.names.field(name) else { return };
+        let Some(index) = self.names.field(name) else {
+            let held = std::mem::take(&mut self.held);
+            return self.text(&held, tell);
+        };
         match (&self.open, kind) {
+            // Where it ends a value again, that is an error.
             (None, Kind::Close) => {}
             (None, kind) => {
+                self.outside = Tail::default();
                 let counts = self.seen.get_mut(index).is_some_and(|seen| !std::mem::replace(seen, true));
                 if counts {
                     tell(Followed::Started(index));
                 }
-                let (trimmed, entities) = (Trimmed::default(), Entities::default());
+                let is_json = self.fields.get(index).is_some_and(|field| !field.takes_any_text());
+                let (tail, trimmed, entities) = (Tail::new(is_json), Trimmed::default(), Entities::default());
                 let (name, content) = (name.to_owned(), Growing::default());
-                self.open = Some(Element { index, name, content, counts, trimmed, entities });
+                self.open = Some(Element { index, name, content, counts, tail, trimmed, entities });
                 if kind == Kind::Empty {
                     self.close(tell);
                 }
@@ -92,7 +99,18 @@ impl<'a> TagFollow<'a> {
     }
 
     fn close(&mut self, tell: &mut dyn FnMut(Followed<'_>)) {
-        let Some(mut element) = self.open.take().filter(|element| element.counts) else { return };
+        let Some(mut element) = self.open.take() else { return };
+        self.is_lost |= element.tail.is_over();
+        let (is_text, has_text) = (
+            self.fields.get(element.index).is_some_and(TaskField::takes_any_text),
+            !element.content.is_empty(),
+        );
+        let is_last = element.index + 1 == self.fields.len();
+        let (tail, mut inside) = element.parts(is_text);
+        tail.end(is_last, has_text, &self.shown, &mut |text| inside.push(text, tell));
+        if !element.counts {
+            return;
+        }
         element.entities.end(&mut |text| tell(Followed::Text(text)));
         let value = self.fields.get(element.index).map(|field| value_of(field, &element.content.take()));
         if let Some(Ok(value)) = value {
@@ -101,10 +119,47 @@ impl<'a> TagFollow<'a> {
     }
 }
 
+impl Element {
+    /// The end of its text, and what takes the text before that.
+    fn parts(&mut self, is_text: bool) -> (&mut Tail, Inside<'_>) {
+        let Self { counts, tail, trimmed, content, entities, .. } = self;
+        (tail, Inside { is_text, counts: *counts, trimmed, content, entities })
+    }
+}
+
+/// Takes the text of an element.
+struct Inside<'e> {
+    is_text: bool,
+    counts: bool,
+    trimmed: &'e mut Trimmed,
+    content: &'e mut Growing,
+    entities: &'e mut Entities,
+}
+
+impl Inside<'_> {
+    fn push(&mut self, text: &str, tell: &mut dyn FnMut(Followed<'_>)) {
+        if !self.counts {
+            return;
+        }
+        let Self { is_text, trimmed, content, entities, .. } = self;
+        trimmed.push(text, &mut |text| {
+            content.push(text);
+            match is_text {
+                true => entities.push(text, &mut |text| tell(Followed::Text(text))),
+                false => tell(Followed::Text(text)),
+            }
+        });
+    }
+}
+
 impl Follow for TagFollow<'_> {
     fn push(&mut self, text: &str, tell: &mut dyn FnMut(Followed<'_>)) {
         let mut rest = text;
         while !rest.is_empty() && !self.is_lost {
+            if self.outside.is_over() {
+                self.is_lost = true;
+                return;
+            }
             if self.held.is_empty() {
                 let (before, from) = rest.split_at(rest.find('<').unwrap_or(rest.len()));
                 self.text(before, tell);

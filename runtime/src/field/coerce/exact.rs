@@ -32,6 +32,11 @@ impl Target<'_> {
         }
         match self.key("type") {
             Some(Value::String(kind)) => self.is_of(kind, value),
+            Some(Value::Array(kinds)) if self.is_decimal() => match value {
+                Value::Number(number) => !number.is_f64(),
+                Value::String(_) => self.key("pattern").is_none(),
+                _ => kinds.iter().filter_map(Value::as_str).any(|kind| self.is_of(kind, value)),
+            },
             Some(Value::Array(kinds)) => {
                 kinds.iter().filter_map(Value::as_str).any(|kind| self.is_of(kind, value))
             }
@@ -44,7 +49,9 @@ impl Target<'_> {
         match (kind, value) {
             ("string", Value::String(_)) | ("null", Value::Null) | ("boolean", Value::Bool(_)) => true,
             ("integer", Value::Number(number)) => number.is_i64() || number.is_u64(),
-            ("number", Value::Number(number)) => scalar::is_exact(number),
+            ("number", Value::Number(number)) => {
+                scalar::is_surely_held(number, self.format() == Some("float"))
+            }
             ("array", Value::Array(items)) => {
                 let fixed = self.key("prefixItems");
                 let every = self.key("items").map(|schema| self.at(schema));
@@ -55,13 +62,14 @@ impl Target<'_> {
             }
             ("object", Value::Object(given)) => {
                 let properties = self.key("properties").and_then(Value::as_object);
-                let further = self.key("additionalProperties").filter(|schema| schema.is_object());
                 let required = self.key("required").and_then(Value::as_array).into_iter().flatten();
                 // Another key may be one of the names in another form.
                 given.iter().all(|(key, value)| match properties.and_then(|properties| properties.get(key)) {
                     Some(schema) => self.at(schema).takes(value),
                     None if properties.is_some_and(|properties| !properties.is_empty()) => false,
-                    None => further.is_none_or(|schema| self.at(schema).takes(value)),
+                    None => self
+                        .further(key)
+                        .is_ok_and(|schema| schema.is_none_or(|schema| self.at(schema).takes(value))),
                 }) && required.filter_map(Value::as_str).all(|name| given.contains_key(name))
             }
             _ => false,

@@ -1,18 +1,25 @@
 //! From a JSON value to the value that a schema asks for, where the two say the same in other words: `"5"` for 5, `yes` for true,
 //! one value for a list of one, a name in another case. What would lose or invent something is an error.
 
+mod aliases;
 mod exact;
+mod lines;
+mod listed;
 mod scalar;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
+use self::lines::Said;
+pub(super) use self::lines::items as lines_of;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
+pub(super) use self::aliases::Aliases;
+use super::{name, patterns::Patterns, rules::compare};
 use crate::{
-    json::{self, Repair, Repairs},
+    json::{self, Place, Repair, Repairs, Written},
     text::shortened,
 };
 
@@ -33,6 +40,16 @@ impl Fit {
         let mut fit = Self { cost: 1, ..Self::exact(value) };
         fit.repairs.add(repair);
         fit
+    }
+
+    /// True for one of some names that was written in another form.
+    fn is_name(&self) -> bool {
+        self.value.is_string() && self.repairs.contains(Repair::Name)
+    }
+
+    /// True if less was done to the value than for the other one.
+    pub(super) fn is_nearer(&self, other: &Self) -> bool {
+        self.cost < other.cost
     }
 
     fn and(mut self, repair: Repair) -> Self {
@@ -79,17 +96,44 @@ pub(crate) struct Target<'a> {
     depth: usize,
     /// False if any value of the type will do where names are listed.
     with_names: bool,
+    aliases: Aliases,
+    patterns: &'a Patterns,
+    /// Where the value is written, if that is known.
+    place: Option<Place<'a>>,
 }
 
 impl<'a> Target<'a> {
     /// A schema that holds its own definitions.
     pub(crate) fn new(root: &'a Value) -> Self {
-        Self { schema: root, root, depth: 0, with_names: true }
+        Self {
+            schema: root,
+            root,
+            depth: 0,
+            with_names: true,
+            aliases: Aliases::None,
+            patterns: Patterns::none(),
+            place: None,
+        }
+    }
+
+    /// The same for a value that is written so.
+    pub(crate) fn written(self, written: Option<&'a Written>) -> Self {
+        Self { place: written.map(Written::place), ..self }
     }
 
     /// The types alone of a part of a schema that holds the definitions, without the names that it lists.
     pub(super) fn types_of(root: &'a Value, schema: &'a Value) -> Self {
-        Self { schema, root, depth: 0, with_names: false }
+        Self { schema, with_names: false, ..Self::new(root) }
+    }
+
+    /// The same with the regular expressions that the keys of its maps have to match.
+    pub(super) fn with_patterns(self, patterns: &'a Patterns) -> Self {
+        Self { patterns, ..self }
+    }
+
+    /// The same where the type may know further names for its keys.
+    pub(super) fn with_aliases(self, aliases: Aliases) -> Self {
+        Self { aliases, ..self }
     }
 
     /// True if the value is as the schema wants it, whatever the schema demands beside types.
@@ -100,6 +144,37 @@ impl<'a> Target<'a> {
     /// A part of it.
     fn at(self, schema: &'a Value) -> Self {
         Self { schema, depth: self.depth + 1, ..self }
+    }
+
+    /// The schema of an entry of the object.
+    fn entry(self, key: &str, schema: &'a Value) -> Self {
+        Self { place: self.place.map(|place| place.entry(key)), ..self.at(schema) }
+    }
+
+    fn format(self) -> Option<&'a str> {
+        self.key("format").and_then(Value::as_str)
+    }
+
+    /// True for a number whose digits are kept in a text where need be.
+    pub(super) fn is_decimal(self) -> bool {
+        let kinds = self.key("type").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        ["string", "number"].iter().all(|wanted| kinds.iter().any(|kind| kind == wanted))
+    }
+
+    fn decimal(self, value: &Value) -> Result<Fit, Misfit> {
+        scalar::decimal(value, self.place, self.key("pattern").is_some())
+    }
+
+    /// One of some values; a number, or a truth value, for the text in which it is written.
+    fn chosen(self, choices: &[Value], value: &Value) -> Result<Fit, Misfit> {
+        self.choice(choices, value).or_else(|misfit| match choices.iter().any(Value::is_string) {
+            true if value.is_number() || value.is_boolean() => {
+                let text = scalar::text(value, self.place)?;
+                let fit = choose(choices, &text.value).map_err(|_| misfit)?;
+                Ok(Fit { cost: fit.cost + text.cost, ..fit.and(Repair::ValueForText) })
+            }
+            _ => Err(misfit),
+        })
     }
 
     fn key(self, keyword: &str) -> Option<&'a Value> {
@@ -133,27 +208,39 @@ impl<'a> Target<'a> {
         }
         for keyword in ["anyOf", "oneOf"] {
             if let Some(variants) = self.key(keyword).and_then(Value::as_array) {
-                return self.cheapest(variants.iter().map(|variant| self.at(variant)), value);
+                let fit = self.cheapest(variants.iter().map(|variant| self.at(variant)), value);
+                return self.null_for_nothing(fit, value);
             }
         }
         if let Some([one]) = self.key("allOf").and_then(Value::as_array).map(Vec::as_slice) {
             return self.at(one).coerce(value);
         }
         if let Some(only) = self.key("const") {
-            return choose(std::slice::from_ref(only), value);
+            return self.chosen(std::slice::from_ref(only), value);
         }
         let names = self.key("enum").filter(|_| self.with_names);
         if let Some(choices) = names.and_then(Value::as_array) {
-            return choose(choices, value);
+            return self.chosen(choices, value);
         }
         match self.key("type") {
             Some(Value::String(kind)) => self.of_type(kind, value),
+            Some(Value::Array(kinds)) if self.is_decimal() && (value.is_number() || value.is_string()) => {
+                let is_null = || kinds.iter().any(|kind| kind == "null") && scalar::null(value).is_ok();
+                match self.decimal(value) {
+                    Err(_) if is_null() => scalar::null(value),
+                    outcome => outcome,
+                }
+            }
             Some(Value::Array(kinds)) => {
-                let fits = kinds.iter().filter_map(Value::as_str).map(|kind| self.of_type(kind, value));
-                cheapest(fits, value)
+                // A name of an item goes before a word for null.
+                let is_named = lines::is_nothing(value) && self.item(0).is_some_and(|item| item.names(value));
+                let kinds =
+                    kinds.iter().filter_map(Value::as_str).filter(|kind| !is_named || *kind == "array");
+                let fit = cheapest(kinds.map(|kind| self.of_type(kind, value)), value);
+                self.null_for_nothing(fit, value)
             }
             _ if self.key("properties").is_some() => self.object(value),
-            _ => Ok(Fit::exact(value.clone())),
+            _ => scalar::anything(value, self.place),
         }
     }
 
@@ -179,21 +266,21 @@ impl<'a> Target<'a> {
             "string" if value.is_string() => Ok(Fit::exact(value.clone())),
             "null" => scalar::null(value),
             "boolean" => scalar::boolean(value),
-            "integer" => scalar::integer(value),
-            "number" => scalar::number(value),
+            "integer" => scalar::integer(
+                value,
+                self.place,
+                self.format().is_some_and(|format| format.ends_with("int128")),
+            ),
+            "number" => scalar::number(value, self.place, self.format() == Some("float")),
             "array" => self.array(value),
             "object" => self.object(value),
-            "string" => Err(expected("a text", value)),
+            "string" => scalar::text(value, self.place),
             _ => Ok(Fit::exact(value.clone())),
         }
     }
 
     fn array(self, value: &Value) -> Result<Fit, Misfit> {
-        let item = |index: usize| {
-            let fixed = self.key("prefixItems").and_then(|items| items.get(index));
-            fixed.or(self.key("items")).map(|schema| self.at(schema))
-        };
-        let coerce = |index: usize, value: &Value| match item(index) {
+        let coerce = |index: usize, value: &Value| match self.item(index) {
             Some(target) => target.coerce(value),
             None => Ok(Fit::exact(value.clone())),
         };
@@ -212,15 +299,73 @@ impl<'a> Target<'a> {
             }
             Value::Null => Err(expected("a list", value)),
             _ => match inside(value, Value::is_array) {
-                Some(inner) => self.array(&inner).map(|fit| fit.and(Repair::JsonInText)),
-                // Half a list, or several, is not one item.
-                None if has_other_json(value) => Err(expected("a list", value)),
-                None => {
-                    let one = coerce(0, value).map_err(|_| expected("a list", value))?;
-                    Ok(Fit { value: Value::Array(vec![one.value.clone()]), ..one.and(Repair::ListOfOne) })
+                Some((inner, written)) => {
+                    self.written(Some(&written)).array(&inner).map(|fit| fit.and(Repair::JsonInText))
                 }
+                None => self.said(value),
             },
         }
+    }
+
+    /// The list that is said in a text without brackets, or one value for a list of one.
+    fn said(self, value: &Value) -> Result<Fit, Misfit> {
+        let text = value.as_str().unwrap_or_default();
+        let is_fixed = self.key("prefixItems").is_some();
+        match lines::said(text) {
+            Said::Items(items) => {
+                let items = items.into_iter().map(|item| Value::String(item.into())).collect();
+                self.array(&Value::Array(items)).map(|fit| fit.and(Repair::MarkdownList))
+            }
+            Said::Nothing
+                if value.is_string() && !is_fixed && !self.item(0).is_some_and(|item| item.names(value)) =>
+            {
+                // Further from it than null is.
+                Ok(Fit { cost: 2, ..Fit::mended(Value::Array(Vec::new()), Repair::Word) })
+            }
+            // Half a list, or several, is not one item.
+            _ if has_other_json(value) || json::begins(text) => Err(expected("a list", value)),
+            Said::Lines if serde_json::from_str::<IgnoredAny>(text).is_err() => {
+                Err(expected("a list, or a line with `-` before it for each item", value))
+            }
+            _ => {
+                let one = match self.item(0) {
+                    Some(target) => target.coerce(value).map_err(|_| expected("a list", value))?,
+                    None => Fit::exact(value.clone()),
+                };
+                Ok(Fit { value: Value::Array(vec![one.value.clone()]), ..one.and(Repair::ListOfOne) })
+            }
+        }
+    }
+
+    /// The schema of a list's item.
+    fn item(self, index: usize) -> Option<Self> {
+        let fixed = self.key("prefixItems").and_then(|items| items.get(index));
+        let place = self.place.map(|place| place.item(index));
+        fixed.or(self.key("items")).map(|schema| Self { place, ..self.at(schema) })
+    }
+
+    /// Null, where it may stand, for a text that says that there are no items.
+    fn null_for_nothing(self, fit: Result<Fit, Misfit>, value: &Value) -> Result<Fit, Misfit> {
+        match &fit {
+            Ok(Fit { value: Value::Array(items), .. })
+                if items.is_empty() && lines::is_nothing(value) && self.takes(&Value::Null) =>
+            {
+                Ok(Fit::mended(Value::Null, Repair::Word))
+            }
+            _ => fit,
+        }
+    }
+
+    /// True if the schema lists the text among its values.
+    fn names(self, text: &Value) -> bool {
+        let definition = || self.root.pointer(self.key("$ref")?.as_str()?.strip_prefix('#')?);
+        let variants =
+            ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|keyword| self.key(keyword)?.as_array());
+        let choices = self.key("const").map(std::slice::from_ref);
+        let choices = choices.or(self.key("enum").and_then(Value::as_array).map(Vec::as_slice));
+        self.depth <= DEPTH
+            && (choices.is_some_and(|choices| choose(choices, text).is_ok())
+                || definition().into_iter().chain(variants.flatten()).any(|part| self.at(part).names(text)))
     }
 
     fn required(self) -> impl Iterator<Item = &'a str> {
@@ -234,7 +379,9 @@ impl<'a> Target<'a> {
     fn object(self, value: &Value) -> Result<Fit, Misfit> {
         let Value::Object(given) = value else {
             return match inside(value, Value::is_object) {
-                Some(inner) => self.object(&inner).map(|fit| fit.and(Repair::JsonInText)),
+                Some((inner, written)) => {
+                    self.written(Some(&written)).object(&inner).map(|fit| fit.and(Repair::JsonInText))
+                }
                 None => Err(expected("an object", value)),
             };
         };
@@ -242,23 +389,27 @@ impl<'a> Target<'a> {
         let properties = self.key("properties").and_then(Value::as_object).unwrap_or(&none);
         let mut all = Fit::exact(Value::Null);
         let mut object = Map::new();
+        let mut others = Vec::new();
         for (key, value) in given {
+            let named = || {
+                let names = properties.keys().map(|name| (name.as_str(), name.as_str()));
+                name::find(names, key).filter(|name| !given.contains_key(*name))
+            };
             let (name, schema) = match properties.get_key_value(key) {
                 Some((name, schema)) => (name.as_str(), Some(schema)),
-                None => match only(
-                    properties.keys().filter(|name| plain(name) == plain(key) && !given.contains_key(*name)),
-                ) {
+                None => match named() {
                     Some(name) => {
                         all = all.and(Repair::Name);
-                        (name.as_str(), properties.get(name))
+                        (name, properties.get(name))
                     }
-                    None => {
-                        (key.as_str(), self.key("additionalProperties").filter(|schema| schema.is_object()))
-                    }
+                    None => (key.as_str(), self.further(key)?),
                 },
             };
+            if schema.is_none() {
+                others.push(key.as_str());
+            }
             let fit = match schema {
-                Some(schema) => match self.at(schema).coerce(value) {
+                Some(schema) => match self.entry(key, schema).coerce(value) {
                     Ok(fit) => fit,
                     // A key that may be absent: models that have to write all keys write null.
                     Err(_) if value.is_null() && properties.contains_key(name) && !self.requires(name) => {
@@ -274,9 +425,29 @@ impl<'a> Target<'a> {
                 return Err(format!("two keys stand for `{name}`").into());
             }
         }
+        if self.aliases != Aliases::None && !others.is_empty() {
+            all.cost += self.read_aliases(properties, others, &mut object, &mut all.repairs)?;
+            return Ok(Fit { value: Value::Object(object), ..all });
+        }
         match self.required().find(|name| !object.contains_key(*name)) {
             Some(missing) => Err(format!("`{missing}` is missing in {}", excerpt(value)).into()),
             None => Ok(Fit { value: Value::Object(object), ..all }),
+        }
+    }
+
+    /// What the schema says of a key that it does not name: the pattern of such keys, else what all others hold.
+    fn further(self, key: &str) -> Result<Option<&'a Value>, Misfit> {
+        if let Some(entry) = self.patterns.entry(self.schema, key) {
+            return Ok(Some(entry));
+        }
+        let others = self.key("additionalProperties");
+        match self.key("patternProperties").and_then(Value::as_object) {
+            Some(patterns) if others == Some(&Value::Bool(false)) && !patterns.is_empty() => {
+                let patterns: Vec<_> = patterns.keys().map(|pattern| format!("`{pattern}`")).collect();
+                Err(format!("the key `{key}` does not match {}", patterns.join(" or ")).into())
+            }
+            // Keys of which the schema says nothing may be passed over; those of which all are allowed are not.
+            _ => Ok(others.filter(|schema| **schema != false)),
         }
     }
 }
@@ -291,7 +462,12 @@ fn cheapest(fits: impl Iterator<Item = Result<Fit, Misfit>>, value: &Value) -> R
         }
     }
     let least = good.iter().map(|fit| fit.cost).min();
-    let mut nearest = good.into_iter().filter(|fit| Some(fit.cost) == least);
+    let mut nearest: Vec<_> = good.into_iter().filter(|fit| Some(fit.cost) == least).collect();
+    // A name goes before a word that means nothing: `none` where one of the names is `None`.
+    if nearest.iter().any(Fit::is_name) {
+        nearest.retain(|fit| !fit.value.is_null());
+    }
+    let mut nearest = nearest.into_iter();
     match nearest.next() {
         Some(fit) if nearest.all(|other| other.value == fit.value) => Ok(fit),
         Some(_) => Err(format!("{} fits several of the possible types equally well", excerpt(value)).into()),
@@ -307,7 +483,7 @@ fn cheapest(fits: impl Iterator<Item = Result<Fit, Misfit>>, value: &Value) -> R
     }
 }
 
-/// One of some values, a name in another case or with other punctuation included.
+/// One of some values, a name in another form included.
 fn choose(choices: &[Value], value: &Value) -> Result<Fit, Misfit> {
     if let Some(same) = choices.iter().find(|choice| same(choice, value)) {
         return Ok(Fit::exact(same.clone()));
@@ -316,28 +492,47 @@ fn choose(choices: &[Value], value: &Value) -> Result<Fit, Misfit> {
         let names: Vec<_> = choices.iter().map(ToString::to_string).collect();
         expected(&format!("one of {}", names.join(", ")), value)
     };
-    let Value::String(text) = value else { return Err(misfit()) };
-    // `str[name]`, as some models repeat the type.
-    let inside = text.trim().split_once('[').and_then(|(_, rest)| rest.strip_suffix(']'));
-    for text in [Some(text.as_str()), inside].into_iter().flatten() {
-        let fits = choices.iter().filter(|choice| match choice {
-            Value::String(name) => plain(name) == plain(text) && !plain(name).is_empty(),
-            other => serde_json::from_str::<Value>(text.trim()).is_ok_and(|value| same(&value, other)),
-        });
-        if let Some(one) = only(fits) {
-            return Ok(Fit::mended(one.clone(), Repair::Name));
+    let named = |choice: Option<&Value>| match choice {
+        Some(one) => Ok(Fit::mended(one.clone(), Repair::Name)),
+        None => Err(misfit()),
+    };
+    let text = match value {
+        Value::String(text) => text.trim(),
+        _ => return Err(misfit()),
+    };
+    for text in [Some(text), repeated_type(text)].into_iter().flatten() {
+        let names = choices.iter().filter_map(|choice| Some((choice.as_str()?, choice)));
+        let read = serde_json::from_str::<Value>(text).ok();
+        let others = choices.iter().filter(|choice| !choice.is_string());
+        let by_value = only(others.filter(|choice| read.as_ref().is_some_and(|read| same(read, choice))));
+        match (name::find(names, text), by_value) {
+            (Some(one), None) | (None, Some(one)) => return named(Some(one)),
+            _ => {}
         }
     }
-    Err(misfit())
+    match choices.iter().any(Value::is_null) {
+        true => scalar::null(value).map_err(|_| misfit()),
+        false => Err(misfit()),
+    }
 }
 
-/// The JSON that a text holds, if it is of the wanted kind and nothing stands around it.
-fn inside(value: &Value, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+/// The inside of `str[name]`, as some models repeat the type.
+fn repeated_type(text: &str) -> Option<&str> {
+    let (kind, rest) = text.split_once('[')?;
+    let is_type = ["str", "string", "text", "enum", "literal", "int", "float"]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(kind.trim()));
+    rest.strip_suffix(']').filter(|_| is_type)
+}
+
+/// The JSON that a text holds and how it is written, if it is of the wanted kind and nothing stands around it.
+fn inside(value: &Value, wanted: impl Fn(&Value) -> bool) -> Option<(Value, Written)> {
     let Value::String(text) = value else { return None };
     let mut found = json::find(text).ok()?;
     let one = found.pop().filter(|one| found.is_empty() && !one.is_truncated() && wanted(&one.value))?;
     let whole = one.start == text.len() - text.trim_start().len() && one.end == text.trim_end().len();
-    whole.then_some(one.value)
+    let written = Written::new(text, &one);
+    whole.then_some((one.value, written))
 }
 
 /// True for a text that holds an object or a list, but is not one whole JSON value.
@@ -346,15 +541,10 @@ fn has_other_json(value: &Value) -> bool {
     text.contains(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_err()
 }
 
-/// A name without case, punctuation and blanks.
-pub(crate) fn plain(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-/// Equal, numbers by value.
+/// Equal, numbers by value and exactly.
 pub(super) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        (Value::Number(a), Value::Number(b)) => a == b || compare(a, b).is_eq(),
         _ => a == b,
     }
 }

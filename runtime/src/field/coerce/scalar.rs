@@ -1,9 +1,13 @@
-//! Numbers, truth values and null in other words.
+//! Numbers, texts, truth values and null in other words. Of a number every digit counts that is written, whatever a
+//! [`Number`] holds of it.
 
 use serde_json::{Number, Value};
 
-use super::{Fit, Misfit, expected};
-use crate::json::{self, Repair};
+use super::{Fit, Misfit, excerpt, expected};
+use crate::{
+    json::{self, Numeral, Place, Repair, is_large},
+    text::shortened,
+};
 
 pub(super) fn null(value: &Value) -> Result<Fit, Misfit> {
     match value {
@@ -28,73 +32,210 @@ pub(super) fn boolean(value: &Value) -> Result<Fit, Misfit> {
     }
 }
 
-pub(super) fn integer(value: &Value) -> Result<Fit, Misfit> {
-    let whole = |number: &Number| {
-        if number.is_i64() || number.is_u64() {
-            return Some(number.clone());
-        }
-        // Beyond 2^53 a float no longer says which whole number it is.
-        let float =
-            number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0)?;
-        Some(Number::from(float as i64))
+/// A text; what is no text and no object stands for the text in which it is written.
+pub(super) fn text(value: &Value, place: Option<Place<'_>>) -> Result<Fit, Misfit> {
+    let written = match (value, place) {
+        (Value::String(_), _) => return Ok(Fit::exact(value.clone())),
+        (Value::Null | Value::Object(_), _) => None,
+        (_, Some(place)) => place.text(value).map(str::to_owned),
+        (_, None) => Some(value.to_string()),
     };
-    match value {
-        Value::Number(number) => match whole(number) {
-            Some(same) if same == *number => Ok(Fit::exact(value.clone())),
-            Some(other) => Ok(Fit::mended(Value::Number(other), Repair::Number)),
-            None => Err(expected("a whole number", value)),
-        },
-        Value::String(text) => match numeral(text).as_ref().and_then(whole) {
-            Some(number) => Ok(Fit::mended(Value::Number(number), Repair::NumberInText)),
-            None => Err(expected("a whole number", value)),
-        },
-        _ => Err(expected("a whole number", value)),
+    match written {
+        // Any other type that takes the value is nearer.
+        Some(text) => Ok(Fit { cost: 2, ..Fit::mended(Value::String(text), Repair::ValueForText) }),
+        None => Err(expected("a text", value)),
     }
 }
 
-pub(super) fn number(value: &Value) -> Result<Fit, Misfit> {
-    match value {
-        Value::Number(number) if is_exact(number) => Ok(Fit::exact(value.clone())),
-        Value::Number(_) => {
-            let misfit = expected("a number that a 64-bit float can hold", value);
-            Err(Misfit { is_lossy: true, ..misfit })
+pub(super) fn integer(value: &Value, place: Option<Place<'_>>, is_wide: bool) -> Result<Fit, Misfit> {
+    let numeral = match value {
+        Value::Number(number) if !number.is_f64() => return Ok(Fit::exact(value.clone())),
+        Value::Number(number) => numeral_of(number, place),
+        Value::String(text) => numeral(text),
+        _ => None,
+    };
+    // A type that takes floats too would round it.
+    let is_lossy = value.is_f64() && value.as_f64().is_some_and(is_large);
+    let misfit = || Misfit { is_lossy, ..expected_of("a whole number", value, place) };
+    let digits = numeral.as_ref().and_then(Numeral::whole).ok_or_else(misfit)?;
+    let repair = if value.is_string() { Repair::NumberInText } else { Repair::Number };
+    if let Some(number) = serde_json::from_str(&digits).ok().filter(|number: &Number| !number.is_f64()) {
+        return Ok(Fit::mended(Value::Number(number), repair));
+    }
+    if !is_wide || digits.parse::<i128>().is_err() && digits.parse::<u128>().is_err() {
+        return Err(misfit());
+    }
+    // What no number of JSON's holds is a text of its digits, which the typed read takes.
+    let is_plain = place.and_then(|place| place.text(value)).is_some_and(|text| text == digits);
+    match (value, is_plain) {
+        (Value::String(text), _) if *text == digits => {
+            Ok(Fit { cost: 0, ..Fit::mended(Value::String(digits), Repair::NumberInText) })
         }
-        Value::String(text) => match numeral(text).filter(is_exact) {
-            Some(number) => Ok(Fit::mended(Value::Number(number), Repair::NumberInText)),
-            None => Err(expected("a number", value)),
+        (_, true) => Ok(Fit::exact(Value::String(digits))),
+        (_, false) => Ok(Fit::mended(Value::String(digits), repair)),
+    }
+}
+
+pub(super) fn number(value: &Value, place: Option<Place<'_>>, is_single: bool) -> Result<Fit, Misfit> {
+    let what = if is_single {
+        "a number that a 32-bit float can hold"
+    } else {
+        "a number that a 64-bit float can hold"
+    };
+    let lossy = || Misfit { is_lossy: true, ..expected_of(what, value, place) };
+    match value {
+        Value::Number(number) => match numeral_of(number, place) {
+            Some(numeral) => match held(&numeral, is_single).ok_or_else(lossy)? {
+                other if is_single && Some(other) != number.as_f64().map(|float| f64::from(float as f32)) => {
+                    Ok(Fit::exact(other.into()))
+                }
+                _ => Ok(Fit::exact(value.clone())),
+            },
+            // Nobody knows more than the float.
+            None if place.is_none() => Ok(Fit::exact(value.clone())),
+            None => Err(lossy()),
         },
+        Value::String(text) => {
+            let numeral = numeral(text).ok_or_else(|| expected("a number", value))?;
+            let float = held(&numeral, is_single).ok_or_else(|| expected(what, value))?;
+            // A whole number stays one.
+            let whole = numeral.whole().filter(|_| !numeral.is_spelled_as_float());
+            let whole = whole.and_then(|digits| serde_json::from_str::<Number>(&digits).ok());
+            let number = whole.filter(|number| !number.is_f64()).or_else(|| Number::from_f64(float));
+            match number {
+                Some(number) => Ok(Fit::mended(Value::Number(number), Repair::NumberInText)),
+                None => Err(expected(what, value)),
+            }
+        }
         _ => Err(expected("a number", value)),
     }
 }
 
-/// False for a whole number of which a float cannot hold every digit: it would say another one.
+/// The float of the number, if it says the same.
+fn held(numeral: &Numeral, is_single: bool) -> Option<f64> {
+    let float = if is_single { numeral.single().map(f64::from) } else { numeral.float() };
+    float.filter(|float| float.abs() < 16_777_216.0 || numeral.is_held_by(*float))
+}
+
+/// A number that keeps its digits in a text where a [`Number`] would not; with a pattern, as digits and a point alone.
+pub(super) fn decimal(value: &Value, place: Option<Place<'_>>, has_pattern: bool) -> Result<Fit, Misfit> {
+    match value {
+        Value::Number(number) if !number.is_f64() => Ok(Fit::exact(value.clone())),
+        Value::Number(number) => {
+            let lost = || Misfit { is_lossy: true, ..expected_of("a number", value, place) };
+            let text = match place {
+                Some(place) => place.text(value).ok_or_else(lost)?.to_owned(),
+                None => number.to_string(),
+            };
+            let numeral = Numeral::parse(&text).ok_or_else(lost)?;
+            let own = Numeral::parse(&number.to_string());
+            match has_pattern {
+                true => Ok(Fit::exact(numeral.plain().unwrap_or(text).into())),
+                false if own.is_some_and(|own| own.compare(&numeral).is_eq()) => {
+                    Ok(Fit::exact(value.clone()))
+                }
+                false => Ok(Fit::exact(text.into())),
+            }
+        }
+        Value::String(text) if has_pattern => {
+            let numeral = Numeral::parse(text.trim());
+            let numeral = numeral.or_else(|| Numeral::parse(&ungrouped(text.trim())?));
+            let plain = numeral.and_then(|numeral| numeral.plain());
+            match plain.ok_or_else(|| expected("a number", value))? {
+                same if same == *text => Ok(Fit::exact(value.clone())),
+                other => Ok(Fit::mended(other.into(), Repair::NumberInText)),
+            }
+        }
+        _ => Ok(Fit::exact(value.clone())),
+    }
+}
+
+/// A value of any type, if it has every digit that is written.
+pub(super) fn anything(value: &Value, place: Option<Place<'_>>) -> Result<Fit, Misfit> {
+    match place.and_then(|place| lost(value, place)) {
+        Some(number) => {
+            let message = format!("expected a number that a 64-bit float can hold, found {number}");
+            Err(Misfit { message, is_lossy: true })
+        }
+        None => Ok(Fit::exact(value.clone())),
+    }
+}
+
+/// The first number in the value that is written with other digits.
+fn lost(value: &Value, place: Place<'_>) -> Option<String> {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let is_held =
+                numeral_of(number, Some(place)).is_some_and(|numeral| held(&numeral, false).is_some());
+            (!is_held).then(|| excerpt_of(value, Some(place)))
+        }
+        Value::String(text) => place.bare_number().map(|_| shortened(text, 120)),
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(index, item)| lost(item, place.item(index)))
+        }
+        Value::Object(map) => map.iter().find_map(|(key, item)| lost(item, place.entry(key))),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+/// True if every digit of the number, as far as it tells them, is one of a float's.
 pub(super) fn is_exact(number: &Number) -> bool {
     let digits = number.as_i64().map(i128::from).or(number.as_u64().map(i128::from));
     digits.is_none_or(|digits| number.as_f64().is_some_and(|float| float as i128 == digits))
 }
 
-/// The number that a text is, with commas or underscores between groups of three digits.
-fn numeral(text: &str) -> Option<Number> {
-    let text = text.trim();
-    let plain = match text.contains([',', '_']) {
+/// True if the number is one of a float's without a look at how it is written.
+pub(super) fn is_surely_held(number: &Number, is_single: bool) -> bool {
+    let Some(float) = number.as_f64() else { return false };
+    match is_single {
+        // No whole number that is rounded, and none that is rounded twice.
         true => {
-            let (whole, rest) = match text.find('.') {
-                Some(point) => text.split_at(point),
-                None => (text, ""),
-            };
-            let mut groups = whole.trim_start_matches(['-', '+']).split([',', '_']);
-            let is_digits =
-                |group: &str| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit());
-            let first = groups.next().is_some_and(|group| is_digits(group) && group.len() <= 3);
-            if !first || !groups.all(|group| is_digits(group) && group.len() == 3) {
-                return None;
-            }
-            whole.replace([',', '_'], "") + rest
+            let is_normal = float == 0.0 || float.abs() > 1.2e-38;
+            float.abs() <= 16_777_216.0 && is_normal && float.to_bits().trailing_zeros() != 28
         }
-        false => text.to_owned(),
-    };
-    match json::find(&plain).ok()?.pop()?.value {
-        Value::Number(number) => Some(number),
-        _ => None,
+        false => is_exact(number) && !(number.is_f64() && is_large(float)),
     }
+}
+
+/// The number to its last digit; `None` if that is not known.
+fn numeral_of(number: &Number, place: Option<Place<'_>>) -> Option<Numeral> {
+    let written = place.and_then(|place| place.text(&Value::Number(number.clone())));
+    match written {
+        Some(text) => Numeral::parse(text),
+        None if number.is_f64() && number.as_f64().is_none_or(is_large) => None,
+        None => Numeral::parse(&number.to_string()),
+    }
+}
+
+/// The number that a text is, with commas or underscores between groups of three digits.
+fn numeral(text: &str) -> Option<Numeral> {
+    let plain = ungrouped(text.trim())?;
+    let one = json::find(&plain).ok()?.pop()?;
+    one.value.is_number().then(|| Numeral::parse(plain.get(one.start..one.end)?))?
+}
+
+/// The text without commas or underscores between groups of three digits; `None` if they stand elsewhere.
+fn ungrouped(text: &str) -> Option<String> {
+    if !text.contains([',', '_']) {
+        return Some(text.to_owned());
+    }
+    let (whole, rest) = match text.find('.') {
+        Some(point) => text.split_at(point),
+        None => (text, ""),
+    };
+    let mut groups = whole.trim_start_matches(['-', '+']).split([',', '_']);
+    let is_digits = |group: &str| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit());
+    let first = groups.next().is_some_and(|group| is_digits(group) && group.len() <= 3);
+    let is_grouped = first && groups.all(|group| is_digits(group) && group.len() == 3);
+    is_grouped.then(|| whole.replace([',', '_'], "") + rest)
+}
+
+/// As [`expected`], with a number as it is written.
+fn expected_of(what: &str, found: &Value, place: Option<Place<'_>>) -> Misfit {
+    format!("expected {what}, found {}", excerpt_of(found, place)).into()
+}
+
+fn excerpt_of(value: &Value, place: Option<Place<'_>>) -> String {
+    let written = place.and_then(|place| place.text(value));
+    written.map_or_else(|| excerpt(value), |text| shortened(text, 120))
 }

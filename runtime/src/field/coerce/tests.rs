@@ -86,11 +86,12 @@ fn what_loses_or_invents_something_is_an_error() {
         (json!("NaN"), json!({"type": "number"})),
         (json!("maybe"), json!({"type": "boolean"})),
         (json!(1), json!({"type": "boolean"})),
-        (json!(5), json!({"type": "string"})),
+        (json!(null), json!({"type": "string"})),
+        (json!({"a": 5}), json!({"type": "string"})),
         (json!("not RED"), json!({"enum": ["RED", "BLUE"]})),
         (json!("a b"), json!({"enum": ["A_B", "ab"]})),
         (json!({"a": 1}), json!({"type": "object", "properties": {"b": {}}, "required": ["b"]})),
-        (json!({"A": 1, "a-": 2}), json!({"type": "object", "properties": {"a": {}}})),
+        (json!({"A": 1, "a.": 2}), json!({"type": "object", "properties": {"a": {}}})),
         (json!("x"), json!({"type": "array", "items": {"type": "integer"}})),
     ] {
         assert!(Target::new(&schema).coerce(&value).is_err(), "{value} by {schema}");

@@ -31,7 +31,7 @@ const ATTEMPTS: usize = 1_000;
 /// What lies under a key.
 pub(super) enum Found {
     /// The answer to the request.
-    Answer(Response),
+    Answer(Box<Response>),
     /// Nothing, or the answer to another request.
     Nothing,
     /// A file that is no entry: cut, changed, of another version, not ours.

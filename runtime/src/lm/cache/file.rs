@@ -47,7 +47,7 @@ pub(super) fn decode(bytes: &[u8], identity: &str, request: &Request) -> Found {
     if found != identity || !is_same(&written.request(), &Written::new(request).request()) {
         return Found::Nothing;
     }
-    Found::Answer(response.into_owned())
+    Found::Answer(Box::new(response.into_owned()))
 }
 
 fn payload(bytes: &[u8]) -> Option<Payload<'static>> {

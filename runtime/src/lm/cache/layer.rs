@@ -137,7 +137,8 @@ impl Cached {
             // For want of a budget of this one's own: others may have one.
             Err(error) if error.is_budget() => Err(error),
             Err(error) => {
-                let alone = Err(error.alone());
+                // This one paid, and nobody else.
+                let alone = Err(error.alone().with_usage(Usage::default()));
                 if error.is_permanent() {
                     leader.land(alone)
                 } else {

@@ -1,5 +1,6 @@
 //! A successful reply, read with patience for what servers leave out, and a typed error where nothing can be made of it.
 
+mod message;
 mod tokens;
 
 use std::borrow::Cow;
@@ -8,43 +9,90 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-pub(super) use self::tokens::Tokens;
+pub(super) use self::{
+    message::{Message, Said},
+    tokens::Tokens,
+};
 use super::{Call, status, surrogates, transport::Reply};
 use crate::{
     error::{Error, ErrorKind, Result},
     lm::{Completion, Finish, Response},
 };
 
-/// The parts of an answer that are read. What servers write in several ways is kept as JSON.
+/// The parts of an answer, or of an event of one, that are read. What servers write in several ways is kept as JSON.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Answer {
     pub(super) choices: Option<Vec<Choice>>,
     pub(super) error: Value,
     pub(super) model: Value,
-    pub(super) usage: Option<Tokens>,
+    pub(super) usage: Tokens,
+    /// Where Groq's streams have it.
+    pub(super) x_groq: Tokens,
+}
+
+impl Answer {
+    /// What it says of its tokens: as a whole, else choice by choice, as Moonshot does.
+    pub(super) fn tokens(&self) -> Tokens {
+        let whole = self.usage.most(self.x_groq);
+        let choices = || self.choices.iter().flatten().map(|choice| choice.usage);
+        if whole.is_nothing() { choices().fold(whole, Tokens::beside) } else { whole }
+    }
+
+    /// The error that it holds, if it does. `text`: the whole of it, for an error that is told beside itself.
+    pub(super) fn error(&self, call: &Call<'_>, status: u16, text: &[u8]) -> Option<Error> {
+        if is_error(&self.error) && !self.error.is_object() {
+            let body: Value = serde_json::from_slice(text).unwrap_or_default();
+            return Some(status::inside(call, status, &body));
+        }
+        let choices = self.choices.iter().flatten().map(|choice| &choice.error);
+        let error = std::iter::once(&self.error).chain(choices).find(|error| is_error(error))?;
+        Some(status::inside(call, status, error))
+    }
+}
+
+/// False where a server only says that there is none.
+fn is_error(error: &Value) -> bool {
+    match error {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.trim().is_empty(),
+        Value::Object(parts) => !parts.is_empty(),
+        _ => true,
+    }
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Choice {
-    pub(super) index: Option<u64>,
+    pub(super) index: Value,
+    #[serde(deserialize_with = "message::of_any_type")]
     pub(super) message: Option<Message>,
-    pub(super) finish_reason: Option<String>,
+    /// What a stream adds; some servers have it in whole answers too, or both.
+    #[serde(deserialize_with = "message::of_any_type")]
+    pub(super) delta: Option<Message>,
+    pub(super) finish_reason: Value,
     pub(super) error: Value,
+    pub(super) usage: Tokens,
 }
 
-/// A choice's message, or what a stream adds to it.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Message {
-    pub(super) content: Value,
-    pub(super) refusal: Option<String>,
-    /// DeepSeek's and older vLLM's name for it.
-    pub(super) reasoning_content: Option<String>,
-    /// OpenRouter's, Groq's and newer vLLM's.
-    pub(super) reasoning: Option<String>,
-    pub(super) tool_calls: Value,
+impl Choice {
+    /// Its number, where it has one.
+    pub(super) fn position(&self) -> Option<u64> {
+        match &self.index {
+            Value::Number(number) => {
+                // `as` of a whole number that is not below 0 changes nothing, or saturates.
+                let whole = || number.as_f64().filter(|index| *index >= 0.0 && index.fract() == 0.0);
+                number.as_u64().or_else(|| whole().map(|index| index as u64))
+            }
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// Why it ended, if it says so.
+    pub(super) fn finish_reason(&self) -> Option<&str> {
+        self.finish_reason.as_str().filter(|reason| !reason.is_empty())
+    }
 }
 
 /// Reads a reply to a request for `asked` completions.
@@ -53,7 +101,18 @@ pub(super) struct Message {
 /// [`ErrorKind::BadResponse`] with the status, the content type and the start of the body; [`ErrorKind::Filtered`] if the
 /// filter held back every completion; what an error inside the body says.
 pub(super) fn read(call: &Call<'_>, reply: &Reply, asked: usize) -> Result<Response> {
-    response(call, reply, parse(call, reply)?, asked)
+    let answer = parse(call, reply)?;
+    if let Some(error) = answer.error(call, reply.status, &reply.body) {
+        return Err(answer.tokens().paid(error));
+    }
+    if answer.choices.as_ref().is_none_or(Vec::is_empty) {
+        // An error that is the answer itself, as older vLLM has it.
+        let body = serde_json::from_slice(&reply.body).unwrap_or_default();
+        if status::is_error(&body) {
+            return Err(answer.tokens().paid(status::inside(call, reply.status, &body)));
+        }
+    }
+    response(call, reply, answer, asked)
 }
 
 /// What an answer says, however it came.
@@ -61,22 +120,38 @@ pub(super) fn read(call: &Call<'_>, reply: &Reply, asked: usize) -> Result<Respo
 /// # Errors
 /// As [`read`]'s.
 pub(super) fn response(call: &Call<'_>, reply: &Reply, answer: Answer, asked: usize) -> Result<Response> {
+    let tokens = answer.tokens();
+    let completions = completions(call, reply, answer.choices, asked);
+    Ok(Response {
+        completions: completions.map_err(|error| tokens.paid(error))?,
+        usage: tokens.usage(),
+        model: match answer.model {
+            Value::String(model) => Some(model),
+            _ => None,
+        },
+        rate_limit: None,
+    })
+}
+
+fn completions(
+    call: &Call<'_>,
+    reply: &Reply,
+    choices: Option<Vec<Choice>>,
+    asked: usize,
+) -> Result<Vec<Completion>> {
     let bad = |what: &str| bad_response(call, reply, what);
-    if !answer.error.is_null() {
-        return Err(status::inside(call, reply.status, &answer.error));
-    }
-    let choices =
-        answer.choices.filter(|choices| !choices.is_empty()).ok_or_else(|| bad("has no choices"))?;
+    let choices = choices.filter(|choices| !choices.is_empty()).ok_or_else(|| bad("has no choices"))?;
     let choices = in_order(call, choices, asked);
-    if let Some(choice) = choices.iter().find(|choice| !choice.error.is_null()) {
-        return Err(status::inside(call, reply.status, &choice.error));
-    }
     let mut calls_a_tool = false;
     let mut completions = Vec::with_capacity(choices.len());
     for choice in choices {
-        let message = choice.message.unwrap_or_default();
-        calls_a_tool |= message.tool_calls.as_array().is_some_and(|calls| !calls.is_empty());
-        completions.push(completion(message, choice.finish_reason));
+        let both = [choice.message, choice.delta];
+        calls_a_tool |= both.iter().flatten().any(Message::calls_a_tool);
+        let said = both.into_iter().flatten().map(Message::said).find(|said| !said.is_nothing());
+        completions.push(completion(said.unwrap_or_default(), choice.finish_reason));
+    }
+    if let Some(broken) = completions.iter().find(|completion| completion.finish.is_broken()) {
+        return Err(broken_off(call, reply, broken));
     }
     if completions.iter().all(|completion| completion.finish == Finish::ContentFilter) {
         let text = completions.into_iter().map(|completion| completion.text).find(|text| !text.is_empty());
@@ -90,15 +165,7 @@ pub(super) fn response(call: &Call<'_>, reply: &Reply, answer: Answer, asked: us
     match (completions.is_empty(), calls_a_tool) {
         (true, true) => Err(bad("calls a tool where text was asked for")),
         (true, false) => Err(bad("is empty: no choice has content, reasoning or a refusal")),
-        (false, _) => Ok(Response {
-            completions,
-            usage: answer.usage.unwrap_or_default().usage(),
-            model: match answer.model {
-                Value::String(model) => Some(model),
-                _ => None,
-            },
-            rate_limit: None,
-        }),
+        (false, _) => Ok(completions),
     }
 }
 
@@ -111,7 +178,13 @@ fn parse(call: &Call<'_>, reply: &Reply) -> Result<Answer> {
     if !is_json(&header(reply, &CONTENT_TYPE)) {
         return Err(bad("is not JSON by its content type"));
     }
-    json(call, reply, &reply.body)
+    json(call, reply, &reply.body).map_err(|error| {
+        // What it is worth, and what it cost, may be readable all the same.
+        let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let typed = status::inside(call, reply.status, &body);
+        let error = if typed.kind() == ErrorKind::BadResponse { error } else { typed };
+        Tokens::of(&body["usage"]).paid(error)
+    })
 }
 
 /// Nothing is ever unpacked, so that no small answer can become a large one.
@@ -157,10 +230,10 @@ pub(super) fn json<T: DeserializeOwned>(call: &Call<'_>, reply: &Reply, bytes: &
 fn in_order(call: &Call<'_>, mut choices: Vec<Choice>, asked: usize) -> Vec<Choice> {
     let given = choices.len();
     for (at, choice) in (0..).zip(&mut choices) {
-        choice.index.get_or_insert(at);
+        choice.index = choice.position().unwrap_or(at).into();
     }
-    choices.sort_by_key(|choice| choice.index);
-    choices.dedup_by_key(|choice| choice.index);
+    choices.sort_by_key(Choice::position);
+    choices.dedup_by_key(|choice| choice.position());
     choices.truncate(asked);
     if choices.len() < given {
         let used = choices.len();
@@ -174,49 +247,24 @@ fn in_order(call: &Call<'_>, mut choices: Vec<Choice>, asked: usize) -> Vec<Choi
     choices
 }
 
-fn completion(message: Message, finish_reason: Option<String>) -> Completion {
-    let mut completion = Completion { finish: finish(finish_reason), ..Completion::default() };
-    (completion.text, completion.refusal) = match message.content {
-        Value::String(text) => (text, None),
-        parts => {
-            let (text, refusal) = content(&parts);
-            (text.into_owned(), refusal)
-        }
-    };
+fn completion(said: Said, finish_reason: Value) -> Completion {
     let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
-    completion.refusal = filled(message.refusal).or(completion.refusal);
-    completion.reasoning = filled(message.reasoning_content).or_else(|| filled(message.reasoning));
-    completion
-}
-
-/// A message's text, whole or in parts, and what is marked in it as a refusal.
-pub(super) fn content(content: &Value) -> (Cow<'_, str>, Option<String>) {
-    match content {
-        Value::String(text) => (Cow::Borrowed(text), None),
-        Value::Array(parts) => {
-            let (mut all, mut refused) = (String::new(), None::<String>);
-            for part in parts {
-                // Parts of other kinds (pictures, thoughts) are no text of the answer.
-                if matches!(part["type"].as_str(), None | Some("text" | "output_text")) {
-                    all += part["text"].as_str().or(part.as_str()).unwrap_or_default();
-                }
-                if let Some(refusal) = part["refusal"].as_str() {
-                    *refused.get_or_insert_default() += refusal;
-                }
-            }
-            (Cow::Owned(all), refused)
-        }
-        _ => (Cow::Borrowed(""), None),
+    Completion {
+        text: said.text,
+        finish: Finish::from(finish_reason.as_str().unwrap_or_default()),
+        refusal: filled(said.refusal),
+        reasoning: filled(said.reasoning),
     }
 }
 
-fn finish(reason: Option<String>) -> Finish {
-    match reason.as_deref() {
-        // `eos` is Together's name for it.
-        None | Some("" | "stop" | "eos") => Finish::Stop,
-        Some("length" | "max_tokens") => Finish::Length,
-        Some("content_filter") => Finish::ContentFilter,
-        Some(other) => Finish::Other(other.to_owned()),
+/// The error of a completion that the server broke off, with its text so far.
+fn broken_off(call: &Call<'_>, reply: &Reply, completion: &Completion) -> Error {
+    let reason = call.excerpt(completion.finish.as_str().as_bytes());
+    let message = format_args!("the server broke the answer off ({reason}). This may pass: try again later");
+    let error = call.error(ErrorKind::Server, message).with_status(reply.status);
+    match completion.text.is_empty() {
+        true => error,
+        false => error.with_completion(completion.text.clone()),
     }
 }
 

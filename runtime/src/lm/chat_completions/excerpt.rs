@@ -1,28 +1,24 @@
 //! The start of what a server said, fit for an error message.
 
-use secrecy::{ExposeSecret, SecretString};
-
 /// How many characters of a body a message shows.
 const LENGTH: usize = 200;
 
 /// How many bytes of a body are looked at: enough for those characters, however much space there is between them.
 const WINDOW: usize = 16 << 10;
 
-/// A key shorter than this is a placeholder (`x`, `-`): taking it out would only garble the message.
-const SHORTEST_KEY: usize = 4;
-
-/// The first characters on one line, without the API key: servers echo it. The key is taken out before the text is cut, so
-/// that no half of it stays.
-pub(super) fn excerpt(said: &[u8], key: Option<&SecretString>) -> String {
+/// The first characters on one line, without the API key and what else is secret: servers echo it. It is taken out before the text is
+/// cut, so that no half of it stays.
+pub(super) fn excerpt<'a>(said: &[u8], secrets: impl IntoIterator<Item = &'a str>) -> String {
     let mut text = String::from_utf8_lossy(&said[..said.len().min(WINDOW)]).into_owned();
-    if let Some(key) = key.map(ExposeSecret::expose_secret).filter(|key| key.len() >= SHORTEST_KEY) {
-        text = without_key(&text, key);
-        if said.len() > WINDOW {
-            // The window may end within a key.
-            let longest = LONGEST_ESCAPE * key.len();
-            let end = (0..=text.len().saturating_sub(longest)).rev().find(|end| text.is_char_boundary(*end));
-            text.truncate(end.unwrap_or(0));
-        }
+    let mut longest = 0;
+    for secret in secrets {
+        text = without(&text, secret);
+        longest = longest.max(LONGEST_ESCAPE * secret.len());
+    }
+    if said.len() > WINDOW {
+        // The window may end within a secret.
+        let end = (0..=text.len().saturating_sub(longest)).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
     }
     let mut out = String::new();
     let mut length = 0;
@@ -46,8 +42,8 @@ pub(super) fn excerpt(said: &[u8], key: Option<&SecretString>) -> String {
 /// The bytes of `\u002f`.
 const LONGEST_ESCAPE: usize = 6;
 
-/// The text with a mark in place of the key, in whatever way it is written there.
-fn without_key(text: &str, key: &str) -> String {
+/// The text with a mark in place of the secret, in whatever way it is written there.
+fn without(text: &str, key: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(letter) = rest.chars().next() {
@@ -81,23 +77,24 @@ fn behind_letter(text: &str, letter: char) -> Option<&str> {
 mod tests {
     use super::*;
 
+    const NONE: [&str; 0] = [];
+
     #[test]
     fn an_excerpt_is_one_line_of_at_most_200_characters() {
-        assert_eq!(excerpt(b" <html>\r\n  <p>\x00no</p>\n", None), "<html> <p> no</p>");
-        assert_eq!(excerpt("ä".repeat(500).as_bytes(), None), "ä".repeat(200) + "…");
-        assert_eq!(excerpt("ä".repeat(200).as_bytes(), None), "ä".repeat(200));
-        assert_eq!(excerpt(b"caf\xe9", None), "caf\u{FFFD}");
+        assert_eq!(excerpt(b" <html>\r\n  <p>\x00no</p>\n", NONE), "<html> <p> no</p>");
+        assert_eq!(excerpt("ä".repeat(500).as_bytes(), NONE), "ä".repeat(200) + "…");
+        assert_eq!(excerpt("ä".repeat(200).as_bytes(), NONE), "ä".repeat(200));
+        assert_eq!(excerpt(b"caf\xe9", NONE), "caf\u{FFFD}");
     }
 
     #[test]
     fn the_key_is_taken_out_before_the_text_is_cut() {
-        let key = SecretString::from("sk/canary".to_owned());
+        let key = ["sk/canary"];
         let said = format!("{}sk/canary, sk\\/canary", "a".repeat(196));
-        assert_eq!(excerpt(said.as_bytes(), Some(&key)), "a".repeat(196) + "[key…");
-        assert_eq!(excerpt(br#"{"key":"sk\/canary"}"#, Some(&key)), r#"{"key":"[key]"}"#);
+        assert_eq!(excerpt(said.as_bytes(), key), "a".repeat(196) + "[key…");
+        assert_eq!(excerpt(br#"{"key":"sk\/canary"}"#, key), r#"{"key":"[key]"}"#);
         for escaped in ["SK/Canary", "sk%2Fcanary", "sk%2fcanary", r"\u0073k\u002fcanary", r"s\k\/canary"] {
-            assert_eq!(excerpt(format!("%a{escaped}\\").as_bytes(), Some(&key)), "%a[key]\\");
+            assert_eq!(excerpt(format!("%a{escaped}\\").as_bytes(), key), "%a[key]\\");
         }
-        assert_eq!(excerpt(b"a box", Some(&SecretString::from("x".to_owned()))), "a box");
     }
 }

@@ -4,6 +4,7 @@ mod answer;
 mod body;
 mod endpoint;
 mod excerpt;
+mod headers;
 mod rate_limit;
 mod retry_after;
 mod sse;
@@ -14,17 +15,24 @@ mod transport;
 
 use std::{
     fmt,
+    pin::pin,
     sync::{Arc, LazyLock},
+    time::Duration,
 };
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
-use self::endpoint::{Endpoint, OwnAddress, Settled};
+use self::endpoint::{Endpoint, Named, OwnAddress, Settled};
+pub(in crate::lm) use self::{endpoint::set, headers::header};
 use super::{
     BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Takes, Timeouts, http::Clients,
-    provider::Provider,
+    provider::Provider, waiting::watch,
 };
 use crate::error::{Error, ErrorKind, Result};
+
+/// After how long an answer without a limit of tokens is worth a warning.
+const LONG: Duration = Duration::from_secs(60);
 
 /// A model behind a server that speaks the Chat Completions API. Cheap to clone.
 ///
@@ -35,6 +43,9 @@ pub(crate) struct ChatCompletions {
     name: Arc<str>,
     own_address: Option<Arc<OwnAddress>>,
     api_key: Option<SecretString>,
+    is_key_over_http_allowed: bool,
+    /// Those that the program set.
+    headers: HeaderMap,
     settled: Settled,
     timeouts: Timeouts,
     http: Clients,
@@ -48,20 +59,44 @@ impl ChatCompletions {
             name,
             own_address: None,
             api_key: None,
+            is_key_over_http_allowed: false,
+            headers: HeaderMap::new(),
             settled: Settled::new(),
             timeouts: Timeouts::new(),
             http: Clients::own(),
         }
     }
 
-    pub(crate) fn base_url(mut self, url: impl Into<String>) -> Self {
-        self.own_address = Some(Arc::new(OwnAddress::new(&self.name, url.into())));
-        self.settled = Settled::new();
-        self
+    pub(crate) fn base_url(self, url: impl Into<String>) -> Self {
+        self.with_address(url, Named::ByProgram)
+    }
+
+    /// The address that a state file names.
+    pub(crate) fn state_url(self, url: impl Into<String>) -> Self {
+        self.with_address(url, Named::ByState)
+    }
+
+    fn with_address(mut self, url: impl Into<String>, named: Named) -> Self {
+        self.own_address = Some(Arc::new(OwnAddress::new(&self.name, url.into(), named)));
+        self.changed()
     }
 
     pub(crate) fn api_key(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(SecretString::from(key.into()));
+        self.changed()
+    }
+
+    pub(crate) fn allow_key_over_http(mut self, allow: bool) -> Self {
+        self.is_key_over_http_allowed = allow;
+        self.changed()
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self.changed()
+    }
+
+    fn changed(mut self) -> Self {
         self.settled = Settled::new();
         self
     }
@@ -93,26 +128,57 @@ impl ChatCompletions {
         self.name.split_once('/').map_or(&self.name, |(_, model)| model)
     }
 
+    /// Asks, and warns once of an answer that has no limit and does not end.
     async fn send(&self, request: &Request, sink: Option<&mut Sink<'_>>) -> Result<Response> {
-        let call = Call { client: self, endpoint: self.endpoint(|var| std::env::var(var).ok())? };
+        let mut answer = pin!(self.ask(request, sink));
+        if is_limited(request) {
+            return answer.await;
+        }
+        match watch(Some(LONG), answer.as_mut()).await {
+            (Some(outcome), _) => outcome,
+            (None, _) => {
+                tracing::warn!(
+                    model = self.name(),
+                    "an answer takes longer than {LONG:?} and has no limit of tokens: if the model rambles, set \
+                     `.max_tokens(..)`"
+                );
+                answer.await
+            }
+        }
+    }
+
+    async fn ask(&self, request: &Request, sink: Option<&mut Sink<'_>>) -> Result<Response> {
+        let endpoint = self.endpoint_for(&request.config, |var| std::env::var(var).ok())?;
+        let call = Call { client: self, endpoint };
         let body = body::encode(&call, request, sink.is_some())?;
-        let opened = transport::post(&call, body).await?;
+        let mut opened = transport::post(&call, body).await?;
         tracing::debug!(model = self.name(), host = call.endpoint.host, status = opened.status, "answered");
         let asked = body::asked(request);
         let rate_limit = rate_limit::read(&opened.headers);
-        let outcome = match (opened.status, sink) {
-            (200..=299, Some(sink)) if answer::is_event_stream(&opened.headers) => {
-                stream::read(&call, opened, asked, sink).await
+        let is_declared = answer::is_event_stream(&opened.headers);
+        let outcome = async {
+            if !(200..300).contains(&opened.status) {
+                return Err(status::refused(&call, &opened.reply(&call).await?));
             }
-            // Some servers answer in one piece whatever they are asked.
-            (200..=299, _) => answer::read(&call, &opened.reply(&call).await?, asked),
-            _ => Err(status::refused(&call, &opened.reply(&call).await?)),
+            // Some servers answer in one piece, or in events, whatever they are asked.
+            if opened.is_event_stream(&call, is_declared).await? {
+                return stream::read(&call, opened, asked, sink.unwrap_or(&mut |_| {})).await;
+            }
+            answer::read(&call, &opened.reply(&call).await?, asked)
         };
-        match outcome {
+        match outcome.await {
             Ok(response) => Ok(Response { rate_limit, ..response }),
             Err(error) => Err(rate_limit.into_iter().fold(error, Error::with_rate_limit)),
         }
     }
+}
+
+/// Whether it says how long the answer may become.
+fn is_limited(request: &Request) -> bool {
+    const NAMES: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+    let params = &request.config.params;
+    request.config.max_tokens.is_some()
+        || NAMES.iter().any(|name| params.get(*name).is_some_and(|limit| !limit.is_null()))
 }
 
 impl LanguageModel for ChatCompletions {
@@ -122,9 +188,11 @@ impl LanguageModel for ChatCompletions {
 
     fn identity(&self) -> String {
         // Where it cannot be asked, it has no answers to tell apart.
-        let endpoint = self.endpoint(|var| std::env::var(var).ok());
-        endpoint
-            .map_or_else(|_| self.name.to_string(), |endpoint| format!("{} {}", self.name, endpoint.shown()))
+        let address = self.shown_address(|var| std::env::var(var).ok());
+        address.map_or_else(
+            || self.name.to_string(),
+            |address| format!("{} {address}{}", self.name, headers::outline(&self.headers)),
+        )
     }
 
     fn call<'a>(
@@ -140,17 +208,19 @@ impl LanguageModel for ChatCompletions {
     }
 }
 
-/// The same server, model, key and limits.
+/// The same server, model, key, headers and limits.
 impl PartialEq for ChatCompletions {
     fn eq(&self, other: &Self) -> bool {
         fn key(client: &ChatCompletions) -> Option<&str> {
             client.api_key.as_ref().map(ExposeSecret::expose_secret)
         }
-        let same_server = self.name == other.name && self.own_base_url() == other.own_base_url();
-        same_server
-            && key(self) == key(other)
-            && self.timeouts == other.timeouts
-            && self.http.are(&other.http)
+        let named = |client: &ChatCompletions| client.own_address.as_deref().map(OwnAddress::named);
+        let same_server = self.name == other.name
+            && self.own_base_url() == other.own_base_url()
+            && named(self) == named(other)
+            && self.is_key_over_http_allowed == other.is_key_over_http_allowed;
+        let same_sender = key(self) == key(other) && self.headers == other.headers;
+        same_server && same_sender && self.timeouts == other.timeouts && self.http.are(&other.http)
     }
 }
 
@@ -173,9 +243,9 @@ impl Call<'_> {
         Error::new(kind, format!("`{}` at {}: {what}", self.client.name, self.endpoint.host))
     }
 
-    /// The start of what a server said, fit for a message: one line, and without the API key.
+    /// The start of what a server said, fit for a message: one line, and without the API key and the program's headers.
     fn excerpt(&self, said: &[u8]) -> String {
-        excerpt::excerpt(said, self.endpoint.key.as_ref())
+        excerpt::excerpt(said, self.endpoint.secrets())
     }
 }
 
@@ -192,7 +262,8 @@ fn with_call<T>(test: impl FnOnce(&Call<'_>) -> T) -> T {
 pub fn read_body(body: &[u8]) -> Result<Response> {
     static CLIENT: LazyLock<Option<ChatCompletions>> = LazyLock::new(|| {
         let (provider, model) = Provider::parse("openai/x").ok()?;
-        Some(ChatCompletions::new(provider, model).base_url("http://127.0.0.1:1/v1"))
+        // Without a key there is nobody to ask, and no body would be read.
+        Some(ChatCompletions::new(provider, model).base_url("http://127.0.0.1:1/v1").api_key("-"))
     });
     static CALL: LazyLock<Option<Call<'_>>> = LazyLock::new(|| {
         let client = CLIENT.as_ref()?;

@@ -5,7 +5,34 @@ use super::transport::append;
 /// How many bytes of room it keeps for the next event.
 const KEPT: usize = 1 << 20;
 
-/// Takes bytes as they come and gives the data of whole events.
+/// One event.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Event {
+    pub(super) data: Vec<u8>,
+    /// It is named `error`.
+    pub(super) is_error: bool,
+}
+
+/// Whether a body begins as an event stream does, with `data:`, `event:` or a comment; `None` if more of it has to be seen.
+pub(super) fn begins(body: &[u8]) -> Option<bool> {
+    const STARTS: [&[u8]; 3] = [b"data:", b"event:", b":"];
+    /// More line ends at its beginning are no event stream's.
+    const MOST: usize = 256;
+    let mark = "\u{feff}".as_bytes();
+    if body.len() < mark.len() && mark.starts_with(body) {
+        return None;
+    }
+    let body = body.strip_prefix(mark).unwrap_or(body);
+    let ends = body.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+    let line = body.get(ends..).unwrap_or_default();
+    if STARTS.iter().any(|start| line.starts_with(start)) {
+        return Some(true);
+    }
+    let may_begin = ends <= MOST && STARTS.iter().any(|start| start.starts_with(line));
+    if may_begin { None } else { Some(false) }
+}
+
+/// Takes bytes as they come and gives whole events.
 #[derive(Default)]
 pub(super) struct Events {
     buffer: Vec<u8>,
@@ -15,6 +42,8 @@ pub(super) struct Events {
     scanned: usize,
     /// The data lines of the event so far.
     data: Option<Vec<u8>>,
+    /// The event so far is named `error`.
+    is_error: bool,
     begun: bool,
     /// A line ended with a carriage return: a line feed that follows belongs to it.
     after_return: bool,
@@ -37,15 +66,15 @@ impl Events {
         self.buffer.len() - self.start + self.data.as_ref().map_or(0, Vec::len)
     }
 
-    /// The data of the next event that is whole by now.
-    pub(super) fn next(&mut self) -> Option<Vec<u8>> {
+    /// The next event that is whole by now.
+    pub(super) fn next(&mut self) -> Option<Event> {
         let buffer = std::mem::take(&mut self.buffer);
         let event = self.next_in(&buffer);
         self.buffer = buffer;
         event
     }
 
-    fn next_in(&mut self, buffer: &[u8]) -> Option<Vec<u8>> {
+    fn next_in(&mut self, buffer: &[u8]) -> Option<Event> {
         while let Some(length) = buffer.get(self.scanned..).and_then(first_end) {
             let (start, end) = (self.start, self.scanned + length);
             (self.start, self.scanned) = (end + 1, end + 1);
@@ -64,9 +93,9 @@ impl Events {
         None
     }
 
-    /// The data of an event that only the end of the stream ends. The standard drops it; servers leave the last blank line out,
+    /// An event that only the end of the stream ends. The standard drops it; servers leave the last blank line out,
     /// and one that was cut does not read as JSON.
-    pub(super) fn rest(&mut self) -> Option<Vec<u8>> {
+    pub(super) fn rest(&mut self) -> Option<Event> {
         let buffer = std::mem::take(&mut self.buffer);
         let start = std::mem::take(&mut self.start);
         self.scanned = 0;
@@ -74,19 +103,28 @@ impl Events {
             None | Some([]) => {}
             Some(line) => drop(self.line(line)),
         }
-        self.data.take()
+        self.event()
+    }
+
+    /// The event so far; none without data.
+    fn event(&mut self) -> Option<Event> {
+        let is_error = std::mem::take(&mut self.is_error);
+        self.data.take().map(|data| Event { data, is_error })
     }
 
     /// Takes a line; the event that it ends, if it does.
-    fn line(&mut self, line: &[u8]) -> Option<Vec<u8>> {
+    fn line(&mut self, line: &[u8]) -> Option<Event> {
         let line = match std::mem::replace(&mut self.begun, true) {
             false => line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line),
             true => line,
         };
         if line.is_empty() {
-            return self.data.take();
+            return self.event();
         }
-        // Comments and other fields (`event`, `id`, `retry`) say nothing that is needed.
+        if let Some(name) = line.strip_prefix(b"event:") {
+            self.is_error = name.trim_ascii() == b"error";
+        }
+        // Comments and other fields (`id`, `retry`) say nothing that is needed.
         let value = line.strip_prefix(b"data")?;
         let value = match value.strip_prefix(b":") {
             Some(value) => value.strip_prefix(b" ").unwrap_or(value),
@@ -110,7 +148,7 @@ fn first_end(bytes: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::Events;
+    use super::{Events, begins};
 
     /// The events of a stream that arrives in chunks of this size.
     fn read(stream: &str, chunk: usize) -> Vec<String> {
@@ -121,7 +159,7 @@ mod tests {
             all.extend(std::iter::from_fn(|| events.next()));
         }
         all.extend(events.rest());
-        all.into_iter().map(|event| String::from_utf8(event).unwrap()).collect()
+        all.into_iter().map(|event| String::from_utf8(event.data).unwrap()).collect()
     }
 
     #[test]
@@ -142,6 +180,31 @@ mod tests {
                 assert_eq!(read(stream, chunk), expected, "{stream:?} by {chunk}");
             }
         }
+    }
+
+    #[test]
+    fn an_event_is_an_error_by_its_own_name_alone() {
+        let mut events = Events::default();
+        events.push(b"event: error\ndata: a\n\ndata: b\n\nevent: errors\ndata: c\n\nevent:error\ndata: d");
+        let mut all: Vec<_> = std::iter::from_fn(|| events.next()).collect();
+        all.extend(events.rest());
+        assert_eq!(all.iter().map(|event| event.is_error).collect::<Vec<_>>(), [true, false, false, true]);
+    }
+
+    #[test]
+    fn a_body_is_an_event_stream_by_its_first_line() {
+        for body in ["data:", "data: {}", "event: x", ":", ": wait", "\n\r\ndata: a", "\u{feff}data: a"] {
+            assert_eq!(begins(body.as_bytes()), Some(true), "{body:?}");
+        }
+        for body in ["", "d", "data", "eve", "\n", "\r\n\r\nev"] {
+            assert_eq!(begins(body.as_bytes()), None, "{body:?}");
+        }
+        for body in ["{", " data: a", "dat:", "data {}", "events:", "<html>", "id: 1", "\u{feff}{", "[DONE]"]
+        {
+            assert_eq!(begins(body.as_bytes()), Some(false), "{body:?}");
+        }
+        assert_eq!(begins(&[0xef]), None);
+        assert_eq!(begins("\n".repeat(1_000).as_bytes()), Some(false));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use http::header::LOCATION;
 use reqwest::Url;
 use serde_json::Value;
 
-use super::{Call, endpoint, retry_after, transport::Reply};
+use super::{Call, answer::Tokens, endpoint, retry_after, transport::Reply};
 use crate::error::{Error, ErrorKind};
 
 /// The error of a reply whose status is not a success.
@@ -20,26 +20,40 @@ pub(super) fn refused(call: &Call<'_>, reply: &Reply) -> Error {
             body => String::from_utf8_lossy(body).into_owned(),
         };
     }
-    let error = said.error(call, reply.status);
+    let should_retry = retry_after::should_retry(&reply.headers);
+    let error = Tokens::of(&body["usage"]).paid(said.error(call, reply.status, should_retry));
     let error = retry_after::wait(&reply.headers).into_iter().fold(error, Error::with_retry_after);
-    retry_after::should_retry(&reply.headers).into_iter().fold(error, Error::with_should_retry)
+    should_retry.into_iter().fold(error, Error::with_should_retry)
 }
 
 /// The error of a reply that calls itself a success and holds an error: OpenRouter answers so when a model fails after the
-/// request was accepted. The code in the body is then what the status would have been.
+/// request was accepted. What the error calls itself is then what the status would have been.
 pub(super) fn inside(call: &Call<'_>, status: u16, error: &Value) -> Error {
-    let said = Said::read(error);
-    said.error(call, said.number.filter(|number| (400..600).contains(number)).unwrap_or(status))
+    let mut said = Said::read(error);
+    if said.message.is_empty() {
+        said.message = error.to_string();
+    }
+    said.error(call, said.status().unwrap_or(status), None)
+}
+
+/// True if a body that is no answer is an error, in whatever form.
+pub(super) fn is_error(body: &Value) -> bool {
+    let said = Said::read(body);
+    // Some servers number their successes too, and have a message for them.
+    let is_success = said.number.is_some_and(|number| number < 400);
+    let says_so = |code: &String| meaning(code).is_some() || code.to_ascii_lowercase().contains("error");
+    said.status().is_some() || said.codes.iter().any(says_so) || (!is_success && !said.message.is_empty())
 }
 
 /// What an error body holds. Its forms: `{"error": {message, code, type}}` (OpenAI and most), `{"error": "text"}` (Ollama),
-/// `{message, code, type}` (older vLLM), `{"detail": ..}` (FastAPI).
+/// `{message, code, type}` (older vLLM), `{"detail": ..}` (FastAPI), `[{"error": {code, message, status}}]` (Gemini),
+/// `{"errors": [{code, message}]}` (Cloudflare).
 #[derive(Debug, Default, PartialEq)]
 struct Said {
     message: String,
-    /// The strings under `code` and `type`, and OpenRouter's `metadata.error_type`.
+    /// The texts under `code`, `type` and `status`, and OpenRouter's `metadata.error_type`.
     codes: Vec<String>,
-    /// A `code` that is a number: a status.
+    /// What stands there as a number, or as a text of one: a status.
     number: Option<u16>,
     /// OpenRouter's mark of an input that its moderation held back.
     flagged: bool,
@@ -47,50 +61,121 @@ struct Said {
 
 impl Said {
     fn read(body: &Value) -> Self {
-        let error = Some(&body["error"]).filter(|error| error.is_object()).unwrap_or(body);
-        let texts = [&error["message"], &body["error"], &body["message"], &body["detail"], error];
+        let body = body.get(0).unwrap_or(body);
+        let places = [&body["error"], &body["errors"][0]];
+        let error = places.into_iter().find(|error| error.is_object()).unwrap_or(body);
+        let texts =
+            [&error["message"], &body["error"], &body["message"], &body["detail"], &error["msg"], error];
         let message = texts.iter().find_map(|text| text.as_str()).map(str::to_owned);
         let detail = || Some(&body["detail"]).filter(|detail| !detail.is_null()).map(Value::to_string);
         let metadata = &error["metadata"];
-        let codes = [&error["code"], &error["type"], &metadata["error_type"]];
+        let codes = [&error["code"], &error["type"], &error["status"], &metadata["error_type"]];
+        // A bare code in place of the error.
+        let bare = [&body["error"], error].into_iter().filter(|bare| {
+            let is_code = |text: &str| meaning(text).is_some() || text.trim().parse::<u16>().is_ok();
+            bare.is_number() || bare.as_str().is_some_and(is_code)
+        });
+        let codes = || codes.into_iter().chain(bare.clone());
+        let number = |code: &Value| match code {
+            Value::String(text) => text.trim().parse().ok(),
+            code => code.as_u64().and_then(|number| u16::try_from(number).ok()),
+        };
         Self {
             message: message.or_else(detail).unwrap_or_default(),
-            codes: codes.iter().filter_map(|code| code.as_str()).map(str::to_owned).collect(),
-            number: error["code"].as_u64().and_then(|number| u16::try_from(number).ok()),
+            codes: codes()
+                .filter_map(Value::as_str)
+                .filter(|code| code.trim().parse::<u16>().is_err())
+                .map(str::to_owned)
+                .collect(),
+            number: codes().chain([&error["status_code"]]).find_map(number),
             flagged: !metadata["flagged_input"].is_null(),
         }
     }
 
-    fn error(&self, call: &Call<'_>, status: u16) -> Error {
+    /// The status that it stands for.
+    fn status(&self) -> Option<u16> {
+        let number = self.number.filter(|number| (400..600).contains(number));
+        let named = || {
+            self.codes.iter().find_map(|code| match meaning(code)? {
+                Meaning::Status(status) => Some(status),
+                Meaning::Kind(_) => None,
+            })
+        };
+        number.or_else(named)
+    }
+
+    fn error(&self, call: &Call<'_>, status: u16, should_retry: Option<bool>) -> Error {
+        let named = |code: &String| match meaning(code)? {
+            Meaning::Kind(kind) => Some(kind),
+            Meaning::Status(_) => None,
+        };
         let kind = if self.flagged && status == 403 {
             ErrorKind::Filtered
         } else {
-            self.codes.iter().find_map(|code| kind_of_code(code)).unwrap_or_else(|| kind_of_status(status))
+            self.codes.iter().find_map(named).unwrap_or_else(|| kind_of_status(status))
         };
         let codes = match self.codes.is_empty() {
             true => String::new(),
             false => format!(" ({})", call.excerpt(self.codes.join(", ").as_bytes())),
         };
         let message = call.excerpt(self.message.as_bytes());
-        let advice = advice(call, kind);
+        let advice = advice(call, kind, should_retry);
         call.error(kind, format_args!("answered {status}{codes}: {message}. {advice}")).with_status(status)
     }
 }
 
-/// Codes that say more than their status.
-fn kind_of_code(code: &str) -> Option<ErrorKind> {
-    Some(match code {
+/// What a code says.
+enum Meaning {
+    /// More than the status that it comes with.
+    Kind(ErrorKind),
+    /// As much as a status, for where there is none but that of a success.
+    Status(u16),
+}
+
+/// The codes of all servers, without regard to case, and to signs and an `Error` or `Exception` at the end: `rate_limit_error` is
+/// `litellm.RateLimitError`.
+fn meaning(code: &str) -> Option<Meaning> {
+    use Meaning::{Kind, Status};
+    let last = code.rsplit('.').next().unwrap_or(code);
+    let name: String =
+        last.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let name = ["error", "exception"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    Some(match name {
         // The latter is llama.cpp's.
-        "context_length_exceeded" | "exceed_context_size_error" => ErrorKind::ContextLength,
-        "insufficient_quota"
-        | "billing_hard_limit_reached"
-        | "billing_not_active"
-        | "insufficient_credits" => ErrorKind::Quota,
-        "model_not_found" | "model_decommissioned" => ErrorKind::UnknownModel,
-        "invalid_api_key" | "authentication_error" => ErrorKind::Auth,
-        "content_filter" | "content_policy_violation" => ErrorKind::Filtered,
+        "contextlengthexceeded" | "exceedcontextsize" => Kind(ErrorKind::ContextLength),
+        // The codes of OpenAI's that no waiting mends, older and newer ones; then those of others.
+        "insufficientquota"
+        | "billinghardlimitreached"
+        | "billingnotactive"
+        | "creditbalanceexhausted"
+        | "organizationspendlimitexceeded"
+        | "projectspendlimitexceeded"
+        | "organizationusagelimitexceeded"
+        | "insufficientcredits"
+        | "insufficientbalance"
+        | "quotaexceeded"
+        | "billing" => Kind(ErrorKind::Quota),
+        "modelnotfound" | "modeldecommissioned" => Kind(ErrorKind::UnknownModel),
+        "invalidapikey" | "authentication" | "accountdeactivated" => Kind(ErrorKind::Auth),
+        "contentfilter" | "contentpolicyviolation" => Kind(ErrorKind::Filtered),
         // Groq's, for an answer that does not fit the schema: the form of the request is not at fault.
-        "json_validate_failed" => ErrorKind::Parse,
+        "jsonvalidatefailed" => Kind(ErrorKind::Parse),
+        "auth" | "unauthorized" | "unauthenticated" | "invalidauthentication" => Status(401),
+        "permission" | "permissiondenied" | "forbidden" | "accessdenied" => Status(403),
+        "paymentrequired" => Status(402),
+        "notfound" => Status(404),
+        "requesttoolarge" => Status(413),
+        "invalidrequest" | "badrequest" | "invalidargument" | "validation" | "unprocessableentity" => {
+            Status(400)
+        }
+        "ratelimit" | "ratelimitexceeded" | "ratelimited" | "ratelimitreached" | "toomanyrequests"
+        | "resourceexhausted" | "throttling" | "slowdown" => Status(429),
+        "server" | "internalserver" | "internal" | "api" | "upstream" => Status(500),
+        "badgateway" => Status(502),
+        "serviceunavailable" | "unavailable" | "overloaded" | "serverisoverloaded" | "engineoverloaded" => {
+            Status(503)
+        }
+        "timeout" | "requesttimeout" | "gatewaytimeout" | "deadlineexceeded" => Status(504),
         _ => return None,
     })
 }
@@ -111,15 +196,18 @@ fn kind_of_status(status: u16) -> ErrorKind {
     }
 }
 
-fn advice(call: &Call<'_>, kind: ErrorKind) -> String {
+/// What to do. Another attempt is advised only where it may help.
+fn advice(call: &Call<'_>, kind: ErrorKind, should_retry: Option<bool>) -> String {
     let provider = call.client.provider;
+    let error = Error::new(kind, String::new());
+    let passes = should_retry.into_iter().fold(error, Error::with_should_retry).is_transient();
     match kind {
         ErrorKind::Auth => format!(
             "Check the API key, and what it may do: it is `.api_key(..)`, else the environment variable `{}`",
             provider.key_var
         ),
-        ErrorKind::Quota => "Add credit at the provider, or use another key".into(),
-        ErrorKind::RateLimited => "Wait, or send fewer requests at once".into(),
+        ErrorKind::Quota => "Add credit or raise the limit at the provider, or use another key".into(),
+        ErrorKind::RateLimited if passes => "Wait, or send fewer requests at once".into(),
         ErrorKind::UnknownModel => {
             let (model, vars) = (call.client.model(), provider.base_url_vars.join("`, `"));
             format!("Check the model `{model}`, and the address: it is `.base_url(..)`, else `{vars}`, and ends with `/v1` in most cases")
@@ -129,7 +217,10 @@ fn advice(call: &Call<'_>, kind: ErrorKind) -> String {
         }
         ErrorKind::BadRequest => "The same request will fail again: change what is named above".into(),
         ErrorKind::Filtered => "The provider's content filter held it back: change the input".into(),
-        _ => "This may pass: try again later".into(),
+        ErrorKind::Parse => "The model's answer did not fit the schema: make it simpler, or ask another model".into(),
+        _ if passes => "This may pass: try again later".into(),
+        _ if should_retry == Some(false) => "The server says that the same request will fail again".into(),
+        _ => "Nothing says that this passes: see what the server says, and its logs".into(),
     }
 }
 

@@ -1,12 +1,11 @@
 //! An answer that is told while it is written: the chunks of an event stream, put together.
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     Call,
-    answer::{self, Answer, Choice, Message, Tokens, content},
-    sse::Events,
+    answer::{self, Answer, Choice, Message, Said, Tokens},
+    sse::{Event, Events},
     status,
     transport::{Opened, Reply},
 };
@@ -27,40 +26,17 @@ const PART: usize = 64 << 10;
 /// How much of the stream's beginning is kept for messages.
 const START: usize = 1 << 10;
 
+/// How much of a text that comes without deltas has to come again to be known as that.
+const KNOWN: usize = 8;
+
 /// The event that ends the stream.
 const DONE: &[u8] = b"[DONE]";
-
-/// One event. What servers write in several ways is kept as JSON.
-#[derive(Deserialize)]
-struct Chunk {
-    #[serde(default)]
-    choices: Option<Vec<ChunkChoice>>,
-    #[serde(default)]
-    error: Value,
-    #[serde(default)]
-    model: Value,
-    #[serde(default)]
-    usage: Option<Tokens>,
-}
-
-#[derive(Deserialize)]
-struct ChunkChoice {
-    #[serde(default)]
-    index: Option<u64>,
-    /// Some servers tell the last part, or all of it, as a message.
-    #[serde(default, alias = "message")]
-    delta: Option<Message>,
-    #[serde(default)]
-    finish_reason: Option<String>,
-    #[serde(default)]
-    error: Value,
-}
 
 /// Reads an event stream to its end, telling each piece of a completion as it comes.
 ///
 /// # Errors
-/// As [`answer::read`]'s and the transport's; [`ErrorKind::Connect`] for a stream that ends before the answer does, with the
-/// text so far.
+/// As [`answer::read`]'s and the transport's; [`ErrorKind::Connect`] for a stream that ends before the answer does; what an event
+/// says that is an error, if the answer never ends. All with the text so far.
 pub(super) async fn read(
     call: &Call<'_>,
     mut opened: Opened,
@@ -92,6 +68,9 @@ pub(super) async fn read(
             _ => {}
         }
     }
+    if let Some(error) = building.unanswered() {
+        return Err(building.so_far(status::inside(call, building.reply.status, error)));
+    }
     if !building.is_whole() {
         return Err(building.cut(call, None));
     }
@@ -101,16 +80,48 @@ pub(super) async fn read(
     answer::response(call, &reply, answer, asked)
 }
 
+/// What a choice says so far.
+#[derive(Default)]
+struct Told {
+    text: Draft,
+    reasoning: String,
+    refusal: String,
+    tool_calls: Value,
+    /// The stream has told of it in deltas.
+    in_deltas: bool,
+}
+
+impl Told {
+    /// What a message adds. Beside deltas, or where it begins with all that was told, it is all so far, as Perplexity has it; else
+    /// the last part, as some servers have it.
+    fn news(&self, said: Said, has_delta: bool) -> Said {
+        let least = if self.in_deltas { 1 } else { KNOWN };
+        let news = |all: String, so_far: &str| match all.strip_prefix(so_far) {
+            _ if so_far.is_empty() => all,
+            Some(rest) if so_far.len() >= least => rest.to_owned(),
+            _ if has_delta || all.trim() == so_far.trim() => String::new(),
+            _ => all,
+        };
+        Said {
+            text: self.text.with(|so_far| news(said.text, so_far)),
+            reasoning: said.reasoning.map(|all| news(all, &self.reasoning)),
+            refusal: said.refusal.map(|all| news(all, &self.refusal)),
+        }
+    }
+}
+
 /// The answer so far.
 #[derive(Default)]
 struct Building {
     asked: usize,
     reply: Reply,
     choices: Vec<Choice>,
-    /// The choices' texts.
-    drafts: Vec<Draft>,
+    /// What the choices say.
+    told: Vec<Told>,
     model: Value,
-    usage: Option<Tokens>,
+    usage: Tokens,
+    /// The first event that is no part of an answer and says that something went wrong.
+    error: Option<Value>,
     /// How much may yet come of texts.
     room: usize,
     done: bool,
@@ -125,34 +136,61 @@ impl Building {
     }
 
     /// Takes one event.
-    fn take(&mut self, call: &Call<'_>, event: &[u8], sink: &mut Sink<'_>) -> Result<()> {
-        let event = event.trim_ascii();
+    fn take(&mut self, call: &Call<'_>, event: &Event, sink: &mut Sink<'_>) -> Result<()> {
+        let Event { data, is_error } = event;
+        let event = data.trim_ascii();
         if event == DONE {
             self.done = true;
         }
         if self.done || event.is_empty() {
             return Ok(());
         }
-        let chunk: Chunk = answer::json(call, &self.reply, event)?;
-        if !chunk.error.is_null() {
-            return Err(status::inside(call, self.reply.status, &chunk.error));
+        let chunk = match answer::json::<Answer>(call, &self.reply, event) {
+            Ok(chunk) => chunk,
+            // No part of an answer, if it is JSON and has no choices.
+            Err(error) => match serde_json::from_slice::<Value>(event) {
+                Ok(other) if !other["choices"].is_array() => {
+                    self.usage = self.usage.most(Tokens::of(&other["usage"]));
+                    self.note_error(other, *is_error);
+                    return Ok(());
+                }
+                _ => return Err(error),
+            },
+        };
+        self.usage = self.usage.most(chunk.usage).most(chunk.x_groq);
+        if let Some(error) = chunk.error(call, self.reply.status, event) {
+            return Err(error);
         }
         if !chunk.model.is_null() {
             self.model = chunk.model;
         }
-        self.usage = chunk.usage.or(self.usage);
-        for choice in chunk.choices.into_iter().flatten() {
-            if !choice.error.is_null() {
-                return Err(status::inside(call, self.reply.status, &choice.error));
-            }
-            self.add(call, choice, sink)?;
+        let choices = chunk.choices.unwrap_or_default();
+        if *is_error || (choices.is_empty() && chunk.usage.is_nothing()) {
+            self.note_error(serde_json::from_slice(event).unwrap_or_default(), *is_error);
+        }
+        for (at, choice) in choices.into_iter().enumerate() {
+            self.add(call, at, choice, sink)?;
         }
         Ok(())
     }
 
-    /// Adds to a choice.
-    fn add(&mut self, call: &Call<'_>, piece: ChunkChoice, sink: &mut Sink<'_>) -> Result<()> {
-        let index = piece.index.and_then(|index| usize::try_from(index).ok()).unwrap_or(0);
+    /// Keeps an event that is an error if no answer comes.
+    fn note_error(&mut self, event: Value, is_named_so: bool) {
+        if self.error.is_none() && (is_named_so || status::is_error(&event)) {
+            self.error = Some(event);
+        }
+    }
+
+    /// The error that stands for the answer's end, where that never came.
+    fn unanswered(&self) -> Option<&Value> {
+        let is_finished = |choice: &Choice| choice.finish_reason().is_some();
+        let has_ended = !self.choices.is_empty() && self.choices.iter().all(is_finished);
+        self.error.as_ref().filter(|_| !has_ended)
+    }
+
+    /// Adds to a choice. `at`: its place in the event, for one without an index.
+    fn add(&mut self, call: &Call<'_>, at: usize, piece: Choice, sink: &mut Sink<'_>) -> Result<()> {
+        let index = piece.position().map_or(at, |index| usize::try_from(index).unwrap_or(usize::MAX));
         if index >= self.asked {
             if !std::mem::replace(&mut self.warned, true) {
                 tracing::warn!(
@@ -164,48 +202,50 @@ impl Building {
             return Ok(());
         }
         while self.choices.len() <= index {
-            let index = u64::try_from(self.choices.len()).ok();
-            self.choices.push(Choice { index, message: Some(Message::default()), ..Choice::default() });
-            self.drafts.push(Draft::default());
+            let index = self.choices.len().into();
+            self.choices.push(Choice { index, ..Choice::default() });
+            self.told.push(Told::default());
         }
-        let (Some(choice), Some(draft)) = (self.choices.get_mut(index), self.drafts.get(index)) else {
+        let (Some(choice), Some(told)) = (self.choices.get_mut(index), self.told.get_mut(index)) else {
             return Ok(());
         };
-        if piece.finish_reason.as_deref().is_some_and(|reason| !reason.is_empty()) {
+        if piece.finish_reason().is_some() {
             choice.finish_reason = piece.finish_reason;
         }
-        let (Some(delta), Some(message)) = (piece.delta, &mut choice.message) else {
-            return Ok(());
-        };
+        choice.usage = choice.usage.most(piece.usage);
+        let (mut delta, mut message) = (piece.delta, piece.message);
+        for part in [&mut delta, &mut message].into_iter().flatten().filter(|part| part.calls_a_tool()) {
+            told.tool_calls = part.tool_calls.take();
+        }
+        let has_delta = delta.is_some();
+        told.in_deltas |= has_delta;
+        let said = delta.map(Message::said).filter(|said| !said.is_nothing());
+        let said = said.or_else(|| Some(told.news(message?.said(), has_delta)));
+        let Said { text, reasoning, refusal } = said.unwrap_or_default();
         // What is there and this text are held at once, and no more than may be.
         let room = &mut self.room;
-        let mut take = |text: &str| {
+        let mut take = |text: &str| -> Result<usize> {
             let before = *room;
             *room = before.checked_sub(text.len()).ok_or_else(|| too_large(call))?;
             Ok(before)
         };
-        let (text, refusal) = content(&delta.content);
         if !text.is_empty() {
-            draft.push(&text, take(&text)?);
-            sink(Delta::of_draft(index, &text, draft));
+            told.text.push(&text, take(&text)?);
+            sink(Delta::of_draft(index, &text, &told.text));
         }
-        let reasoning = delta.reasoning_content.or(delta.reasoning).filter(|text| !text.is_empty());
-        if let Some(reasoning) = reasoning {
-            append(message.reasoning.get_or_insert_default(), &reasoning, take(&reasoning)?);
+        if let Some(reasoning) = reasoning.filter(|text| !text.is_empty()) {
+            append(&mut told.reasoning, &reasoning, take(&reasoning)?);
             sink(Delta::reasoning(index, &reasoning));
         }
-        if let Some(refusal) = delta.refusal.or(refusal) {
-            append(message.refusal.get_or_insert_default(), &refusal, take(&refusal)?);
-        }
-        if delta.tool_calls.is_array() {
-            message.tool_calls = delta.tool_calls;
+        if let Some(refusal) = refusal {
+            append(&mut told.refusal, &refusal, take(&refusal)?);
         }
         Ok(())
     }
 
     /// True if the answer is all there: the stream said so, or every choice is finished.
     fn is_whole(&self) -> bool {
-        let finished = |choice: &Choice| choice.finish_reason.is_some();
+        let finished = |choice: &Choice| choice.finish_reason().is_some();
         self.done || (self.choices.len() >= self.asked.min(1) && self.choices.iter().all(finished))
     }
 
@@ -216,21 +256,27 @@ impl Building {
         self.so_far(source.into_iter().fold(error, Error::with_source))
     }
 
-    /// The error with the first completion's text so far.
+    /// The error with the first completion's text so far, and with what it cost.
     fn so_far(&self, error: Error) -> Error {
-        let text = self.drafts.first().map(Draft::take).filter(|text| !text.is_empty());
+        let each = self.choices.iter().map(|choice| choice.usage);
+        let tokens = if self.usage.is_nothing() { each.fold(self.usage, Tokens::beside) } else { self.usage };
+        let error = tokens.paid(error);
+        let text = self.told.first().map(|told| told.text.take()).filter(|text| !text.is_empty());
         text.into_iter().fold(error, Error::with_completion)
     }
 
     fn finish(mut self) -> (Reply, Answer) {
-        for (choice, draft) in self.choices.iter_mut().zip(self.drafts) {
-            let text = Some(draft.finish()).filter(|text| !text.is_empty());
-            if let (Some(message), Some(text)) = (&mut choice.message, text) {
-                message.content = Value::String(text);
-            }
+        for (choice, told) in self.choices.iter_mut().zip(self.told) {
+            choice.message = Some(Message {
+                content: told.text.finish().into(),
+                reasoning: told.reasoning.into(),
+                refusal: told.refusal.into(),
+                tool_calls: told.tool_calls,
+                ..Message::default()
+            });
         }
         let answer =
-            Answer { choices: Some(self.choices), error: Value::Null, model: self.model, usage: self.usage };
+            Answer { choices: Some(self.choices), model: self.model, usage: self.usage, ..Answer::default() };
         (self.reply, answer)
     }
 }

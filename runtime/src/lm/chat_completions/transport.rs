@@ -8,7 +8,11 @@ use http::{HeaderMap, Method, header::AUTHORIZATION};
 use reqwest::{Client, Request, Response};
 use tokio::task::coop::consume_budget;
 
-use super::{Call, endpoint};
+use super::{
+    Call,
+    endpoint::{self, is_this_machine},
+    sse,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     lm::{draft::grown, http::NoClient, waiting::watch},
@@ -23,6 +27,9 @@ const ERROR_BODY_CAP: usize = 64 << 10;
 /// How long the body of an error may take; the status alone says enough.
 const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
 
+/// For how long a connection to this machine is tried again where nobody listens: as long as a server may take to start.
+const STARTING: Duration = Duration::from_secs(5);
+
 /// A server's reply, whatever its status.
 #[derive(Default)]
 pub(super) struct Reply {
@@ -35,6 +42,8 @@ pub(super) struct Reply {
 pub(super) struct Opened {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
+    /// What was read of the body to see what it is.
+    first: Bytes,
     body: Response,
 }
 
@@ -44,13 +53,35 @@ impl Opened {
     /// # Errors
     /// [`ErrorKind::Connect`], [`ErrorKind::Timeout`], [`ErrorKind::TooLarge`].
     pub(super) async fn reply(self, call: &Call<'_>) -> Result<Reply> {
-        let Opened { status, headers, body } = self;
+        let Opened { status, headers, first, body } = self;
         let body = match status {
-            200..=299 => whole_body(call, status, body).await?,
+            200..=299 => whole_body(call, status, first, body).await?,
             // The status counts, whatever becomes of the body.
             _ => start_of_body(call, body).await,
         };
         Ok(Reply { status, headers, body })
+    }
+
+    /// Whether the body is an event stream: by its content type, and whatever that is by its first line. A body of JSON or HTML is
+    /// none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Connect`], [`ErrorKind::Timeout`].
+    pub(super) async fn is_event_stream(&mut self, call: &Call<'_>, is_declared: bool) -> Result<bool> {
+        while announced(&self.body) <= BODY_CAP {
+            match (sse::begins(&self.first), self.first.first()) {
+                (Some(true), _) => return Ok(true),
+                (Some(false), Some(b'{' | b'[' | b'<')) => return Ok(false),
+                (Some(false), _) => return Ok(is_declared),
+                (None, _) => {}
+            }
+            match chunk(call, &mut self.body).await? {
+                Some(bytes) if self.first.is_empty() => self.first = bytes,
+                Some(bytes) => self.first = [&*self.first, &*bytes].concat().into(),
+                None => break,
+            }
+        }
+        Ok(is_declared)
     }
 
     /// The reply without its body.
@@ -63,6 +94,9 @@ impl Opened {
     /// # Errors
     /// [`ErrorKind::Connect`], [`ErrorKind::Timeout`].
     pub(super) async fn chunk(&mut self, call: &Call<'_>) -> Result<Option<Bytes>> {
+        if !self.first.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.first)));
+        }
         chunk(call, &mut self.body).await
     }
 
@@ -95,15 +129,24 @@ pub(super) async fn post(call: &Call<'_>, body: Vec<u8>) -> Result<Opened> {
     if *body.url() != endpoint.url {
         return Err(elsewhere(call, &body));
     }
-    Ok(Opened { status: body.status().as_u16(), headers: std::mem::take(body.headers_mut()), body })
+    let headers = std::mem::take(body.headers_mut());
+    Ok(Opened { status: body.status().as_u16(), headers, first: Bytes::new(), body })
 }
 
 /// The client of this runtime.
 ///
 /// # Errors
-/// [`ErrorKind::Config`]: there is no runtime; [`ErrorKind::Tls`]: the system has no certificates.
+/// [`ErrorKind::Config`]: there is no runtime, or a proxy would be told a key that is not to go to other machines in clear;
+/// [`ErrorKind::Tls`]: the system has no certificates.
 fn client(call: &Call<'_>) -> Result<Client> {
-    let is_plain = call.endpoint.url.scheme() == "http";
+    let url = &call.endpoint.url;
+    let is_plain = url.scheme() == "http";
+    if is_plain && call.endpoint.is_key_guarded {
+        let proxy = call.client.http.proxy_host(url);
+        if proxy.is_some_and(|proxy| !is_this_machine(&proxy)) {
+            return Err(Error::config(call.client.key_in_clear(&call.endpoint.host, "to a proxy")));
+        }
+    }
     let client = call.client.http.get(call.client.timeouts.connect, is_plain);
     client.map_err(|why| match why {
         NoClient::NoRuntime => {
@@ -129,16 +172,22 @@ fn elsewhere(call: &Call<'_>, response: &Response) -> Error {
     call.error(ErrorKind::Config, what)
 }
 
-async fn whole_body(call: &Call<'_>, status: u16, mut incoming: Response) -> Result<Vec<u8>> {
+/// How long the rest of a body is, if that is known.
+fn announced(body: &Response) -> usize {
+    usize::try_from(body.content_length().unwrap_or(0)).unwrap_or(usize::MAX)
+}
+
+async fn whole_body(call: &Call<'_>, status: u16, first: Bytes, mut incoming: Response) -> Result<Vec<u8>> {
     let too_large = || {
         let message = format!("the answer is larger than {} MiB: lower `max_tokens` or `n`", BODY_CAP >> 20);
         call.error(ErrorKind::TooLarge, message).with_status(status)
     };
-    let announced = usize::try_from(incoming.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
+    let announced = announced(&incoming).saturating_add(first.len());
     if announced > BODY_CAP {
         return Err(too_large());
     }
     let mut body = Vec::with_capacity(announced);
+    body.extend_from_slice(&first);
     while let Some(chunk) = chunk(call, &mut incoming).await? {
         let length = body.len() + chunk.len();
         if length > BODY_CAP {
@@ -207,10 +256,33 @@ fn unanswered(call: &Call<'_>, error: reqwest::Error) -> Error {
             "no trusted TLS connection: {cause}. Check the server's certificate, and {address} (http or https?)"
         );
         (ErrorKind::Tls, what)
+    } else if is_refused_here(call, &error) {
+        let start = start(call);
+        let what = format!("no connection: {cause}. No server runs there: {start}; or check {address}");
+        return call.error(ErrorKind::Connect, what).with_retry_within(STARTING).with_source(error);
     } else {
         (ErrorKind::Connect, format!("no connection: {cause}. Check that the server runs, and {address}"))
     };
     call.error(kind, what).with_source(error.without_url())
+}
+
+/// True if nobody listens at this address of the machine's own.
+fn is_refused_here(call: &Call<'_>, error: &reqwest::Error) -> bool {
+    let is_local = call.endpoint.url.host_str().is_some_and(is_this_machine);
+    is_local && has_error(error, &|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// How the server is started.
+fn start(call: &Call<'_>) -> String {
+    let model = call.client.model();
+    let command = match call.client.provider.name {
+        "ollama" => "ollama serve".to_owned(),
+        "vllm" => format!("vllm serve {model}"),
+        "sglang" => format!("python -m sglang.launch_server --model-path {model}"),
+        "llamacpp" => "llama-server -m <model>.gguf".to_owned(),
+        _ => return "start it".to_owned(),
+    };
+    format!("start it with `{command}`")
 }
 
 /// The error of a reply without its end.
@@ -235,13 +307,18 @@ fn cause(error: &(dyn StdError + 'static)) -> String {
 }
 
 /// Whether TLS failed while connecting. rustls's errors come as I/O errors of the kind `InvalidData`, which TCP and DNS never
-/// give; they may be wrapped in further I/O errors, whose `source` skips over them.
+/// give.
 fn has_tls_error(error: &(dyn StdError + 'static)) -> bool {
+    has_error(error, &|error| error.kind() == io::ErrorKind::InvalidData)
+}
+
+/// Whether it is such an I/O error, or has one inside; those may be wrapped in further I/O errors, whose `source` skips over them.
+fn has_error(error: &(dyn StdError + 'static), is_such: &dyn Fn(&io::Error) -> bool) -> bool {
     let io_error = error.downcast_ref::<io::Error>();
     let inner = io_error.and_then(|error| error.get_ref()).map(|inner| inner as &(dyn StdError + 'static));
-    io_error.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
-        || inner.is_some_and(has_tls_error)
-        || error.source().is_some_and(has_tls_error)
+    io_error.is_some_and(is_such)
+        || inner.is_some_and(|inner| has_error(inner, is_such))
+        || error.source().is_some_and(|source| has_error(source, is_such))
 }
 
 #[cfg(test)]

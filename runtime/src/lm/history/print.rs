@@ -78,7 +78,12 @@ pub(super) fn entry(f: &mut impl Write, entry: &HistoryEntry, colours: Colours) 
             }
             writeln!(f, "  {} {}", colours.paint(DIM, "usage:"), Cost(response.usage))?;
         }
-        Outcome::Failed(error) => part(f, colours.paint(RED, "error"), &error.to_string())?,
+        Outcome::Failed(error) => {
+            part(f, colours.paint(RED, "error"), &error.to_string())?;
+            if entry.usage().total_tokens() > 0 {
+                writeln!(f, "  {} {}", colours.paint(DIM, "usage:"), Cost(entry.usage()))?;
+            }
+        }
         Outcome::Cancelled => writeln!(f, "  {}", colours.paint(RED, "cancelled before it answered"))?,
     }
     f.write_char('\n')
@@ -210,6 +215,7 @@ impl fmt::Display for Cost {
             cached_tokens,
             reasoning_tokens,
             cost,
+            priced_calls: _,
         } = self.0;
         if self.0.is_cached() {
             return f.write_str("none, from a cache");

@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Client, ClientBuilder, redirect, retry};
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::{Client, ClientBuilder, Url, redirect, retry};
 use tokio::runtime::{Handle, Id};
 
 /// How long a connection may be silent before the system asks the other side whether it is still there, and how long it waits
@@ -56,6 +57,14 @@ impl Clients {
     pub(crate) fn are(&self, other: &Self) -> bool {
         let is_own = |clients: &Self| matches!(*clients.0, Source::Own(_));
         Arc::ptr_eq(&self.0, &other.0) || is_own(self) && is_own(other)
+    }
+
+    /// The host of the environment's proxy that would read a request to this address, which all but a tunnel do. Nothing is known
+    /// of the proxies of a client that the program gave.
+    pub(crate) fn proxy_host(&self, url: &Url) -> Option<String> {
+        let Source::Own(_) = *self.0 else { return None };
+        let proxy = Matcher::from_env().intercept(&url.as_str().parse().ok()?)?;
+        Some(proxy.uri().host()?.to_owned())
     }
 
     /// The client of the current runtime. `is_plain`: the request goes over plain HTTP and needs no certificates.

@@ -279,6 +279,7 @@ fn spent(outcome: &Result<Response>) -> Option<u64> {
     use ErrorKind::*;
     match outcome {
         Ok(response) => Some(response.usage.total_tokens()).filter(|tokens| *tokens > 0),
+        Err(error) if error.spent().total_tokens() > 0 => Some(error.spent().total_tokens()),
         // Refused before it was read by the model.
         Err(error) if error.is_permanent() || matches!(error.kind(), RateLimited | ContextLength) => Some(0),
         Err(_) => None,

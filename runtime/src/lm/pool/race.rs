@@ -84,8 +84,8 @@ impl Pooled {
                     runner.seat.answered();
                     // Those that failed, and the one that lost.
                     let lost = asked.len().saturating_sub(errors.len() + 1) as u64;
-                    let others = lost.saturating_add(member::calls(&errors));
-                    response.usage.calls = response.usage.calls.saturating_add(others);
+                    response.usage += member::usage(&errors);
+                    response.usage.calls = response.usage.calls.saturating_add(lost);
                     return Ok(response);
                 }
                 Err(error) if member::is_of_endpoint(&error) => {

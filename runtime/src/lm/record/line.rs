@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    lm::{Next, Request, Response, written::Written},
+    lm::{Next, Request, Response, Usage, written::Written},
 };
 
 /// The version of the format.
@@ -38,6 +38,8 @@ struct Failure {
     retry_after_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     completion: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
 }
 
 fn millis(time: Duration) -> u64 {
@@ -63,6 +65,7 @@ impl Line {
                 status: error.status(),
                 retry_after_ms: error.retry_after().map(millis),
                 completion: error.completion().map(str::to_owned),
+                usage: Some(error.spent()).filter(|usage| *usage != Usage::default()),
             }),
             elapsed_ms: millis(elapsed),
         }
@@ -92,7 +95,7 @@ impl Failure {
     fn error(self) -> Error {
         // One that a later version of karat tells apart.
         let kind = serde_json::from_value(self.kind).unwrap_or(ErrorKind::Other);
-        let mut error = Error::new(kind, self.message);
+        let mut error = Error::new(kind, self.message).with_usage(self.usage.unwrap_or_default());
         if let Some(status) = self.status {
             error = error.with_status(status);
         }

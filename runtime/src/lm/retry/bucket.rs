@@ -2,7 +2,9 @@
 //!
 //! `tests/tests/retry_bucket.rs` runs this very file under `shuttle`, which tries the orders in which threads may come.
 
-use std::{collections::HashMap, sync::PoisonError};
+use std::{collections::HashMap, sync::PoisonError, time::Duration};
+
+use tokio::time::Instant;
 
 use super::sync::{Arc, AtomicU64, Mutex, Ordering};
 
@@ -32,11 +34,13 @@ impl Budget {
 pub(super) struct Bucket {
     budget: Budget,
     tokens: AtomicU64,
+    /// When it first refused a connection since it last took one, and when it last did.
+    refused: Mutex<Option<[Instant; 2]>>,
 }
 
 impl Bucket {
     pub(super) fn new(budget: Budget) -> Self {
-        Self { budget, tokens: AtomicU64::new(budget.reserve) }
+        Self { budget, tokens: AtomicU64::new(budget.reserve), refused: Mutex::new(None) }
     }
 
     /// Takes a token for a retry; `None` if there is none left.
@@ -44,6 +48,24 @@ impl Bucket {
         let less = |tokens: u64| tokens.checked_sub(TOKEN);
         let taken = self.tokens.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         taken.ok().map(|_| Token { bucket: Some(self.clone()) })
+    }
+
+    /// Notes that the endpoint refuses connections; for how long it has done so by now. After a silence of `quiet` it counts anew:
+    /// a server may have been started meanwhile.
+    pub(super) fn refused(&self, quiet: Duration) -> Duration {
+        let now = Instant::now();
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = match *refused {
+            Some([since, last]) if now.saturating_duration_since(last) <= quiet => since,
+            _ => now,
+        };
+        *refused = Some([since, now]);
+        now.saturating_duration_since(since)
+    }
+
+    /// Notes that the endpoint takes connections.
+    pub(super) fn reached(&self) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Notes a success.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     lm::{
-        BoxFuture, Delta, LanguageModel, Layer, Next, Request, Response, Sink, Timeouts, draft::Heard,
+        BoxFuture, Delta, LanguageModel, Layer, Next, Request, Response, Sink, Timeouts, Usage, draft::Heard,
         waiting::watch,
     },
 };
@@ -95,6 +95,7 @@ impl Retried {
             so_far.spent = so_far.spent.saturating_add(took);
             let error = match outcome {
                 Some(Ok(response)) => {
+                    self.bucket.reached();
                     self.bucket.refill();
                     return Ok(so_far.counted(response));
                 }
@@ -106,7 +107,15 @@ impl Retried {
                 None => self.past_attempt(&mut so_far),
             };
             so_far.requests = so_far.requests.saturating_add(error.attempts());
-            let (wait, token) = match self.verdict(&error, &so_far) {
+            so_far.usage += error.spent();
+            let down = match error.retry_within() {
+                Some(limit) => self.bucket.refused(limit),
+                None => {
+                    self.bucket.reached();
+                    Duration::ZERO
+                }
+            };
+            let (wait, token) = match self.verdict(&error, &so_far, down) {
                 Verdict::Retry(wait, token) => (wait, token),
                 Verdict::Stop(why) => return Err(so_far.ended(error, why)),
             };
@@ -137,8 +146,8 @@ impl Retried {
         self.policy.deadline.map(|deadline| deadline.saturating_sub(so_far.spent))
     }
 
-    /// What to do about an error.
-    fn verdict(&self, error: &Error, so_far: &SoFar<'_>) -> Verdict {
+    /// What to do about an error; `down`: for how long the endpoint has refused connections.
+    fn verdict(&self, error: &Error, so_far: &SoFar<'_>, down: Duration) -> Verdict {
         let retry = &self.policy.retry;
         if !error.is_transient() || so_far.tries >= retry.attempts {
             return Verdict::Stop(None);
@@ -151,6 +160,9 @@ impl Retried {
             Some(asked) => asked.min(retry.longest_wait),
             None => retry.backoff.wait(so_far.tries.saturating_sub(1)),
         };
+        if error.retry_within().is_some_and(|limit| down.saturating_add(wait) > limit) {
+            return Verdict::Stop(None);
+        }
         if let (Some(left), Some(deadline)) = (self.left(so_far), self.policy.deadline) {
             let (deadline, remaining) = (shown(deadline), shown(left));
             if let Some(asked) = asked.filter(|asked| *asked >= left) {
@@ -214,6 +226,8 @@ struct SoFar<'a> {
     tries: u32,
     /// The requests that failed; more than the tries where a layer inside tries again.
     requests: u32,
+    /// What they cost.
+    usage: Usage,
     /// How much of the deadline is used up.
     spent: Duration,
     waits: Duration,
@@ -257,19 +271,25 @@ impl<'a> SoFar<'a> {
     /// The answer, with the requests that failed before it.
     fn counted(&self, mut response: Response) -> Response {
         if self.requests > 0 {
-            response.usage.calls = response.usage.calls.max(1).saturating_add(self.requests.into());
+            response.usage.calls = response.usage.calls.max(1);
+            response.usage += self.failed();
         }
         response
     }
 
+    /// What the failed attempts cost.
+    fn failed(&self) -> Usage {
+        Usage { calls: self.requests.into(), ..self.usage }
+    }
+
     /// The refusal of another attempt, with the last one's error.
     fn refused(&self, refusal: Error, error: Error) -> Error {
-        refusal.with_attempts(self.requests).with_source(error)
+        refusal.with_attempts(self.requests).with_usage(self.failed()).with_source(error)
     }
 
     /// The last error, with what was tried before it.
     fn ended(&self, error: Error, why: Option<String>) -> Error {
-        let error = error.with_attempts(self.requests);
+        let error = error.with_attempts(self.requests).with_usage(self.failed());
         let mut remark = match self.tries {
             0 | 1 if why.is_none() => return error,
             0 | 1 => "after 1 attempt".to_owned(),

@@ -10,8 +10,8 @@ use serde::{
 
 use crate::lm::Usage;
 
-/// The counts of an answer's `usage`. What is missing, null or of another type counts as 0; of one that is there twice the last
-/// counts.
+/// The counts of an answer's `usage`, or of what it stands in. What is missing, null or of another type counts as 0; of one that is
+/// there twice the last counts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::lm::chat_completions) struct Tokens {
     prompt: Option<u64>,
@@ -23,6 +23,47 @@ pub(in crate::lm::chat_completions) struct Tokens {
 }
 
 impl Tokens {
+    /// Those of a JSON value.
+    pub(in crate::lm::chat_completions) fn of(usage: &serde_json::Value) -> Self {
+        Self::deserialize(usage).unwrap_or_default()
+    }
+
+    /// True if nothing is known.
+    pub(in crate::lm::chat_completions) fn is_nothing(self) -> bool {
+        self.usage() == Self::default().usage()
+    }
+
+    /// The counts of one answer that are told twice: a stream tells those so far, and an empty one says nothing.
+    pub(in crate::lm::chat_completions) fn most(self, other: Self) -> Self {
+        self.each(other, u64::max)
+    }
+
+    /// The counts of two choices of one answer, which have read the same prompt.
+    pub(in crate::lm::chat_completions) fn beside(self, other: Self) -> Self {
+        let sum = self.each(other, u64::saturating_add);
+        let most = self.most(other);
+        Self { completion: sum.completion, reasoning: sum.reasoning, ..most }
+    }
+
+    fn each(self, other: Self, either: impl Fn(u64, u64) -> u64) -> Self {
+        let either = |one: Option<u64>, other: Option<u64>| match (one, other) {
+            (Some(one), Some(other)) => Some(either(one, other)),
+            (one, other) => one.or(other),
+        };
+        Self {
+            prompt: either(self.prompt, other.prompt),
+            completion: either(self.completion, other.completion),
+            cached: either(self.cached, other.cached),
+            cache_hit: either(self.cache_hit, other.cache_hit),
+            reasoning: either(self.reasoning, other.reasoning),
+        }
+    }
+
+    /// The error of an answer that cost as much.
+    pub(in crate::lm::chat_completions) fn paid(self, error: crate::error::Error) -> crate::error::Error {
+        if self.is_nothing() { error } else { error.with_usage(self.usage()) }
+    }
+
     /// The usage of one call: it counts in any case.
     pub(super) fn usage(self) -> Usage {
         Usage {
@@ -37,17 +78,23 @@ impl Tokens {
     }
 }
 
-/// The names at both levels.
+/// The names at all levels.
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
 enum Name {
+    #[serde(alias = "input_tokens")]
     PromptTokens,
+    #[serde(alias = "output_tokens")]
     CompletionTokens,
+    #[serde(alias = "input_tokens_details")]
     PromptTokensDetails,
+    #[serde(alias = "output_tokens_details")]
     CompletionTokensDetails,
     PromptCacheHitTokens,
     CachedTokens,
     ReasoningTokens,
+    /// Where it stands in something else.
+    Usage,
     #[serde(other)]
     Other,
 }
@@ -97,8 +144,8 @@ impl<'de> Visitor<'de> for AnyValue {
         Ok(Part::default())
     }
 
-    fn visit_str<E: Error>(self, _: &str) -> Result<Part, E> {
-        Ok(Part::default())
+    fn visit_str<E: Error>(self, count: &str) -> Result<Part, E> {
+        Ok(Part { count: count.trim().parse().ok(), ..Part::default() })
     }
 
     fn visit_unit<E: Error>(self) -> Result<Part, E> {
@@ -123,6 +170,7 @@ impl<'de> Visitor<'de> for AnyValue {
                 Name::PromptCacheHitTokens => tokens.cache_hit = entries.next_value::<Part>()?.count,
                 Name::CachedTokens => tokens.cached = entries.next_value::<Part>()?.count,
                 Name::ReasoningTokens => tokens.reasoning = entries.next_value::<Part>()?.count,
+                Name::Usage => tokens = entries.next_value::<Part>()?.tokens,
                 Name::Other => drop(entries.next_value::<IgnoredAny>()?),
             }
         }

@@ -1,0 +1,130 @@
+//! The LM that the environment names.
+
+use super::{Lm, chat_completions, provider::Provider};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The model, as `provider/model`.
+const MODEL: &str = "KARAT_MODEL";
+
+/// Its address, where that is not the provider's usual one.
+const BASE_URL: &str = "KARAT_BASE_URL";
+
+impl Lm {
+    /// The LM that the environment names.
+    ///
+    /// | variable | what it says |
+    /// |---|---|
+    /// | `KARAT_MODEL` | the model, e.g. `openai/gpt-4o-mini` or `ollama/llama3.2`, as for [`Lm::new`] |
+    /// | `KARAT_BASE_URL` | its address, as for [`base_url`](Lm::base_url); without it the provider's |
+    ///
+    /// Without `KARAT_MODEL` it is a model of the first provider whose key is set:
+    ///
+    /// | variable | model |
+    /// |---|---|
+    /// | `OPENAI_API_KEY` | `openai/gpt-4o-mini` |
+    /// | `OPENROUTER_API_KEY` | `openrouter/openai/gpt-4o-mini` |
+    /// | `GROQ_API_KEY` | `groq/openai/gpt-oss-20b` |
+    /// | `DEEPSEEK_API_KEY` | `deepseek/deepseek-chat` |
+    /// | `TOGETHER_API_KEY` | `together/openai/gpt-oss-20b` |
+    ///
+    /// A variable that is empty or blank is not set. `docs/environment.md` has all variables that karat reads.
+    ///
+    /// # Errors
+    /// [`is_config`](Error::is_config): nothing of it is set (then of the kind [`NoLm`](ErrorKind::NoLm)), there is an address
+    /// without a model, or the model's name is none.
+    ///
+    /// ```no_run
+    /// # fn main() -> karat::Result<()> {
+    /// let lm = karat::Lm::from_env()?.temperature(0.2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_env() -> Result<Self> {
+        from_vars(|var| std::env::var(var).ok())
+    }
+}
+
+fn from_vars(env: impl Fn(&str) -> Option<String>) -> Result<Lm> {
+    let env = chat_completions::set(env);
+    match (env(MODEL), env(BASE_URL)) {
+        (Some(model), url) => {
+            let lm = Lm::new(&model).map_err(|error| {
+                Error::new(error.kind(), format!("the environment variable `{MODEL}`: {error}"))
+            })?;
+            Ok(url.into_iter().fold(lm, Lm::base_url))
+        }
+        // Whose model would be asked there is anybody's guess.
+        (None, Some(_)) => Err(Error::config(format!(
+            "the environment variable `{BASE_URL}` is set without `{MODEL}`: set it to the model at that address, e.g. \
+             `openai/gpt-4o-mini`"
+        ))),
+        (None, None) => match Provider::usual().find(|(provider, _)| env(provider.key_var).is_some()) {
+            Some((provider, model)) => Lm::new(&format!("{}/{model}", provider.name)),
+            None => {
+                let keys: Vec<_> =
+                    Provider::usual().map(|(provider, _)| format!("`{}`", provider.key_var)).collect();
+                let message = format!(
+                    "the environment names no model: set `{MODEL}` (e.g. `ollama/llama3.2`, with `{BASE_URL}` for a server of \
+                     your own), or a key: {}",
+                    keys.join(", ")
+                );
+                Err(Error::new(ErrorKind::NoLm, message))
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(vars: &[(&str, &str)]) -> Result<Lm> {
+        from_vars(|wanted| vars.iter().find(|(var, _)| *var == wanted).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn the_named_model_goes_before_all_keys() {
+        let key = ("OPENAI_API_KEY", "sk-canary");
+        let lm = from(&[key, ("KARAT_MODEL", " ollama/llama3.2\n")]).unwrap();
+        assert_eq!((lm.name(), lm.own_base_url()), ("ollama/llama3.2", None));
+        let lm = from(&[("KARAT_MODEL", "openai/x"), ("KARAT_BASE_URL", "http://gpu:1/v1"), key]).unwrap();
+        assert_eq!((lm.name(), lm.own_base_url()), ("openai/x", Some("http://gpu:1/v1")));
+        // It is a variable like any other where it is blank.
+        let lm = from(&[key, ("KARAT_MODEL", " "), ("KARAT_BASE_URL", "")]).unwrap();
+        assert_eq!(lm.name(), "openai/gpt-4o-mini");
+    }
+
+    #[test]
+    fn else_it_is_a_model_of_the_first_provider_whose_key_is_set() {
+        let all = [
+            ("OPENAI_API_KEY", "openai/gpt-4o-mini"),
+            ("OPENROUTER_API_KEY", "openrouter/openai/gpt-4o-mini"),
+            ("GROQ_API_KEY", "groq/openai/gpt-oss-20b"),
+            ("DEEPSEEK_API_KEY", "deepseek/deepseek-chat"),
+            ("TOGETHER_API_KEY", "together/openai/gpt-oss-20b"),
+        ];
+        let keys = all.map(|(var, _)| (var, "sk-canary"));
+        for (index, (var, model)) in all.iter().enumerate() {
+            assert_eq!(from(&keys[index..]).unwrap().name(), *model);
+            let doc = format!("| `{var}` | `{model}` |");
+            assert!(include_str!("environment.rs").contains(&doc), "{doc}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_told_with_what_to_set() {
+        let error = from(&[("VLLM_API_KEY", "sk-canary"), ("OPENAI_BASE_URL", "http://gpu/v1")]).unwrap_err();
+        assert!(error.is_config() && error.kind() == ErrorKind::NoLm, "{error}");
+        for part in ["`KARAT_MODEL`", "`KARAT_BASE_URL`", "`OPENAI_API_KEY`", "`TOGETHER_API_KEY`"] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
+        let error =
+            from(&[("KARAT_BASE_URL", "http://gpu/v1"), ("OPENAI_API_KEY", "sk-canary")]).unwrap_err();
+        assert!(error.is_config() && error.to_string().contains("without `KARAT_MODEL`"), "{error}");
+        assert!(!error.to_string().contains("canary"));
+        for name in ["gpt-4o", "acme/x", "openai/"] {
+            let error = from(&[("KARAT_MODEL", name)]).unwrap_err();
+            assert!(error.is_config() && error.to_string().contains("`KARAT_MODEL`"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What the reason for an answer's end says of what was read.
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    json::{Repair, Repairs},
+    lm::{Completion, Finish},
+    signature::{Layout, Slot},
+    text::shortened,
+};
+
+/// What was mended by field, for an answer that could be read and ended like this. `cut` tells the field of which a part may be
+/// missing if the model's token limit cut it.
+///
+/// # Errors
+/// [`ErrorKind::Truncated`]: a part may be missing.
+pub(super) fn checked(
+    finish: &Finish,
+    cut: impl FnOnce() -> Option<&'static str>,
+    layout: &Layout,
+    repairs: Vec<(&'static str, Repairs)>,
+) -> Result<Vec<(&'static str, Repairs)>> {
+    match finish {
+        Finish::Length => cut().map_or(Ok(repairs), |field| Err(cut_in(field))),
+        Finish::Other(_) => Ok(flagged(layout, repairs)),
+        Finish::Stop | Finish::ContentFilter => Ok(repairs),
+    }
+}
+
+/// The error of an answer that the server broke off.
+pub(super) fn broken(finish: &Finish) -> Error {
+    let reason = shortened(finish.as_str(), 100);
+    Error::new(
+        ErrorKind::Server,
+        format!("the server broke the answer off ({reason}). This may pass: try again later"),
+    )
+}
+
+/// An answer that was cut lacks its end for that reason and no other; asking again with the same limit would not help.
+pub(super) fn explain_cut(error: Error, completion: &Completion) -> Error {
+    if completion.finish == Finish::Length && error.is_parse() {
+        let explained = cut(&format!("the model's answer was cut at its token limit: {error}"));
+        return match error.field() {
+            Some(field) => explained.with_field(field),
+            None => explained,
+        };
+    }
+    error
+}
+
+/// The error of an answer that was cut before it showed that all of this field is there.
+fn cut_in(field: &'static str) -> Error {
+    let message =
+        format!("the model's answer was cut at its token limit, in the field `{field}` or before it");
+    cut(&message).with_field(field)
+}
+
+/// The flaws of all fields where the answer ended for a reason that is not known.
+fn flagged(layout: &Layout, repairs: Vec<(&'static str, Repairs)>) -> Vec<(&'static str, Repairs)> {
+    let of = |slot: &Slot| {
+        let known = repairs.iter().find(|(name, _)| *name == slot.name()).map(|(_, repairs)| *repairs);
+        let mut repairs = known.unwrap_or_default();
+        repairs.add(Repair::Finish);
+        (slot.name(), repairs)
+    };
+    layout.outputs.iter().map(of).collect()
+}
+
+pub(super) fn cut(what: &str) -> Error {
+    Error::new(ErrorKind::Truncated, format!("{what}; raise `max_tokens` or ask for less"))
+}
