@@ -243,6 +243,8 @@ fn too_late(call: &Call<'_>, what: impl std::fmt::Display) -> Error {
 
 /// The error of a request without a reply.
 fn unanswered(call: &Call<'_>, error: reqwest::Error) -> Error {
+    // Its address may hold a key.
+    let error = error.without_url();
     if !error.is_connect() {
         return broke(call, error, "before the answer");
     }
@@ -263,7 +265,7 @@ fn unanswered(call: &Call<'_>, error: reqwest::Error) -> Error {
     } else {
         (ErrorKind::Connect, format!("no connection: {cause}. Check that the server runs, and {address}"))
     };
-    call.error(kind, what).with_source(error.without_url())
+    call.error(kind, what).with_source(error)
 }
 
 /// True if nobody listens at this address of the machine's own.
