@@ -2,6 +2,8 @@
 
 #[path = "wire/blocking.rs"]
 mod blocking;
+#[path = "wire/client.rs"]
+mod client;
 #[path = "wire/client_settings.rs"]
 mod client_settings;
 #[path = "wire/connection.rs"]
