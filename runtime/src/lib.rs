@@ -16,6 +16,8 @@ mod module;
 mod modules;
 mod predict;
 mod prediction;
+#[cfg(test)]
+mod repository;
 mod reward;
 mod rollout;
 mod signature;

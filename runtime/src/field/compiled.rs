@@ -494,7 +494,8 @@ mod tests {
 
     #[test]
     fn the_rows_of_the_page_on_answers_are_true() {
-        let page = include_str!("../../../docs/answers.md").split("## Field markers").next().unwrap();
+        let Some(page) = crate::repository::file("docs/answers.md") else { return };
+        let page = page.split("## Field markers").next().unwrap();
         let rows = page.lines().filter_map(|line| {
             let mut cells = line.strip_prefix("| ")?.split(" | ");
             let (kind, text, value) = (cells.next()?, cells.next()?, cells.next()?);

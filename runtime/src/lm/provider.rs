@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn the_page_on_structured_output_has_a_row_for_every_provider() {
-        let page = include_str!("../../../docs/structured-output.md");
+        let Some(page) = crate::repository::file("docs/structured-output.md") else { return };
         for provider in &PROVIDERS {
             let row = format!("\n| `{}` | {} |", provider.name, provider.structured.in_words());
             assert!(page.contains(&row), "{row}");
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_page_on_the_environment_has_a_row_for_every_provider() {
-        let page = include_str!("../../../docs/environment.md");
+        let Some(page) = crate::repository::file("docs/environment.md") else { return };
         let mut at = 0;
         for provider in &PROVIDERS {
             let addresses =
