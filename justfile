@@ -22,7 +22,7 @@ docs:
 test:
     cargo test --workspace
 
-# The checks of `properties/`, a million random cases of each; see docs/fuzzing.md.
+# The checks of `tests/properties/`, a million random cases of each; see docs/fuzzing.md.
 properties CASES="1000000":
     KARAT_CASES={{CASES}} cargo test -p karat-properties --release --locked --test properties
 

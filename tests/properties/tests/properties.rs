@@ -10,7 +10,7 @@ const CASES: u64 = 20_000;
 
 fn run(name: &str) {
     let (_, check) = TARGETS.iter().find(|(target, _)| *target == name).unwrap();
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(name);
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);
     let mut files: Vec<_> = fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(!files.is_empty(), "{}", corpus.display());
