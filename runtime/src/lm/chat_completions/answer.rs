@@ -260,7 +260,7 @@ fn completion(said: Said, finish_reason: Value) -> Completion {
 /// The error of a completion that the server broke off, with its text so far.
 fn broken_off(call: &Call<'_>, reply: &Reply, completion: &Completion) -> Error {
     let reason = call.excerpt(completion.finish.as_str().as_bytes());
-    let message = format_args!("the server broke the answer off ({reason}). This may pass: try again later");
+    let message = format!("the server broke the answer off ({reason}). This may pass: try again later");
     let error = call.error(ErrorKind::Server, message).with_status(reply.status);
     match completion.text.is_empty() {
         true => error,
