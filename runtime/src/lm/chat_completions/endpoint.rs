@@ -15,7 +15,7 @@ use url::{Host, Url};
 use super::{ChatCompletions, headers};
 use crate::{
     error::{Error, ErrorKind, Result},
-    lm::Config,
+    lm::{Config, environment::BASE_URL},
 };
 
 /// A key shorter than this is a placeholder (`x`, `-`): taking it out would only garble a message.
@@ -78,8 +78,10 @@ struct Key {
 /// Who named an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Named {
-    /// The program, its environment, or the provider's table.
+    /// The program, a variable of the provider's, or the provider's table.
     ByProgram,
+    /// The variable that goes with the one that names the model.
+    ByEnvironment,
     /// A state file, which may be somebody else's: it gets no key of the environment.
     ByState,
 }
@@ -95,9 +97,11 @@ impl OwnAddress {
     /// For the model of this name.
     pub(super) fn new(model: &str, given: String, named: Named) -> Self {
         let origin = match named {
-            Named::ByProgram => "`.base_url(..)`",
-            Named::ByState => "the state file",
+            Named::ByProgram => "`.base_url(..)`".to_owned(),
+            Named::ByEnvironment => format!("the environment variable `{BASE_URL}`"),
+            Named::ByState => "the state file".to_owned(),
         };
+        let origin = &*origin;
         let read = parse_url(model, &given, origin).and_then(|url| Address::new(model, url, origin));
         let read = read.map(|address| Address { named, ..address });
         Self { given, named, read }
@@ -109,6 +113,12 @@ impl OwnAddress {
 
     pub(super) fn given(&self) -> &str {
         &self.given
+    }
+
+    /// # Errors
+    /// [`is_config`](Error::is_config): it cannot be used.
+    pub(super) fn check(&self) -> Result<()> {
+        self.read.as_ref().map(|_| ()).map_err(Clone::clone)
     }
 }
 
@@ -171,6 +181,17 @@ impl ChatCompletions {
         }
     }
 
+    /// Where the address is set, for messages.
+    pub(super) fn address_setting(&self) -> String {
+        match self.own_address.as_deref().map(OwnAddress::named) {
+            Some(Named::ByEnvironment) => format!("`{BASE_URL}`"),
+            Some(Named::ByState) => "the state file's `api_base`".to_owned(),
+            Some(Named::ByProgram) | None => {
+                format!("`.base_url(..)`, else `{}`", self.provider.base_url_vars.join("`, `"))
+            }
+        }
+    }
+
     /// The text with stars in place of the API key and of what the LM's headers hold.
     pub(crate) fn without_key(&self, text: String) -> String {
         let Ok(endpoint) = self.endpoint(|var| std::env::var(var).ok()) else { return text };
@@ -226,7 +247,7 @@ impl ChatCompletions {
         let key = key.filter(|key| !key.text.is_empty());
         if key.is_none() && self.provider.key_required && !has_credentials {
             let how = match address.named {
-                Named::ByProgram => {
+                Named::ByProgram | Named::ByEnvironment => {
                     format!(
                         "set the environment variable `{}`, or call `.api_key(..)`",
                         self.provider.key_var
@@ -254,7 +275,7 @@ impl ChatCompletions {
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Key>> {
         let var = self.provider.key_var;
-        let Some(text) = env(var).filter(|_| address.named == Named::ByProgram) else { return Ok(None) };
+        let Some(text) = env(var).filter(|_| address.named != Named::ByState) else { return Ok(None) };
         if address.is_open_to_others() && !self.is_key_over_http_allowed {
             return Err(Error::config(self.key_in_clear(&address.host, "to another machine")));
         }

@@ -71,6 +71,17 @@ impl ChatCompletions {
         self.with_address(url, Named::ByProgram)
     }
 
+    /// The address that stands in the environment beside the model.
+    pub(crate) fn environment_url(self, url: impl Into<String>) -> Self {
+        self.with_address(url, Named::ByEnvironment)
+    }
+
+    /// # Errors
+    /// [`is_config`](Error::is_config): the address that was set cannot be used.
+    pub(crate) fn check_address(&self) -> Result<()> {
+        self.own_address.as_deref().map_or(Ok(()), OwnAddress::check)
+    }
+
     /// The address that a state file names.
     pub(crate) fn state_url(self, url: impl Into<String>) -> Self {
         self.with_address(url, Named::ByState)
