@@ -25,7 +25,7 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
-use self::endpoint::{Endpoint, Named, OwnAddress, Settled};
+use self::endpoint::{Endpoint, NamedBy, OwnAddress, Settled};
 pub(in crate::lm) use self::{endpoint::set, headers::header};
 use super::{
     BoxFuture, LanguageModel, Request, Response, ResponseFormat, Takes, Tell, Timeouts, provider::Provider,
@@ -68,12 +68,12 @@ impl ChatCompletions {
     }
 
     pub(crate) fn base_url(self, url: impl Into<String>) -> Self {
-        self.with_address(url, Named::ByProgram)
+        self.with_address(url, NamedBy::Program)
     }
 
     /// The address that stands in the environment beside the model.
     pub(crate) fn environment_url(self, url: impl Into<String>) -> Self {
-        self.with_address(url, Named::ByEnvironment)
+        self.with_address(url, NamedBy::Environment)
     }
 
     /// # Errors
@@ -84,10 +84,10 @@ impl ChatCompletions {
 
     /// The address that a state file names.
     pub(crate) fn state_url(self, url: impl Into<String>) -> Self {
-        self.with_address(url, Named::ByState)
+        self.with_address(url, NamedBy::State)
     }
 
-    fn with_address(mut self, url: impl Into<String>, named: Named) -> Self {
+    fn with_address(mut self, url: impl Into<String>, named: NamedBy) -> Self {
         self.own_address = Some(Arc::new(OwnAddress::new(&self.name, url.into(), named)));
         self.changed()
     }
