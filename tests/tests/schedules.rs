@@ -89,7 +89,7 @@ fn run(seed: u64, is_shown: bool) -> Ran {
 fn faults(seed: u64) -> Vec<String> {
     let first = run(seed, false);
     let mut wrong = first.wrong.clone();
-    if seed % TWICE == 0 {
+    if seed.is_multiple_of(TWICE) {
         wrong.extend(otherwise(&first, &run(seed, false)));
     }
     wrong
@@ -173,7 +173,7 @@ fn whatever_the_schedule_all_invariants_hold() {
             if !wrong.is_empty() {
                 failed.lock().unwrap().insert(seed, wrong.join("\n"));
             }
-            if (seed + 1 - from) % 100_000 == 0 {
+            if (seed + 1 - from).is_multiple_of(100_000) {
                 say(&format!("{} seeds are done", seed + 1 - from));
             }
         }

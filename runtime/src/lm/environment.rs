@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 const MODEL: &str = "KARAT_MODEL";
 
 /// Its address, where that is not the provider's usual one.
-const BASE_URL: &str = "KARAT_BASE_URL";
+pub(super) const BASE_URL: &str = "KARAT_BASE_URL";
 
 impl Lm {
     /// The LM that the environment names.
@@ -31,7 +31,7 @@ impl Lm {
     ///
     /// # Errors
     /// [`is_config`](Error::is_config): nothing of it is set (then of the kind [`NoLm`](ErrorKind::NoLm)), there is an address
-    /// without a model, or the model's name is none.
+    /// without a model, or the model's name or the address is none.
     ///
     /// ```no_run
     /// # fn main() -> karat::Result<()> {
@@ -51,7 +51,10 @@ fn from_vars(env: impl Fn(&str) -> Option<String>) -> Result<Lm> {
             let lm = Lm::new(&model).map_err(|error| {
                 Error::new(error.kind(), format!("the environment variable `{MODEL}`: {error}"))
             })?;
-            Ok(url.into_iter().fold(lm, Lm::base_url))
+            match url {
+                Some(url) => lm.environment_url(url),
+                None => Ok(lm),
+            }
         }
         // Whose model would be asked there is anybody's guess.
         (None, Some(_)) => Err(Error::config(format!(
@@ -122,6 +125,16 @@ mod tests {
             from(&[("KARAT_BASE_URL", "http://gpu/v1"), ("OPENAI_API_KEY", "sk-canary")]).unwrap_err();
         assert!(error.is_config() && error.to_string().contains("without `KARAT_MODEL`"), "{error}");
         assert!(!error.to_string().contains("canary"));
+        for url in ["gpu:8000/v1", "127.0.0.1:1/v1", "ftp://gpu/v1", "http://me:sk-canary@gpu/v1", "http://"]
+        {
+            let error = from(&[("KARAT_MODEL", "ollama/x"), ("KARAT_BASE_URL", url)]).unwrap_err();
+            let text = error.to_string();
+            assert!(
+                error.is_config() && text.contains("`KARAT_BASE_URL`") && !text.contains("canary"),
+                "{text}"
+            );
+            assert!(!text.contains("in `.base_url(..)`"), "{text}");
+        }
         for name in ["gpt-4o", "acme/x", "openai/"] {
             let error = from(&[("KARAT_MODEL", name)]).unwrap_err();
             assert!(error.is_config() && error.to_string().contains("`KARAT_MODEL`"), "{error}");

@@ -6,7 +6,7 @@ use super::{
     Lm, Model,
     chat_completions::{self, ChatCompletions},
 };
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 impl Lm {
     /// The address of the API, up to and without `/chat/completions`.
@@ -17,6 +17,16 @@ impl Lm {
     /// The address that a state file names: no key of the environment is sent there.
     pub(crate) fn state_url(self, url: impl Into<String>) -> Self {
         self.with_client("base_url", |client| client.state_url(url))
+    }
+
+    /// The address that stands in the environment beside the model.
+    ///
+    /// # Errors
+    /// [`is_config`](Error::is_config): it cannot be used.
+    pub(super) fn environment_url(self, url: impl Into<String>) -> Result<Self> {
+        let lm = self.with_client("base_url", |client| client.environment_url(url));
+        lm.inner.client.as_ref().map_or(Ok(()), ChatCompletions::check_address)?;
+        Ok(lm)
     }
 
     /// The API key. It is sent to the provider and shown nowhere.

@@ -11,7 +11,7 @@ use crate::support::*;
 const MOST_STARS: u8 = 5;
 
 fn is_even(number: &u8) -> bool {
-    number % 2 == 0
+    number.is_multiple_of(2)
 }
 
 fn is_sorted(tags: &[String]) -> Result<(), String> {

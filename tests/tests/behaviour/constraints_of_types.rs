@@ -313,7 +313,7 @@ fn has_no_blank(label: &Label) -> bool {
 }
 
 fn is_even(number: &u8) -> Result<(), Box<dyn std::error::Error>> {
-    if number % 2 == 0 { Ok(()) } else { Err("odd".into()) }
+    if number.is_multiple_of(2) { Ok(()) } else { Err("odd".into()) }
 }
 
 fn panics(_: &u8) -> bool {

@@ -5,7 +5,7 @@ use std::{collections::HashSet, num::NonZeroU32};
 use karat::{Predict, signature};
 
 fn is_even(number: &u8) -> bool {
-    number % 2 == 0
+    number.is_multiple_of(2)
 }
 
 fn fits(text: &str) -> Result<(), String> {

@@ -69,7 +69,8 @@ fn endpoint(is_bad: bool) -> ScriptedLm {
     let calls = AtomicUsize::new(0);
     ScriptedLm::computed(move |request| {
         let number = calls.fetch_add(1, Ordering::Relaxed);
-        let reply = if is_bad && number % 2 == 0 { failure(ErrorKind::Server) } else { answer(request) };
+        let reply =
+            if is_bad && number.is_multiple_of(2) { failure(ErrorKind::Server) } else { answer(request) };
         reply.delay(TICK * 2).pace(TICK)
     })
 }

@@ -208,6 +208,11 @@ fn an_alias_within_a_type_leaves_the_rest_as_lenient_as_ever() {
     ] {
         assert_eq!(person(text).unwrap_or_else(|error| panic!("{text}: {error}")), ada(vec![]), "{text}");
     }
+    // A number for a text is as it is written, as under the key's own name.
+    for number in ["42", "1.50", "12345678901234567890123"] {
+        let read = person(&format!(r#"{{"called": {number}, "Age": "36"}}"#)).unwrap();
+        assert_eq!((&*read.name, read.age), (number, 36));
+    }
     let sizes = r#"{"Name": "Ada", "age": "36", "sizes": ["low", "Very High"]}"#;
     assert_eq!(person(sizes).unwrap(), ada(vec![Size::Low, Size::VeryHigh]));
     let sizes = r#"{"Name": "Ada", "age": "36", "all_sizes": ["lo", "VERY-HIGH"]}"#;

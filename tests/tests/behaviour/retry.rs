@@ -281,7 +281,7 @@ async fn requests(retry: Retry, calls: usize, good: usize) -> usize {
     let asked = script.clone();
     let lm = ScriptedLm::computed(move |_| {
         let number = script.fetch_add(1, Ordering::Relaxed) + 1;
-        if good > 0 && number % good == 0 { reply("Paris") } else { server_error() }
+        if good > 0 && number.is_multiple_of(good) { reply("Paris") } else { server_error() }
     });
     let lm = lm.lm().retry(retry).without_history();
     for _ in 0..calls {

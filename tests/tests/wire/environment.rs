@@ -91,6 +91,23 @@ async fn the_lm_that_the_environment_names_is_asked() {
 }
 
 #[tokio::test]
+async fn an_error_names_the_variable_that_the_address_comes_from() {
+    if is_child() {
+        let error =
+            Lm::from_env().unwrap().retry(Retry::none()).complete(hi()).await.unwrap_err().to_string();
+        assert!(
+            error.contains("the address: it is `KARAT_BASE_URL`") && !error.contains("base_url("),
+            "{error}"
+        );
+        return;
+    }
+    run_child(
+        "environment::an_error_names_the_variable_that_the_address_comes_from",
+        &[("KARAT_MODEL", "ollama/x"), ("KARAT_BASE_URL", "http://127.0.0.1:9/v1")],
+    );
+}
+
+#[tokio::test]
 async fn the_environments_key_is_sent_in_clear_to_no_other_machine() {
     if is_child() {
         let lm = Lm::new("openai/gpt-x").unwrap().base_url("http://192.0.2.1:9/v1");

@@ -58,7 +58,7 @@ impl<'a> Target<'a> {
             while !others.is_empty() && !absent.is_empty() {
                 let fitting = |key: &str| {
                     let value = object.get(key);
-                    let fit = |name: &str| self.at(properties.get(name)?).coerce(value?).ok();
+                    let fit = |name: &str| self.entry(key, properties.get(name)?).coerce(value?).ok();
                     absent.iter().filter_map(|name| Some((*name, fit(name)?))).collect::<Vec<_>>()
                 };
                 let all = others.iter().enumerate().map(|(index, key)| (index, fitting(key)));

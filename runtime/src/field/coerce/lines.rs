@@ -38,7 +38,7 @@ fn is_word_for_nothing(text: &str) -> bool {
     text.is_empty() || ["none", "null", "n/a"].iter().any(|nothing| word.eq_ignore_ascii_case(nothing))
 }
 
-/// The items of a Markdown list: at least two lines, each with the same mark before it, or with the next number. Where each item
+/// The items of a Markdown list: at least two lines, each with `-`, `*` or `•` before it, or each with the next number. Where each item
 /// is a JSON text, what stands between the quotes.
 pub(in crate::field) fn items(text: &str) -> Option<Vec<&str>> {
     let lines = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
@@ -60,12 +60,13 @@ fn marked(line: &str, number: usize) -> Option<(char, &str)> {
     let (before, rest) = line.split_at(digits);
     let mark = rest.chars().next()?;
     let item = rest.get(mark.len_utf8()..)?;
+    let kind = if digits == 0 { '-' } else { mark };
     let is_mark = match before {
         "" => matches!(mark, '-' | '*' | '•'),
         before => matches!(mark, '.' | ')') && before.parse() == Ok(number),
     };
     // `-5` and `1.5` are numbers.
-    (is_mark && (mark == '•' || item.starts_with(char::is_whitespace))).then_some((mark, item.trim()))
+    (is_mark && (mark == '•' || item.starts_with(char::is_whitespace))).then_some((kind, item.trim()))
 }
 
 #[cfg(test)]
@@ -74,7 +75,7 @@ mod tests {
 
     #[test]
     fn two_lines_or_more_with_marks_are_items() {
-        for text in ["- a\n- b", "* a\n\n* b\n", "•a\r\n• b", "1. a\n2. b", " 1) a\n 2) b", "-\ta\n-  b"]
+        for text in ["- a\n- b", "* a\n\n* b\n", "•a\r\n• b", "- a\n* b", "1. a\n2. b", " 1) a\n 2) b", "-\ta\n-  b"]
         {
             assert_eq!(said(text), Said::Items(vec!["a", "b"]), "{text:?}");
         }

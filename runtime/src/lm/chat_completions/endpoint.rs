@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{ChatCompletions, headers};
 use crate::{
     error::{Error, ErrorKind, Result},
-    lm::Config,
+    lm::{Config, environment::BASE_URL},
 };
 
 /// A key shorter than this is a placeholder (`x`, `-`): taking it out would only garble a message.
@@ -78,38 +78,48 @@ struct Key {
 
 /// Who named an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Named {
-    /// The program, its environment, or the provider's table.
-    ByProgram,
+pub(super) enum NamedBy {
+    /// The program, a variable of the provider's, or the provider's table.
+    Program,
+    /// The variable that goes with the one that names the model.
+    Environment,
     /// A state file, which may be somebody else's: it gets no key of the environment.
-    ByState,
+    State,
 }
 
 /// An address that was set, read once: it is the same at every call.
 pub(super) struct OwnAddress {
     given: String,
-    named: Named,
+    named: NamedBy,
     read: Result<Address>,
 }
 
 impl OwnAddress {
     /// For the model of this name.
-    pub(super) fn new(model: &str, given: String, named: Named) -> Self {
+    pub(super) fn new(model: &str, given: String, named: NamedBy) -> Self {
         let origin = match named {
-            Named::ByProgram => "`.base_url(..)`",
-            Named::ByState => "the state file",
+            NamedBy::Program => "`.base_url(..)`".to_owned(),
+            NamedBy::Environment => format!("the environment variable `{BASE_URL}`"),
+            NamedBy::State => "the state file".to_owned(),
         };
+        let origin = &*origin;
         let read = parse_url(model, &given, origin).and_then(|url| Address::new(model, url, origin));
         let read = read.map(|address| Address { named, ..address });
         Self { given, named, read }
     }
 
-    pub(super) fn named(&self) -> Named {
+    pub(super) fn named(&self) -> NamedBy {
         self.named
     }
 
     pub(super) fn given(&self) -> &str {
         &self.given
+    }
+
+    /// # Errors
+    /// [`is_config`](Error::is_config): it cannot be used.
+    pub(super) fn check(&self) -> Result<()> {
+        self.read.as_ref().map(|_| ()).map_err(Clone::clone)
     }
 }
 
@@ -118,7 +128,7 @@ impl OwnAddress {
 struct Address {
     url: Url,
     host: String,
-    named: Named,
+    named: NamedBy,
 }
 
 impl Address {
@@ -131,7 +141,7 @@ impl Address {
         Uri::try_from(url.as_str()).map_err(|error| {
             Error::config(format!("`{model}`: the address in {origin} cannot be asked over HTTP ({error})"))
         })?;
-        Ok(Self { url, host, named: Named::ByProgram })
+        Ok(Self { url, host, named: NamedBy::Program })
     }
 
     /// The address without its query, which may hold a key.
@@ -168,6 +178,17 @@ impl ChatCompletions {
         match &self.own_address {
             Some(own) => own.read.clone(),
             None => self.usual_address(set(env)),
+        }
+    }
+
+    /// Where the address is set, for messages.
+    pub(super) fn address_setting(&self) -> String {
+        match self.own_address.as_deref().map(OwnAddress::named) {
+            Some(NamedBy::Environment) => format!("`{BASE_URL}`"),
+            Some(NamedBy::State) => "the state file's `api_base`".to_owned(),
+            Some(NamedBy::Program) | None => {
+                format!("`.base_url(..)`, else `{}`", self.provider.base_url_vars.join("`, `"))
+            }
         }
     }
 
@@ -226,13 +247,13 @@ impl ChatCompletions {
         let key = key.filter(|key| !key.text.is_empty());
         if key.is_none() && self.provider.key_required && !has_credentials {
             let how = match address.named {
-                Named::ByProgram => {
+                NamedBy::Program | NamedBy::Environment => {
                     format!(
                         "set the environment variable `{}`, or call `.api_key(..)`",
                         self.provider.key_var
                     )
                 }
-                Named::ByState => {
+                NamedBy::State => {
                     "the address comes from a state file, to which no key of the environment is sent: call \
                                    `.api_key(..)`, or set an LM of the program's own with `set_lm(&lm)`"
                         .to_owned()
@@ -254,7 +275,7 @@ impl ChatCompletions {
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Key>> {
         let var = self.provider.key_var;
-        let Some(text) = env(var).filter(|_| address.named == Named::ByProgram) else { return Ok(None) };
+        let Some(text) = env(var).filter(|_| address.named != NamedBy::State) else { return Ok(None) };
         if address.is_open_to_others() && !self.is_key_over_http_allowed {
             return Err(Error::config(self.key_in_clear(&address.host, "to another machine")));
         }

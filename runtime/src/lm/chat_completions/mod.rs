@@ -23,7 +23,7 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
-use self::endpoint::{Endpoint, Named, OwnAddress, Settled};
+use self::endpoint::{Endpoint, NamedBy, OwnAddress, Settled};
 pub(in crate::lm) use self::{endpoint::set, headers::header};
 use super::{
     BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Takes, Timeouts, http::Clients,
@@ -68,15 +68,26 @@ impl ChatCompletions {
     }
 
     pub(crate) fn base_url(self, url: impl Into<String>) -> Self {
-        self.with_address(url, Named::ByProgram)
+        self.with_address(url, NamedBy::Program)
+    }
+
+    /// The address that stands in the environment beside the model.
+    pub(crate) fn environment_url(self, url: impl Into<String>) -> Self {
+        self.with_address(url, NamedBy::Environment)
+    }
+
+    /// # Errors
+    /// [`is_config`](Error::is_config): the address that was set cannot be used.
+    pub(crate) fn check_address(&self) -> Result<()> {
+        self.own_address.as_deref().map_or(Ok(()), OwnAddress::check)
     }
 
     /// The address that a state file names.
     pub(crate) fn state_url(self, url: impl Into<String>) -> Self {
-        self.with_address(url, Named::ByState)
+        self.with_address(url, NamedBy::State)
     }
 
-    fn with_address(mut self, url: impl Into<String>, named: Named) -> Self {
+    fn with_address(mut self, url: impl Into<String>, named: NamedBy) -> Self {
         self.own_address = Some(Arc::new(OwnAddress::new(&self.name, url.into(), named)));
         self.changed()
     }

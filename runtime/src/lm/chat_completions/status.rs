@@ -209,8 +209,8 @@ fn advice(call: &Call<'_>, kind: ErrorKind, should_retry: Option<bool>) -> Strin
         ErrorKind::Quota => "Add credit or raise the limit at the provider, or use another key".into(),
         ErrorKind::RateLimited if passes => "Wait, or send fewer requests at once".into(),
         ErrorKind::UnknownModel => {
-            let (model, vars) = (call.client.model(), provider.base_url_vars.join("`, `"));
-            format!("Check the model `{model}`, and the address: it is `.base_url(..)`, else `{vars}`, and ends with `/v1` in most cases")
+            let (model, setting) = (call.client.model(), call.client.address_setting());
+            format!("Check the model `{model}`, and the address: it is {setting}, and ends with `/v1` in most cases")
         }
         ErrorKind::ContextLength => {
             "The prompt is too long for the model: shorten the inputs, use fewer demos, or take a model with a larger context".into()

@@ -249,10 +249,7 @@ fn unanswered(call: &Call<'_>, error: reqwest::Error) -> Error {
         return broke(call, error, "before the answer");
     }
     let cause = call.excerpt(cause(&error).as_bytes());
-    let address = format!(
-        "the address: it is `.base_url(..)`, else `{}`",
-        call.client.provider.base_url_vars.join("`, `")
-    );
+    let address = format!("the address: it is {}", call.client.address_setting());
     let (kind, what) = if has_tls_error(&error) {
         let what = format!(
             "no trusted TLS connection: {cause}. Check the server's certificate, and {address} (http or https?)"
