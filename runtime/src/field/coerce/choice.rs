@@ -101,7 +101,7 @@ pub(in crate::field) fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+pub(super) fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
     let first = items.next()?;
     items.next().is_none().then_some(first)
 }
