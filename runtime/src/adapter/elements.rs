@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::tag::{self, Ends, Kind, Tag};
 use crate::{
-    field::{FieldValue, name},
+    field::{FieldValue, lines_of, name},
     json::{self, Found, Repair},
 };
 
@@ -49,6 +49,9 @@ pub(super) fn items(texts: &[&str], schema: &Value) -> Option<Result<Value, Stri
     let mut items = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
         let reader = Reader::new(text, schema);
+        if reader.is_no_item(&reader.whole(), &wanted) {
+            continue;
+        }
         match reader.item(reader.whole(), &wanted, index, 1) {
             None if index == 0 => return None,
             None => return Some(Err("some of its elements are lists and others are items".into())),
@@ -104,6 +107,12 @@ impl<'a> Reader<'a> {
         Part { bytes: 0..self.text.len(), tags: 0..self.tags.len() }
     }
 
+    /// True if nothing stands in one of several elements of a list's name, and that stands for no item.
+    fn is_no_item(&self, part: &Part, list: &Wanted<'a>) -> bool {
+        let text = self.text.get(part.bytes.clone()).unwrap_or_default();
+        text.trim().is_empty() && !Wanted::new(self.root, list.item(0)).has("null")
+    }
+
     /// What stands in one of several elements of a list's name, as an item; `None` if it is a list by itself.
     fn item(
         &self,
@@ -115,8 +124,9 @@ impl<'a> Reader<'a> {
         let text = self.text.get(part.bytes.clone()).unwrap_or_default().trim();
         let is_array =
             |found: &[Found]| matches!(found, [one] if one.value.is_array() && one.end == text.len());
-        let is_list = || match text.starts_with('[') {
+        let is_list = || match text.starts_with(['[', '(']) {
             true => json::find(text).is_ok_and(|found| is_array(&found)),
+            false if lines_of(text).is_some() => true,
             false => {
                 let children = self.children(Part { bytes: part.bytes.clone(), tags: part.tags.clone() });
                 children.is_ok_and(|children| {
@@ -244,9 +254,13 @@ impl<'a> Reader<'a> {
                 return Err(twice());
             }
             self.has_repeats.set(true);
+            let is_nothing = self.is_no_item(&inside, &list);
             let Value::Array(items) = object.entry(&*name).or_insert(Value::Array(Vec::new())) else {
                 continue;
             };
+            if is_nothing {
+                continue;
+            }
             items.push(self.item(inside, &list, items.len(), depth).ok_or_else(twice)??);
         }
         Ok(Value::Object(object))

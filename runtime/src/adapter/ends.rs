@@ -26,6 +26,8 @@ pub(super) const TOKENS: &[&str] = &[
     "<|endofturn|>",
     "<|END_OF_TURN_TOKEN|>",
     "<|role_end|>",
+    "<|END_RESPONSE|>",
+    "<|end_of_solution|>",
     "<|user|>",
     "<|observation|>",
     "<｜end▁of▁sentence｜>",
@@ -160,6 +162,11 @@ fn without<'t>(text: &'t str, shown: &Shown<'_>, is_struck: impl Fn() -> bool) -
         rest = before.trim_end();
     }
     rest
+}
+
+/// True if the text is nothing but end tokens.
+pub(super) fn are_all(text: &str, shown: &Shown<'_>) -> bool {
+    without(text, shown, || false).is_empty()
 }
 
 /// True if a list or an object is the last that the text has, and has its closing bracket.

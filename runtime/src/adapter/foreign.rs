@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{
+    ends,
     marker::{Marker, Place},
     sections::fences,
     shown::Shown,
@@ -33,13 +34,16 @@ pub(super) struct Found {
 }
 
 impl Foreign {
-    /// Adds a marker, unless the prompt shows one of its name.
-    pub(super) fn add(&mut self, marker: &Marker<'_>, shown: &Shown<'_>) {
+    /// Adds a marker of the text, unless the prompt shows one of its name.
+    pub(super) fn add(&mut self, text: &str, marker: &Marker<'_>, shown: &Shown<'_>) {
         let Range { start, end } = marker.span;
         // Behind the first 4 GiB, no reply goes on.
         if let (Ok(start), Ok(end)) = (u32::try_from(start), u32::try_from(end)) {
             if !shown.has_marker(marker.name) {
-                let is_alone = marker.place == Place::Start && marker.ends_line;
+                let behind = || text.get(marker.span.end..).and_then(|rest| rest.lines().next());
+                let ends_line =
+                    || marker.ends_line || behind().is_some_and(|rest| ends::are_all(rest, shown));
+                let is_alone = marker.place == Place::Start && ends_line();
                 self.marks.push(Mark { start, end, is_alone });
             }
         }

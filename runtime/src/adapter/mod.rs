@@ -42,6 +42,7 @@ pub use self::{
 pub(crate) use self::{
     follow::{Growing, Trimmed},
     repeats::Repeats,
+    sections::fences,
 };
 use crate::{
     error::{Error, Result},

@@ -69,16 +69,9 @@ impl<'a> Names<'a> {
     }
 }
 
-fn narrowed(name: &str) -> String {
+/// The name in its usual width.
+pub(super) fn narrowed(name: &str) -> String {
     name.chars().map(narrow).collect()
-}
-
-/// The name without regard to case, width, and what its words are joined with.
-pub(super) fn loose(name: &str) -> String {
-    let is_join = |c: char| c.is_whitespace() || c == '_' || c == '-';
-    let words = name.split(is_join).filter(|word| !word.is_empty());
-    let words = words.map(|word| word.chars().map(narrow).flat_map(char::to_lowercase).collect::<String>());
-    words.collect::<Vec<_>>().join("_")
 }
 
 /// A full-width character's usual form.

@@ -93,7 +93,7 @@ pub(super) fn each<'t>(
     marker::each(text, |marker| match names.find_as_written(marker.name) {
         Some(_) if repeats.has(&marker.core) => {}
         Some((own, is_name)) => marks.extend(Mark::new(own, is_name, &marker)),
-        None => foreign.add(&marker, shown),
+        None => foreign.add(text, &marker, shown),
     });
     choose(&mut marks, names.task())?;
     leave_borrowed(&mut marks, text, repeats);
@@ -260,7 +260,7 @@ fn unquoted(value: &str) -> Cow<'_, str> {
 }
 
 /// Where each line begins that opens or closes a block of code, with where it ends.
-pub(super) fn fences(text: &str) -> impl Iterator<Item = (usize, usize)> {
+pub(crate) fn fences(text: &str) -> impl Iterator<Item = (usize, usize)> {
     let mut start = 0;
     text.split_inclusive('\n').filter_map(move |line| {
         let at = start;

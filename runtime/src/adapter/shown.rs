@@ -7,7 +7,8 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Inputs, Task, ends, marker, names};
+use super::{Inputs, Task, ends, marker, names::narrowed};
+use crate::field::name;
 
 /// The texts of a call's prompt: instructions, fields with their types, demos, inputs. They are looked at only where a reply has
 /// what no answer should have.
@@ -43,14 +44,15 @@ impl<'a> Shown<'a> {
 
     /// True if a marker of this name stands in the prompt, in whatever form.
     pub(super) fn has_marker(&self, name: &str) -> bool {
+        let normal = |name: &str| name::normal(&narrowed(name));
         let markers = self.markers.get_or_init(|| {
             let mut markers = HashSet::new();
             self.each(&mut |text| {
-                markers.extend(marker::find_like(text).into_iter().map(|(name, _)| names::loose(name)));
+                markers.extend(marker::find_like(text).into_iter().map(|(name, _)| normal(name)));
             });
             markers
         });
-        markers.contains(&names::loose(name))
+        markers.contains(&normal(name))
     }
 
     /// Gives each text.

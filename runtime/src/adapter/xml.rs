@@ -163,7 +163,10 @@ impl Adapter for XmlAdapter {
                     }
                     begin..closing.span().start
                 }
-                (Kind::Open, None) if slot.is_some() && !field.is_list() => continue,
+                (Kind::Open, None) if slot.is_some() && !field.is_list() => {
+                    slot.iter_mut().for_each(|first| first.repairs.add(Repair::DoubleField));
+                    continue;
+                }
                 (Kind::Open, None) if index + 1 == fields.len() && at == marks.len() => {
                     let rest = text.get(begin..).unwrap_or_default();
                     repairs.add(Repair::Truncated);

@@ -8,6 +8,7 @@ mod long_numbers;
 mod merge;
 pub(crate) mod name;
 mod patterns;
+mod read;
 mod rules;
 mod slots;
 mod sorted;
@@ -25,6 +26,7 @@ use serde_json::Value;
 
 use self::compiled::inline_top;
 pub(crate) use self::{
+    coerce::lines_of,
     compiled::{CompiledField, Shape},
     constraints::Violation,
     slots::read_value,

@@ -28,6 +28,11 @@ pub(crate) fn is_same(one: &str, other: &str) -> bool {
     !one.is_empty() && key(one).eq(key(other))
 }
 
+/// What all forms of a name have in common that are the same by [`is_same`].
+pub(crate) fn normal(name: &str) -> String {
+    key(name).collect()
+}
+
 /// True if the known name may begin with this text, of which more may come.
 pub(crate) fn begins(known: &str, text: &str) -> bool {
     let mut known = key(known);

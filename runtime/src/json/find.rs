@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     Flaw, Repair, Repairs,
     lenient::{self, Cursor},
-    scalar, strict, string,
+    python, scalar, strict, string,
 };
 
 /// A value that was found in a text.
@@ -118,12 +118,12 @@ pub(crate) fn begins(text: &str) -> bool {
 
 /// True if the value is written as an ordered dictionary of Python's.
 pub(crate) fn is_ordered(text: &str, found: &Found) -> bool {
-    text.get(found.start..).is_some_and(|from| from.starts_with(lenient::ORDERED))
+    text.get(found.start..).is_some_and(|from| from.starts_with(python::ORDERED))
 }
 
 /// True if an ordered dictionary of Python's begins in the text.
 pub(crate) fn has_ordered(text: &str) -> bool {
-    text.contains(lenient::ORDERED)
+    text.contains(python::ORDERED)
 }
 
 /// The tuple with which this part of the text begins. One of words alone, as in prose, only if it is all of the part.
@@ -148,7 +148,7 @@ fn is_all_until(text: &str, found: &Found, end: usize) -> bool {
 /// Where the next object, list or ordered dictionary begins.
 fn next(text: &str, from: usize, to: usize) -> Option<usize> {
     let begin = from + text.get(from..to)?.find(['{', '['])?;
-    let name = text.get(from..begin)?.strip_suffix(lenient::ORDERED);
+    let name = text.get(from..begin)?.strip_suffix(python::ORDERED);
     Some(name.map_or(begin, |before| from + before.len()))
 }
 

@@ -6,6 +6,7 @@
 mod find;
 mod lenient;
 mod numeral;
+mod python;
 mod repair;
 mod scalar;
 mod strict;

@@ -129,6 +129,16 @@ fn delimited(cursor: &mut Cursor<'_>, ends: Ends, has_inner_quote: &mut bool) ->
                 cursor.advance(2);
                 break;
             }
+            if escaped && cursor.rest().starts_with("\\\\") {
+                // Where the quotes are escaped, so is each backslash and each quote of the text, once more.
+                let twice = ["\\\\\\\\", "\\\\\\\""].iter().find(|twice| cursor.rest().starts_with(**twice));
+                if let Some(twice) = twice {
+                    out.extend(twice.chars().next_back());
+                    cursor.advance(twice.len());
+                    continue;
+                }
+                cursor.advance(1);
+            }
             escape(cursor, open, &mut out, &mut backslashes);
         } else if closes(open, c) {
             if triple {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     adapter::{
-        Outline, Repeats,
+        Outline, Repeats, fences,
         reasoning::{HARMONY, Kind, Tag},
     },
     error::{Error, Result},
@@ -41,7 +41,7 @@ pub(super) fn leave<'t>(
     for open in openings.iter().flatten() {
         have_ends.get_mut(*open).into_iter().for_each(|has_end| *has_end = true);
     }
-    let fences = fences(text);
+    let fences = fences(text).map(|(start, _)| start).collect();
     let draft =
         Draft { reader, text, outline, tags, are_mentions, given, openings, have_ends, fences, is_harmony };
     if let Some(last) = draft.last_end()? {
@@ -263,17 +263,6 @@ fn whole(reader: &Reader<'_>, text: &str) -> Option<Values> {
 fn is_same(all: &Values, others: &Values) -> bool {
     let value = |found: &Option<FieldValue>| found.as_ref().map(|found| found.value.clone());
     all.iter().map(value).eq(others.iter().map(value))
-}
-
-/// Where the lines begin that open or close a block of code.
-fn fences(text: &str) -> Vec<usize> {
-    let mut start = 0;
-    let lines = text.split_inclusive('\n').filter_map(|line| {
-        let at = start;
-        start += line.len();
-        line.trim_start().starts_with("```").then_some(at)
-    });
-    lines.collect()
 }
 
 /// For each tag that ends a block, the one that begins it.

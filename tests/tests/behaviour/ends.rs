@@ -42,14 +42,14 @@ struct Listed {
     note: Option<String>,
 }
 
-type Outcome<O> = karat::Result<Prediction<O>>;
+pub(super) type Outcome<O> = karat::Result<Prediction<O>>;
 
 fn asked(question: &str) -> ReasonedInput {
     ReasonedInput { question: question.into() }
 }
 
 /// The outcome of a reply, which is the same where it is streamed, in whatever pieces.
-async fn outcome<S>(
+pub(super) async fn outcome<S>(
     adapter: impl Adapter + Clone,
     input: S::Input,
     reply: &str,

@@ -30,6 +30,7 @@ mod lenient;
 mod lenient_texts;
 mod limits;
 mod limits_learned;
+mod mixtures;
 mod modules;
 mod names;
 mod nesting;

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Fit, Misfit, Target, choose};
+use super::{Fit, Misfit, Target, choice::choose};
 use crate::json::Repairs;
 
 /// What a name is of which the schema does not tell.

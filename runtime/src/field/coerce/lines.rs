@@ -40,7 +40,7 @@ fn is_word_for_nothing(text: &str) -> bool {
 
 /// The items of a Markdown list: at least two lines, each with `-`, `*` or `•` before it, or each with the next number. Where each item
 /// is a JSON text, what stands between the quotes.
-pub(in crate::field) fn items(text: &str) -> Option<Vec<&str>> {
+pub(crate) fn items(text: &str) -> Option<Vec<&str>> {
     let lines = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
     let mut kind = None;
     let mut items = Vec::new();

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::*;
+use super::{choice::only, *};
 
 /// The value of a text by a schema: what a field of this type would have.
 fn read(text: &str, schema: &Value) -> Result<Value, Misfit> {

@@ -1,0 +1,98 @@
+//! Lists: in JSON, in a text without brackets, or one value for a list of one.
+
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use super::{
+    Fit, Misfit, Target, expected, inside,
+    lines::{self, Said},
+};
+use crate::json::{self, Repair};
+
+impl<'a> Target<'a> {
+    pub(super) fn array(self, value: &Value) -> Result<Fit, Misfit> {
+        let coerce = |index: usize, value: &Value| match self.item(index) {
+            Some(target) => target.coerce(value),
+            None => Ok(Fit::exact(value.clone())),
+        };
+        match value {
+            Value::Array(items) => {
+                let mut all = Fit::exact(Value::Null);
+                let mut list = Vec::with_capacity(items.len());
+                for (index, value) in items.iter().enumerate() {
+                    let fit =
+                        coerce(index, value).map_err(|misfit| misfit.within(format_args!("item {index}")))?;
+                    all.repairs.extend(fit.repairs);
+                    all.cost += fit.cost;
+                    list.push(fit.value);
+                }
+                Ok(Fit { value: Value::Array(list), ..all })
+            }
+            Value::Null => Err(expected("a list", value)),
+            _ => match inside(value, Value::is_array) {
+                Some((inner, written)) => {
+                    self.written(Some(&written)).array(&inner).map(|fit| fit.and(Repair::JsonInText))
+                }
+                None => self.said(value),
+            },
+        }
+    }
+
+    /// The list that is said in a text without brackets, or one value for a list of one.
+    fn said(self, value: &Value) -> Result<Fit, Misfit> {
+        let text = value.as_str().unwrap_or_default();
+        let is_fixed = self.key("prefixItems").is_some();
+        match lines::said(text) {
+            Said::Items(items) => {
+                let items = items.into_iter().map(|item| Value::String(item.into())).collect();
+                self.array(&Value::Array(items)).map(|fit| fit.and(Repair::MarkdownList))
+            }
+            Said::Nothing
+                if value.is_string() && !is_fixed && !self.item(0).is_some_and(|item| item.names(value)) =>
+            {
+                // Further from it than null is.
+                Ok(Fit { cost: 2, ..Fit::mended(Value::Array(Vec::new()), Repair::Word) })
+            }
+            // Half a list, or several, is not one item.
+            _ if has_other_json(value) || json::begins(text) => Err(expected("a list", value)),
+            Said::Lines if serde_json::from_str::<IgnoredAny>(text).is_err() => {
+                Err(expected("a list, or a line with `-` before it for each item", value))
+            }
+            _ => {
+                let one = match self.item(0) {
+                    // It is written where the list would be.
+                    Some(target) => Self { place: self.place, ..target }
+                        .coerce(value)
+                        .map_err(|_| expected("a list", value))?,
+                    None => Fit::exact(value.clone()),
+                };
+                Ok(Fit { value: Value::Array(vec![one.value.clone()]), ..one.and(Repair::ListOfOne) })
+            }
+        }
+    }
+
+    /// The schema of a list's item.
+    pub(super) fn item(self, index: usize) -> Option<Self> {
+        let fixed = self.key("prefixItems").and_then(|items| items.get(index));
+        let place = self.place.map(|place| place.item(index));
+        fixed.or(self.key("items")).map(|schema| Self { place, ..self.at(schema) })
+    }
+
+    /// Null, where it may stand, for a text that says that there are no items.
+    pub(super) fn null_for_nothing(self, fit: Result<Fit, Misfit>, value: &Value) -> Result<Fit, Misfit> {
+        match &fit {
+            Ok(Fit { value: Value::Array(items), .. })
+                if items.is_empty() && lines::is_nothing(value) && self.takes(&Value::Null) =>
+            {
+                Ok(Fit::mended(Value::Null, Repair::Word))
+            }
+            _ => fit,
+        }
+    }
+}
+
+/// True for a text that holds an object or a list, but is not one whole JSON value.
+fn has_other_json(value: &Value) -> bool {
+    let Value::String(text) = value else { return false };
+    text.contains(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_err()
+}
