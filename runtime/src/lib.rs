@@ -14,13 +14,16 @@ mod json;
 pub mod lm;
 mod module;
 mod modules;
+mod new_file;
 mod predict;
 mod prediction;
 #[cfg(test)]
 mod repository;
 mod reward;
 mod rollout;
+mod run;
 mod signature;
+mod split_mix;
 mod state;
 mod stream;
 mod telemetry;

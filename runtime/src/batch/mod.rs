@@ -1,8 +1,7 @@
-//! Many calls at once: one module on many inputs ([`Batch`]), or different modules side by side ([`Parallel`]). One engine
-//! behind both; it uses karat's public API alone.
+//! Many calls at once: one module on many inputs ([`Batch`]), or different modules side by side ([`Parallel`]).
 
-mod ending;
-mod engine;
+mod items;
+mod jobs;
 mod parallel;
 mod progress;
 mod report;
@@ -15,7 +14,7 @@ use std::{
 };
 
 use self::{
-    engine::Job,
+    jobs::Job,
     settings::{Settings, setters},
 };
 pub use self::{
@@ -108,7 +107,7 @@ impl<M: Module> IntoFuture for Batch<M> {
                     |tracer| async move { module.traced(&tracer).call(input.clone()).await },
                 )
             });
-            let (endings, stop) = engine::run(jobs, settings, is_shared).await;
+            let (endings, stop) = jobs::run(jobs, settings, is_shared).await;
             Batched::new(inputs, endings, stop)
         })
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    engine::{self, Job},
+    jobs::{self, Job},
     report::Batched,
     settings::{Settings, setters},
 };
@@ -115,7 +115,7 @@ impl<O: Send + 'static> IntoFuture for Parallel<O> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let (endings, stop) = engine::run(self.jobs.into_iter(), self.settings, |_| false).await;
+            let (endings, stop) = jobs::run(self.jobs.into_iter(), self.settings, |_| false).await;
             Batched::new(std::iter::repeat(()), endings, stop)
         })
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Deref, slice, time::Duration, vec};
 
-use super::ending::Ending;
+use super::items::Ending;
 use crate::{Error, Prediction, Result, lm::Usage, text::said_once};
 
 /// What became of a [`Batch`](super::Batch) or a [`Parallel`](super::Parallel): every item, in the order of the inputs. A slice of

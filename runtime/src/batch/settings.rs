@@ -1,10 +1,10 @@
 //! How many at once, how many may fail, how long each may take, and what ends it all.
 
-use std::{fmt, panic::AssertUnwindSafe, time::Duration};
+use std::{fmt, time::Duration};
 
 use futures_util::FutureExt;
 
-use crate::{BoxFuture, Error, ErrorKind, Result};
+use crate::{BoxFuture, Error, ErrorKind, Result, run::caught};
 
 /// How many run at once where nothing else is set: enough to hide an LM's latency, few enough for the rate limits of a
 /// small account.
@@ -44,9 +44,8 @@ impl Settings {
     }
 
     pub(super) fn set_cancel(&mut self, cancel: impl Future<Output = ()> + Send + 'static) {
-        let cancel = AssertUnwindSafe(cancel).catch_unwind();
-        let told = |panic| Error::from_panic("the future that was given to `cancel_on`", panic);
-        self.cancel = Some(cancel.map(move |outcome| outcome.map_err(told)).boxed());
+        let cancel = cancel.map(Ok);
+        self.cancel = Some(Box::pin(caught("the future that was given to `cancel_on`", cancel)));
     }
 }
 

@@ -1,11 +1,7 @@
 //! Pieces of an answer that is still being written.
 
-use std::fmt;
-
-use super::draft::Draft;
-
 /// A piece of a completion, given to a [`Sink`] while the model writes it; see [`LanguageModel::call`](crate::LanguageModel::call).
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Delta<'a> {
     /// Which of the completions it belongs to, counted from 0.
@@ -14,8 +10,6 @@ pub struct Delta<'a> {
     pub part: DeltaPart,
     /// What was added: never empty, cut at any character.
     pub text: &'a str,
-    /// All of the part up to here, where whoever writes it shares that.
-    pub(super) draft: Option<&'a Draft>,
 }
 
 /// What of a completion a [`Delta`] continues.
@@ -31,37 +25,12 @@ pub enum DeltaPart {
 impl<'a> Delta<'a> {
     /// A piece of a completion's text.
     pub fn text(completion: usize, text: &'a str) -> Self {
-        Self { completion, part: DeltaPart::Text, text, draft: None }
+        Self { completion, part: DeltaPart::Text, text }
     }
 
     /// A piece of a completion's reasoning.
     pub fn reasoning(completion: usize, text: &'a str) -> Self {
-        Self { completion, part: DeltaPart::Reasoning, text, draft: None }
-    }
-
-    /// A piece of a completion's text with that text, of which it is the end.
-    pub(super) fn of_draft(completion: usize, text: &'a str, draft: &'a Draft) -> Self {
-        Self { draft: Some(draft), ..Self::text(completion, text) }
-    }
-}
-
-/// Equal if they say the same.
-impl PartialEq for Delta<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        (self.completion, self.part, self.text) == (other.completion, other.part, other.text)
-    }
-}
-
-impl Eq for Delta<'_> {}
-
-impl fmt::Debug for Delta<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { completion, part, text, draft: _ } = self;
-        f.debug_struct("Delta")
-            .field("completion", completion)
-            .field("part", part)
-            .field("text", text)
-            .finish()
+        Self { completion, part: DeltaPart::Reasoning, text }
     }
 }
 

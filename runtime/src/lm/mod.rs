@@ -3,9 +3,9 @@
 mod cache;
 mod chat_completions;
 mod delta;
-mod draft;
 mod environment;
 mod fallback;
+pub(crate) mod grow;
 mod history;
 mod http;
 mod language_model;

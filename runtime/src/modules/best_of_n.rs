@@ -1,21 +1,14 @@
 //! Several rollouts, the best of which is kept.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Debug,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
-
-use futures_util::{FutureExt, StreamExt, future, stream::FuturesUnordered};
+use std::time::Duration;
 
 use super::{
     judged::{Judged, Settings, config, wrapper},
-    rollouts::{Hints, Rollouts, Started, Tally},
+    rollouts::{Hints, Rollouts, Tally},
 };
 use crate::{
-    BoxReward, Error, IntoScore, Module, Prediction, Result, Reward, RewardFn, Stop, Tracer, Traverse,
-    Walker, WalkerMut,
+    BoxReward, IntoScore, Module, Prediction, Result, Reward, RewardFn, Stop, Traverse, Walker, WalkerMut,
+    run::{Next, Why, run_many},
 };
 
 /// Runs a module up to `n` times and returns the prediction with the highest reward.
@@ -79,72 +72,33 @@ impl<M: Module> Module for BestOfN<M> {
         }
         let rollouts = Rollouts::new(&self.judged, &input);
         let mut tally = Tally::new(&self.judged.settings);
-        let mut waiting = 0..self.judged.settings.n;
         let mut at_the_end = Stop::Completed;
-        // True when a rollout has passed: what has not begun by then does not begin.
-        let over = AtomicBool::new(false);
-        let mut running = FuturesUnordered::new();
-        let mut started: BTreeMap<usize, Started> = BTreeMap::new();
-        let mut deadline = std::pin::pin!(rollouts.deadline());
-        let stop = loop {
-            while running.len() < self.concurrency && !rollouts.is_over() {
-                let Some(index) = waiting.next() else { break };
-                let ready = rollouts.ready(index, &Hints::new());
-                started.insert(index, ready.started.clone());
-                let (run, over) = (rollouts.run(ready), &over);
-                running.push(async move {
-                    let begun = !over.load(Ordering::Relaxed);
-                    (index, if begun { Some(run.await) } else { None })
-                });
+        let jobs = (0..self.judged.settings.n).map(|index| rollouts.start(index, &Hints::new()));
+        let end = rollouts.deadline().wait();
+        let (why, running) = run_many(jobs, self.concurrency, end, |_, started, outcome| {
+            if rollouts.is_out_of_budget(&outcome) {
+                at_the_end = Stop::Budget;
             }
-            // The deadline is looked at second: a rollout that is done by then counts.
-            let (index, ended) = match future::select(running.next(), deadline.as_mut()).await {
-                future::Either::Left((Some(ended), _)) => ended,
-                future::Either::Left((None, _)) if waiting.is_empty() => break at_the_end,
-                future::Either::Left((None, _)) => break Stop::Deadline,
-                future::Either::Right(_) => break Stop::Deadline,
-            };
-            started.remove(&index);
-            let Some(ended) = ended else { continue };
-            if rollouts.is_out_of_budget(&ended.outcome) {
+            match (tally.add(started, outcome), at_the_end) {
+                (Ok(true), _) => Next::Stop(Ok(Stop::Threshold)),
                 // No other one starts; those on their way may need no further call.
-                (waiting, at_the_end) = (0..0, Stop::Budget);
+                (_, Stop::Budget) => Next::Finish,
+                (Ok(false), _) => Next::Go,
+                (Err(error), _) => Next::Stop(Err(error)),
             }
-            let passed = match tally.add(ended) {
-                Ok(passed) => passed,
-                Err(_) if at_the_end == Stop::Budget => false,
-                Err(error) => return Err(fail(tally, &started, error, rollouts.costs())),
-            };
-            if passed {
-                // Others that are done at the same moment count too, so that the order of arrival decides nothing; a failure
-                // among them no longer matters.
-                over.store(true, Ordering::Relaxed);
-                while let Some(Some((index, ended))) = running.next().now_or_never() {
-                    started.remove(&index);
-                    if let Some(ended) = ended {
-                        let _ = tally.add(ended);
-                    }
-                }
-                break Stop::Threshold;
-            }
+        })
+        .await;
+        running.values().for_each(|started| tally.add_cancelled(started));
+        let stop = match why {
+            Why::Done => at_the_end,
+            Why::Over(()) => Stop::Deadline,
+            Why::Stopped(Ok(stop)) => stop,
+            Why::Stopped(Err(error)) => return Err(tally.fail(error, rollouts.costs())),
         };
-        drop(running);
-        started.values().for_each(|started| tally.add_cancelled(started));
         tally.finish(stop, rollouts.outer(), rollouts.costs())
     }
 
     fn source(&self) -> Option<&'static str> {
         self.judged.module.source()
     }
-}
-
-/// The error with the report, rollouts that were still running included.
-fn fail<O: Debug>(
-    mut tally: Tally<'_, O>,
-    running: &BTreeMap<usize, Started>,
-    error: Error,
-    costs: &Tracer,
-) -> Error {
-    running.values().for_each(|started| tally.add_cancelled(started));
-    tally.fail(error, costs)
 }

@@ -1,20 +1,15 @@
 //! Rollouts one after another, each with advice from the one before.
 
-use std::{borrow::Borrow, panic::AssertUnwindSafe, time::Duration};
-
-use futures_util::{
-    FutureExt,
-    future::{self, Either},
-};
+use std::{borrow::Borrow, time::Duration};
 
 use super::{
     advice::{Review, advise},
     judged::{Judged, Settings, wrapper},
-    rollouts::{Ended, Hints, Rollouts, Tally},
+    rollouts::{Hints, Outcome, Rollouts, Tally},
 };
 use crate::{
-    Advice, BoxReward, Error, IntoScore, Lm, Module, Prediction, Result, Reward, RewardFn, Score, Stop,
-    Traverse, Walker, WalkerMut,
+    Advice, BoxReward, IntoScore, Lm, Module, Prediction, Result, Reward, RewardFn, Stop, Tracer, Traverse,
+    Walker, WalkerMut, run::caught,
 };
 
 /// Runs a module up to `n` times, one rollout after another, with advice in between, and returns the prediction with the
@@ -117,28 +112,23 @@ impl<M: Module> Module for Refine<M> {
         let rollouts = Rollouts::new(&self.judged, &input);
         let mut tally = Tally::new(&self.judged.settings);
         let mut hints = Hints::new();
-        let mut deadline = std::pin::pin!(rollouts.deadline());
+        let deadline = rollouts.deadline();
         let mut stop = Stop::Completed;
         for index in 0..self.judged.settings.n {
-            if rollouts.is_over() {
+            if deadline.is_over() {
                 stop = Stop::Deadline;
                 break;
             }
-            let ready = rollouts.ready(index, &hints);
-            let started = ready.started.clone();
-            let run = std::pin::pin!(rollouts.run(ready));
-            // The deadline is looked at second: a rollout that is done by then counts.
-            let ended = match future::select(run, deadline.as_mut()).await {
-                Either::Left((ended, _)) => ended,
-                Either::Right(_) => {
-                    tally.add_cancelled(&started);
-                    stop = Stop::Deadline;
-                    break;
-                }
+            let (started, run) = rollouts.start(index, &hints);
+            let Some(outcome) = deadline.within(run).await else {
+                tally.add_cancelled(&started);
+                stop = Stop::Deadline;
+                break;
             };
-            let review = self.review(&input, &ended);
-            let is_out_of_budget = rollouts.is_out_of_budget(&ended.outcome);
-            match tally.add(ended) {
+            let rollout_id = started.rollout_id;
+            let review = self.review(&input, &outcome, &started.tracer);
+            let is_out_of_budget = rollouts.is_out_of_budget(&outcome);
+            match tally.add(started, outcome) {
                 _ if is_out_of_budget => {
                     stop = Stop::Budget;
                     break;
@@ -154,19 +144,17 @@ impl<M: Module> Module for Refine<M> {
                 continue;
             };
             // A panic of the critic's LM costs the advice, and not what was reached by then.
-            let advice = AssertUnwindSafe(self.advice(&rollouts, started.rollout_id, review)).catch_unwind();
-            let told = |panic| Err(Error::from_panic("the critic", panic));
-            let advice = std::pin::pin!(advice.map(|advice| advice.unwrap_or_else(told)));
-            match future::select(advice, deadline.as_mut()).await {
-                Either::Left((Ok(Some((discussion, by_predictor))), _)) => {
+            let advice = caught("the critic", self.advice(&rollouts, rollout_id, review));
+            match deadline.within(advice).await {
+                Some(Ok(Some((discussion, by_predictor)))) => {
                     // A predictor that gets nothing new keeps what helped it.
                     hints.extend(by_predictor.clone());
                     tally.advise(index, Advice::new(discussion, by_predictor));
                 }
-                Either::Left((Ok(None), _)) => {}
+                Some(Ok(None)) => {}
                 // Nor could the next rollout do anything if this was for want of a budget: it says so itself.
-                Either::Left((Err(error), _)) => tally.advise(index, Advice::failed(error)),
-                Either::Right(_) => {
+                Some(Err(error)) => tally.advise(index, Advice::failed(error)),
+                None => {
                     stop = Stop::Deadline;
                     break;
                 }
@@ -182,12 +170,12 @@ impl<M: Module> Module for Refine<M> {
 
 impl<M: Module> Refine<M> {
     /// What the critic is to see of a rollout; `None` if it failed.
-    fn review(&self, input: &M::Input, ended: &Ended<M::Output>) -> Option<Review> {
-        let (prediction, score): &(Prediction<M::Output>, Score) = ended.outcome.as_ref().ok()?;
+    fn review(&self, input: &M::Input, outcome: &Outcome<M::Output>, tracer: &Tracer) -> Option<Review> {
+        let (prediction, score) = outcome.as_ref().ok()?;
         Some(Review {
             inputs: format!("{input:#?}"),
             outputs: format!("{:#?}", **prediction),
-            trace: ended.started.tracer.trace(),
+            trace: tracer.trace(),
             score: score.clone(),
             threshold: self.judged.settings.threshold,
         })

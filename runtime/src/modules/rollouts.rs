@@ -1,8 +1,7 @@
 //! What `BestOfN` and `Refine` share: how a rollout is set up, run and judged, and how the best one is chosen.
 
-use std::{cmp::Ordering, collections::BTreeMap, fmt::Debug, panic::AssertUnwindSafe, pin::pin};
+use std::{cmp::Ordering, collections::BTreeMap, fmt::Debug, future::Future, pin::pin};
 
-use futures_util::{FutureExt, future};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -10,6 +9,8 @@ use super::judged::{Judged, Settings};
 use crate::{
     Advice, Error, ErrorKind, Field, Module, Prediction, Predictor, Result, Rollout, Score, Stop, Tracer,
     module::forward,
+    run::{Deadline, caught},
+    split_mix::{STEP, mixed},
     telemetry::{self, Open},
     text::{said_once, shortened},
 };
@@ -27,13 +28,7 @@ pub(super) struct Rollouts<'a, M: Module> {
     outer: Tracer,
     costs: Tracer,
     width: u64,
-    start: Instant,
-}
-
-/// A rollout that is set up to run.
-pub(super) struct Ready<M> {
-    pub(super) copy: M,
-    pub(super) started: Started,
+    deadline: Deadline,
 }
 
 /// What is known of a rollout from the moment it starts, so that a cancelled one can be reported.
@@ -55,10 +50,7 @@ impl Started {
 }
 
 /// How a rollout ended.
-pub(super) struct Ended<O> {
-    pub(super) started: Started,
-    pub(super) outcome: Result<(Prediction<O>, Score)>,
-}
+pub(super) type Outcome<O> = Result<(Prediction<O>, Score)>;
 
 impl<'a, M: Module> Rollouts<'a, M> {
     pub(super) fn new(judged: &'a Judged<M>, input: &'a M::Input) -> Self {
@@ -70,7 +62,7 @@ impl<'a, M: Module> Rollouts<'a, M> {
             costs: outer.child(),
             outer,
             width: module.rollout_width(),
-            start: Instant::now(),
+            deadline: Deadline::after(judged.settings.deadline),
         }
     }
 
@@ -84,23 +76,8 @@ impl<'a, M: Module> Rollouts<'a, M> {
         &self.costs
     }
 
-    /// The moment at which the call has to end, if there is one.
-    fn end(&self) -> Option<Instant> {
-        self.judged.settings.deadline.and_then(|deadline| self.start.checked_add(deadline))
-    }
-
-    /// Ends at the deadline, or never.
-    pub(super) async fn deadline(&self) {
-        match self.end() {
-            Some(moment) => tokio::time::sleep_until(moment).await,
-            None => future::pending().await,
-        }
-    }
-
-    /// True from the deadline on: no rollout starts any more. Needed beside [`deadline`](Self::deadline), since rollouts that
-    /// never wait (answers from a cache, a reward that computes for long) leave no moment at which that one is looked at.
-    pub(super) fn is_over(&self) -> bool {
-        self.end().is_some_and(|moment| Instant::now() >= moment)
+    pub(super) fn deadline(&self) -> &Deadline {
+        &self.deadline
     }
 
     /// True if a rollout failed for want of a budget of this call or of one around it: no further one could do anything.
@@ -108,8 +85,18 @@ impl<'a, M: Module> Rollouts<'a, M> {
         outcome.as_ref().is_err_and(Error::is_budget) && self.costs.check_budget().is_err()
     }
 
-    /// The configured copy for rollout `index`; hints are by predictor path.
-    pub(super) fn ready(&self, index: usize, hints: &Hints) -> Ready<M> {
+    /// Sets rollout `index` up, with hints by predictor path: what is known of it from now on, and its run.
+    pub(super) fn start(
+        &self,
+        index: usize,
+        hints: &Hints,
+    ) -> (Started, impl Future<Output = Outcome<M::Output>> + use<'_, M>) {
+        let (copy, started) = self.copy(index, hints);
+        (started.clone(), self.run(copy, started))
+    }
+
+    /// The configured copy for rollout `index`.
+    fn copy(&self, index: usize, hints: &Hints) -> (M, Started) {
         let tracer = self.costs.child();
         let mut copy = self.judged.module.traced(&tracer);
         let offset = self.width.saturating_mul(index as u64);
@@ -138,7 +125,7 @@ impl<'a, M: Module> Rollouts<'a, M> {
             }
         }
         let rollout_id = first_id.unwrap_or(offset);
-        Ready { copy, started: Started { index, rollout_id, tracer, notes, start: Instant::now() } }
+        (copy, Started { index, rollout_id, tracer, notes, start: Instant::now() })
     }
 
     /// Where the ids of this call's rollouts begin. A wrapper that is made anew inside of a module's `forward` is not seen by
@@ -153,33 +140,22 @@ impl<'a, M: Module> Rollouts<'a, M> {
     }
 
     /// Runs the copy and judges what it gives. A panic in either is a failure of this rollout alone.
-    pub(super) async fn run(&self, ready: Ready<M>) -> Ended<M::Output> {
-        let Ready { copy, started } = ready;
+    async fn run(&self, copy: M, started: Started) -> Outcome<M::Output> {
         let span = telemetry::rollout(started.index, started.rollout_id);
         let outcome = pin!(self.judge(&copy, &started, &span)).instrument(span.get()).await;
         span.end(outcome.as_ref().err());
-        Ended { outcome, started }
+        outcome
     }
 
-    async fn judge(
-        &self,
-        copy: &M,
-        started: &Started,
-        span: &Open,
-    ) -> Result<(Prediction<M::Output>, Score)> {
+    async fn judge(&self, copy: &M, started: &Started, span: &Open) -> Outcome<M::Output> {
         // Inside of a block of its own, since a `forward` written by hand may panic before there is a future.
-        let forward = AssertUnwindSafe(async { forward(copy, self.input.clone()).await });
-        let prediction = forward
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|panic| Err(Error::from_panic("the module", panic)))?;
+        let prediction = caught("the module", async { forward(copy, self.input.clone()).await }).await?;
         let prediction = prediction.with_usage(started.tracer.usage()).with_trace(started.tracer.trace());
         let judge = started.tracer.child();
         let Judged { reward, settings, .. } = self.judged;
         let reward_span = telemetry::reward(reward.rule());
-        let evaluate = AssertUnwindSafe(reward.evaluate(self.input, &prediction, &judge)).catch_unwind();
+        let evaluate = caught("the reward", reward.evaluate(self.input, &prediction, &judge));
         let score = evaluate.instrument(reward_span.get()).await;
-        let score = score.unwrap_or_else(|panic| Err(Error::from_panic("the reward", panic)));
         let passed =
             score.as_ref().ok().and_then(|score| settings.threshold.map(|_| settings.passes(score.value())));
         let with_feedback = reward_span.is_heard() && records_content(copy);
@@ -194,13 +170,9 @@ fn records_content<M: Module>(module: &M) -> bool {
     predictors.iter().any(|(_, predictor)| predictor.resolve_lm().is_ok_and(|lm| lm.records_content()))
 }
 
-/// An id that other starts hardly ever come near, the same in every process: the finalizer of SplitMix64 (Steele, Lea, Flood:
-/// "Fast Splittable Pseudorandom Number Generators", 2014).
+/// An id that other starts hardly ever come near, the same in every process.
 fn far_from(id: u64) -> u64 {
-    let mut mixed = id.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (mixed ^ (mixed >> 31)) >> 2 | 1 << 62
+    mixed(id.wrapping_add(STEP)) >> 2 | 1 << 62
 }
 
 /// Texts by the path of the predictor that they are for.
@@ -255,8 +227,7 @@ impl<'a, O: Debug> Tally<'a, O> {
     ///
     /// # Errors
     /// The rollout failed in a way that ends the call: no retry mends it, or one more failed than is tolerated.
-    pub(super) fn add(&mut self, ended: Ended<O>) -> Result<bool> {
-        let Ended { started, outcome } = ended;
+    pub(super) fn add(&mut self, started: Started, outcome: Outcome<O>) -> Result<bool> {
         let record = started.record();
         match outcome {
             Ok((prediction, score)) => {

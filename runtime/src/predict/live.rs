@@ -1,37 +1,50 @@
-//! A predictor's run told while it goes on: what its first completion says, as soon as it is certain, and in the end what was
-//! read of it.
+//! Emits the events of a predictor's run while its answer is written: what the first completion says as soon as it is certain,
+//! and in the end what was read of it, in an order and in words that do not depend on how the answer came.
+
+use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{mark::Mark, predictor::Predictor, reasoning::Reader, splitter::Splitter, teller::Teller};
+use super::{
+    engine::{Settled, settled},
+    pieces::Pieces,
+    predictor::Predictor,
+    reasoning::Reader,
+    splitter::Splitter,
+};
 use crate::{
-    adapter::Follow,
+    adapter::{Follow, Followed, text_of},
     error::{Error, ErrorKind},
-    lm::{Completion, Delta, DeltaPart},
+    lm::{
+        Completion, Delta, DeltaPart,
+        grow::{STREAM_CAP, append},
+    },
+    signature::Slot,
+    stream::{Listener, Progress, Update},
 };
 
 /// How many bytes of a word wait for its end.
 const LONGEST: usize = 16;
 
-/// Tells the listener of one run.
+/// Emits the events of one run.
 pub(super) struct Live<'a> {
-    teller: Teller<'a>,
+    events: FieldEvents<'a>,
     reading: Option<Reading<'a>>,
 }
 
 /// One completion on its way.
 struct Reading<'a> {
-    /// How far it was read.
-    read: Mark,
+    /// How many bytes of it were read.
+    read: usize,
     /// What was not. A word that goes on waits, so that not each letter is looked at on its own; the first letter of the next
     /// one tells that it is whole.
     unread: String,
     /// The text so far ends with a blank.
     is_blank: bool,
-    /// How much it told of the reasoning that it keeps apart.
+    /// How much came of the reasoning that the provider keeps apart.
     apart: usize,
-    /// How far its own reasoning was told.
-    thoughts: Mark,
+    /// The reasoning in its text that was emitted.
+    thoughts: String,
     splitter: Splitter,
     /// `None` where nothing is certain before the end.
     follow: Option<Box<dyn Follow + 'a>>,
@@ -40,133 +53,312 @@ struct Reading<'a> {
 impl<'a> Live<'a> {
     /// `None` where nobody listens.
     pub(super) fn of(predictor: &'a Predictor) -> Option<Self> {
-        Teller::of(predictor).map(|teller| Self { teller, reading: None })
+        FieldEvents::of(predictor).map(|events| Self { events, reading: None })
     }
 
     /// Gets ready for an answer in this adapter's form.
     pub(super) fn begin(&mut self, reader: &Reader<'a>) {
         self.reading = Some(Reading {
-            read: Mark::default(),
+            read: 0,
             unread: String::new(),
             is_blank: false,
             apart: 0,
-            thoughts: Mark::default(),
+            thoughts: String::new(),
             splitter: Splitter::new(reader.tags()),
             follow: reader.adapter.follow(&reader.task, &reader.inputs),
         });
     }
 
-    /// Takes what the LM tells. Of several completions the first one counts.
+    /// Takes a delta. Of several completions the first one counts.
     pub(super) fn take(&mut self, delta: Delta<'_>) {
         let Some(reading) = self.reading.as_mut().filter(|_| delta.completion == 0) else { return };
         match delta.part {
-            DeltaPart::Text => reading.push(delta.text, &mut self.teller),
+            DeltaPart::Text => reading.push(delta.text, &mut self.events),
             DeltaPart::Reasoning => {
                 reading.apart += delta.text.len();
-                self.teller.think(delta.text);
+                self.events.think(delta.text);
             }
         }
     }
 
-    /// Takes what the completion has beyond what the LM told of it.
+    /// Takes what the completion has beyond its deltas.
     pub(super) fn catch_up(&mut self, completion: &Completion) {
         let Some(reading) = &mut self.reading else { return };
         let apart = completion.reasoning.as_deref().and_then(|whole| whole.get(reading.apart..));
         if let Some(rest) = apart {
-            self.teller.think(rest);
+            self.events.think(rest);
         }
-        // One that does not go on as it was told is told anew in the end.
-        let mut told = reading.read;
-        told.push(&reading.unread);
-        if let Some(rest) = told.behind(&completion.text) {
-            reading.push(rest, &mut self.teller);
+        // Whether it begins with its deltas shows in the end: if the values are others, they are emitted anew.
+        let rest = completion.text.get(reading.read..);
+        if let Some(rest) = rest.and_then(|rest| rest.strip_prefix(reading.unread.as_str())) {
+            reading.push(rest, &mut self.events);
         }
     }
 
-    /// Tells the rest of an answer that was read as these values, which are in the order of the output fields, with this
+    /// Emits the rest of an answer that was read as these values, which are in the order of the output fields, with this
     /// reasoning in its text.
     pub(super) fn end(&mut self, values: &[Option<Value>], reasoning: Option<&str>) {
         let mut rest = None;
         if let Some(mut reading) = self.reading.take() {
-            reading.end(&mut self.teller);
+            reading.end(&mut self.events);
             let reasoning = reasoning.filter(|_| reading.splitter.is_lost());
-            rest = reasoning.map(|reasoning| (reasoning, reading.thoughts.behind(reasoning)));
+            rest = reasoning.map(|reasoning| (reasoning, reasoning.strip_prefix(reading.thoughts.as_str())));
         }
-        if !self.teller.agrees_with(values) || matches!(rest, Some((_, None))) {
+        if !self.events.agrees_with(values) || matches!(rest, Some((_, None))) {
             let message = "the whole answer was read in another way than while it was written";
-            self.teller.discard(Error::new(ErrorKind::Parse, message));
+            self.events.discard(Error::new(ErrorKind::Parse, message));
             rest = rest.map(|(reasoning, _)| (reasoning, Some(reasoning)));
         }
         if let Some((_, Some(rest))) = rest {
-            self.teller.think(rest);
+            self.events.think(rest);
         }
-        self.teller.tell_rest(values);
+        self.events.tell_rest(values);
     }
 
-    /// Takes back what was told, if anything was: the answer cannot be read and is asked for again.
+    /// Discards what was emitted, if anything was: the answer cannot be read and is asked for again.
     pub(super) fn discard(&mut self, error: &Error) {
         self.reading = None;
-        self.teller.discard(error.clone());
+        self.events.discard(error.clone());
     }
 
     /// The error with what was whole by then.
     pub(super) fn explain(&mut self, error: Error) -> Error {
         if let Some(reading) = &mut self.reading {
-            reading.read(&mut self.teller);
-            // What was told may be a draft.
+            reading.read(&mut self.events);
+            // What was emitted may be a draft.
             if reading.splitter.is_lost() {
                 return error;
             }
         }
-        error.with_outputs(self.teller.finished())
+        error.with_outputs(self.events.finished())
     }
 }
 
 impl Reading<'_> {
-    fn push(&mut self, text: &str, teller: &mut Teller<'_>) {
+    fn push(&mut self, text: &str, events: &mut FieldEvents<'_>) {
         let begins_word = self.is_blank && !text.starts_with(char::is_whitespace);
         if !text.is_empty() {
             self.is_blank = text.ends_with(char::is_whitespace);
         }
         self.unread.push_str(text);
         if begins_word || self.unread.len() >= LONGEST || text.trim().contains(char::is_whitespace) {
-            self.read(teller);
+            self.read(events);
         }
     }
 
     /// Reads what is there.
-    fn read(&mut self, teller: &mut Teller<'_>) {
+    fn read(&mut self, events: &mut FieldEvents<'_>) {
         if !self.unread.is_empty() {
             let (follow, thoughts) = (&mut self.follow, &mut self.thoughts);
-            self.splitter.push(&self.unread, &mut |part, text| pass(follow, thoughts, teller, part, text));
-            self.read.push(&self.unread);
+            self.splitter.push(&self.unread, &mut |part, text| pass(follow, thoughts, events, part, text));
+            self.read += self.unread.len();
             self.unread.clear();
         }
     }
 
-    fn end(&mut self, teller: &mut Teller<'_>) {
-        self.read(teller);
+    fn end(&mut self, events: &mut FieldEvents<'_>) {
+        self.read(events);
         let (follow, thoughts) = (&mut self.follow, &mut self.thoughts);
-        self.splitter.end(&mut |part, text| pass(follow, thoughts, teller, part, text));
+        self.splitter.end(&mut |part, text| pass(follow, thoughts, events, part, text));
         if let Some(follow) = follow.as_mut().filter(|_| !self.splitter.is_lost()) {
-            follow.end(&mut |followed| teller.hear(followed));
+            follow.end(&mut |followed| events.hear(followed));
         }
     }
 }
 
 fn pass(
     follow: &mut Option<Box<dyn Follow + '_>>,
-    thoughts: &mut Mark,
-    teller: &mut Teller<'_>,
+    thoughts: &mut String,
+    events: &mut FieldEvents<'_>,
     part: DeltaPart,
     text: &str,
 ) {
     match (part, follow) {
         (DeltaPart::Reasoning, _) => {
-            thoughts.push(text);
-            teller.think(text);
+            append(thoughts, text, STREAM_CAP);
+            events.think(text);
         }
-        (DeltaPart::Text, Some(follow)) => follow.push(text, &mut |followed| teller.hear(followed)),
+        (DeltaPart::Text, Some(follow)) => follow.push(text, &mut |followed| events.hear(followed)),
         (DeltaPart::Text, None) => {}
+    }
+}
+
+/// Emits the events of the output fields, and keeps what was emitted of each.
+pub(super) struct FieldEvents<'a> {
+    emitter: Emitter<'a>,
+    slots: &'a [Slot],
+    emitted: Vec<Emitted>,
+    /// The field whose value is being written.
+    open: Option<Open>,
+    thoughts: Pieces,
+}
+
+/// A listener, and the run that it hears of.
+struct Emitter<'a> {
+    listener: &'a Listener,
+    predictor: Arc<str>,
+    rollout: Option<u64>,
+    /// True if it has heard anything that would have to be taken back.
+    has_emitted: bool,
+}
+
+/// A value that is being written.
+struct Open {
+    index: usize,
+    /// What was emitted of it.
+    text: String,
+    /// What waits for its next word.
+    pieces: Pieces,
+}
+
+/// What was emitted of a field.
+#[derive(Clone)]
+enum Emitted {
+    Nothing,
+    Started,
+    Finished(Value),
+}
+
+impl<'a> FieldEvents<'a> {
+    /// `None` where nobody listens.
+    pub(super) fn of(predictor: &'a Predictor) -> Option<Self> {
+        let emitter = Emitter {
+            listener: predictor.listener()?,
+            predictor: predictor.path(),
+            rollout: predictor.run.rollout_id,
+            has_emitted: false,
+        };
+        let slots = &predictor.state.layout.outputs;
+        Some(Self {
+            emitter,
+            slots,
+            emitted: vec![Emitted::Nothing; slots.len()],
+            open: None,
+            thoughts: Pieces::default(),
+        })
+    }
+
+    /// Takes more of the reasoning.
+    pub(super) fn think(&mut self, text: &str) {
+        self.thoughts.push(text, |text| self.emitter.emit(Update::Reasoning { text }));
+    }
+
+    /// Takes what an adapter follows of the answer.
+    pub(super) fn hear(&mut self, followed: Followed<'_>) {
+        match followed {
+            Followed::Started(index) => self.start(index),
+            Followed::Text(text) => self.write(text),
+            Followed::Ended(value) => {
+                let Some(index) = self.close() else { return };
+                let Some(slot) = self.slots.get(index) else { return };
+                // A value that does not fit ends the run as an error, once the answer is whole.
+                match settled(slot, Some(value)) {
+                    Ok(Settled { value: Some(value), violations, .. }) if violations.is_empty() => {
+                        self.finish(index, value);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// True if all emitted events agree with the final values, which are in the order of the fields.
+    pub(super) fn agrees_with(&self, values: &[Option<Value>]) -> bool {
+        let goes_on = |index: usize, value: &Value| {
+            let open = self.open.as_ref().filter(|open| open.index == index);
+            open.is_some_and(|open| value.as_str().is_some_and(|text| text.starts_with(open.text.as_str())))
+        };
+        self.emitted.iter().zip(values).enumerate().all(|(index, (emitted, value))| match (emitted, value) {
+            (Emitted::Nothing, _) | (Emitted::Started, None) => true,
+            // The rest of a text that was not followed to its end.
+            (Emitted::Started, Some(value)) => goes_on(index, value),
+            (Emitted::Finished(whole), value) => value.as_ref() == Some(whole),
+        })
+    }
+
+    /// Emits the rest of the open value, and the values of which nothing was emitted.
+    pub(super) fn tell_rest(&mut self, values: &[Option<Value>]) {
+        self.end_thoughts();
+        let open = self.open.as_ref().map(|open| (open.index, open.text.len()));
+        let open = open.and_then(|(index, told)| Some((index, told, values.get(index)?.as_ref()?)));
+        if let Some((index, told, value)) = open {
+            self.write(text_of(value).get(told..).unwrap_or_default());
+            self.close();
+            self.finish(index, value.clone());
+        }
+        for (index, value) in values.iter().enumerate() {
+            if let (Some(Emitted::Nothing), Some(value)) = (self.emitted.get(index), value) {
+                self.start(index);
+                self.write(&text_of(value));
+                self.close();
+                self.finish(index, value.clone());
+            }
+        }
+    }
+
+    /// Discards what was emitted, if anything was.
+    pub(super) fn discard(&mut self, error: Error) {
+        self.emitted.fill(Emitted::Nothing);
+        (self.open, self.thoughts) = (None, Pieces::default());
+        if self.emitter.has_emitted {
+            self.emitter.emit(Update::Discarded { error });
+            self.emitter.has_emitted = false;
+        }
+    }
+
+    /// The values that were whole, by name.
+    pub(super) fn finished(&self) -> Vec<(&'static str, Value)> {
+        let finished = |(slot, emitted): (&Slot, &Emitted)| match emitted {
+            Emitted::Finished(value) => Some((slot.name(), value.clone())),
+            Emitted::Nothing | Emitted::Started => None,
+        };
+        self.slots.iter().zip(&self.emitted).filter_map(finished).collect()
+    }
+
+    fn start(&mut self, index: usize) {
+        self.close();
+        self.end_thoughts();
+        if let (Some(emitted @ Emitted::Nothing), Some(slot)) =
+            (self.emitted.get_mut(index), self.slots.get(index))
+        {
+            *emitted = Emitted::Started;
+            self.open = Some(Open { index, text: String::new(), pieces: Pieces::default() });
+            self.emitter.emit(Update::Started { field: slot.name() });
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        let Some(open) = &mut self.open else { return };
+        append(&mut open.text, text, STREAM_CAP);
+        if let Some(slot) = self.slots.get(open.index) {
+            let field = slot.name();
+            open.pieces.push(text, |text| self.emitter.emit(Update::Delta { field, text }));
+        }
+    }
+
+    /// Emits the last word of the open value; returns its field's index.
+    fn close(&mut self) -> Option<usize> {
+        let Open { index, mut pieces, .. } = self.open.take()?;
+        let slot = self.slots.get(index)?;
+        pieces.end(|text| self.emitter.emit(Update::Delta { field: slot.name(), text }));
+        Some(index)
+    }
+
+    fn finish(&mut self, index: usize, value: Value) {
+        if let (Some(emitted), Some(slot)) = (self.emitted.get_mut(index), self.slots.get(index)) {
+            *emitted = Emitted::Finished(value.clone());
+            self.emitter.emit(Update::Finished { field: slot.name(), value });
+        }
+    }
+
+    fn end_thoughts(&mut self) {
+        self.thoughts.end(|text| self.emitter.emit(Update::Reasoning { text }));
+    }
+}
+
+impl Emitter<'_> {
+    fn emit(&mut self, update: Update) {
+        self.has_emitted = true;
+        self.listener.tell(Progress::new(self.predictor.clone(), self.rollout, update));
     }
 }

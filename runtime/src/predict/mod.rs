@@ -5,7 +5,6 @@ mod engine;
 mod finish;
 mod ladder;
 mod live;
-mod mark;
 mod mentions;
 mod on_parse_error;
 mod pieces;
@@ -13,7 +12,6 @@ mod predictor;
 mod reasoning;
 mod sent;
 mod splitter;
-mod teller;
 mod violation;
 
 use std::{fmt, marker::PhantomData, sync::Arc};

@@ -1,17 +1,19 @@
 //! State files: read with care, written as a whole or not at all.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, BufReader, BufWriter, Read, Seek as _, Write as _},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
 };
 
 use serde::Serialize;
 use serde_json::{Map, Value, error::Category};
 
 use super::{error, json::Object};
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    new_file::NewFile,
+};
 
 const PICKLE: &str = "is a Python pickle, which can run any code when it is loaded, and is not read: in Python, load the \
                       program and save it with `program.save(\"program.json\")`";
@@ -62,17 +64,17 @@ fn check_start(file: &mut File) -> io::Result<Option<&'static str>> {
 
 /// Writes the value as indented JSON. What was there stays as it is until the new file is whole and on disk.
 pub(super) fn write(path: &Path, value: &impl Serialize) -> Result<()> {
-    Prepared::new(path, value)?.replace()
+    Replacement::new(path, value)?.replace()
 }
 
 /// A file that is whole and on disk under another name, to take its target's place. Dropped, it is taken away.
-pub(super) struct Prepared<'p> {
+pub(super) struct Replacement<'p> {
     path: &'p Path,
     target: PathBuf,
-    temporary: Temporary,
+    new: NewFile,
 }
 
-impl<'p> Prepared<'p> {
+impl<'p> Replacement<'p> {
     pub(super) fn new(path: &'p Path, value: &impl Serialize) -> Result<Self> {
         check_name(path)?;
         let failed = |error| io_error("written", path, error);
@@ -85,68 +87,25 @@ impl<'p> Prepared<'p> {
             }
         }
         make_folder(folder_of(&target)).map_err(failed)?;
-        let temporary = Temporary::new(&target).map_err(failed)?;
-        let mut out = BufWriter::new(&temporary.file);
+        let new = NewFile::beside(&target, ".karat-", ".tmp").map_err(failed)?;
+        let mut out = BufWriter::new(new.file());
         serde_json::to_writer_pretty(&mut out, value).map_err(|cause| match cause.classify() {
             Category::Io => failed(cause.into()),
             _ => error(format!("the state has no JSON form: {cause}")).with_source(cause),
         })?;
         out.write_all(b"\n").and_then(|()| out.flush()).map_err(failed)?;
         drop(out);
-        temporary.file.sync_all().map_err(failed)?;
-        Ok(Self { path, target, temporary })
+        new.file().sync_all().map_err(failed)?;
+        Ok(Self { path, target, new })
     }
 
-    pub(super) fn replace(mut self) -> Result<()> {
-        self.temporary.replace(&self.target).map_err(|error| io_error("written", self.path, error))?;
+    pub(super) fn replace(self) -> Result<()> {
+        self.new.replace(&self.target).map_err(|error| io_error("written", self.path, error))?;
         // The new name has to be on disk too. Not every system lets a folder be opened.
         if let Ok(folder) = File::open(folder_of(&self.target)) {
             let _ = folder.sync_all();
         }
         Ok(())
-    }
-}
-
-/// A file beside the target, taken away again unless it becomes the target.
-struct Temporary {
-    file: File,
-    path: PathBuf,
-    is_target: bool,
-}
-
-impl Temporary {
-    fn new(target: &Path) -> io::Result<Self> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        loop {
-            let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            // Short, whatever the target's name: names have a limit.
-            let path = target.with_file_name(format!(".karat-{}-{count}.tmp", std::process::id()));
-            match options.open(&path) {
-                Ok(file) => return Ok(Self { file, path, is_target: false }),
-                // Left behind by a process of this number that was killed, or of one in another container.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    fn replace(&mut self, target: &Path) -> io::Result<()> {
-        fs::rename(&self.path, target)?;
-        self.is_target = true;
-        Ok(())
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // After it became the target, the name may already be another process's, in another container.
-        if !self.is_target {
-            let _ = fs::remove_file(&self.path);
-        }
     }
 }
 

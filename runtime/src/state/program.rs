@@ -284,8 +284,8 @@ pub(crate) fn save(folder: &Path, program: Program, state: &State) -> Result<()>
     let state = state.to_json()?;
     let (program_path, state_path) = (folder.join(PROGRAM), folder.join(STATE));
     let program = ProgramFile { program, metadata: versions::metadata() };
-    let program = file::Prepared::new(&program_path, &program)?;
-    let state = file::Prepared::new(&state_path, &state)?;
+    let program = file::Replacement::new(&program_path, &program)?;
+    let state = file::Replacement::new(&state_path, &state)?;
     program.replace()?;
     state.replace()
 }

@@ -127,7 +127,7 @@ fn large() -> Vec<Fault> {
     // Text is told for ever: of no field, or of one that is open.
     let told = |name: &'static str, start: Value, piece: Value| {
         let start = ok_head("text/event-stream", &[]) + &event(&start);
-        let is_kept = |error: &karat::Error| error.completion().is_some_and(|text| text.len() > 15 << 20);
+        let is_kept = |error: &karat::Error| error.completion().is_some_and(|text| text.len() > 7 << 20);
         Fault::reply(name, large, endless(start, event(&piece).into())).on_streams().heavy().error(is_kept)
     };
     let text = json!({"content": "x".repeat(1 << 16)});

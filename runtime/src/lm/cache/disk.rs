@@ -4,12 +4,12 @@
 //! for a few KB that takes less time than handing it to another one.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, File},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::SystemTime,
 };
@@ -20,13 +20,16 @@ use super::{
     memory::Entry,
     sweep::{self, Totals},
 };
-use crate::lm::{Request, Response};
+use crate::{
+    lm::{Request, Response},
+    new_file::NewFile,
+};
 
 /// Larger files are neither written nor read.
 const MOST: u64 = 16 << 20;
 
-/// How many names are tried for a new file.
-const ATTEMPTS: usize = 1_000;
+/// How often the folder of an entry is made for it.
+const FOLDER_ATTEMPTS: usize = 1_000;
 
 /// What lies under a key.
 pub(super) enum Found {
@@ -163,40 +166,28 @@ fn is_same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let (mut file, temporary) = create_beside(path)?;
-    let written = file.write_all(bytes).and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written
+    let new = create_beside(path)?;
+    new.file().write_all(bytes)?;
+    new.replace(path)
 }
 
-/// A new file in the folder of the path, for its owner alone.
-fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    for _ in 0..ATTEMPTS {
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let temporary = path.with_file_name(format!("{}{}-{count}", sweep::TEMPORARY, std::process::id()));
-        match options.open(&temporary) {
-            Ok(file) => return Ok((file, temporary)),
-            // Left behind by a process of this number that was killed, or of one in another container.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let folder = path.parent().unwrap_or(path);
-                let mut builder = DirBuilder::new();
-                builder.recursive(true);
-                #[cfg(unix)]
-                std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-                builder.create(folder)?;
+/// A new file in the folder of the path, which is made where it is not there, for its owner alone.
+fn create_beside(path: &Path) -> io::Result<NewFile> {
+    let mut attempts = 0;
+    loop {
+        match NewFile::beside(path, sweep::TEMPORARY, "") {
+            // Another process may take the folder away again.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && attempts < FOLDER_ATTEMPTS => {
+                attempts += 1
             }
-            Err(error) => return Err(error),
+            outcome => return outcome,
         }
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(path.parent().unwrap_or(path))?;
     }
-    Err(io::Error::other("no new file can be made there"))
 }
 
 #[cfg(test)]

@@ -13,12 +13,9 @@ use crate::{
     error::{Error, ErrorKind, Result},
     lm::{
         Delta, Response, Sink,
-        draft::{Draft, append},
+        grow::{STREAM_CAP, append},
     },
 };
-
-/// The most bytes that are kept of an answer: its texts, and the event that has not ended.
-const CAP: usize = 16 << 20;
 
 /// How many bytes are looked at at once.
 const PART: usize = 64 << 10;
@@ -43,7 +40,7 @@ pub(super) async fn read(
     asked: usize,
     sink: &mut Sink<'_>,
 ) -> Result<Response> {
-    let mut building = Building { asked, reply: opened.head(), room: CAP, ..Building::default() };
+    let mut building = Building { asked, reply: opened.head(), room: STREAM_CAP, ..Building::default() };
     answer::refuse_compressed(call, &building.reply)?;
     let mut events = Events::default();
     while !building.done {
@@ -69,7 +66,8 @@ pub(super) async fn read(
         }
     }
     if let Some(error) = building.unanswered() {
-        return Err(building.so_far(status::inside(call, building.reply.status, error)));
+        let error = status::inside(call, building.reply.status, error);
+        return Err(building.so_far(error));
     }
     if !building.is_whole() {
         return Err(building.cut(call, None));
@@ -83,7 +81,7 @@ pub(super) async fn read(
 /// What a choice says so far.
 #[derive(Default)]
 struct Told {
-    text: Draft,
+    text: String,
     reasoning: String,
     refusal: String,
     tool_calls: Value,
@@ -103,7 +101,7 @@ impl Told {
             _ => all,
         };
         Said {
-            text: self.text.with(|so_far| news(said.text, so_far)),
+            text: news(said.text, &self.text),
             reasoning: said.reasoning.map(|all| news(all, &self.reasoning)),
             refusal: said.refusal.map(|all| news(all, &self.refusal)),
         }
@@ -224,21 +222,22 @@ impl Building {
         let Said { text, reasoning, refusal } = said.unwrap_or_default();
         // What is there and this text are held at once, and no more than may be.
         let room = &mut self.room;
-        let mut take = |text: &str| -> Result<usize> {
-            let before = *room;
-            *room = before.checked_sub(text.len()).ok_or_else(|| too_large(call))?;
-            Ok(before)
+        let mut add = |text: &mut String, more: &str| -> Result<()> {
+            let most = text.len().saturating_add(*room);
+            *room = room.checked_sub(more.len()).ok_or_else(|| too_large(call))?;
+            append(text, more, most);
+            Ok(())
         };
         if !text.is_empty() {
-            told.text.push(&text, take(&text)?);
-            sink(Delta::of_draft(index, &text, &told.text));
+            add(&mut told.text, &text)?;
+            sink(Delta::text(index, &text));
         }
         if let Some(reasoning) = reasoning.filter(|text| !text.is_empty()) {
-            append(&mut told.reasoning, &reasoning, take(&reasoning)?);
+            add(&mut told.reasoning, &reasoning)?;
             sink(Delta::reasoning(index, &reasoning));
         }
         if let Some(refusal) = refusal {
-            append(&mut told.refusal, &refusal, take(&refusal)?);
+            add(&mut told.refusal, &refusal)?;
         }
         Ok(())
     }
@@ -249,7 +248,7 @@ impl Building {
         self.done || (self.choices.len() >= self.asked.min(1) && self.choices.iter().all(finished))
     }
 
-    fn cut(&self, call: &Call<'_>, source: Option<Error>) -> Error {
+    fn cut(&mut self, call: &Call<'_>, source: Option<Error>) -> Error {
         let message =
             "the stream ended before the answer did: no end mark came. This may pass: try again later";
         let error = call.error(ErrorKind::Connect, message).with_status(self.reply.status);
@@ -257,18 +256,19 @@ impl Building {
     }
 
     /// The error with the first completion's text so far, and with what it cost.
-    fn so_far(&self, error: Error) -> Error {
+    fn so_far(&mut self, error: Error) -> Error {
         let each = self.choices.iter().map(|choice| choice.usage);
         let tokens = if self.usage.is_nothing() { each.fold(self.usage, Tokens::beside) } else { self.usage };
         let error = tokens.paid(error);
-        let text = self.told.first().map(|told| told.text.take()).filter(|text| !text.is_empty());
+        let text =
+            self.told.first_mut().map(|told| std::mem::take(&mut told.text)).filter(|text| !text.is_empty());
         text.into_iter().fold(error, Error::with_completion)
     }
 
     fn finish(mut self) -> (Reply, Answer) {
         for (choice, told) in self.choices.iter_mut().zip(self.told) {
             choice.message = Some(Message {
-                content: told.text.finish().into(),
+                content: told.text.into(),
                 reasoning: told.reasoning.into(),
                 refusal: told.refusal.into(),
                 tool_calls: told.tool_calls,
@@ -282,6 +282,6 @@ impl Building {
 }
 
 fn too_large(call: &Call<'_>) -> Error {
-    let message = format!("the answer is larger than {} MiB: lower `max_tokens`", CAP >> 20);
+    let message = format!("the answer is larger than {} MiB: lower `max_tokens`", STREAM_CAP >> 20);
     call.error(ErrorKind::TooLarge, message)
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    lm::{draft::grown, http::NoClient, waiting::watch},
+    lm::{grow::grown, http::NoClient, waiting::watch},
 };
 
 /// The most bytes of an answer that are read.

@@ -25,12 +25,12 @@ use crate::{
 const NOBODY: usize = usize::MAX;
 
 /// Where the pieces of a stream go: those of the endpoint that tells first, and of no other.
-struct Teller<'a, 'b> {
+struct FirstToWrite<'a, 'b> {
     sink: Mutex<&'a mut Sink<'b>>,
     first: AtomicUsize,
 }
 
-impl Teller<'_, '_> {
+impl FirstToWrite<'_, '_> {
     fn hear(&self, index: usize, delta: Delta<'_>) {
         let first = self.first.compare_exchange(NOBODY, index, Ordering::Relaxed, Ordering::Relaxed);
         if first.is_ok() || first == Err(index) {
@@ -50,9 +50,10 @@ struct Runner<'a> {
 impl Pooled {
     /// Asks endpoints until one answers.
     pub(super) async fn send(&self, request: &Request, sink: Option<&mut Sink<'_>>) -> Result<Response> {
-        let teller = sink.map(|sink| Teller { sink: Mutex::new(sink), first: AtomicUsize::new(NOBODY) });
+        let writer =
+            sink.map(|sink| FirstToWrite { sink: Mutex::new(sink), first: AtomicUsize::new(NOBODY) });
         let told =
-            || teller.as_ref().map(|teller| teller.first.load(Ordering::Relaxed)).filter(|by| *by != NOBODY);
+            || writer.as_ref().map(|writer| writer.first.load(Ordering::Relaxed)).filter(|by| *by != NOBODY);
         let mut asked = Vec::new();
         let mut errors: Vec<(&str, Error)> = Vec::new();
         let mut runners: Vec<Runner<'_>> = Vec::new();
@@ -64,7 +65,7 @@ impl Pooled {
                 };
                 member::pay(request, &self.name, &mut errors)?;
                 timer = self.timer();
-                runners.extend(self.begin(seat, request, teller.as_ref(), &mut asked));
+                runners.extend(self.begin(seat, request, writer.as_ref(), &mut asked));
             }
             let event = poll_fn(|context| race(&mut runners, timer.as_mut(), told, context)).await;
             let Some((runner, outcome)) = event else {
@@ -75,7 +76,7 @@ impl Pooled {
                 };
                 if let Some(seat) = second.filter(|_| request.pay().is_ok()) {
                     tracing::debug!(model = self.name, "no answer yet; a second endpoint is asked as well");
-                    runners.extend(self.begin(seat, request, teller.as_ref(), &mut asked));
+                    runners.extend(self.begin(seat, request, writer.as_ref(), &mut asked));
                 }
                 continue;
             };
@@ -132,16 +133,16 @@ impl Pooled {
         &'a self,
         seat: Seat<'a>,
         request: &'a Request,
-        teller: Option<&'a Teller<'_, '_>>,
+        writer: Option<&'a FirstToWrite<'_, '_>>,
         asked: &mut Vec<usize>,
     ) -> Option<Runner<'a>> {
         let index = seat.index;
         let lm = self.members.get(index)?;
         asked.push(index);
-        let answer: BoxFuture<'a, _> = match teller {
+        let answer: BoxFuture<'a, _> = match writer {
             None => Box::pin(member::ask(lm, request, None)),
-            Some(teller) => Box::pin(async move {
-                let mut noting = |delta: Delta<'_>| teller.hear(index, delta);
+            Some(writer) => Box::pin(async move {
+                let mut noting = |delta: Delta<'_>| writer.hear(index, delta);
                 member::ask(lm, request, Some(&mut noting)).await
             }),
         };

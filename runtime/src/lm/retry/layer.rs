@@ -11,8 +11,8 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     lm::{
-        BoxFuture, Delta, LanguageModel, Layer, Next, Request, Response, Sink, Timeouts, Usage, draft::Heard,
-        waiting::watch,
+        BoxFuture, Delta, DeltaPart, LanguageModel, Layer, Next, Request, Response, Sink, Timeouts, Usage,
+        grow, waiting::watch,
     },
 };
 
@@ -233,7 +233,8 @@ struct SoFar<'a> {
     waits: Duration,
     /// Something was told.
     told: bool,
-    text: Heard,
+    /// The first completion's text.
+    text: String,
     last: Option<Error>,
 }
 
@@ -257,7 +258,9 @@ impl<'a> SoFar<'a> {
 
     fn note(&mut self, delta: Delta<'_>) {
         self.told = true;
-        self.text.note(delta);
+        if delta.completion == 0 && delta.part == DeltaPart::Text {
+            grow::append(&mut self.text, delta.text, grow::STREAM_CAP);
+        }
     }
 
     fn doing(&self) -> &'static str {
@@ -265,7 +268,8 @@ impl<'a> SoFar<'a> {
     }
 
     fn with_text(&mut self, error: Error) -> Error {
-        self.text.take().into_iter().fold(error, Error::with_completion)
+        let text = std::mem::take(&mut self.text);
+        Some(text).filter(|text| !text.is_empty()).into_iter().fold(error, Error::with_completion)
     }
 
     /// The answer, with the requests that failed before it.

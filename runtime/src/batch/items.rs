@@ -1,6 +1,6 @@
-//! How the items ended, and when that ends the batch.
+//! Keeps how the items ended, and decides when that ends the batch.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
@@ -25,14 +25,14 @@ impl<O> Ending<O> {
 }
 
 /// What is known of an item from its start on, so that one that is dropped can be accounted for.
-pub(super) struct Started {
+pub(super) struct Item {
     /// The run of which the whole is a part, if there is one.
     pub(super) outer: Option<Tracer>,
     pub(super) tracer: Tracer,
     pub(super) start: Instant,
 }
 
-impl Started {
+impl Item {
     fn end<O>(self, result: Result<Prediction<O>>) -> Ending<O> {
         let Self { outer, tracer, start } = self;
         let mut usage = tracer.usage();
@@ -55,7 +55,7 @@ impl Started {
 }
 
 /// The items that ended so far.
-pub(super) struct Tally<O> {
+pub(super) struct Items<O> {
     endings: Vec<Option<Ending<O>>>,
     max_errors: Option<usize>,
     is_shared: fn(&Error) -> bool,
@@ -65,7 +65,7 @@ pub(super) struct Tally<O> {
     progress: Progress,
 }
 
-impl<O> Tally<O> {
+impl<O> Items<O> {
     pub(super) fn new(count: usize, settings: &Settings, is_shared: fn(&Error) -> bool) -> Self {
         Self {
             endings: std::iter::repeat_with(|| None).take(count).collect(),
@@ -77,22 +77,18 @@ impl<O> Tally<O> {
         }
     }
 
-    /// Takes an item in. `Some`: the batch has to end.
+    /// Takes an item in. `Some`: the batch has to end. What ended it first stays the cause.
     pub(super) fn add(
         &mut self,
         index: usize,
-        started: Started,
+        item: Item,
         result: Result<Prediction<O>>,
     ) -> Option<BatchStop> {
-        let stop = result.as_ref().err().and_then(|error| self.count(index, error));
-        self.keep(index, started, result);
-        stop
-    }
-
-    /// Takes an item in that no longer decides anything.
-    pub(super) fn keep(&mut self, index: usize, started: Started, result: Result<Prediction<O>>) {
+        let error = result.as_ref().err().filter(|_| self.cause.is_none());
+        let stop = error.and_then(|error| self.count(index, error));
         self.progress.advance(result.is_err());
-        self.put(index, started.end(result));
+        self.put(index, item.end(result));
+        stop
     }
 
     /// Counts a failure. `Some`: one too many, or one that all others would share.
@@ -128,12 +124,8 @@ impl<O> Tally<O> {
         }
     }
 
-    /// All items, those included that were still running (with their index) or never ran.
-    pub(super) fn finish(
-        mut self,
-        mut stop: BatchStop,
-        running: impl IntoIterator<Item = (usize, Started)>,
-    ) -> (Vec<Ending<O>>, BatchStop) {
+    /// All items, those included that were still running (by index) or never ran.
+    pub(super) fn finish(mut self, running: BTreeMap<usize, Item>) -> Vec<Ending<O>> {
         self.progress.finish();
         let (why, source) = match self.cause.take() {
             Some((why, error)) => (why, Some(error)),
@@ -148,13 +140,10 @@ impl<O> Tally<O> {
         };
         let midway = cancelled("the batch ended while this item was running");
         let not_run = cancelled("the batch ended before this item was run");
-        for (index, started) in running {
-            self.put(index, started.end(Err(midway.clone())));
-        }
-        if stop == BatchStop::Cancelled && self.endings.iter().all(Option::is_some) {
-            stop = BatchStop::Completed;
+        for (index, item) in running {
+            self.put(index, item.end(Err(midway.clone())));
         }
         let end = |ending: Option<Ending<O>>| ending.unwrap_or_else(|| Ending::not_run(not_run.clone()));
-        (self.endings.into_iter().map(end).collect(), stop)
+        self.endings.into_iter().map(end).collect()
     }
 }
