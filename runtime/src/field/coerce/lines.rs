@@ -75,7 +75,8 @@ mod tests {
 
     #[test]
     fn two_lines_or_more_with_marks_are_items() {
-        for text in ["- a\n- b", "* a\n\n* b\n", "•a\r\n• b", "- a\n* b", "1. a\n2. b", " 1) a\n 2) b", "-\ta\n-  b"]
+        for text in
+            ["- a\n- b", "* a\n\n* b\n", "•a\r\n• b", "- a\n* b", "1. a\n2. b", " 1) a\n 2) b", "-\ta\n-  b"]
         {
             assert_eq!(said(text), Said::Items(vec!["a", "b"]), "{text:?}");
         }
