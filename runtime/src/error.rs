@@ -41,6 +41,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// ```
 #[derive(Clone, thiserror::Error)]
 #[error(transparent)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Error(Box<Inner>);
 
 #[derive(Clone, Debug, thiserror::Error)]

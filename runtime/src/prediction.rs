@@ -126,6 +126,7 @@ impl<O> Prediction<O> {
 
     /// The same prediction with this completion alone, counted as in [`completions`](Prediction::completions); as it is, if
     /// there are not so many.
+    #[must_use]
     pub fn only(mut self, index: usize) -> Self {
         if index > 0 && index <= self.others.len() {
             self.first = self.others.swap_remove(index - 1);
@@ -257,18 +258,21 @@ impl<O> Prediction<O> {
     }
 
     /// The same prediction with this usage.
+    #[must_use]
     pub fn with_usage(mut self, usage: Usage) -> Self {
         self.about.usage = usage;
         self
     }
 
     /// The same prediction with this trace.
+    #[must_use]
     pub fn with_trace(mut self, trace: impl Into<Arc<Trace>>) -> Self {
         self.about.trace = trace.into();
         self
     }
 
     /// The same prediction with the report of the rollouts that it was chosen from.
+    #[must_use]
     pub fn with_rollouts(mut self, rollouts: impl Into<Arc<[Rollout]>>, stop: Stop) -> Self {
         self.about.rollouts = rollouts.into();
         self.about.stop = Some(stop);

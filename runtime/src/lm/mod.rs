@@ -94,6 +94,7 @@ use crate::{
 /// # }
 /// ```
 #[derive(Clone)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Lm {
     inner: Arc<Inner>,
 }
@@ -119,7 +120,7 @@ struct Inner {
 #[derive(Clone)]
 enum Model {
     /// A client of karat's, whose address and key may still be set.
-    Client(ChatCompletions),
+    Client(Box<ChatCompletions>),
     /// The program's own.
     Custom(Arc<dyn LanguageModel>),
 }
@@ -127,7 +128,7 @@ enum Model {
 impl Model {
     fn get(&self) -> &dyn LanguageModel {
         match self {
-            Self::Client(client) => client,
+            Self::Client(client) => &**client,
             Self::Custom(model) => &**model,
         }
     }
@@ -161,7 +162,7 @@ impl Lm {
     /// [`is_config`](Error::is_config): the name has no provider, or an unknown one.
     pub fn new(name: &str) -> Result<Self> {
         let (provider, model) = Provider::parse(name)?;
-        let lm = Self::from_model(Model::Client(ChatCompletions::new(provider, model)));
+        let lm = Self::from_model(Model::Client(Box::new(ChatCompletions::new(provider, model))));
         Ok(lm.with_policy(|policy| *policy = Policy::usual()))
     }
 

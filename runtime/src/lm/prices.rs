@@ -55,6 +55,7 @@ impl fmt::Display for Cost {
 
 /// What a model's tokens cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Price {
     read: Cost,
     written: Cost,
@@ -114,6 +115,7 @@ impl Price {
 /// # }
 /// ```
 #[derive(Clone, Debug, Default)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Prices {
     models: Arc<BTreeMap<String, Price>>,
 }

@@ -40,6 +40,7 @@ pub struct Config {
 
 impl Config {
     /// This config, with every value that `over` has replaced by `over`'s.
+    #[must_use]
     pub fn overridden_by(&self, over: &Config) -> Config {
         let mut config = self.clone();
         config.temperature = over.temperature.or(config.temperature);

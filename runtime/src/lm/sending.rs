@@ -94,7 +94,7 @@ impl Lm {
         let inner = Arc::make_mut(&mut self.inner);
         match &mut inner.model {
             Model::Client(client) => {
-                *client = set(client.clone());
+                **client = set((**client).clone());
                 inner.layers.change();
             }
             Model::Custom(model) => {

@@ -62,6 +62,7 @@ const BYTES_PER_TOKEN: u64 = 4;
 /// # }
 /// ```
 #[derive(Clone)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Limits {
     gate: Arc<Gate>,
 }
