@@ -7,7 +7,7 @@ mod rate_limit;
 mod retry;
 mod spent;
 
-use std::{any::Any, ops::Deref, sync::Arc, time::Duration};
+use std::{any::Any, fmt, ops::Deref, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -146,6 +146,13 @@ pub enum ErrorKind {
     Io,
     /// Anything else, e.g. an error of user code.
     Other,
+}
+
+/// Its name as in serialized errors and spans: `rate_limited`.
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 impl Error {

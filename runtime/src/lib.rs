@@ -27,6 +27,14 @@ mod trace;
 
 pub use karat_macros::{module, reward, signature};
 
+/// The `schemars` whose `JsonSchema` a field's type derives: through this path it is always the version that karat reads.
+#[doc(no_inline)]
+pub use schemars;
+/// The `serde_json` of karat's values. karat switches on its features `preserve_order` (fields stay in the order in which they
+/// are declared) and `float_roundtrip` (numbers come back as they were), and with that for the whole program.
+#[doc(no_inline)]
+pub use serde_json;
+
 pub use self::{
     adapter::{
         Adapter, ChatAdapter, Demo, Follow, Followed, Inputs, JsonAdapter, Mode, Outline, Prepared, Task,

@@ -82,6 +82,18 @@ pub enum Stop {
     Budget,
 }
 
+/// In words: `a reward reached the threshold`.
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Threshold => "a reward reached the threshold",
+            Self::Completed => "all rollouts ran",
+            Self::Deadline => "the deadline passed",
+            Self::Budget => "the budget was used up",
+        })
+    }
+}
+
 /// The added fields' values of one completion, as [`Prediction::try_map`] shows them.
 #[derive(Clone, Copy, Debug)]
 pub struct Added<'a> {

@@ -36,6 +36,7 @@ mod written;
 
 use std::{
     fmt,
+    str::FromStr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -405,6 +406,22 @@ impl Lm {
                  `.temperature(0.7)`"
             );
         }
+    }
+}
+
+/// [`Lm::new`], for what reads its settings as text: `"openai/gpt-4o-mini".parse::<Lm>()`.
+impl FromStr for Lm {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::new(name)
+    }
+}
+
+/// Its [name](Lm::name).
+impl fmt::Display for Lm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What tokens cost, by a table of the user's.
 
-use std::{collections::BTreeMap, fmt, iter::Sum, ops::AddAssign, sync::Arc};
+use std::{borrow::Borrow, collections::BTreeMap, fmt, iter::Sum, ops::AddAssign, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -141,8 +141,8 @@ impl Prices {
 impl Lm {
     /// What its tokens cost, if the table has it: then every usage tells its [`cost`](Usage::cost). For a fallback or a pool it is to
     /// be set on the members, each of which has its own price.
-    pub fn prices(mut self, prices: &Prices) -> Self {
-        Arc::make_mut(&mut self.inner).price = prices.of(self.name()).copied();
+    pub fn prices(mut self, prices: impl Borrow<Prices>) -> Self {
+        Arc::make_mut(&mut self.inner).price = prices.borrow().of(self.name()).copied();
         self
     }
 }

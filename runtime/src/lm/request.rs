@@ -182,6 +182,13 @@ impl From<&str> for Finish {
     }
 }
 
+/// Its name as OpenAI's API has it: `stop`, `length`, ..
+impl fmt::Display for Finish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl Finish {
     /// True if the server broke off: the answer is not whole, and the same request may succeed later.
     pub fn is_broken(&self) -> bool {

@@ -22,7 +22,7 @@ use tracing::Span;
 use self::otel as form;
 #[cfg(not(feature = "otel"))]
 use self::plain as form;
-use self::words::{Snake, TypeName};
+use self::words::TypeName;
 use crate::{
     error::Error,
     lm::{Lm, Request, Response, ResponseFormat},
@@ -187,5 +187,5 @@ impl Drop for Open {
 
 /// The error's kind in the words of a field. Never its message, which may hold what a model wrote.
 fn kind(error: &Error) -> String {
-    Snake(&format!("{:?}", error.kind())).to_string()
+    error.kind().to_string()
 }
