@@ -41,11 +41,11 @@ fuzz TARGET SECONDS="60":
 mutants *ARGS:
     cargo mutants {{ARGS}}
 
-# The feature `otel`: its lints, and the tests of its names and of the example that exports to a collector. The features of
+# The feature `otel`: its lints, that it changes no name by itself, and the tests of its names and of the example that exports to a collector. The features of
 # all others stay as they are in `test`, so that little is built anew.
 otel:
     cargo clippy -p karat --lib --features otel --locked -- -D warnings
-    cargo test --workspace --features karat-tests/otel,karat-examples/otel --locked --test otel
+    cargo test --workspace --features karat-tests/otel,karat-examples/otel --locked --test otel --test telemetry
 
 # An application's dependencies, counted: at most 120 crates.
 tree:

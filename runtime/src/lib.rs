@@ -21,7 +21,7 @@ mod rollout;
 mod signature;
 mod state;
 mod stream;
-mod telemetry;
+pub mod telemetry;
 mod text;
 mod trace;
 

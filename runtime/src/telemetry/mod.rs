@@ -1,14 +1,15 @@
-//! What a run tells `tracing`: a span for each module, predictor, LM call, rollout and reward. How spans and fields are called
-//! stands in `plain` or, with the feature `otel`, in `otel`.
+//! The spans that a run opens for `tracing`, and the names that they and their fields have.
 //!
-//! Where nobody listens nothing is formatted: values are worked out inside of the macros, which ask first.
+//! There is one for each module, predictor, LM call, rollout and reward; [`set_names`] chooses how they are called.
+
+// Where nobody listens nothing is formatted: values are worked out inside of the macros, which ask first.
 
 mod content;
 #[cfg(feature = "otel")]
 mod conventions;
+mod form;
 #[cfg(feature = "otel")]
 mod otel;
-#[cfg(not(feature = "otel"))]
 mod plain;
 #[cfg(test)]
 mod tests;
@@ -18,10 +19,7 @@ use std::{any::type_name, sync::Arc, thread};
 
 use tracing::Span;
 
-#[cfg(feature = "otel")]
-use self::otel as form;
-#[cfg(not(feature = "otel"))]
-use self::plain as form;
+pub use self::form::{Names, set_names};
 use self::words::TypeName;
 use crate::{
     error::Error,
