@@ -1,4 +1,7 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// What the clients over HTTP alone use, and what follows one that cannot be made.
+#![cfg_attr(not(feature = "http"), allow(dead_code, unreachable_code))]
 
 // The macros write `::karat::..`; inside of this crate that is the crate itself.
 extern crate self as karat;
@@ -76,13 +79,14 @@ pub mod __private {
     pub use karat_macros::{DeriveModule, DeriveSignature, Inert};
     pub use serde_json::Value;
 
+    #[cfg(feature = "http")]
+    pub use crate::lm::read_body;
     pub use crate::{
         error::Result,
         field::{
             CheckOutcome, Field as FieldSpec, OwnDefault, Reader, SignatureField as FieldType, Writer,
             to_value,
         },
-        lm::read_body,
         module::{Module, Traverse, Walker, WalkerMut},
         prediction::{ForwardOutput, Prediction},
         reward::{IntoScore, Sourced},

@@ -4,6 +4,10 @@
 mod ending;
 mod engine;
 mod parallel;
+#[cfg(feature = "progress")]
+mod progress;
+#[cfg(not(feature = "progress"))]
+#[path = "no_progress.rs"]
 mod progress;
 mod report;
 mod settings;

@@ -1,12 +1,17 @@
 //! Language models: the trait, the handle [`Lm`], and the clients. Knows nothing of signatures.
 
 mod cache;
+#[cfg(feature = "http")]
+mod chat_completions;
+#[cfg(not(feature = "http"))]
+#[path = "no_http.rs"]
 mod chat_completions;
 mod delta;
 mod draft;
 mod environment;
 mod fallback;
 mod history;
+#[cfg(feature = "http")]
 mod http;
 mod language_model;
 mod layer;
@@ -46,6 +51,7 @@ use std::{
 use serde_json::{Map, Value};
 use tracing::Instrument;
 
+#[cfg(feature = "http")]
 #[doc(hidden)]
 pub use self::chat_completions::read_body;
 pub use self::{
@@ -71,7 +77,6 @@ use self::{
     chat_completions::ChatCompletions,
     history::{Call, Log},
     params::Params,
-    provider::Provider,
     retry::Policy,
     stack::Layers,
 };
@@ -160,10 +165,10 @@ impl Lm {
     /// but for the hosts of `NO_PROXY`; no redirect is followed.
     ///
     /// # Errors
-    /// [`is_config`](Error::is_config): the name has no provider, or an unknown one.
+    /// [`is_config`](Error::is_config): the name has no provider, or an unknown one; or karat is built without its feature `http`.
     pub fn new(name: &str) -> Result<Self> {
-        let (provider, model) = Provider::parse(name)?;
-        let lm = Self::from_model(Model::Client(Box::new(ChatCompletions::new(provider, model))));
+        let client = ChatCompletions::open(name)?;
+        let lm = Self::from_model(Model::Client(Box::new(client)));
         Ok(lm.with_policy(|policy| *policy = Policy::usual()))
     }
 

@@ -82,6 +82,7 @@ impl Lm {
     /// # Ok(())
     /// # }
     /// ```
+    #[cfg(feature = "http")]
     pub fn http_client(self, client: reqwest::Client) -> Self {
         self.with_client("http_client", |own| own.http_client(client))
     }

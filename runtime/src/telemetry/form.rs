@@ -21,7 +21,6 @@ pub enum Names {
     /// Those of OpenTelemetry's GenAI conventions: `gen_ai.request.model`, .. Needs the feature `otel`, which brings no
     /// dependency and changes nothing by itself.
     #[cfg(feature = "otel")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "otel")))]
     OpenTelemetry,
 }
 
