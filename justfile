@@ -4,7 +4,7 @@ _default:
     @just --list
 
 # All that must pass before a change lands.
-ci: fmt clippy docs test otel tree msrv package
+ci: fmt clippy docs test otel features tree msrv package
 
 # The formatting, checked.
 fmt:
@@ -41,11 +41,25 @@ fuzz TARGET SECONDS="60":
 mutants *ARGS:
     cargo mutants {{ARGS}}
 
-# The feature `otel`: its lints, and the tests of its names and of the example that exports to a collector. The features of
+# The feature `otel`: its lints, that it changes no name by itself, and the tests of its names and of the example that exports to a collector. The features of
 # all others stay as they are in `test`, so that little is built anew.
 otel:
     cargo clippy -p karat --lib --features otel --locked -- -D warnings
-    cargo test --workspace --features karat-tests/otel,karat-examples/otel --locked --test otel
+    cargo test --workspace --features karat-tests/otel,karat-examples/otel --locked --test otel --test telemetry
+
+# karat without its default features and with each alone, the unit tests without any, and the web's target.
+features:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    check() { RUSTFLAGS="-D warnings" cargo check -p karat --lib --no-default-features --locked --target-dir target/features "$@"; }
+    check
+    for feature in http progress otel; do check --features "$feature"; done
+    cargo test -p karat --lib --no-default-features --locked --target-dir target/features
+    if rustup target add wasm32-unknown-unknown; then
+        check --target wasm32-unknown-unknown
+    else
+        echo "SKIPPED: no target wasm32-unknown-unknown here, so karat was not checked for it"
+    fi
 
 # An application's dependencies, counted: at most 120 crates.
 tree:
@@ -69,6 +83,7 @@ msrv:
     check() { cargo "+$version" check --locked --target-dir target/msrv "$@"; }
     check -p karat-macros
     check -p karat
+    check -p karat --no-default-features
     check -p karat --features otel
     check -p karat-examples --bins
 

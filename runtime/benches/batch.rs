@@ -2,6 +2,8 @@
 //!
 //! The floor beside it: the same sleeps in a bare `buffer_unordered(16)`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
+
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -3,6 +3,8 @@
 //!
 //! The floors beside it: a SHA-256 of 2 KB alone, and for the disk, reading a file of the entry's size.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -5,6 +5,8 @@
 //! processor time. The allocator keeps its memory there: what is measured is the reading, and not how the system hands out
 //! pages, which alone makes `serde_json`'s row 2.4.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
+
 #[path = "shared/document.rs"]
 mod document;
 

@@ -3,6 +3,8 @@
 //!
 //! The floor beside it: the model called without an `Lm`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use karat::{
     BoxFuture, Cache, LanguageModel, Limits, Lm, Result, Retry,

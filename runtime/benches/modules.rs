@@ -1,5 +1,7 @@
 //! What it costs to look through a module, to copy it and to dump its state.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -2,6 +2,8 @@
 //!
 //! The floor beside it: the same LM called without karat, and `serde_json` reading the same answer.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
+
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};

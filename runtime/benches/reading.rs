@@ -1,6 +1,8 @@
 //! What reading an answer costs: strict JSON beside `serde_json`, and the error on text that only opens. Prints one table each;
 //! each time is the least of some runs, and processor time, since the machine may be shared. `growth.rs` has how the time grows.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
+
 #[path = "shared/document.rs"]
 mod document;
 

@@ -1,5 +1,7 @@
 //! What `BestOfN` adds to the slowest of its rollouts, on an LM that takes 50 ms.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
+
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -2,6 +2,8 @@
 //! whole call with all its events. Prints a table; each time is the least of some runs, and processor time, since the machine
 //! may be shared.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
+
 use std::{
     hint::black_box,
     sync::{Arc, Mutex, PoisonError},

@@ -4,6 +4,8 @@
 //! The server is a process of its own, so that the processor time is that of the callers alone.
 //! `cargo bench -p karat --bench throughput -- 20000 9` makes 20,000 calls in each run, and nine rounds.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,

@@ -21,6 +21,7 @@ use crate::{
 /// assert_eq!(budget.to_string(), "30 LM calls, 20000 tokens, 0.05 in money");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Budget {
     tokens: Option<u64>,
     calls: Option<u64>,

@@ -7,7 +7,7 @@ mod rate_limit;
 mod retry;
 mod spent;
 
-use std::{any::Any, ops::Deref, sync::Arc, time::Duration};
+use std::{any::Any, fmt, ops::Deref, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -147,6 +147,13 @@ pub enum ErrorKind {
     Other,
 }
 
+/// Its name as in serialized errors and spans: `rate_limited`.
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
 impl Error {
     /// An error of the given kind. The message says what was expected, what was found and what to do.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
@@ -215,24 +222,28 @@ impl Error {
     }
 
     /// Adds the error that caused this one.
+    #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.0.source = Some(Cause(source.into().into()));
         self
     }
 
     /// Adds the path of the failing predictor. The first one stays: the innermost place knows best.
+    #[must_use]
     pub fn with_predictor(mut self, path: impl Into<Arc<str>>) -> Self {
         self.0.predictor.get_or_insert_with(|| path.into());
         self
     }
 
     /// Adds the name of the signature's field that the failure is about.
+    #[must_use]
     pub fn with_field(mut self, field: impl Into<String>) -> Self {
         self.0.field = Some(field.into());
         self
     }
 
     /// Adds the model's raw text.
+    #[must_use]
     pub fn with_completion(mut self, text: impl Into<String>) -> Self {
         self.0.completion.get_or_insert_with(|| {
             let mut text = text.into();
@@ -251,18 +262,21 @@ impl Error {
     }
 
     /// Adds the HTTP status.
+    #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.0.status = Some(status);
         self
     }
 
     /// Adds the report of the rollouts that came before the failure.
+    #[must_use]
     pub fn with_rollouts(mut self, rollouts: impl Into<Arc<[Rollout]>>) -> Self {
         self.0.rollouts = rollouts.into();
         self
     }
 
     /// Adds what the failed run did and what it cost; [`Module::call`](crate::Module::call) does so.
+    #[must_use]
     pub fn with_run(mut self, trace: Trace, usage: Usage) -> Self {
         self.0.run.get_or_insert_with(|| Arc::new((trace, usage)));
         self

@@ -1,4 +1,7 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// What the clients over HTTP alone use, and what follows one that cannot be made.
+#![cfg_attr(not(feature = "http"), allow(dead_code, unreachable_code))]
 
 // The macros write `::karat::..`; inside of this crate that is the crate itself.
 extern crate self as karat;
@@ -26,11 +29,19 @@ mod signature;
 mod split_mix;
 mod state;
 mod stream;
-mod telemetry;
+pub mod telemetry;
 mod text;
 mod trace;
 
 pub use karat_macros::{module, reward, signature};
+
+/// The `schemars` whose `JsonSchema` a field's type derives: through this path it is always the version that karat reads.
+#[doc(no_inline)]
+pub use schemars;
+/// The `serde_json` of karat's values. karat switches on its features `preserve_order` (fields stay in the order in which they
+/// are declared) and `float_roundtrip` (numbers come back as they were), and with that for the whole program.
+#[doc(no_inline)]
+pub use serde_json;
 
 pub use self::{
     adapter::{
@@ -73,13 +84,14 @@ pub mod __private {
     pub use karat_macros::{DeriveModule, DeriveSignature, Inert};
     pub use serde_json::Value;
 
+    #[cfg(feature = "http")]
+    pub use crate::lm::read_body;
     pub use crate::{
         error::Result,
         field::{
             CheckOutcome, Field as FieldSpec, OwnDefault, Reader, SignatureField as FieldType, Writer,
             to_value,
         },
-        lm::read_body,
         module::{Module, Traverse, Walker, WalkerMut},
         prediction::{ForwardOutput, Prediction},
         reward::{IntoScore, Sourced},

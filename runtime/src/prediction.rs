@@ -82,6 +82,18 @@ pub enum Stop {
     Budget,
 }
 
+/// In words: `a reward reached the threshold`.
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Threshold => "a reward reached the threshold",
+            Self::Completed => "all rollouts ran",
+            Self::Deadline => "the deadline passed",
+            Self::Budget => "the budget was used up",
+        })
+    }
+}
+
 /// The added fields' values of one completion, as [`Prediction::try_map`] shows them.
 #[derive(Clone, Copy, Debug)]
 pub struct Added<'a> {
@@ -126,6 +138,7 @@ impl<O> Prediction<O> {
 
     /// The same prediction with this completion alone, counted as in [`completions`](Prediction::completions); as it is, if
     /// there are not so many.
+    #[must_use]
     pub fn only(mut self, index: usize) -> Self {
         if index > 0 && index <= self.others.len() {
             self.first = self.others.swap_remove(index - 1);
@@ -257,18 +270,21 @@ impl<O> Prediction<O> {
     }
 
     /// The same prediction with this usage.
+    #[must_use]
     pub fn with_usage(mut self, usage: Usage) -> Self {
         self.about.usage = usage;
         self
     }
 
     /// The same prediction with this trace.
+    #[must_use]
     pub fn with_trace(mut self, trace: impl Into<Arc<Trace>>) -> Self {
         self.about.trace = trace.into();
         self
     }
 
     /// The same prediction with the report of the rollouts that it was chosen from.
+    #[must_use]
     pub fn with_rollouts(mut self, rollouts: impl Into<Arc<[Rollout]>>, stop: Stop) -> Self {
         self.about.rollouts = rollouts.into();
         self.about.stop = Some(stop);

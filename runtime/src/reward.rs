@@ -12,6 +12,7 @@ use crate::{
 
 /// How good a prediction is: the higher the better, with text about it where there is some.
 #[derive(Clone, Debug, PartialEq)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Score {
     value: f64,
     feedback: Option<String>,

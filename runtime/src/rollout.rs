@@ -11,6 +11,7 @@ use crate::{error::Error, lm::Usage};
 /// What became of one rollout of a [`BestOfN`](crate::BestOfN) or a [`Refine`](crate::Refine): its reward, its failure, its
 /// cost. `Display` gives it on one line.
 #[derive(Clone, Debug)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Rollout {
     index: usize,
     rollout_id: u64,

@@ -158,11 +158,13 @@ impl Tracer {
 
     /// An empty one for a part of the run, such as a rollout. What the part spends counts here at once; its steps only come
     /// here with [`append`](Tracer::append).
+    #[must_use]
     pub fn child(&self) -> Self {
         self.part(None)
     }
 
     /// A [`child`](Tracer::child) that may spend so much: further LM calls are refused then.
+    #[must_use]
     pub fn child_within(&self, budget: Budget) -> Self {
         self.part(Some(budget))
     }

@@ -1,14 +1,24 @@
-//! What a run tells `tracing` with the feature `otel`: the names of OpenTelemetry's GenAI conventions. `just otel` runs it.
+//! What a run tells `tracing` under the names of OpenTelemetry's GenAI conventions. `just otel` runs it.
 
 mod spans;
 
-use karat::{BestOfN, Error, ErrorKind, Lm, Module, Predict, Reply, Result, ScriptedLm};
+use karat::{
+    BestOfN, Error, ErrorKind, Lm, Module, Predict, Reply, Result, ScriptedLm,
+    telemetry::{Names, set_names},
+};
 use serde_json::{Value, json};
 use spans::{Qa, SECRETS, Spans, Twins, ask, script, two_steps};
+use tracing::subscriber::DefaultGuard;
+
+/// Listens to this thread; the whole process has OpenTelemetry's names.
+fn listen() -> (Spans, DefaultGuard) {
+    set_names(Names::OpenTelemetry);
+    Spans::listen()
+}
 
 #[tokio::test]
 async fn spans_are_called_as_the_conventions_say() {
-    let (spans, _guard) = Spans::listen();
+    let (spans, _guard) = listen();
     BestOfN::new(two_steps(&script().lm()), 1, |_, _| 0.5).threshold(1.0).call(ask()).await.unwrap();
     assert_eq!(
         spans.tree(&["otel.name", "otel.kind", "gen_ai.operation.name"]),
@@ -32,7 +42,7 @@ async fn spans_are_called_as_the_conventions_say() {
 
 #[tokio::test]
 async fn an_lm_call_has_the_attributes_of_the_conventions() {
-    let (spans, _guard) = Spans::listen();
+    let (spans, _guard) = listen();
     let lm = script().lm().temperature(0.25).max_tokens(300).seed(u64::MAX);
     Predict::<Qa>::new().n(2).lm(&lm).call(ask()).await.unwrap();
     let lm = spans.named("lm").remove(0);
@@ -66,7 +76,7 @@ async fn an_lm_call_has_the_attributes_of_the_conventions() {
 
 #[tokio::test]
 async fn content_has_the_form_of_the_conventions_and_is_there_on_demand_only() {
-    let (spans, _guard) = Spans::listen();
+    let (spans, _guard) = listen();
     let lm = script().lm().record_content(true);
     BestOfN::new(Predict::<Qa>::new().lm(&lm), 1, |_, _| (0.0, "the-feedback")).call(ask()).await.unwrap();
     let lm = spans.named("lm").remove(0);
@@ -85,7 +95,7 @@ async fn content_has_the_form_of_the_conventions_and_is_there_on_demand_only() {
 
 #[tokio::test]
 async fn each_reward_is_an_evaluation_event_of_its_rollout() {
-    let (spans, _guard) = Spans::listen();
+    let (spans, _guard) = listen();
     let qa = Predict::<Qa>::new().lm(&script().lm());
     let count = std::sync::atomic::AtomicU32::new(0);
     let reward = move |_: &spans::QaInput, _: &karat::Prediction<spans::QaOutput>| -> Result<(f64, &str)> {
@@ -113,7 +123,7 @@ async fn each_reward_is_an_evaluation_event_of_its_rollout() {
 
 #[tokio::test]
 async fn a_failed_call_has_an_error_type_and_a_status() {
-    let (spans, _guard) = Spans::listen();
+    let (spans, _guard) = listen();
     // A closed port.
     let lm = Lm::new("deepseek/x").unwrap().base_url("http://127.0.0.1:9/v1?sk-query").api_key("sk-canary");
     Predict::<Qa>::new().lm(&lm).call(ask()).await.unwrap_err();
@@ -132,7 +142,7 @@ async fn a_failed_call_has_an_error_type_and_a_status() {
 
 #[tokio::test]
 async fn predictors_at_once_keep_their_calls() {
-    let (spans, _guard) = Spans::listen();
+    let (spans, _guard) = listen();
     let mut twins = Twins { left: Predict::new(), right: Predict::new() };
     twins.set_lm(&ScriptedLm::computed(|_| Reply::fields([("answer", "a")])).lm());
     twins.call(ask()).await.unwrap();

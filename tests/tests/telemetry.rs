@@ -1,7 +1,5 @@
 //! What a run tells `tracing` under karat's own names.
 
-#![cfg(not(feature = "otel"))]
-
 mod spans;
 
 use std::{future::IntoFuture, time::Duration};

@@ -10,6 +10,7 @@ use std::{error::Error, time::Duration};
 use karat::{
     BestOfN, ChainOfThought, Lm, Module, Predict, Prediction, Reasoned, Reply, Result, ScriptedLm, module,
     reward, signature,
+    telemetry::{Names, set_names},
 };
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::SpanExporter;
@@ -74,8 +75,9 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// From here on, the spans of karat go to the collector.
+/// From here on, the spans of karat go to the collector, under the names that it knows.
 fn export() -> std::result::Result<SdkTracerProvider, Box<dyn Error>> {
+    set_names(Names::OpenTelemetry);
     // Its address, headers and timeouts come from the variables `OTEL_EXPORTER_OTLP_*`.
     let exporter = SpanExporter::builder().with_http().build()?;
     let service = Resource::builder().with_service_name("karat-example").build();

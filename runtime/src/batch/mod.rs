@@ -3,6 +3,10 @@
 mod items;
 mod jobs;
 mod parallel;
+#[cfg(feature = "progress")]
+mod progress;
+#[cfg(not(feature = "progress"))]
+#[path = "no_progress.rs"]
 mod progress;
 mod report;
 mod settings;

@@ -79,6 +79,18 @@ pub enum BatchStop {
     Cancelled,
 }
 
+/// In words: `all items ran`.
+impl fmt::Display for BatchStop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Completed => "all items ran",
+            Self::TooManyErrors => "too many items failed",
+            Self::SharedError => "an error that all items share",
+            Self::Cancelled => "cancelled",
+        })
+    }
+}
+
 impl<I, O> Batched<I, O> {
     pub(super) fn new(inputs: impl IntoIterator<Item = I>, endings: Vec<Ending<O>>, stop: BatchStop) -> Self {
         let item = |(input, Ending { result, usage, elapsed })| BatchItem { input, result, usage, elapsed };

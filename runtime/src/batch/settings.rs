@@ -84,7 +84,8 @@ macro_rules! setters {
             self
         }
 
-        /// Shows a bar on stderr while it runs. Nothing is written where stderr is no terminal. Default: off.
+        /// Shows a bar on stderr while it runs, with the feature `progress`. Nothing is written where stderr is no terminal. Default:
+        /// off.
         pub fn progress(mut self, shown: bool) -> Self {
             self.settings.progress = shown;
             self

@@ -12,6 +12,7 @@ impl Error {
     /// assert_eq!(error.to_string(), "summarizing chapter 3: the credit is used up");
     /// assert!(error.is_quota());
     /// ```
+    #[must_use]
     pub fn context(mut self, what: impl std::fmt::Display) -> Self {
         self.0.message = format!("{what}: {}", self.0.message);
         self

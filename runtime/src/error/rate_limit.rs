@@ -6,6 +6,7 @@ use crate::lm::RateLimit;
 /// The server's limits.
 impl Error {
     /// Adds what the server said of its limits.
+    #[must_use]
     pub fn with_rate_limit(mut self, rate_limit: RateLimit) -> Self {
         self.0.rate_limit = Some(rate_limit);
         self

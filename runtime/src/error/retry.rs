@@ -7,6 +7,7 @@ use super::{Error, ErrorKind};
 /// Another attempt at the same call.
 impl Error {
     /// Adds the time that the server asked to wait.
+    #[must_use]
     pub fn with_retry_after(mut self, wait: Duration) -> Self {
         self.0.retry_after = Some(wait);
         self
@@ -14,6 +15,7 @@ impl Error {
 
     /// Adds the server's own word on whether the same request may be sent again (its header `x-should-retry`); see
     /// [`is_transient`](Error::is_transient).
+    #[must_use]
     pub fn with_should_retry(mut self, should: bool) -> Self {
         self.0.should_retry = Some(should);
         self
@@ -31,6 +33,7 @@ impl Error {
     }
 
     /// Adds how many attempts the LM call took.
+    #[must_use]
     pub fn with_attempts(mut self, attempts: u32) -> Self {
         self.0.attempts = attempts;
         self

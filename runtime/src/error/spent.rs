@@ -15,6 +15,7 @@ impl Error {
     /// let error = Error::new(ErrorKind::Filtered, "held back").with_usage(usage);
     /// assert_eq!(error.usage().total_tokens(), 11);
     /// ```
+    #[must_use]
     pub fn with_usage(mut self, usage: Usage) -> Self {
         self.0.spent = usage;
         self

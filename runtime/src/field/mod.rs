@@ -178,6 +178,7 @@ pub enum FieldRole {
 /// assert_eq!(REASONING.name(), "reasoning");
 /// ```
 #[derive(Clone, Copy, Debug)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Field {
     name: &'static str,
     role: FieldRole,

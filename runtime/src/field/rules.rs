@@ -25,6 +25,7 @@ use super::wide;
 /// # let _ = (SCORE, TAGS);
 /// ```
 #[derive(Clone, Debug, Default)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Rules {
     /// `minimum` and its like, as JSON Schema names them.
     bounds: Map<String, Value>,

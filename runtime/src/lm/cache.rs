@@ -12,6 +12,7 @@ mod sync;
 mod tests;
 
 use std::{
+    borrow::Borrow,
     fmt,
     path::Path,
     sync::{
@@ -75,6 +76,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// # }
 /// ```
 #[derive(Clone)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Cache {
     shared: Arc<Shared>,
 }
@@ -298,8 +300,8 @@ impl fmt::Debug for Cache {
 
 impl Lm {
     /// Answers from this cache what was asked before; see [`Cache`]. It replaces the one that the LM had.
-    pub fn cache(self, cache: Cache) -> Self {
-        self.with_layers(|layers| layers.set_cache(cache))
+    pub fn cache(self, cache: impl Borrow<Cache>) -> Self {
+        self.with_layers(|layers| layers.set_cache(cache.borrow().clone()))
     }
 
     /// How the requests of this handle use its cache; without a cache nothing changes.

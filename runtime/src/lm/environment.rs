@@ -1,6 +1,6 @@
 //! The LM that the environment names.
 
-use super::{Lm, chat_completions, provider::Provider};
+use super::{Lm, provider::Provider};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The model, as `provider/model`.
@@ -45,7 +45,7 @@ impl Lm {
 }
 
 fn from_vars(env: impl Fn(&str) -> Option<String>) -> Result<Lm> {
-    let env = chat_completions::set(env);
+    let env = set(env);
     match (env(MODEL), env(BASE_URL)) {
         (Some(model), url) => {
             let lm = Lm::new(&model).map_err(|error| {
@@ -77,7 +77,12 @@ fn from_vars(env: impl Fn(&str) -> Option<String>) -> Result<Lm> {
     }
 }
 
-#[cfg(test)]
+/// The variables that are set: one that is blank is not.
+pub(super) fn set(env: impl Fn(&str) -> Option<String>) -> impl Fn(&str) -> Option<String> {
+    move |var| env(var).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
+#[cfg(all(test, feature = "http"))]
 mod tests {
     use super::*;
 

@@ -243,6 +243,7 @@ pub struct CallHistory {
 
 impl CallHistory {
     /// The last `n` calls; all if there are no more.
+    #[must_use]
     pub fn last(&self, n: usize) -> CallHistory {
         let start = self.entries.len().saturating_sub(n);
         self.entries.iter().skip(start).cloned().collect()

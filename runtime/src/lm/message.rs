@@ -1,6 +1,6 @@
 //! What is said to a model: roles, messages, and a prompt whose constant beginning is shared.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -14,6 +14,13 @@ pub enum Role {
     User,
     /// The model.
     Assistant,
+}
+
+/// Its name as in serialized messages: `system`, `user`, ..
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// One message. Cloning it copies no text.

@@ -1,12 +1,17 @@
 //! Language models: the trait, the handle [`Lm`], and the clients. Knows nothing of signatures.
 
 mod cache;
+#[cfg(feature = "http")]
+mod chat_completions;
+#[cfg(not(feature = "http"))]
+#[path = "no_http.rs"]
 mod chat_completions;
 mod delta;
 mod environment;
 mod fallback;
 pub(crate) mod grow;
 mod history;
+#[cfg(feature = "http")]
 mod http;
 mod language_model;
 mod layer;
@@ -36,6 +41,7 @@ mod written;
 
 use std::{
     fmt,
+    str::FromStr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -45,6 +51,7 @@ use std::{
 use serde_json::{Map, Value};
 use tracing::Instrument;
 
+#[cfg(feature = "http")]
 #[doc(hidden)]
 pub use self::chat_completions::read_body;
 pub use self::{
@@ -70,7 +77,6 @@ use self::{
     chat_completions::ChatCompletions,
     history::{Call, Log},
     params::Params,
-    provider::Provider,
     retry::Policy,
     stack::Layers,
 };
@@ -94,6 +100,7 @@ use crate::{
 /// # }
 /// ```
 #[derive(Clone)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Lm {
     inner: Arc<Inner>,
 }
@@ -119,7 +126,7 @@ struct Inner {
 #[derive(Clone)]
 enum Model {
     /// A client of karat's, whose address and key may still be set.
-    Client(ChatCompletions),
+    Client(Box<ChatCompletions>),
     /// The program's own.
     Custom(Arc<dyn LanguageModel>),
 }
@@ -127,7 +134,7 @@ enum Model {
 impl Model {
     fn get(&self) -> &dyn LanguageModel {
         match self {
-            Self::Client(client) => client,
+            Self::Client(client) => &**client,
             Self::Custom(model) => &**model,
         }
     }
@@ -158,10 +165,10 @@ impl Lm {
     /// but for the hosts of `NO_PROXY`; no redirect is followed.
     ///
     /// # Errors
-    /// [`is_config`](Error::is_config): the name has no provider, or an unknown one.
+    /// [`is_config`](Error::is_config): the name has no provider, or an unknown one; or karat is built without its feature `http`.
     pub fn new(name: &str) -> Result<Self> {
-        let (provider, model) = Provider::parse(name)?;
-        let lm = Self::from_model(Model::Client(ChatCompletions::new(provider, model)));
+        let client = ChatCompletions::open(name)?;
+        let lm = Self::from_model(Model::Client(Box::new(client)));
         Ok(lm.with_policy(|policy| *policy = Policy::usual()))
     }
 
@@ -404,6 +411,22 @@ impl Lm {
                  `.temperature(0.7)`"
             );
         }
+    }
+}
+
+/// [`Lm::new`], for what reads its settings as text: `"openai/gpt-4o-mini".parse::<Lm>()`.
+impl FromStr for Lm {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::new(name)
+    }
+}
+
+/// Its [name](Lm::name).
+impl fmt::Display for Lm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What tokens cost, by a table of the user's.
 
-use std::{collections::BTreeMap, fmt, iter::Sum, ops::AddAssign, sync::Arc};
+use std::{borrow::Borrow, collections::BTreeMap, fmt, iter::Sum, ops::AddAssign, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,7 @@ impl fmt::Display for Cost {
 
 /// What a model's tokens cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Price {
     read: Cost,
     written: Cost,
@@ -114,6 +115,7 @@ impl Price {
 /// # }
 /// ```
 #[derive(Clone, Debug, Default)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Prices {
     models: Arc<BTreeMap<String, Price>>,
 }
@@ -139,8 +141,8 @@ impl Prices {
 impl Lm {
     /// What its tokens cost, if the table has it: then every usage tells its [`cost`](Usage::cost). For a fallback or a pool it is to
     /// be set on the members, each of which has its own price.
-    pub fn prices(mut self, prices: &Prices) -> Self {
-        Arc::make_mut(&mut self.inner).price = prices.of(self.name()).copied();
+    pub fn prices(mut self, prices: impl Borrow<Prices>) -> Self {
+        Arc::make_mut(&mut self.inner).price = prices.borrow().of(self.name()).copied();
         self
     }
 }

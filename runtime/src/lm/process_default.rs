@@ -1,6 +1,9 @@
 //! The LM of predictors that have none of their own.
 
-use std::sync::{PoisonError, RwLock};
+use std::{
+    borrow::Borrow,
+    sync::{PoisonError, RwLock},
+};
 
 use super::Lm;
 
@@ -10,8 +13,8 @@ static DEFAULT: RwLock<Option<Lm>> = RwLock::new(None);
 /// Sets the LM of every predictor that has none of its own, for the whole process.
 ///
 /// It is looked up when a predictor is called. Programs with several LMs set them on their modules instead.
-pub fn configure(lm: Lm) {
-    *DEFAULT.write().unwrap_or_else(PoisonError::into_inner) = Some(lm);
+pub fn configure(lm: impl Borrow<Lm>) {
+    *DEFAULT.write().unwrap_or_else(PoisonError::into_inner) = Some(lm.borrow().clone());
 }
 
 /// The process default, if one is set.

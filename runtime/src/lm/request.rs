@@ -40,6 +40,7 @@ pub struct Config {
 
 impl Config {
     /// This config, with every value that `over` has replaced by `over`'s.
+    #[must_use]
     pub fn overridden_by(&self, over: &Config) -> Config {
         let mut config = self.clone();
         config.temperature = over.temperature.or(config.temperature);
@@ -178,6 +179,13 @@ impl From<&str> for Finish {
             "content_filter" => Self::ContentFilter,
             _ => Self::Other(word.to_owned()),
         }
+    }
+}
+
+/// Its name as OpenAI's API has it: `stop`, `length`, ..
+impl fmt::Display for Finish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -38,6 +38,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// # }
 /// ```
 #[derive(Clone)]
+#[must_use = "its setters take it by value and return it"]
 pub struct ScriptedLm {
     name: Arc<str>,
     script: Script,
@@ -61,6 +62,7 @@ pub trait Answer {
 
 /// One reply of a [`ScriptedLm`].
 #[derive(Clone, Debug)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Reply {
     outcome: Result<Vec<Body>>,
     finish: Finish,

@@ -92,6 +92,7 @@ impl Lm {
     /// # Ok(())
     /// # }
     /// ```
+    #[cfg(feature = "http")]
     pub fn http_client(self, client: reqwest::Client) -> Self {
         self.with_client("http_client", |own| own.http_client(client))
     }
@@ -104,7 +105,7 @@ impl Lm {
         let inner = Arc::make_mut(&mut self.inner);
         match &mut inner.model {
             Model::Client(client) => {
-                *client = set(client.clone());
+                **client = set((**client).clone());
                 inner.layers.change();
             }
             Model::Custom(model) => {

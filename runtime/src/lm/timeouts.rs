@@ -20,6 +20,7 @@ use std::time::Duration;
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Timeouts {
     pub(super) connect: Duration,
     pub(super) first_byte: Duration,

@@ -199,6 +199,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     }
 
     /// A copy whose predictors write to this tracer; for authors of wrappers.
+    #[must_use]
     fn traced(&self, tracer: &Tracer) -> Self {
         let mut copy = self.clone();
         for (path, predictor) in copy.all_predictors_mut() {
@@ -365,6 +366,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
 
     /// A copy that shares nothing that can change: what is set on one is not seen by the other, and its
     /// [history](Module::history) is its own. Costs a few reference counts per predictor.
+    #[must_use]
     fn deepcopy(&self) -> Self {
         let mut copy = self.clone();
         for (_, predictor) in copy.all_predictors_mut() {
@@ -403,6 +405,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
 
     /// A copy that has forgotten what was learned: predictors lose their demos and LM, a [`Param`] goes back to its initial
     /// value. Instructions and descriptions stay, as in DSPy, since they belong to the signature; so do frozen parts.
+    #[must_use]
     fn reset_copy(&self) -> Self {
         let mut copy = self.deepcopy();
         for (_, parameter) in copy.named_parameters_mut() {

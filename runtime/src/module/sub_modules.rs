@@ -74,6 +74,7 @@ impl<'a> SubModules<'a> {
     }
 
     /// Leaves out what is inside of [`Frozen`](crate::Frozen) parts; their own outermost modules stay, as in DSPy.
+    #[must_use]
     pub fn skip_frozen(mut self) -> Self {
         self.skip_frozen = true;
         self

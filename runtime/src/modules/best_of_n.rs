@@ -45,6 +45,7 @@ use crate::{
 /// # }
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "its setters take it by value and return it"]
 pub struct BestOfN<M: Module> {
     judged: Judged<M>,
     concurrency: usize,

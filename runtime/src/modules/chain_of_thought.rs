@@ -23,6 +23,7 @@ const REASONING: Field = Field::output::<String>("reasoning", "the steps that le
 /// The signature itself is not touched: `reasoning` is a field that this module adds. A signature that has an output of that
 /// name is a compile error where a `#[module]` struct holds it, and an [`is_config`](crate::Error::is_config) error of the first
 /// call elsewhere.
+#[must_use = "its setters take it by value and return it"]
 pub struct ChainOfThought<S> {
     predict: Predict<S>,
 }

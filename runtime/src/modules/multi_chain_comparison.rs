@@ -58,6 +58,7 @@ const MOST: usize = 4_000;
 /// # Ok(())
 /// # }
 /// ```
+#[must_use = "its setters take it by value and return it"]
 pub struct MultiChainComparison<S> {
     predict: Predict<S>,
     attempts: usize,

@@ -48,6 +48,7 @@ use crate::{
 /// # }
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Refine<M: Module> {
     judged: Judged<M>,
     critic: Critic,

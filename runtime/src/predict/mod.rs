@@ -62,6 +62,7 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
+#[must_use = "its setters take it by value and return it"]
 pub struct Predict<S> {
     predictor: Predictor,
     signature: PhantomData<fn() -> S>,

@@ -109,6 +109,7 @@ impl State {
     /// Trusts the addresses and headers in an LM's state (`api_base`, `base_url`, `model_list`, `extra_headers`): a file from
     /// somebody else could send your prompts to a server of theirs. Without it they are neither loaded (with a warning) nor, the
     /// addresses, written; headers never are. No API key of the environment is sent to an address of a file in any case.
+    #[must_use]
     pub fn allow_unsafe_lm_state(mut self, allow: bool) -> Self {
         self.options.allow_unsafe_lm_state = allow;
         self
@@ -139,12 +140,14 @@ impl State {
     /// # Ok(())
     /// # }
     /// ```
+    #[must_use]
     pub fn take_lm(mut self, take: bool) -> Self {
         self.options.take_lm = take;
         self
     }
 
     /// Passes over entries for parameters that the module does not have, with a warning that lists them, in place of an error.
+    #[must_use]
     pub fn ignore_extra(mut self, ignore: bool) -> Self {
         self.ignore_extra = ignore;
         self

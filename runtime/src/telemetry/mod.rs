@@ -1,14 +1,15 @@
-//! What a run tells `tracing`: a span for each module, predictor, LM call, rollout and reward. How spans and fields are called
-//! stands in `plain` or, with the feature `otel`, in `otel`.
+//! The spans that a run opens for `tracing`, and the names that they and their fields have.
 //!
-//! Where nobody listens nothing is formatted: values are worked out inside of the macros, which ask first.
+//! There is one for each module, predictor, LM call, rollout and reward; [`set_names`] chooses how they are called.
+
+// Where nobody listens nothing is formatted: values are worked out inside of the macros, which ask first.
 
 mod content;
 #[cfg(feature = "otel")]
 mod conventions;
+mod form;
 #[cfg(feature = "otel")]
 mod otel;
-#[cfg(not(feature = "otel"))]
 mod plain;
 #[cfg(test)]
 mod tests;
@@ -18,11 +19,8 @@ use std::{any::type_name, sync::Arc, thread};
 
 use tracing::Span;
 
-#[cfg(feature = "otel")]
-use self::otel as form;
-#[cfg(not(feature = "otel"))]
-use self::plain as form;
-use self::words::{Snake, TypeName};
+pub use self::form::{Names, set_names};
+use self::words::TypeName;
 use crate::{
     error::Error,
     lm::{Lm, Request, Response, ResponseFormat},
@@ -187,5 +185,5 @@ impl Drop for Open {
 
 /// The error's kind in the words of a field. Never its message, which may hold what a model wrote.
 fn kind(error: &Error) -> String {
-    Snake(&format!("{:?}", error.kind())).to_string()
+    error.kind().to_string()
 }

@@ -1,4 +1,5 @@
-use super::words::{Snake, TypeName, rule};
+use super::words::{TypeName, rule};
+use crate::ErrorKind;
 
 #[test]
 fn type_names_are_shown_without_paths() {
@@ -24,6 +25,6 @@ fn a_reward_is_called_by_its_function_or_type_and_a_closure_just_reward() {
 
 #[test]
 fn error_kinds_are_snake_case() {
-    assert_eq!(Snake("RateLimited").to_string(), "rate_limited");
-    assert_eq!(Snake("Io").to_string(), "io");
+    assert_eq!(ErrorKind::RateLimited.to_string(), "rate_limited");
+    assert_eq!(ErrorKind::Io.to_string(), "io");
 }

@@ -62,5 +62,6 @@ mod state_whose_lm;
 mod stream;
 mod structured;
 mod support;
+mod surface;
 mod traversal;
 mod xml;

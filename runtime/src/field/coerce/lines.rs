@@ -88,7 +88,6 @@ mod tests {
             "a\nb",
             "- a\nb",
             "Here:\n- a\n- b",
-            "- a\n* b",
             "1. a\n3. b",
             "1. a\n1. b",
             "2. a\n3. b",

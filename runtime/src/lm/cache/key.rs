@@ -99,7 +99,7 @@ impl Prefixes {
         let is_this =
             |(known, _): &&(Weak<[Message]>, Sha256)| std::ptr::addr_eq(known.as_ptr(), Arc::as_ptr(prefix));
         if let Some((_, context)) = lock().iter().find(is_this) {
-            return Some(context.clone());
+            return Some(*context);
         }
         let mut encoder = Encoder(Vec::with_capacity(size(prefix) + 64));
         encoder.text(VERSION);
@@ -108,7 +108,7 @@ impl Prefixes {
         context.update(&encoder.0);
         let mut begun = lock();
         begun.truncate(REMEMBERED - 1);
-        begun.push_front((Arc::downgrade(prefix), context.clone()));
+        begun.push_front((Arc::downgrade(prefix), context));
         Some(context)
     }
 }

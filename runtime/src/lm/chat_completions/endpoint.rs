@@ -18,7 +18,10 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{ChatCompletions, headers};
 use crate::{
     error::{Error, ErrorKind, Result},
-    lm::{Config, environment::BASE_URL},
+    lm::{
+        Config,
+        environment::{BASE_URL, set},
+    },
 };
 
 /// A key shorter than this is a placeholder (`x`, `-`): taking it out would only garble a message.
@@ -362,11 +365,6 @@ fn complete_path(url: &mut Url) {
     let path = url.path().trim_end_matches('/').to_owned();
     let path = if path.ends_with("/chat/completions") { path } else { path + "/chat/completions" };
     url.set_path(&path);
-}
-
-/// The variables that are set: one that is blank is not.
-pub(in crate::lm) fn set(env: impl Fn(&str) -> Option<String>) -> impl Fn(&str) -> Option<String> {
-    move |var| env(var).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
 /// True for a host that is this machine, whatever the network.

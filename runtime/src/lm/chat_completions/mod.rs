@@ -24,7 +24,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use self::endpoint::{Endpoint, NamedBy, OwnAddress, Settled};
-pub(in crate::lm) use self::{endpoint::set, headers::header};
+pub(in crate::lm) use self::headers::header;
 use super::{
     BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Takes, Timeouts, http::Clients,
     provider::Provider, waiting::watch,
@@ -52,6 +52,12 @@ pub(crate) struct ChatCompletions {
 }
 
 impl ChatCompletions {
+    /// The client of this provider and model.
+    pub(crate) fn open(name: &str) -> Result<Self> {
+        let (provider, model) = Provider::parse(name)?;
+        Ok(Self::new(provider, model))
+    }
+
     pub(crate) fn new(provider: &'static Provider, model: &str) -> Self {
         let name = format!("{}/{model}", provider.name).into();
         Self {

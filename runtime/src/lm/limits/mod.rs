@@ -5,7 +5,7 @@ mod learned;
 mod queue;
 mod window;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Borrow, fmt, sync::Arc, time::Duration};
 
 use tokio::{
     runtime::Handle,
@@ -62,6 +62,7 @@ const BYTES_PER_TOKEN: u64 = 4;
 /// # }
 /// ```
 #[derive(Clone)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Limits {
     gate: Arc<Gate>,
 }
@@ -239,7 +240,8 @@ impl Lm {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn limits(mut self, limits: Limits) -> Self {
+    pub fn limits(mut self, limits: impl Borrow<Limits>) -> Self {
+        let limits = limits.borrow().clone();
         if let Some(mistake) = limits.mistake() {
             Arc::make_mut(&mut self.inner).mistake.get_or_insert(mistake);
         }

@@ -44,6 +44,7 @@ use crate::error::Result;
 /// # }
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Pool {
     members: Vec<Lm>,
     cooldown: Cooldown,

@@ -43,6 +43,7 @@ use super::{Lm, Timeouts};
 /// # }
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "its setters take it by value and return it"]
 pub struct Retry {
     attempts: u32,
     backoff: Backoff,

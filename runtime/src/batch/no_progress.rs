@@ -1,0 +1,13 @@
+//! Shows nothing: stands for the bar where the feature `progress` is off.
+
+pub(super) struct Progress;
+
+impl Progress {
+    pub(super) fn new(_shown: bool, _count: usize, _unit: &'static str) -> Self {
+        Self
+    }
+
+    pub(super) fn advance(&mut self, _failed: bool) {}
+
+    pub(super) fn finish(&self) {}
+}
