@@ -25,7 +25,7 @@ impl Lm {
     /// [`is_config`](Error::is_config): it cannot be used.
     pub(super) fn environment_url(self, url: impl Into<String>) -> Result<Self> {
         let lm = self.with_client("base_url", |client| client.environment_url(url));
-        lm.inner.client.as_ref().map_or(Ok(()), ChatCompletions::check_address)?;
+        lm.inner.model.client().map_or(Ok(()), ChatCompletions::check_address)?;
         Ok(lm)
     }
 
