@@ -5,7 +5,7 @@ pub(crate) const STREAM_CAP: usize = 8 << 20;
 
 /// How far what comes in pieces grows by doubling. Beyond, it is given all the room that it may ever need: while it grows, its old
 /// memory is held beside the new.
-const STEPWISE: usize = 4 << 20;
+const STEPWISE: usize = 1 << 20;
 
 /// Adds to a text, which holds `most` bytes at most in the end.
 pub(crate) fn append(text: &mut String, more: &str, most: usize) {
