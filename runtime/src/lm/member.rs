@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{LanguageModel, Lm, Request, Response, ResponseFormat, Sink, Takes, Usage};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Fact, Result};
 
 /// Asks a member, with the request's config over its own.
 pub(super) async fn ask(lm: &Lm, request: &Request, sink: Option<&mut Sink<'_>>) -> Result<Response> {
@@ -39,31 +39,6 @@ pub(super) fn several(what: &str, members: &[Lm], model: impl LanguageModel) -> 
         Arc::make_mut(&mut lm.inner).mistake = Some(mistake);
     }
     lm
-}
-
-/// True if the fault is the endpoint's, or that of what the program may do there, so that another one may well answer.
-pub(super) fn is_of_endpoint(error: &Error) -> bool {
-    use ErrorKind::*;
-    matches!(
-        error.kind(),
-        Connect
-            | Tls
-            | Timeout
-            | Server
-            | BadResponse
-            | TooLarge
-            | RateLimited
-            | Quota
-            | Auth
-            | MissingKey
-            | UnknownModel
-    )
-}
-
-/// True if the same request may pass at the same endpoint later.
-fn passes(error: &Error) -> bool {
-    use ErrorKind::*;
-    matches!(error.kind(), Connect | Timeout | Server | RateLimited)
 }
 
 /// False where there was no key, so that nothing was sent: what was paid for it is there for the next one.
@@ -122,9 +97,13 @@ pub(super) fn all_failed(name: &str, mut errors: Vec<(&str, Error)>) -> Error {
         errors.iter().enumerate().map(|(i, (_, error))| format!("({}) {error}", i + 1)).collect();
     let message = format!("`{name}`: all {} of those asked failed: {}", errors.len(), texts.join("; "));
     let (attempts, spent) = (attempts(calls(&errors)), usage(&errors));
-    let wait =
-        errors.iter().filter(|(_, error)| passes(error)).filter_map(|(_, error)| error.retry_after()).min();
-    let at = errors.iter().position(|(_, error)| passes(error)).unwrap_or(errors.len() - 1);
+    let wait = errors
+        .iter()
+        .filter(|(_, error)| error.kind().is(Fact::Transient))
+        .filter_map(|(_, error)| error.retry_after())
+        .min();
+    let at =
+        errors.iter().position(|(_, error)| error.kind().is(Fact::Transient)).unwrap_or(errors.len() - 1);
     let (_, chosen) = errors.swap_remove(at);
     let error = Error::new(chosen.kind(), message).with_attempts(attempts).with_usage(spent);
     let error = chosen.status().into_iter().fold(error, Error::with_status);

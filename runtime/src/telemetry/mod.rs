@@ -22,7 +22,7 @@ use tracing::Span;
 use self::otel as form;
 #[cfg(not(feature = "otel"))]
 use self::plain as form;
-use self::words::{Snake, TypeName};
+use self::words::TypeName;
 use crate::{
     error::Error,
     lm::{Lm, Request, Response, ResponseFormat},
@@ -124,7 +124,7 @@ impl Open {
     pub(crate) fn end(self, error: Option<&Error>) {
         self.finish(|span| {
             if let Some(error) = error {
-                form::record_error(span, &kind(error));
+                form::record_error(span, kind(error));
             }
         });
     }
@@ -139,7 +139,7 @@ impl Open {
                 }
             }
             Err(error) => {
-                form::record_error(span, &kind(error));
+                form::record_error(span, kind(error));
                 if error.spent().total_tokens() > 0 {
                     form::record_usage(span, &error.spent());
                 }
@@ -185,7 +185,7 @@ impl Drop for Open {
     }
 }
 
-/// The error's kind in the words of a field. Never its message, which may hold what a model wrote.
-fn kind(error: &Error) -> String {
-    Snake(&format!("{:?}", error.kind())).to_string()
+/// The name of the error's kind. Never its message, which may hold what a model wrote.
+fn kind(error: &Error) -> &'static str {
+    error.kind().as_str()
 }

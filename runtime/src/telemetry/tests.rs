@@ -1,4 +1,4 @@
-use super::words::{Snake, TypeName, rule};
+use super::words::{TypeName, rule};
 
 #[test]
 fn type_names_are_shown_without_paths() {
@@ -20,10 +20,4 @@ fn a_reward_is_called_by_its_function_or_type_and_a_closure_just_reward() {
     assert_eq!(rule("app::main::{{closure}}"), "reward");
     assert_eq!(rule("fn(&A, &B) -> bool"), "reward");
     assert_eq!(rule(""), "reward");
-}
-
-#[test]
-fn error_kinds_are_snake_case() {
-    assert_eq!(Snake("RateLimited").to_string(), "rate_limited");
-    assert_eq!(Snake("Io").to_string(), "io");
 }

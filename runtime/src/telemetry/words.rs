@@ -1,6 +1,6 @@
 //! How names of Rust become names in spans.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 /// The name of a type without the paths in it: `BestOfN<Rag>`.
 #[derive(Clone, Copy)]
@@ -24,20 +24,5 @@ pub(super) fn rule(type_name: &'static str) -> &'static str {
     match name.rsplit("::").next() {
         Some(last) if !last.is_empty() && last.chars().all(|c| c.is_alphanumeric() || c == '_') => last,
         _ => "reward",
-    }
-}
-
-/// `RateLimited` as `rate_limited`.
-pub(super) struct Snake<'a>(pub(super) &'a str);
-
-impl fmt::Display for Snake<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, c) in self.0.chars().enumerate() {
-            if c.is_uppercase() && index > 0 {
-                f.write_char('_')?;
-            }
-            c.to_lowercase().try_for_each(|c| f.write_char(c))?;
-        }
-        Ok(())
     }
 }

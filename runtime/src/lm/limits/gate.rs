@@ -14,7 +14,7 @@ use super::{
     window::Window,
 };
 use crate::{
-    error::{Error, ErrorKind, Result},
+    error::{Error, Fact, Result},
     lm::{CallerId, RateLimit, Response},
 };
 
@@ -276,12 +276,10 @@ impl Drop for Permit {
 
 /// The tokens that a request took; `None` where they are not known, and the estimate counts.
 fn spent(outcome: &Result<Response>) -> Option<u64> {
-    use ErrorKind::*;
     match outcome {
         Ok(response) => Some(response.usage.total_tokens()).filter(|tokens| *tokens > 0),
         Err(error) if error.spent().total_tokens() > 0 => Some(error.spent().total_tokens()),
-        // Refused before it was read by the model.
-        Err(error) if error.is_permanent() || matches!(error.kind(), RateLimited | ContextLength) => Some(0),
+        Err(error) if error.kind().is(Fact::Unread) => Some(0),
         Err(_) => None,
     }
 }

@@ -17,7 +17,7 @@ use super::{
     endpoints::{Choice, Seat},
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, Fact, Result},
     lm::{BoxFuture, Delta, Lm, Request, Response, Sink, member},
 };
 
@@ -88,7 +88,7 @@ impl Pooled {
                     response.usage.calls = response.usage.calls.saturating_add(lost);
                     return Ok(response);
                 }
-                Err(error) if member::is_of_endpoint(&error) => {
+                Err(error) if error.kind().is(Fact::Endpoint) => {
                     runner.seat.failed(&error);
                     tracing::warn!(model = runner.lm.name(), endpoint = runner.seat.index, %error, "an endpoint of a pool failed");
                     if told() == Some(runner.seat.index) {
