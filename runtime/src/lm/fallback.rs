@@ -50,7 +50,7 @@ impl Fallback {
     async fn send(&self, request: &Request, mut sink: Option<&mut Sink<'_>>) -> Result<Response> {
         let mut errors: Vec<(&str, Error)> = Vec::new();
         for (index, lm) in self.members.iter().enumerate() {
-            member::pay(request, &self.name, &mut errors)?;
+            member::check(request, &self.name, &mut errors)?;
             let mut is_told = false;
             let outcome = match &mut sink {
                 None => member::ask(lm, request, None).await,
@@ -64,7 +64,7 @@ impl Fallback {
             };
             match outcome {
                 Ok(mut response) => {
-                    response.usage += member::usage(&errors);
+                    response.usage += member::spent(&errors);
                     return Ok(response);
                 }
                 Err(error) if !is_told && error.kind().is(Fact::OtherModel) => {

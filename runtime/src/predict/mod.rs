@@ -11,7 +11,6 @@ mod on_parse_error;
 mod pieces;
 mod predictor;
 mod reasoning;
-mod sent;
 mod splitter;
 mod teller;
 mod violation;

@@ -36,22 +36,22 @@ struct State {
     /// Of the last one that went: in its order the windows are kept.
     went: u64,
     queue: Queue,
-    requests: Meter,
-    tokens: Meter,
+    requests: Limit,
+    tokens: Limit,
     paused_until: Option<Instant>,
     told: Option<RateLimit>,
 }
 
 /// What is known of one of the limits.
 #[derive(Debug, Default)]
-struct Meter {
+struct Limit {
     own: Option<Window>,
     learned: Option<Learned>,
     /// All that was ever spent.
     total: u64,
 }
 
-impl Meter {
+impl Limit {
     fn ready(&mut self, amount: u64, now: Instant) -> Option<Instant> {
         let own = self.own.as_mut().and_then(|own| own.ready(amount, now));
         own.max(self.learned.as_mut().and_then(|learned| learned.ready(amount, now)))
