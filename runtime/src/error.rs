@@ -3,16 +3,17 @@
 mod context;
 mod debug;
 mod earlier;
+mod kind;
 mod rate_limit;
 mod retry;
 mod spent;
 
-use std::{any::Any, fmt, ops::Deref, sync::Arc, time::Duration};
+use std::{any::Any, ops::Deref, sync::Arc, time::Duration};
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::context::Context;
+pub(crate) use self::kind::Fact;
+pub use self::{context::Context, kind::ErrorKind};
 use crate::{
     lm::{RateLimit, Usage},
     rollout::Rollout,
@@ -79,78 +80,6 @@ impl Deref for Cause {
 
     fn deref(&self) -> &Self::Target {
         &*self.0
-    }
-}
-
-/// The class of an [`Error`]; for those who make errors, e.g. in a [`LanguageModel`](crate::LanguageModel) of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The program is set up wrongly: a bad argument, an unknown provider, a name used twice.
-    Config,
-    /// The call's own input cannot be used; another one may: a value of it has no JSON form.
-    BadInput,
-    /// A predictor has no LM and there is no process default.
-    NoLm,
-    /// No API key where the provider needs one.
-    MissingKey,
-    /// The provider refused the API key, or what it may do.
-    Auth,
-    /// The quota or credit is used up.
-    Quota,
-    /// The call's own [`Budget`](crate::Budget) is used up.
-    Budget,
-    /// Too many requests for now.
-    RateLimited,
-    /// The provider does not know the model.
-    UnknownModel,
-    /// The provider calls the request wrong.
-    BadRequest,
-    /// The prompt is longer than the model's context.
-    ContextLength,
-    /// The server could not be reached, or the connection broke.
-    Connect,
-    /// The server's certificate is not trusted.
-    Tls,
-    /// A deadline passed.
-    Timeout,
-    /// The server failed (5xx).
-    Server,
-    /// The server's answer is not what its API promises.
-    BadResponse,
-    /// The server's answer is larger than the cap.
-    TooLarge,
-    /// The model stopped at its token limit before the answer was complete.
-    Truncated,
-    /// The model refused to answer.
-    Refused,
-    /// The provider's content filter held the answer back.
-    Filtered,
-    /// The model's text could not be read as the signature's output fields.
-    Parse,
-    /// The model's answer was read, and a value of it breaks a rule that the signature declares.
-    Violation,
-    /// No rollout succeeded, or more of them failed than were tolerated.
-    Exhausted,
-    /// User code (a module or a reward) panicked; the panic was caught.
-    Panic,
-    /// What it was a part of, e.g. a batch, ended before it was done.
-    Cancelled,
-    /// The reward failed or gave NaN.
-    Reward,
-    /// What was saved does not fit the program, or is no state at all.
-    State,
-    /// A file cannot be read or written.
-    Io,
-    /// Anything else, e.g. an error of user code.
-    Other,
-}
-
-/// Its name as in serialized errors and spans: `rate_limited`.
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.serialize(f)
     }
 }
 
@@ -354,79 +283,6 @@ impl Error {
     pub fn trace(&self) -> Option<&Trace> {
         self.0.run.as_deref().map(|(trace, _)| trace)
     }
-
-    /// True if neither waiting nor another rollout can mend it: wrong setup or input, missing or refused key, used-up quota, unknown
-    /// model, bad request, untrusted certificate.
-    pub fn is_permanent(&self) -> bool {
-        use ErrorKind::*;
-        matches!(
-            self.0.kind,
-            Config | BadInput | NoLm | MissingKey | Auth | Quota | UnknownModel | BadRequest | Tls
-        )
-    }
-}
-
-/// One predicate per line: what its name says, and the kinds for which it is true.
-macro_rules! predicates {
-    ($($(#[$doc:meta])* $name:ident: $($kind:ident)|+;)*) => {
-        /// What the error is about; several may be true.
-        impl Error {
-            $($(#[$doc])* pub fn $name(&self) -> bool { matches!(self.0.kind, $(ErrorKind::$kind)|+) })*
-        }
-    };
-}
-
-predicates! {
-    /// A deadline passed.
-    is_timeout: Timeout;
-    /// The provider asks to send less for now (429).
-    is_rate_limited: RateLimited;
-    /// The API key is missing or refused.
-    is_auth: Auth | MissingKey;
-    /// The quota or credit is used up.
-    is_quota: Quota;
-    /// The call's own [`Budget`](crate::Budget) is used up.
-    is_budget: Budget;
-    /// The provider does not know the model.
-    is_unknown_model: UnknownModel;
-    /// The provider calls the request wrong, the length of its prompt included.
-    is_bad_request: BadRequest | ContextLength;
-    /// The prompt is longer than the model's context.
-    is_context_length: ContextLength;
-    /// The server could not be reached, or the connection broke.
-    is_connect: Connect | Tls;
-    /// The server's certificate is not trusted.
-    is_tls: Tls;
-    /// The server failed (5xx).
-    is_server: Server;
-    /// The server's answer is not what its API promises.
-    is_bad_response: BadResponse | TooLarge;
-    /// The model stopped at its token limit before the answer was complete.
-    is_truncated: Truncated;
-    /// The model refused to answer, or the provider's filter held the answer back.
-    is_refused: Refused | Filtered;
-    /// The provider's content filter held the answer back.
-    is_filtered: Filtered;
-    /// The model's text could not be read as the signature's output fields, or a value breaks a rule of its field.
-    is_parse: Parse | Violation;
-    /// The model's answer was read, and a value of it breaks a rule that the signature declares.
-    is_violation: Violation;
-    /// No rollout succeeded, or more of them failed than were tolerated.
-    is_exhausted: Exhausted;
-    /// User code panicked; the panic was caught.
-    is_panic: Panic;
-    /// What it was a part of, e.g. a batch, ended before it was done; the message says why.
-    is_cancelled: Cancelled;
-    /// The reward failed or gave NaN.
-    is_reward: Reward;
-    /// What was saved does not fit the program, or is no state at all.
-    is_state: State;
-    /// A file cannot be read or written; the cause is a [`std::io::Error`].
-    is_io: Io;
-    /// The call's own input cannot be used; another one may.
-    is_bad_input: BadInput;
-    /// The program is set up wrongly: no LM, no key, an unknown provider, a bad argument or input.
-    is_config: Config | BadInput | NoLm | MissingKey;
 }
 
 /// The failing predictor, as it stands before a message.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{
     budget::Budget,
     error::{Error, Result},
-    lm::Usage,
+    lm::{Meter, Pays, Usage},
 };
 
 /// What the predictors of one run did, in the order in which they finished. A copy of it shares the steps.
@@ -179,33 +179,16 @@ impl Tracer {
     /// # Errors
     /// [`is_budget`](Error::is_budget): one of them is used up.
     pub fn check_budget(&self) -> Result<()> {
-        let refusal = self.shared.budget.as_ref().and_then(|budget| budget.refusal(self.usage()));
-        match (refusal, &self.shared.parent) {
-            (Some(refusal), _) => Err(refusal),
-            (None, Some(parent)) => parent.check_budget(),
-            (None, None) => Ok(()),
-        }
+        self.shared.check()
     }
 
-    /// Counts an LM call that is about to be sent, here and in the runs of which this one is a part.
-    ///
-    /// # Errors
-    /// As [`check_budget`](Tracer::check_budget)'s; nothing is counted then.
-    pub(crate) fn begin_call(&self) -> Result<()> {
-        let mut record = self.lock();
-        // Under the lock, or calls that are sent at once would all be the last one. A parent's is taken inside of its child's.
-        if let Some(refusal) = self.shared.budget.as_ref().and_then(|budget| budget.refusal(record.usage)) {
-            return Err(refusal);
-        }
-        if let Some(parent) = &self.shared.parent {
-            parent.begin_call()?;
-        }
-        record.usage += Usage { calls: 1, ..Usage::default() };
-        Ok(())
+    /// A meter of requests that count here, and in the runs of which this one is a part, as they are sent.
+    pub(crate) fn meter(&self) -> Meter {
+        Meter::paid_by(Arc::downgrade(&self.shared))
     }
 
     fn lock(&self) -> MutexGuard<'_, Record> {
-        self.shared.record.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.lock()
     }
 
     /// Adds a step. Its usage was added call by call.
@@ -234,5 +217,42 @@ impl Tracer {
     /// What all LM calls so far cost.
     pub fn usage(&self) -> Usage {
         self.lock().usage
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refusal(&self, used: Usage) -> Result<()> {
+        self.budget.as_ref().and_then(|budget| budget.refusal(used)).map_or(Ok(()), Err)
+    }
+
+    fn parent(&self) -> Option<&Self> {
+        self.parent.as_ref().map(|parent| &*parent.shared)
+    }
+}
+
+/// A run pays for its LM calls, and so do the runs of which it is a part.
+impl Pays for Shared {
+    fn check(&self) -> Result<()> {
+        self.refusal(self.lock().usage)?;
+        self.parent().map_or(Ok(()), Self::check)
+    }
+
+    fn pay(&self) -> Result<()> {
+        let mut record = self.lock();
+        // Under the lock, or calls that are sent at once would all be the last one. A parent's is taken inside of its child's.
+        self.refusal(record.usage)?;
+        self.parent().map_or(Ok(()), Self::pay)?;
+        record.usage += Usage { calls: 1, ..Usage::default() };
+        Ok(())
+    }
+
+    fn correct(&self, difference: i64) {
+        let mut record = self.lock();
+        record.usage.calls = record.usage.calls.saturating_add_signed(difference);
+        self.parent().into_iter().for_each(|parent| parent.correct(difference));
     }
 }

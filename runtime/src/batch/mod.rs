@@ -25,7 +25,7 @@ pub use self::{
     parallel::Parallel,
     report::{BatchItem, BatchStop, Batched},
 };
-use crate::{BoxFuture, Module};
+use crate::{BoxFuture, Module, error::Fact};
 
 /// One module on many inputs: made by [`Module::batch`], run by `.await`, which gives a [`Batched`].
 ///
@@ -111,16 +111,10 @@ impl<M: Module> IntoFuture for Batch<M> {
                     |tracer| async move { module.traced(&tracer).call(input.clone()).await },
                 )
             });
-            let (endings, stop) = jobs::run(jobs, settings, is_shared).await;
+            let (endings, stop) = jobs::run(jobs, settings, |error| error.kind().is(Fact::Shared)).await;
             Batched::new(inputs, endings, stop)
         })
     }
-}
-
-/// True for an error of one item that every other item of the same module would meet too.
-fn is_shared(error: &crate::Error) -> bool {
-    use crate::ErrorKind::*;
-    matches!(error.kind(), Config | NoLm | MissingKey | Auth | Quota | UnknownModel | Tls)
 }
 
 impl<M: Module> Debug for Batch<M> {

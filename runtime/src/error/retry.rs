@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Error, ErrorKind};
+use super::{Error, Fact};
 
 /// Another attempt at the same call.
 impl Error {
@@ -72,11 +72,11 @@ impl Error {
     /// assert!(!Error::new(ErrorKind::Quota, "used up").with_should_retry(true).is_transient());
     /// ```
     pub fn is_transient(&self) -> bool {
-        use ErrorKind::*;
+        let kind = self.0.kind;
         match self.0.should_retry {
             Some(false) => false,
-            Some(true) if matches!(self.0.kind, UnknownModel | BadResponse) => true,
-            _ => matches!(self.0.kind, Connect | RateLimited | Server | Timeout),
+            Some(true) if kind.is(Fact::TransientIfAsked) => true,
+            _ => kind.is(Fact::Transient),
         }
     }
 }
@@ -84,6 +84,7 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn what_fails_for_good_is_never_transient_whatever_the_server_says() {

@@ -1,7 +1,7 @@
 //! Another model is asked when one fails.
 
 use super::{BoxFuture, Delta, LanguageModel, Lm, Request, Response, ResponseFormat, Sink, Takes, member};
-use crate::error::{Error, Result};
+use crate::error::{Error, Fact, Result};
 
 impl Lm {
     /// Asks the first; where it fails with what another model may mend, the second; and so on.
@@ -50,7 +50,7 @@ impl Fallback {
     async fn send(&self, request: &Request, mut sink: Option<&mut Sink<'_>>) -> Result<Response> {
         let mut errors: Vec<(&str, Error)> = Vec::new();
         for (index, lm) in self.members.iter().enumerate() {
-            member::pay(request, &self.name, &mut errors)?;
+            member::check(request, &self.name, &mut errors)?;
             let mut is_told = false;
             let outcome = match &mut sink {
                 None => member::ask(lm, request, None).await,
@@ -64,10 +64,10 @@ impl Fallback {
             };
             match outcome {
                 Ok(mut response) => {
-                    response.usage += member::usage(&errors);
+                    response.usage += member::spent(&errors);
                     return Ok(response);
                 }
-                Err(error) if !is_told && another_may_mend(&error) => {
+                Err(error) if !is_told && error.kind().is(Fact::OtherModel) => {
                     if let Some(next) = self.members.get(index + 1) {
                         tracing::warn!(model = lm.name(), next = next.name(), %error, "a model failed; the next one is asked");
                     }
@@ -78,11 +78,6 @@ impl Fallback {
         }
         Err(member::all_failed(&self.name, errors))
     }
-}
-
-/// What is wrong with the request is wrong for every model, but for its length; a refusal is an answer.
-fn another_may_mend(error: &Error) -> bool {
-    member::is_of_endpoint(error) || error.is_context_length()
 }
 
 impl LanguageModel for Fallback {

@@ -16,10 +16,7 @@ use std::{
 };
 
 pub(super) use self::log::{Call, Log, messages, response_bytes};
-use super::{
-    Config, Lm, Prompt, Response, Usage,
-    payer::{Payer, Pays},
-};
+use super::{Config, Lm, Prompt, Response, Usage};
 use crate::error::Error;
 
 /// Who calls an LM: a predictor's path, and an identity that outlives the path.
@@ -29,18 +26,12 @@ use crate::error::Error;
 pub struct Caller {
     path: Arc<str>,
     id: CallerId,
-    pub(super) payer: Option<Payer>,
 }
 
 impl Caller {
     /// A caller of this path, e.g. `answer.predict`.
     pub fn new(path: impl Into<Arc<str>>, id: CallerId) -> Self {
-        Self { path: path.into(), id, payer: None }
-    }
-
-    /// The same; what its calls send beyond their first requests is paid by this one.
-    pub(crate) fn paid_by<P: Pays + 'static>(self, payer: &Arc<P>) -> Self {
-        Self { payer: Some(Payer::new(payer)), ..self }
+        Self { path: path.into(), id }
     }
 
     /// Its path from the root of the outermost module that was called.

@@ -55,6 +55,9 @@ pub trait LanguageModel: Send + Sync + 'static {
     /// completion is the beginning of its text, whatever becomes of the rest; the whole answer is in the response all the same. A
     /// model that cannot stream gives the sink nothing, and its answers are [streamed](crate::Module::stream) when they are there.
     ///
+    /// Each time it is asked counts as one request that is sent, or as many as the answer's [`Usage::calls`](super::Usage::calls) says; none
+    /// where it fails for want of a key. It may ask other LMs with clones of the request, which are counted instead.
+    ///
     /// # Errors
     /// Of any [`ErrorKind`](crate::ErrorKind); callers decide by the kind what to do. One that breaks an answer off in the middle
     /// has what came of it as its [`completion`](crate::Error::completion).

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{LanguageModel, Lm, Request, Response, ResponseFormat, Sink, Takes, Usage};
-use crate::error::{Error, ErrorKind, Result};
+use super::{LanguageModel, Lm, Model, Request, Response, ResponseFormat, Sink, Takes, Usage};
+use crate::error::{Error, Fact, Result};
 
 /// Asks a member, with the request's config over its own.
 pub(super) async fn ask(lm: &Lm, request: &Request, sink: Option<&mut Sink<'_>>) -> Result<Response> {
     let mut response = Arc::unwrap_or_clone(lm.send(None, request.clone(), sink).await?);
     response.model.get_or_insert_with(|| lm.name().to_owned());
-    response.usage.calls = response.usage.calls.max(1);
     Ok(response)
 }
 
@@ -33,7 +32,8 @@ pub(super) fn takes(members: &[Lm], format: &ResponseFormat) -> Takes {
 
 /// Makes an LM of several; the mistake of having none of them is told at the first call.
 pub(super) fn several(what: &str, members: &[Lm], model: impl LanguageModel) -> Lm {
-    let mut lm = Lm::custom(model);
+    // The members count what is sent, each for itself.
+    let mut lm = Lm::from_model(Model::Custom(Arc::new(model)));
     if members.is_empty() {
         let mistake = Error::config(format!("a {what} of no LMs can answer nothing: give it at least one"));
         Arc::make_mut(&mut lm.inner).mistake = Some(mistake);
@@ -41,75 +41,29 @@ pub(super) fn several(what: &str, members: &[Lm], model: impl LanguageModel) -> 
     lm
 }
 
-/// True if the fault is the endpoint's, or that of what the program may do there, so that another one may well answer.
-pub(super) fn is_of_endpoint(error: &Error) -> bool {
-    use ErrorKind::*;
-    matches!(
-        error.kind(),
-        Connect
-            | Tls
-            | Timeout
-            | Server
-            | BadResponse
-            | TooLarge
-            | RateLimited
-            | Quota
-            | Auth
-            | MissingKey
-            | UnknownModel
-    )
-}
-
-/// True if the same request may pass at the same endpoint later.
-fn passes(error: &Error) -> bool {
-    use ErrorKind::*;
-    matches!(error.kind(), Connect | Timeout | Server | RateLimited)
-}
-
-/// False where there was no key, so that nothing was sent: what was paid for it is there for the next one.
-fn was_sent(error: &Error) -> bool {
-    error.kind() != ErrorKind::MissingKey
-}
-
-/// Pays for asking one more after these errors; the first request of a call is paid by its caller.
+/// Whether one more may be asked after these errors.
 ///
 /// # Errors
 /// [`is_budget`](Error::is_budget): the call's budget is used up. What was tried is its source.
-pub(super) fn pay(request: &Request, name: &str, errors: &mut Vec<(&str, Error)>) -> Result<()> {
-    if !errors.last().is_some_and(|(_, error)| was_sent(error)) {
-        return Ok(());
+pub(super) fn check(request: &Request, name: &str, errors: &mut Vec<(&str, Error)>) -> Result<()> {
+    match request.meter.check() {
+        Err(refusal) if !errors.is_empty() => {
+            Err(refusal.with_usage(spent(errors)).with_source(all_failed(name, std::mem::take(errors))))
+        }
+        outcome => outcome,
     }
-    request.pay().map_err(|refusal| {
-        let attempts = attempts(calls(errors));
-        refusal
-            .with_attempts(attempts)
-            .with_usage(usage(errors))
-            .with_source(all_failed(name, std::mem::take(errors)))
-    })
-}
-
-/// The calls that failed attempts have cost: one each, but where there was no key to send.
-pub(super) fn calls(errors: &[(&str, Error)]) -> u64 {
-    let sent = errors.iter().filter(|(_, error)| was_sent(error));
-    sent.map(|(_, error)| u64::from(error.attempts())).sum()
 }
 
 /// What failed attempts have cost.
-pub(super) fn usage(errors: &[(&str, Error)]) -> Usage {
-    let known = errors.iter().map(|(_, error)| error.spent()).sum();
-    Usage { calls: calls(errors), ..known }
+pub(super) fn spent(errors: &[(&str, Error)]) -> Usage {
+    errors.iter().map(|(_, error)| error.spent()).sum()
 }
 
-/// The error that is the call's, with the attempts of those that failed before.
+/// The error that is the call's, with what those have cost that failed before.
 pub(super) fn after(error: Error, errors: &[(&str, Error)]) -> Error {
-    let all = attempts(calls(errors).saturating_add(error.attempts().into()));
-    let mut spent = error.spent();
-    spent += usage(errors);
-    error.with_attempts(all).with_usage(Usage { calls: all.into(), ..spent })
-}
-
-fn attempts(calls: u64) -> u32 {
-    u32::try_from(calls).unwrap_or(u32::MAX)
+    let mut usage = error.spent();
+    usage += spent(errors);
+    error.with_usage(usage)
 }
 
 /// One error of all: of the kind of the first one that may pass, so that the call is tried again, else of the last one's.
@@ -121,12 +75,16 @@ pub(super) fn all_failed(name: &str, mut errors: Vec<(&str, Error)>) -> Error {
     let texts: Vec<_> =
         errors.iter().enumerate().map(|(i, (_, error))| format!("({}) {error}", i + 1)).collect();
     let message = format!("`{name}`: all {} of those asked failed: {}", errors.len(), texts.join("; "));
-    let (attempts, spent) = (attempts(calls(&errors)), usage(&errors));
-    let wait =
-        errors.iter().filter(|(_, error)| passes(error)).filter_map(|(_, error)| error.retry_after()).min();
-    let at = errors.iter().position(|(_, error)| passes(error)).unwrap_or(errors.len() - 1);
+    let spent = spent(&errors);
+    let wait = errors
+        .iter()
+        .filter(|(_, error)| error.kind().is(Fact::Transient))
+        .filter_map(|(_, error)| error.retry_after())
+        .min();
+    let at =
+        errors.iter().position(|(_, error)| error.kind().is(Fact::Transient)).unwrap_or(errors.len() - 1);
     let (_, chosen) = errors.swap_remove(at);
-    let error = Error::new(chosen.kind(), message).with_attempts(attempts).with_usage(spent);
+    let error = Error::new(chosen.kind(), message).with_usage(spent);
     let error = chosen.status().into_iter().fold(error, Error::with_status);
     wait.into_iter().fold(error, Error::with_retry_after).with_source(chosen)
 }

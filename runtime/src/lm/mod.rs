@@ -18,8 +18,9 @@ mod layer;
 mod limits;
 mod member;
 mod message;
+mod meter;
+mod metered;
 mod params;
-mod payer;
 mod pool;
 mod prices;
 mod process_default;
@@ -62,6 +63,7 @@ pub use self::{
     layer::{Layer, Next},
     limits::Limits,
     message::{Message, Prompt, Role},
+    meter::Meter,
     pool::Pool,
     prices::{Cost, Price, Prices},
     process_default::configure,
@@ -76,11 +78,12 @@ pub use self::{
 use self::{
     chat_completions::ChatCompletions,
     history::{Call, Log},
+    metered::Metered,
     params::Params,
     retry::Policy,
     stack::Layers,
 };
-pub(crate) use self::{payer::Pays, process_default::configured, secret::is_secret};
+pub(crate) use self::{meter::Pays, process_default::configured, secret::is_secret};
 use crate::{
     error::{Error, Result},
     telemetry,
@@ -174,7 +177,7 @@ impl Lm {
 
     /// A model of your own.
     pub fn custom(model: impl LanguageModel) -> Self {
-        Self::from_model(Model::Custom(Arc::new(model)))
+        Self::from_model(Model::Custom(Arc::new(Metered(model))))
     }
 
     fn from_model(model: Model) -> Self {
@@ -359,6 +362,8 @@ impl Lm {
         self.warn_once_of_equal_answers(&request.config);
         let caller = caller.or_else(|| request.caller.take());
         request.caller.clone_from(&caller);
+        let meter = request.meter.part();
+        request.meter = meter.clone();
         let call = Call::new(self.inner.log.as_deref(), caller, request);
         let span = telemetry::lm(self, call.request(), sink.is_some());
         let answer =
@@ -367,23 +372,27 @@ impl Lm {
         let outcome = answer.and_then(|mut response| {
             if response.completions.is_empty() {
                 let message = format!("the model `{}` returned no completion", self.name());
-                let attempts = u32::try_from(response.usage.calls).unwrap_or(u32::MAX).max(1);
-                let error = Error::new(crate::ErrorKind::BadResponse, message);
-                return Err(error.with_attempts(attempts).with_usage(response.usage));
+                return Err(Error::new(crate::ErrorKind::BadResponse, message).with_usage(response.usage));
             }
+            let usage = &mut response.usage;
+            usage.calls = meter.at_least(usage.sent_calls()).saturating_add(usage.cached_calls);
             if let Some(price) = &self.inner.price {
                 response.usage.cost = price.of(&response.usage);
                 response.usage.priced_calls = response.usage.sent_calls();
             }
             Ok(Arc::new(response))
         });
-        let outcome = outcome.map_err(|error| match &self.inner.price {
-            Some(price) => {
-                let cost = price.of(&error.spent());
-                let usage = Usage { cost, ..error.spent() };
-                error.with_usage(usage)
+        let outcome = outcome.map_err(|error| {
+            let mut usage = error.spent();
+            usage.calls = meter.sent().saturating_add(usage.cached_calls);
+            if let Some(price) = &self.inner.price {
+                usage.cost = price.of(&usage);
             }
-            None => error,
+            let error = error.with_usage(usage);
+            match meter.sent() {
+                0 => error,
+                sent => error.with_attempts(u32::try_from(sent).unwrap_or(u32::MAX)),
+            }
         });
         span.end_lm(self, &outcome);
         call.end(&outcome);

@@ -107,7 +107,10 @@ impl Layer for Recorder {
         Box::pin(async move {
             let start = Instant::now();
             let outcome = next.call(request, sink).await;
-            self.write(&Line::new(next, request, &outcome, start.elapsed()));
+            // What the budget refused was not sent.
+            if !outcome.as_ref().is_err_and(Error::is_budget) {
+                self.write(&Line::new(next, request, &outcome, start.elapsed()));
+            }
             outcome
         })
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, ops::AddAssign};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Caller, Cost, RateLimit, cache::CacheUse, message::Prompt, schema::AnswerSchema};
+use super::{Caller, Cost, Meter, RateLimit, cache::CacheUse, message::Prompt, schema::AnswerSchema};
 
 /// How to generate. Every value is optional; what is absent is left to the provider.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -130,11 +130,15 @@ pub struct Request {
     /// Who asks, so that [`Limits`](super::Limits) are fair between callers. [`Lm`](super::Lm) sets it; it is never sent nor written.
     #[serde(skip)]
     pub caller: Option<Caller>,
+    /// Counts the requests that its call sends, within the caller's [`Budget`](crate::Budget). [`Lm`](super::Lm) sets it; it is never
+    /// sent nor written.
+    #[serde(skip)]
+    pub meter: Meter,
 }
 
 impl PartialEq for Request {
     fn eq(&self, other: &Self) -> bool {
-        let Self { prompt, config, response_format, caller: _ } = self;
+        let Self { prompt, config, response_format, caller: _, meter: _ } = self;
         *prompt == other.prompt && *config == other.config && *response_format == other.response_format
     }
 }
@@ -142,7 +146,13 @@ impl PartialEq for Request {
 impl Request {
     /// A request of messages alone.
     pub fn new(prompt: impl Into<Prompt>) -> Self {
-        Self { prompt: prompt.into(), config: Config::default(), response_format: None, caller: None }
+        Self {
+            prompt: prompt.into(),
+            config: Config::default(),
+            response_format: None,
+            caller: None,
+            meter: Meter::default(),
+        }
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) struct Written {
 
 impl Written {
     pub(super) fn new(request: &Request) -> Self {
-        let Request { prompt, mut config, response_format, caller: _ } =
+        let Request { prompt, mut config, response_format, caller: _, meter: _ } =
             secret::redacted(request).unwrap_or_else(|| request.clone());
         let params = std::mem::take(&mut config.params);
         Self { prompt, config, params, response_format }
@@ -30,6 +30,6 @@ impl Written {
     pub(super) fn request(self) -> Request {
         let Self { prompt, mut config, params, response_format } = self;
         config.params = params;
-        Request { prompt, config, response_format, caller: None }
+        Request { config, response_format, ..Request::new(prompt) }
     }
 }

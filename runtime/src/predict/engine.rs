@@ -13,7 +13,6 @@ use super::{
     on_parse_error::OnParseError,
     predictor::{Predictor, Ready},
     reasoning::{self, Reader, Split},
-    sent::Sent,
     violation,
 };
 use crate::{
@@ -21,15 +20,12 @@ use crate::{
     error::{Error, ErrorKind, Result},
     field::{FieldRole, FieldValue, Violation},
     json::Repairs,
-    lm::{
-        Completion, Config, Finish, Lm, Message, Pays, Prompt, Request, Response, ResponseFormat, Takes,
-        Usage,
-    },
+    lm::{Completion, Config, Finish, Lm, Message, Prompt, Request, Response, ResponseFormat, Takes, Usage},
     prediction::Reading,
     signature::{Layout, Slot},
     telemetry,
     text::shortened,
-    trace::{CallRecord, Step},
+    trace::{CallRecord, Step, Tracer},
 };
 
 /// Takes one completion, its values in layout order, as typed outputs, or says why it cannot.
@@ -355,22 +351,26 @@ impl Call<'_> {
         let mut refusals = Vec::new();
         loop {
             let Rung { index, mode, response_format, is_strict } = rung;
-            let request = Request { config: self.config(), response_format, ..Request::new(prompt.clone()) };
+            let tracer = self.predictor.tracer();
+            // Counted where it is sent, so that a call that is dropped on the wire is counted too; its tokens are not known.
+            let meter = tracer.map(Tracer::meter).unwrap_or_default();
+            meter.check()?;
+            let config = self.config();
+            let request = Request { config, response_format, meter, ..Request::new(prompt.clone()) };
             let start = tokio::time::Instant::now();
-            // Counted when it is sent, so that a call that is dropped on the wire is counted too; its tokens are not known.
-            let sent = Arc::new(Sent::new(self.predictor.tracer().cloned()));
-            sent.pay()?;
-            let caller = self.predictor.caller().paid_by(&sent);
+            let caller = self.predictor.caller();
             let outcome = match &mut live {
                 Some(live) => self.lm.stream_for(caller, request, &mut |delta| live.take(delta)).await,
                 None => self.lm.complete_for(caller, request).await,
             };
             let elapsed = start.elapsed();
             let usage = match &outcome {
-                Ok(response) => Usage { calls: response.usage.calls.max(sent.count()), ..response.usage },
-                Err(error) => Usage { calls: u64::from(error.attempts()).max(sent.count()), ..error.spent() },
+                Ok(response) => response.usage,
+                Err(error) => error.spent(),
             };
-            sent.settle(usage);
+            if let Some(tracer) = tracer {
+                tracer.add_usage(Usage { calls: usage.cached_calls, ..usage });
+            }
             let record =
                 CallRecord { is_strict, ..self.record(mode.name, usage, elapsed, outcome.as_ref().err()) };
             calls.push(record);

@@ -10,7 +10,6 @@ mod on_parse_error;
 mod pieces;
 mod predictor;
 mod reasoning;
-mod sent;
 mod splitter;
 mod violation;
 

@@ -122,7 +122,7 @@ impl Open {
     pub(crate) fn end(self, error: Option<&Error>) {
         self.finish(|span| {
             if let Some(error) = error {
-                form::record_error(span, &kind(error));
+                form::record_error(span, kind(error));
             }
         });
     }
@@ -137,7 +137,7 @@ impl Open {
                 }
             }
             Err(error) => {
-                form::record_error(span, &kind(error));
+                form::record_error(span, kind(error));
                 if error.spent().total_tokens() > 0 {
                     form::record_usage(span, &error.spent());
                 }
@@ -183,7 +183,7 @@ impl Drop for Open {
     }
 }
 
-/// The error's kind in the words of a field. Never its message, which may hold what a model wrote.
-fn kind(error: &Error) -> String {
-    error.kind().to_string()
+/// The name of the error's kind. Never its message, which may hold what a model wrote.
+fn kind(error: &Error) -> &'static str {
+    error.kind().as_str()
 }

@@ -87,7 +87,7 @@ pub(super) fn record_score(span: &Span, _: &Span, _: &str, judged: &Judged<'_>) 
     span.record("passed", judged.passed);
     span.record("feedback", judged.feedback);
     if let Some(error) = judged.error {
-        record_error(span, &super::kind(error));
+        record_error(span, super::kind(error));
     }
 }
 

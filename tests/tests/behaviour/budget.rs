@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use karat::{
-    BestOfN, Budget, Budgeted, Cache, Critic, ErrorKind, Lm, Module, Pool, Predict, Refine, Reply, Retry,
-    ScriptedLm, Stop, Usage,
-    lm::{Price, Prices},
+    BestOfN, BoxFuture, Budget, Budgeted, Cache, Critic, ErrorKind, LanguageModel, Lm, Module, Pool, Predict,
+    Refine, Reply, Result, Retry, ScriptedLm, Stop, Usage,
+    lm::{Price, Prices, Request, Response, Sink},
 };
 
 use crate::support::{
@@ -215,6 +215,56 @@ async fn a_member_without_a_key_costs_nothing() {
     for lm in [Lm::fallback([keyless.lm(), good.lm()]), Lm::pool([keyless.lm(), good.lm()])] {
         let predict = Predict::<Qa>::new().lm(&lm).budget(Budget::new().calls(1));
         assert_eq!(predict.call(ask()).await.unwrap().usage().calls, 1);
+    }
+}
+
+/// A model that asks another one, once or twice.
+struct Asks(Lm, usize);
+
+impl LanguageModel for Asks {
+    fn name(&self) -> &str {
+        "asks"
+    }
+
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        _: Option<&'a mut Sink<'a>>,
+    ) -> BoxFuture<'a, Result<Response>> {
+        Box::pin(async move {
+            for _ in 1..self.1 {
+                self.0.complete(request.clone()).await?;
+            }
+            self.0.complete(request.clone()).await
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_a_model_asks_of_another_lm_is_counted_once_and_within_the_budget() {
+    let lm = echo_id_free();
+    for (asks, calls) in [(1, 1), (2, 2), (3, 2)] {
+        let before = lm.calls();
+        let predict = Predict::<Qa>::new().lm(&Lm::custom(Asks(lm.lm(), asks)));
+        let outcome = predict.budget(Budget::new().calls(2)).call(ask()).await;
+        let usage = match &outcome {
+            Ok(answer) => answer.usage(),
+            Err(error) => error.usage(),
+        };
+        assert_eq!((usage.calls, lm.calls() - before), (calls, calls as usize));
+        assert_eq!(outcome.err().map(|error| error.is_budget()), (asks > 2).then_some(true));
+    }
+}
+
+#[tokio::test]
+async fn a_call_without_a_key_and_one_that_a_cache_answers_send_nothing() {
+    let keyless = ScriptedLm::computed(|_| failure(ErrorKind::MissingKey));
+    let error = qa(&keyless).budget(Budget::new().calls(1)).call(ask()).await.unwrap_err();
+    assert_eq!((error.kind(), error.usage().calls), (ErrorKind::MissingKey, 0));
+    let lm = Lm::custom(Asks(echo_id_free().lm().cache(Cache::memory()), 1));
+    let predict = Predict::<Qa>::new().lm(&lm);
+    for sent in [1, 0] {
+        assert_eq!(predict.call(ask()).await.unwrap().usage().sent_calls(), sent);
     }
 }
 

@@ -241,9 +241,9 @@ async fn a_wait_is_told_in_milliseconds_below_a_second_and_in_seconds_from_there
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_took_no_call_counts_none_unless_it_was_tried_again() {
+async fn an_answer_that_says_nothing_of_its_calls_counts_as_one_and_so_does_each_attempt() {
     let free = || reply("Paris").usage(Usage::default());
-    for (script, calls) in [(vec![free()], 0), (vec![server_error(), free()], 2)] {
+    for (script, calls) in [(vec![free()], 1), (vec![server_error(), free()], 2)] {
         let lm = ScriptedLm::new(script).lm().retry(at_once());
         assert_eq!(complete(&lm).await.unwrap().usage.calls, calls);
     }

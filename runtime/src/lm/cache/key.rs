@@ -23,7 +23,7 @@ pub(super) fn sha256(bytes: &[u8]) -> Key {
 /// The messages come first, so that the digest of a shared prefix can be gone on with. How the cache is to be used is no part of
 /// the key.
 pub(in crate::lm) fn key(prefixes: &Prefixes, identity: &str, request: &Request) -> Key {
-    let Request { prompt, config, response_format, caller: _ } = request;
+    let Request { prompt, config, response_format, caller: _, meter: _ } = request;
     let Config { temperature, max_tokens, n, seed, stop, rollout_id, cache: _, params } = config;
     let (prefix, tail) = (prompt.prefix(), prompt.tail());
     let mut encoder = Encoder(Vec::with_capacity(size(tail) + identity.len() + 256));

@@ -102,7 +102,7 @@ impl Memory {
 fn bytes(entry: &Entry) -> usize {
     // Tables are up to twice what they hold.
     let fixed = size_of::<Entry>() + 2 * (2 * size_of::<Key>() + size_of::<Slot>()) + entry.identity.len();
-    let Request { prompt, config, response_format, caller: _ } = &entry.request;
+    let Request { prompt, config, response_format, caller: _, meter: _ } = &entry.request;
     let Config { stop, params, .. } = config;
     let texts = stop.iter().map(|text| size_of::<String>() + text.capacity()).sum::<usize>();
     // A map's nodes have places to spare.

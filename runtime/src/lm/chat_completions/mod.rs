@@ -168,7 +168,7 @@ impl ChatCompletions {
         let endpoint = self.endpoint_for(&request.config, |var| std::env::var(var).ok())?;
         let call = Call { client: self, endpoint };
         let body = body::encode(&call, request, sink.is_some())?;
-        let mut opened = transport::post(&call, body).await?;
+        let mut opened = transport::post(&call, body, &request.meter).await?;
         tracing::debug!(model = self.name(), host = call.endpoint.host, status = opened.status, "answered");
         let asked = body::asked(request);
         let rate_limit = rate_limit::read(&opened.headers);

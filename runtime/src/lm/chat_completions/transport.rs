@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    lm::{grow::grown, http::NoClient, waiting::watch},
+    lm::{Meter, grow::grown, http::NoClient, waiting::watch},
 };
 
 /// The most bytes of an answer that are read.
@@ -109,8 +109,9 @@ impl Opened {
 /// Sends a JSON body. Dropping the future closes the request.
 ///
 /// # Errors
-/// [`ErrorKind::Connect`], [`ErrorKind::Tls`], [`ErrorKind::Timeout`]; [`ErrorKind::Config`] where nothing could be sent.
-pub(super) async fn post(call: &Call<'_>, body: Vec<u8>) -> Result<Opened> {
+/// [`ErrorKind::Connect`], [`ErrorKind::Tls`], [`ErrorKind::Timeout`]; [`ErrorKind::Config`] where nothing could be sent, and
+/// [`ErrorKind::Budget`] where nothing may be.
+pub(super) async fn post(call: &Call<'_>, body: Vec<u8>, meter: &Meter) -> Result<Opened> {
     let endpoint = &call.endpoint;
     if endpoint.key.is_some() && !endpoint.headers.contains_key(AUTHORIZATION) {
         return Err(call.error(ErrorKind::Config, "the API key has characters that no HTTP header can hold"));
@@ -119,6 +120,7 @@ pub(super) async fn post(call: &Call<'_>, body: Vec<u8>) -> Result<Opened> {
     *request.headers_mut() = endpoint.headers.clone();
     *request.body_mut() = Some(body.into());
     let response = client(call)?.execute(request);
+    meter.pay()?;
     let limit = call.client.timeouts.first_byte;
     let response = match limit {
         Duration::MAX => Some(response.await),

@@ -237,7 +237,7 @@ impl<'a> Call<'a> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let pending = log.map(|log| Pending {
             log,
-            caller: caller.map(|caller| Caller { payer: None, ..caller }),
+            caller,
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             time: SystemTime::now(),
             start: Instant::now(),

@@ -14,7 +14,7 @@ use super::{
     window::Window,
 };
 use crate::{
-    error::{Error, ErrorKind, Result},
+    error::{Error, Fact, Result},
     lm::{CallerId, RateLimit, Response},
 };
 
@@ -36,22 +36,22 @@ struct State {
     /// Of the last one that went: in its order the windows are kept.
     went: u64,
     queue: Queue,
-    requests: Meter,
-    tokens: Meter,
+    requests: Limit,
+    tokens: Limit,
     paused_until: Option<Instant>,
     told: Option<RateLimit>,
 }
 
 /// What is known of one of the limits.
 #[derive(Debug, Default)]
-struct Meter {
+struct Limit {
     own: Option<Window>,
     learned: Option<Learned>,
     /// All that was ever spent.
     total: u64,
 }
 
-impl Meter {
+impl Limit {
     fn ready(&mut self, amount: u64, now: Instant) -> Option<Instant> {
         let own = self.own.as_mut().and_then(|own| own.ready(amount, now));
         own.max(self.learned.as_mut().and_then(|learned| learned.ready(amount, now)))
@@ -276,12 +276,10 @@ impl Drop for Permit {
 
 /// The tokens that a request took; `None` where they are not known, and the estimate counts.
 fn spent(outcome: &Result<Response>) -> Option<u64> {
-    use ErrorKind::*;
     match outcome {
         Ok(response) => Some(response.usage.total_tokens()).filter(|tokens| *tokens > 0),
         Err(error) if error.spent().total_tokens() > 0 => Some(error.spent().total_tokens()),
-        // Refused before it was read by the model.
-        Err(error) if error.is_permanent() || matches!(error.kind(), RateLimited | ContextLength) => Some(0),
+        Err(error) if error.kind().is(Fact::Unread) => Some(0),
         Err(_) => None,
     }
 }

@@ -17,7 +17,7 @@ use super::{
     endpoints::{Choice, Seat},
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, Fact, Result},
     lm::{BoxFuture, Delta, Lm, Request, Response, Sink, member},
 };
 
@@ -63,7 +63,7 @@ impl Pooled {
                 let Some(seat) = self.next(&asked)? else {
                     return Err(member::all_failed(&self.name, errors));
                 };
-                member::pay(request, &self.name, &mut errors)?;
+                member::check(request, &self.name, &mut errors)?;
                 timer = self.timer();
                 runners.extend(self.begin(seat, request, writer.as_ref(), &mut asked));
             }
@@ -74,7 +74,7 @@ impl Pooled {
                     (Choice::Ask(seat), None) => Some(seat),
                     _ => None,
                 };
-                if let Some(seat) = second.filter(|_| request.pay().is_ok()) {
+                if let Some(seat) = second.filter(|_| request.meter.check().is_ok()) {
                     tracing::debug!(model = self.name, "no answer yet; a second endpoint is asked as well");
                     runners.extend(self.begin(seat, request, writer.as_ref(), &mut asked));
                 }
@@ -83,23 +83,22 @@ impl Pooled {
             match outcome {
                 Ok(mut response) => {
                     runner.seat.answered();
-                    // Those that failed, and the one that lost.
-                    let lost = asked.len().saturating_sub(errors.len() + 1) as u64;
-                    response.usage += member::usage(&errors);
-                    response.usage.calls = response.usage.calls.saturating_add(lost);
+                    response.usage += member::spent(&errors);
                     return Ok(response);
                 }
-                Err(error) if member::is_of_endpoint(&error) => {
+                Err(error) if error.kind().is(Fact::Endpoint) => {
                     runner.seat.failed(&error);
                     tracing::warn!(model = runner.lm.name(), endpoint = runner.seat.index, %error, "an endpoint of a pool failed");
                     if told() == Some(runner.seat.index) {
-                        return Err(with_lost(error, &errors, &asked));
+                        return Err(member::after(error, &errors));
                     }
                     errors.push((runner.lm.name(), error));
                 }
+                // The budget was used up in between, and the first one is on its way.
+                Err(error) if error.is_budget() && !runners.is_empty() => {}
                 Err(error) => {
                     runner.seat.answered();
-                    return Err(with_lost(error, &errors, &asked));
+                    return Err(member::after(error, &errors));
                 }
             }
         }
@@ -148,13 +147,6 @@ impl Pooled {
         };
         Some(Runner { seat, lm, answer })
     }
-}
-
-/// The error that is the call's, with the attempts of those that failed before and of the one that lost.
-fn with_lost(error: Error, errors: &[(&str, Error)], asked: &[usize]) -> Error {
-    let lost = u32::try_from(asked.len().saturating_sub(errors.len() + 1)).unwrap_or(u32::MAX);
-    let attempts = error.attempts().saturating_add(lost);
-    member::after(error.with_attempts(attempts), errors)
 }
 
 /// The first of the runners that ends; `None` when it is time for another one. Once one of them has told something, the others

@@ -97,17 +97,13 @@ impl Retried {
                 Some(Ok(response)) => {
                     self.bucket.reached();
                     self.bucket.refill();
-                    return Ok(so_far.counted(response));
+                    return Ok(so_far.with_failed(response));
                 }
                 Some(Err(error)) => error,
-                None if is_deadline => {
-                    so_far.requests = so_far.requests.saturating_add(1);
-                    return Err(self.past_deadline(so_far));
-                }
+                None if is_deadline => return Err(self.past_deadline(so_far)),
                 None => self.past_attempt(&mut so_far),
             };
-            so_far.requests = so_far.requests.saturating_add(error.attempts());
-            so_far.usage += error.spent();
+            so_far.failed += error.spent();
             let down = match error.retry_within() {
                 Some(limit) => self.bucket.refused(limit),
                 None => {
@@ -119,7 +115,7 @@ impl Retried {
                 Verdict::Retry(wait, token) => (wait, token),
                 Verdict::Stop(why) => return Err(so_far.ended(error, why)),
             };
-            if let Err(refusal) = request.check_budget() {
+            if let Err(refusal) = request.meter.check() {
                 return Err(so_far.refused(refusal, error));
             }
             tracing::debug!(
@@ -134,7 +130,7 @@ impl Retried {
             so_far.waits = so_far.waits.saturating_add(wait);
             let (_, took) = watch(None, sleep(wait)).await;
             so_far.spent = so_far.spent.saturating_add(took);
-            if let (Err(refusal), Some(error)) = (request.pay(), so_far.last.clone()) {
+            if let (Err(refusal), Some(error)) = (request.meter.check(), so_far.last.clone()) {
                 return Err(so_far.refused(refusal, error));
             }
             token.spend();
@@ -204,7 +200,7 @@ impl Retried {
             so_far.model,
             so_far.doing(),
         );
-        let error = so_far.with_text(Error::new(ErrorKind::Timeout, message));
+        let error = so_far.with_text(Error::new(ErrorKind::Timeout, message).with_attempts(so_far.tries));
         let last = so_far.last.take();
         let error = so_far.ended(error, None);
         last.into_iter().fold(error, Error::with_source)
@@ -224,10 +220,8 @@ struct SoFar<'a> {
     /// The model's name.
     model: &'a str,
     tries: u32,
-    /// The requests that failed; more than the tries where a layer inside tries again.
-    requests: u32,
-    /// What they cost.
-    usage: Usage,
+    /// What the attempts that failed have cost.
+    failed: Usage,
     /// How much of the deadline is used up.
     spent: Duration,
     waits: Duration,
@@ -272,28 +266,20 @@ impl<'a> SoFar<'a> {
         Some(text).filter(|text| !text.is_empty()).into_iter().fold(error, Error::with_completion)
     }
 
-    /// The answer, with the requests that failed before it.
-    fn counted(&self, mut response: Response) -> Response {
-        if self.requests > 0 {
-            response.usage.calls = response.usage.calls.max(1);
-            response.usage += self.failed();
-        }
+    /// The answer, with what failed before it.
+    fn with_failed(&self, mut response: Response) -> Response {
+        response.usage += self.failed;
         response
-    }
-
-    /// What the failed attempts cost.
-    fn failed(&self) -> Usage {
-        Usage { calls: self.requests.into(), ..self.usage }
     }
 
     /// The refusal of another attempt, with the last one's error.
     fn refused(&self, refusal: Error, error: Error) -> Error {
-        refusal.with_attempts(self.requests).with_usage(self.failed()).with_source(error)
+        refusal.with_usage(self.failed).with_source(error)
     }
 
     /// The last error, with what was tried before it.
     fn ended(&self, error: Error, why: Option<String>) -> Error {
-        let error = error.with_attempts(self.requests).with_usage(self.failed());
+        let error = error.with_usage(self.failed);
         let mut remark = match self.tries {
             0 | 1 if why.is_none() => return error,
             0 | 1 => "after 1 attempt".to_owned(),
