@@ -2,6 +2,7 @@
 
 mod cache;
 mod chat_completions;
+mod content;
 mod delta;
 mod draft;
 mod environment;
@@ -14,6 +15,7 @@ mod limits;
 mod member;
 mod message;
 mod params;
+mod part;
 mod payer;
 mod pool;
 mod prices;
@@ -27,6 +29,7 @@ mod schema;
 mod scripted;
 mod secret;
 mod sending;
+mod setters;
 mod stack;
 mod structured;
 mod timeouts;
@@ -49,12 +52,14 @@ use tracing::Instrument;
 pub use self::chat_completions::read_body;
 pub use self::{
     cache::{Cache, CacheStats, CacheUse},
+    content::Content,
     delta::{Delta, DeltaPart, Sink},
     history::{CallHistory, Caller, CallerId, HistoryEntry},
     language_model::{BoxFuture, LanguageModel},
     layer::{Layer, Next},
     limits::Limits,
     message::{Message, Prompt, Role},
+    part::{Media, MediaSource, Opaque, Part, ToolCall, ToolResult},
     pool::Pool,
     prices::{Cost, Price, Prices},
     process_default::configure,

@@ -5,11 +5,22 @@ use std::{collections::BTreeMap, fmt, ops::AddAssign};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Caller, Cost, RateLimit, cache::CacheUse, message::Prompt, schema::AnswerSchema};
+use super::{
+    Caller, Cost, RateLimit, cache::CacheUse, message::Prompt, schema::AnswerSchema, setters::setters,
+};
 
 /// How to generate. Every value is optional; what is absent is left to the provider.
+///
+/// ```
+/// use karat::lm::Config;
+///
+/// let config = Config::new().temperature(0.2).max_tokens(300).stop(["\n\n"]).param("top_k", 5);
+/// assert_eq!(config.temperature, Some(0.2));
+/// assert_eq!(config.temperature(None).temperature, None);
+/// ```
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Config {
     /// Sampling temperature, 0.0 for greedy.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,7 +49,43 @@ pub struct Config {
     pub params: BTreeMap<String, Value>,
 }
 
+setters!(Config {
+    /// Sampling temperature, 0.0 for greedy.
+    temperature: impl Into<Option<f64>>,
+    /// The most tokens to generate.
+    max_tokens: impl Into<Option<u32>>,
+    /// How many completions to return.
+    n: impl Into<Option<u32>>,
+    /// The sampler's seed.
+    seed: impl Into<Option<u64>>,
+    /// Part of a cache's key, never sent to the provider.
+    rollout_id: impl Into<Option<u64>>,
+    /// The further parameters of the provider, in place of those before.
+    params: BTreeMap<String, Value>,
+    /// How a [cache](crate::Cache) is used for the request.
+    cache: impl Into<Option<CacheUse>>,
+});
+
 impl Config {
+    /// A config that leaves everything to the provider.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Texts at which generation ends, in place of those before.
+    #[must_use]
+    pub fn stop<T: Into<String>>(mut self, stop: impl IntoIterator<Item = T>) -> Self {
+        self.stop = stop.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// One further parameter of the provider, sent as it is.
+    #[must_use]
+    pub fn param(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.params.insert(name.into(), value.into());
+        self
+    }
+
     /// This config, with every value that `over` has replaced by `over`'s.
     pub fn overridden_by(&self, over: &Config) -> Config {
         let mut config = self.clone();
@@ -78,10 +125,12 @@ impl fmt::Debug for Config {
 /// What form the provider is asked to give to the answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ResponseFormat {
     /// Any JSON object.
     JsonObject,
     /// JSON of a schema, enforced by the provider.
+    #[non_exhaustive]
     JsonSchema {
         /// A name for the schema, of letters, digits, `_` and `-`.
         name: String,
@@ -93,6 +142,11 @@ pub enum ResponseFormat {
 }
 
 impl ResponseFormat {
+    /// JSON of this schema. `name`: of letters, digits, `_` and `-`; `strict`: whether the provider is to hold the model to it.
+    pub fn json_schema(name: impl Into<String>, schema: impl Into<AnswerSchema>, strict: bool) -> Self {
+        Self::JsonSchema { name: name.into(), schema: schema.into(), strict }
+    }
+
     /// The same as advice, which a model may fail to follow.
     pub(crate) fn loose(self) -> Self {
         match self {
@@ -116,7 +170,17 @@ pub enum Takes {
 }
 
 /// One request to a [`LanguageModel`](crate::LanguageModel). Two are equal if they ask the same, whoever asks.
+///
+/// ```
+/// use karat::lm::{Config, Message, Request, ResponseFormat};
+///
+/// let request = Request::new(vec![Message::user("Hi")])
+///     .config(Config::new().temperature(0.0))
+///     .response_format(ResponseFormat::JsonObject);
+/// assert_eq!(request.prompt.last(), "Hi");
+/// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Request {
     /// What is said.
     pub prompt: Prompt,
@@ -144,6 +208,15 @@ impl Request {
         Self { prompt: prompt.into(), config: Config::default(), response_format: None, caller: None }
     }
 }
+
+setters!(Request {
+    /// How to generate.
+    config: Config,
+    /// What form the answer shall have.
+    response_format: impl Into<Option<ResponseFormat>>,
+    /// Who asks.
+    caller: impl Into<Option<Caller>>,
+});
 
 /// Why a completion ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,6 +274,7 @@ impl Finish {
 
 /// One completion of a response.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Completion {
     /// The answer's text.
     pub text: String,
@@ -220,10 +294,38 @@ impl Completion {
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), ..Self::default() }
     }
+
+    /// The model's refusal.
+    #[must_use]
+    pub fn refusal(mut self, refusal: impl Into<String>) -> Self {
+        self.refusal = Some(refusal.into());
+        self
+    }
+
+    /// Reasoning that the provider returns apart from the answer.
+    #[must_use]
+    pub fn reasoning(mut self, reasoning: impl Into<String>) -> Self {
+        self.reasoning = Some(reasoning.into());
+        self
+    }
 }
 
+setters!(Completion {
+    /// Why it ended.
+    finish: Finish,
+});
+
 /// What a [`LanguageModel`](crate::LanguageModel) returns.
+///
+/// ```
+/// use karat::{Usage, lm::{Completion, Response}};
+///
+/// assert_eq!(Response::of("Paris").completions[0].text, "Paris");
+/// let two = Response::new([Completion::new("a"), Completion::new("b")]).usage(Usage::new().calls(1)).model("x-2");
+/// assert_eq!((two.completions.len(), two.usage.calls), (2, 1));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Response {
     /// The completions; at least one.
     pub completions: Vec<Completion>,
@@ -238,9 +340,38 @@ pub struct Response {
     pub rate_limit: Option<RateLimit>,
 }
 
+impl Response {
+    /// A response of these completions.
+    pub fn new(completions: impl IntoIterator<Item = Completion>) -> Self {
+        Self { completions: completions.into_iter().collect(), ..Self::default() }
+    }
+
+    /// A response of one completion with this text.
+    pub fn of(text: impl Into<String>) -> Self {
+        Self { completions: vec![Completion::new(text)], ..Self::default() }
+    }
+
+    /// The model that answered, as it calls itself.
+    #[must_use]
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.model = Some(model.into());
+        self
+    }
+}
+
+setters!(Response {
+    /// The completions, in place of those before.
+    completions: Vec<Completion>,
+    /// What it cost.
+    usage: Usage,
+    /// What the server said of its limits.
+    rate_limit: impl Into<Option<RateLimit>>,
+});
+
 /// Calls and tokens spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Usage {
     /// LM calls, those that a cache answered included.
     pub calls: u64,
@@ -268,9 +399,9 @@ pub struct Usage {
 /// ```
 /// use karat::{Usage, lm::Cost};
 ///
-/// let usage = Usage { calls: 2, prompt_tokens: 812, completion_tokens: 96, ..Usage::default() };
+/// let usage = Usage::new().calls(2).prompt_tokens(812).completion_tokens(96);
 /// assert_eq!(usage.to_string(), "2 calls, 812 tokens read, 96 written, cost unknown");
-/// let usage = Usage { priced_calls: 2, cost: Cost::new(0.5), ..usage };
+/// let usage = usage.priced_calls(2).cost(Cost::new(0.5));
 /// assert_eq!(usage.to_string(), "2 calls, 812 tokens read, 96 written, cost 0.5");
 /// ```
 impl fmt::Display for Usage {
@@ -299,7 +430,40 @@ fn of_which(f: &mut fmt::Formatter<'_>, part: u64, what: &str) -> fmt::Result {
     Ok(())
 }
 
+setters!(Usage {
+    /// LM calls, those that a cache answered included.
+    calls: u64,
+    /// Those of the calls that a cache answered.
+    cached_calls: u64,
+    /// Tokens read.
+    prompt_tokens: u64,
+    /// Tokens written, reasoning included.
+    completion_tokens: u64,
+    /// Those tokens read that came from the provider's prompt cache.
+    cached_tokens: u64,
+    /// Those tokens written that were reasoning.
+    reasoning_tokens: u64,
+    /// What it cost.
+    cost: Cost,
+    /// Those of the calls to the provider whose price is known.
+    priced_calls: u64,
+});
+
 impl Usage {
+    /// Nothing spent.
+    pub const fn new() -> Self {
+        Self {
+            calls: 0,
+            cached_calls: 0,
+            prompt_tokens: 0,
+            completion_tokens: 0,
+            cached_tokens: 0,
+            reasoning_tokens: 0,
+            cost: Cost::NOTHING,
+            priced_calls: 0,
+        }
+    }
+
     /// Calls that went to the provider.
     pub fn sent_calls(&self) -> u64 {
         self.calls.saturating_sub(self.cached_calls)

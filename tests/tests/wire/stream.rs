@@ -261,6 +261,7 @@ async fn a_module_streams_over_http_and_a_cut_stream_tells_what_was_whole() {
         match stream.next().await.unwrap().unwrap() {
             StreamEvent::Progress(progress) => words.extend(progress.delta_of("why").map(str::to_owned)),
             StreamEvent::Done(prediction) => break prediction,
+            _ => {}
         }
     };
     assert_eq!(words, ["Every", " atlas", " has", " it"]);

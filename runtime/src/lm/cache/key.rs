@@ -8,7 +8,10 @@ use std::{
 use hmac_sha256::Hash as Sha256;
 use serde_json::Value;
 
-use crate::lm::{Config, Message, Request, ResponseFormat, Role};
+use crate::lm::{
+    Config, Content, Media, MediaSource, Message, Opaque, Part, Request, ResponseFormat, Role, ToolCall,
+    ToolResult,
+};
 
 /// A SHA-256 of a request and of the model that it goes to.
 pub(in crate::lm) type Key = [u8; 32];
@@ -71,7 +74,7 @@ const VERSION: &str = "karat cache 1";
 
 /// The bytes that these messages take, encoded.
 fn size(messages: &[Message]) -> usize {
-    messages.iter().map(|message| message.content.len() + 9).sum()
+    messages.iter().map(|message| message.content.bytes() + 9).sum()
 }
 
 /// The digests of prompts' shared prefixes as far as they go, so that a predictor's system text and demos are not read again at
@@ -136,13 +139,68 @@ impl Encoder {
 
     fn messages(&mut self, messages: &[Message]) {
         for message in messages {
-            self.tag(match message.role {
+            let Message { role, content } = message;
+            let role = match role {
                 Role::System => b's',
                 Role::User => b'u',
                 Role::Assistant => b'a',
-            });
-            self.text(&message.content);
+                Role::Tool => b't',
+            };
+            // A text alone is what it was before there were parts, so that its key stays; parts have a tag of their own.
+            if content.is_text() {
+                self.tag(role);
+                self.text(content);
+            } else {
+                self.tag(role.to_ascii_uppercase());
+                self.parts(content);
+            }
         }
+    }
+
+    fn parts(&mut self, content: &Content) {
+        self.count(content.parts().len());
+        for part in content.parts() {
+            match part {
+                Part::Text(text) => {
+                    self.tag(b'x');
+                    self.text(text);
+                }
+                Part::Media(media) => {
+                    let Media { media_type, source, name } = &**media;
+                    self.tag(match source {
+                        MediaSource::Url(_) => b'u',
+                        MediaSource::Base64(_) => b'b',
+                        MediaSource::Id(_) => b'i',
+                    });
+                    self.text(media_type);
+                    self.text(source.as_str());
+                    self.optional(name.as_deref());
+                }
+                Part::ToolCall(call) => {
+                    let ToolCall { id, name, arguments } = &**call;
+                    self.tag(b'c');
+                    [id, name, arguments].into_iter().for_each(|text| self.text(text));
+                }
+                Part::ToolResult(result) => {
+                    let ToolResult { call, name, content, is_error } = &**result;
+                    self.tag(if *is_error { b'e' } else { b'r' });
+                    self.text(call);
+                    self.optional(name.as_deref());
+                    self.parts(content);
+                }
+                Part::Opaque(opaque) => {
+                    let Opaque { maker, json } = &**opaque;
+                    self.tag(b'o');
+                    self.text(maker);
+                    self.text(json);
+                }
+            }
+        }
+    }
+
+    fn optional(&mut self, text: Option<&str>) {
+        self.tag(u8::from(text.is_some()));
+        self.text(text.unwrap_or_default());
     }
 
     fn count(&mut self, count: usize) {

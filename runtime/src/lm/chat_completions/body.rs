@@ -48,7 +48,7 @@ pub(super) fn encode(call: &Call<'_>, request: &Request, stream: bool) -> Result
     })?;
     let body = Body { model, max_tokens: provider.max_tokens, request, schema: schema.flatten(), stream };
     // With room for the usual number of escapes, so that it grows once at most.
-    let texts: usize = request.prompt.iter().map(|message| message.content.len()).sum();
+    let texts: usize = request.prompt.iter().map(|message| message.content.bytes()).sum();
     let mut bytes = Vec::with_capacity(texts + texts / 8 + 512);
     serde_json::to_writer(&mut bytes, &body).map_err(|error| {
         call.error(ErrorKind::Config, format_args!("the request cannot be sent: {error}"))

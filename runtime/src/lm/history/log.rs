@@ -138,7 +138,7 @@ impl Kept {
 
 /// The memory that a list of messages takes. A text that several lists share is counted in each: never too little.
 pub(in crate::lm) fn messages(messages: &[Message]) -> usize {
-    messages.iter().map(|message| size_of::<Message>() + ARC + message.content.len()).sum()
+    messages.iter().map(|message| size_of::<Message>() + ARC + message.content.memory()).sum()
 }
 
 /// The memory that a prompt's prefix takes, its place in the table included; tables are up to twice what they hold.
@@ -190,13 +190,14 @@ fn cut(entry: HistoryEntry, most_bytes: usize) -> HistoryEntry {
         Outcome::Failed(_) => 2,
         Outcome::Cancelled => 0,
     };
-    let share = most_bytes / 2 / (entry.prompt.len() + of_outcome).max(1);
+    let of_prompt: usize = entry.prompt.iter().map(|message| message.content.texts()).sum();
+    let share = most_bytes / 2 / (of_prompt + of_outcome).max(1);
     // A character takes up to four bytes.
     let short = |text: &str| shortened(text, if text.is_ascii() { share } else { share / 4 });
     let messages: Vec<_> = entry
         .prompt
         .iter()
-        .map(|message| Message { role: message.role, content: short(&message.content).into() })
+        .map(|message| Message::new(message.role, message.content.shortened(&short)))
         .collect();
     let completion = |completion: &Completion| Completion {
         text: short(&completion.text),
