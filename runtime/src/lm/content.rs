@@ -93,17 +93,20 @@ impl Content {
     pub(super) fn memory(&self) -> usize {
         match &self.0 {
             Form::Text(text) => text.bytes(),
-            // The most that a part allocates for what it is made of; texts within are counted by `bytes`.
-            Form::Parts(parts) => {
-                let each = size_of::<Part>() + size_of::<super::ToolResult>() + 2 * size_of::<usize>();
-                size_of::<Parts>() + parts.text.capacity() + self.bytes() + nested(&parts.parts) * each
-            }
+            Form::Parts(parts) => size_of::<Parts>() + parts.text.capacity() + memory(&parts.parts),
         }
     }
 }
 
+/// The memory that parts take, beside the counters of what holds them: never too little.
+pub(super) fn memory(parts: &[Part]) -> usize {
+    // The most that a part allocates for what it is made of; `bytes` counts its texts.
+    let each = 2 * size_of::<Part>() + size_of::<super::ToolResult>() + 2 * size_of::<usize>();
+    parts.iter().map(Part::bytes).sum::<usize>() + nested(parts) * each
+}
+
 /// How many parts there are, those inside of tool results included.
-fn nested(parts: &[Part]) -> usize {
+pub(super) fn nested(parts: &[Part]) -> usize {
     let inside = |part: &Part| match part {
         Part::ToolResult(result) => nested(result.content.parts()),
         _ => 0,

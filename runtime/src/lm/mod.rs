@@ -34,6 +34,7 @@ mod stack;
 mod structured;
 mod timeouts;
 mod told;
+mod tool;
 mod waiting;
 mod written;
 
@@ -70,6 +71,7 @@ pub use self::{
     schema::AnswerSchema,
     scripted::{Answer, Reply, ScriptedLm},
     timeouts::Timeouts,
+    tool::{ToolChoice, ToolSpec},
 };
 use self::{
     chat_completions::ChatCompletions,

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Caller, Cost, RateLimit, cache::CacheUse, message::Prompt, schema::AnswerSchema, setters::setters,
+    Caller, Content, Cost, Part, RateLimit, ToolCall, ToolChoice, ToolSpec, cache::CacheUse, message::Prompt,
+    schema::AnswerSchema, setters::setters,
 };
 
 /// How to generate. Every value is optional; what is absent is left to the provider.
@@ -190,6 +191,12 @@ pub struct Request {
     /// What form the answer shall have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_format: Option<ResponseFormat>,
+    /// The tools that the model may call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolSpec>,
+    /// Whether it may, must or must not call one; left to the provider if not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<ToolChoice>,
     /// Who asks, so that [`Limits`](super::Limits) are fair between callers. [`Lm`](super::Lm) sets it; it is never sent nor written.
     #[serde(skip)]
     pub caller: Option<Caller>,
@@ -197,15 +204,33 @@ pub struct Request {
 
 impl PartialEq for Request {
     fn eq(&self, other: &Self) -> bool {
-        let Self { prompt, config, response_format, caller: _ } = self;
-        *prompt == other.prompt && *config == other.config && *response_format == other.response_format
+        let Self { prompt, config, response_format, tools, tool_choice, caller: _ } = self;
+        *prompt == other.prompt
+            && *config == other.config
+            && *response_format == other.response_format
+            && *tools == other.tools
+            && *tool_choice == other.tool_choice
     }
 }
 
 impl Request {
     /// A request of messages alone.
     pub fn new(prompt: impl Into<Prompt>) -> Self {
-        Self { prompt: prompt.into(), config: Config::default(), response_format: None, caller: None }
+        Self {
+            prompt: prompt.into(),
+            config: Config::default(),
+            response_format: None,
+            tools: Vec::new(),
+            tool_choice: None,
+            caller: None,
+        }
+    }
+
+    /// The tools that the model may call, in place of those before.
+    #[must_use]
+    pub fn tools(mut self, tools: impl IntoIterator<Item = ToolSpec>) -> Self {
+        self.tools = tools.into_iter().collect();
+        self
     }
 }
 
@@ -214,6 +239,8 @@ setters!(Request {
     config: Config,
     /// What form the answer shall have.
     response_format: impl Into<Option<ResponseFormat>>,
+    /// Whether the model may, must or must not call a tool.
+    tool_choice: impl Into<Option<ToolChoice>>,
     /// Who asks.
     caller: impl Into<Option<Caller>>,
 });
@@ -230,6 +257,8 @@ pub enum Finish {
     Length,
     /// The provider's content filter stepped in.
     ContentFilter,
+    /// The model waits for the results of the tools that it called.
+    ToolCalls,
     /// Anything else, as the provider calls it.
     Other(String),
 }
@@ -249,6 +278,7 @@ impl From<&str> for Finish {
             "" | "stop" | "eos" | "eos_token" | "stop_sequence" | "end_turn" | "complete" => Self::Stop,
             "length" | "max_tokens" | "model_length" => Self::Length,
             "content_filter" => Self::ContentFilter,
+            "tool_calls" | "tool_use" | "function_call" => Self::ToolCalls,
             _ => Self::Other(word.to_owned()),
         }
     }
@@ -267,6 +297,7 @@ impl Finish {
             Self::Stop => "stop",
             Self::Length => "length",
             Self::ContentFilter => "content_filter",
+            Self::ToolCalls => "tool_calls",
             Self::Other(other) => other,
         }
     }
@@ -287,12 +318,55 @@ pub struct Completion {
     /// Reasoning that the provider returns apart from the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
+    /// All parts of the answer in order, its texts among them; empty where it is one text. See [`content`](Completion::content).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
 }
 
 impl Completion {
     /// A finished completion of this text.
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), ..Self::default() }
+    }
+
+    /// A completion of these parts, ended by its tool calls if there are any.
+    ///
+    /// ```
+    /// use karat::lm::{Completion, Finish, ToolCall};
+    ///
+    /// let call = ToolCall::new("call_1", "weather", r#"{"city": "Paris"}"#);
+    /// let completion = Completion::of_parts(["Let me see.".into(), call.clone().into()]);
+    /// assert_eq!((&*completion.text, &completion.finish), ("Let me see.", &Finish::ToolCalls));
+    /// assert!(completion.tool_calls().eq([&call]));
+    /// ```
+    pub fn of_parts(parts: impl IntoIterator<Item = Part>) -> Self {
+        let mut parts: Vec<_> = parts.into_iter().collect();
+        let text = parts.iter().map(Part::text).collect();
+        if matches!(&parts[..], [] | [Part::Text(_)]) {
+            parts.clear();
+        }
+        let mut completion = Self { text, parts, ..Self::default() };
+        if completion.tool_calls().next().is_some() {
+            completion.finish = Finish::ToolCalls;
+        }
+        completion
+    }
+
+    /// The tools that the model calls, in order.
+    pub fn tool_calls(&self) -> impl Iterator<Item = &ToolCall> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::ToolCall(call) => Some(&**call),
+            _ => None,
+        })
+    }
+
+    /// What was said, as the content of a message: to show it to the model again.
+    pub fn content(&self) -> Content {
+        if self.parts.is_empty() {
+            self.text.as_str().into()
+        } else {
+            Content::new(self.parts.iter().cloned())
+        }
     }
 
     /// The model's refusal.

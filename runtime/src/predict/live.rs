@@ -65,6 +65,7 @@ impl<'a> Live<'a> {
                 reading.apart += delta.text.len();
                 self.teller.think(delta.text);
             }
+            DeltaPart::ToolName(_) | DeltaPart::ToolArguments(_) => {}
         }
     }
 
@@ -167,6 +168,6 @@ fn pass(
             teller.think(text);
         }
         (DeltaPart::Text, Some(follow)) => follow.push(text, &mut |followed| teller.hear(followed)),
-        (DeltaPart::Text, None) => {}
+        (DeltaPart::Text, None) | (DeltaPart::ToolName(_) | DeltaPart::ToolArguments(_), _) => {}
     }
 }

@@ -19,9 +19,11 @@ pub(super) fn completions(response: &Response) -> String {
 }
 
 fn completion(completion: &Completion) -> Value {
-    let Completion { text, finish, refusal, reasoning } = completion;
+    let Completion { text, finish, refusal, reasoning, parts: all } = completion;
     let mut parts: Vec<_> = reasoning.iter().map(|reasoning| part("reasoning", reasoning)).collect();
-    if !text.is_empty() || refusal.is_none() {
+    if !all.is_empty() {
+        parts.extend(all.iter().map(of_message));
+    } else if !text.is_empty() || refusal.is_none() {
         parts.push(part("text", text));
     }
     parts.extend(refusal.iter().map(|refusal| part("text", refusal)));

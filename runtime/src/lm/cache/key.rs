@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::lm::{
     Config, Content, Media, MediaSource, Message, Opaque, Part, Request, ResponseFormat, Role, ToolCall,
-    ToolResult,
+    ToolChoice, ToolResult, ToolSpec,
 };
 
 /// A SHA-256 of a request and of the model that it goes to.
@@ -26,7 +26,7 @@ pub(super) fn sha256(bytes: &[u8]) -> Key {
 /// The messages come first, so that the digest of a shared prefix can be gone on with. How the cache is to be used is no part of
 /// the key.
 pub(in crate::lm) fn key(prefixes: &Prefixes, identity: &str, request: &Request) -> Key {
-    let Request { prompt, config, response_format, caller: _ } = request;
+    let Request { prompt, config, response_format, tools, tool_choice, caller: _ } = request;
     let Config { temperature, max_tokens, n, seed, stop, rollout_id, cache: _, params } = config;
     let (prefix, tail) = (prompt.prefix(), prompt.tail());
     let mut encoder = Encoder(Vec::with_capacity(size(tail) + identity.len() + 256));
@@ -58,6 +58,26 @@ pub(in crate::lm) fn key(prefixes: &Prefixes, identity: &str, request: &Request)
             encoder.tag(if *strict { 3 } else { 2 });
             encoder.text(name);
             encoder.value(schema);
+        }
+    }
+    // Nothing where there are none, so that such keys are what they were before there were tools.
+    if !tools.is_empty() || tool_choice.is_some() {
+        encoder.count(tools.len());
+        for ToolSpec { name, description, parameters, strict } in tools {
+            encoder.text(name);
+            encoder.text(description);
+            encoder.value(parameters);
+            encoder.tag(u8::from(*strict));
+        }
+        encoder.tag(match tool_choice {
+            None => b'0',
+            Some(ToolChoice::Auto) => b'a',
+            Some(ToolChoice::None) => b'n',
+            Some(ToolChoice::Required) => b'r',
+            Some(ToolChoice::Tool(_)) => b't',
+        });
+        if let Some(ToolChoice::Tool(name)) = tool_choice {
+            encoder.text(name);
         }
     }
     match begun {
@@ -128,6 +148,8 @@ pub(super) fn is_same(one: &Request, other: &Request) -> bool {
         && one.prompt == other.prompt
         && one.config.params == other.config.params
         && one.response_format == other.response_format
+        && one.tools == other.tools
+        && one.tool_choice == other.tool_choice
 }
 
 struct Encoder(Vec<u8>);

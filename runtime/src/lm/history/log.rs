@@ -15,7 +15,10 @@ use tokio::time::Instant;
 use super::{Caller, HistoryEntry, Outcome};
 use crate::{
     error::Result,
-    lm::{Completion, Finish, Message, Prompt, Request, Response, ResponseFormat},
+    lm::{
+        Completion, Finish, Message, Prompt, Request, Response, ResponseFormat,
+        content::{memory, nested},
+    },
     text::shortened,
 };
 
@@ -174,9 +177,10 @@ pub(in crate::lm) fn response_bytes(response: &Response) -> usize {
     let completion = |completion: &Completion| {
         let finish = match &completion.finish {
             Finish::Other(text) => text.capacity(),
-            Finish::Stop | Finish::Length | Finish::ContentFilter => 0,
+            Finish::Stop | Finish::Length | Finish::ContentFilter | Finish::ToolCalls => 0,
         };
-        completion.text.capacity() + finish + optional(&completion.refusal) + optional(&completion.reasoning)
+        let Completion { text, finish: _, refusal, reasoning, parts } = completion;
+        text.capacity() + finish + optional(refusal) + optional(reasoning) + memory(parts)
     };
     response.completions.capacity() * size_of::<Completion>()
         + response.completions.iter().map(completion).sum::<usize>()
@@ -186,7 +190,9 @@ pub(in crate::lm) fn response_bytes(response: &Response) -> usize {
 /// The entry with each long text cut in the middle, so that all of them take about half of these bytes.
 fn cut(entry: HistoryEntry, most_bytes: usize) -> HistoryEntry {
     let of_outcome = match &entry.outcome {
-        Outcome::Answered(response) => 3 * response.completions.len(),
+        Outcome::Answered(response) => {
+            response.completions.iter().map(|completion| 3 + 5 * nested(&completion.parts)).sum()
+        }
         Outcome::Failed(_) => 2,
         Outcome::Cancelled => 0,
     };
@@ -204,6 +210,7 @@ fn cut(entry: HistoryEntry, most_bytes: usize) -> HistoryEntry {
         finish: completion.finish.clone(),
         refusal: completion.refusal.as_deref().map(short),
         reasoning: completion.reasoning.as_deref().map(short),
+        parts: completion.parts.iter().map(|part| part.shortened(&short)).collect(),
     };
     let outcome = match entry.outcome {
         Outcome::Answered(response) => Outcome::Answered(Arc::new(Response {

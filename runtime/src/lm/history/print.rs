@@ -132,13 +132,18 @@ fn answer(
         Finish::Stop => {}
         Finish::Length => name.push_str(", cut at the token limit"),
         Finish::ContentFilter => name.push_str(", held back by the content filter"),
+        Finish::ToolCalls => name.push_str(", calls tools"),
         Finish::Other(why) => write!(name, ", ended by {}", Line(why))?,
     }
     if let Some(reasoning) = &completion.reasoning {
         part(f, colours.paint(DIM, "reasoning"), reasoning)?;
     }
-    if !completion.text.is_empty() || completion.refusal.is_none() {
+    if !completion.text.is_empty() || (completion.refusal.is_none() && completion.parts.is_empty()) {
         part(f, colours.paint(GREEN, name), &completion.text)?;
+    }
+    for of_answer in completion.parts.iter().filter(|part| !matches!(part, Part::Text(_))) {
+        let name = format!("{}{}", Role::Assistant.as_str(), kind(of_answer));
+        part(f, colours.paint(GREEN, name), &shown(of_answer))?;
     }
     match &completion.refusal {
         Some(refusal) => part(f, colours.paint(RED, "refusal"), refusal),
