@@ -10,7 +10,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use karat::{
     BoxFuture, Cache, LanguageModel, Lm, Result,
-    lm::{Completion, Message, Prompt, Request, Response},
+    lm::{Message, Prompt, Request, Response},
 };
 
 struct AtOnce;
@@ -26,9 +26,7 @@ impl LanguageModel for AtOnce {
         _: Option<&'a mut karat::lm::Sink<'a>>,
     ) -> BoxFuture<'a, Result<Response>> {
         let text = "[[ ## answer ## ]]\nParis\n\n[[ ## completed ## ]]";
-        Box::pin(
-            async move { Ok(Response { completions: vec![Completion::new(text)], ..Response::default() }) },
-        )
+        Box::pin(async move { Ok(Response::of(text)) })
     }
 }
 

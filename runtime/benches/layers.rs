@@ -8,7 +8,7 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use karat::{
     BoxFuture, Cache, LanguageModel, Limits, Lm, Result, Retry,
-    lm::{CacheUse, Completion, Message, Request, Response},
+    lm::{CacheUse, Message, Request, Response},
 };
 
 struct AtOnce;
@@ -23,9 +23,7 @@ impl LanguageModel for AtOnce {
         _: &'a Request,
         _: Option<&'a mut karat::lm::Sink<'a>>,
     ) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(async {
-            Ok(Response { completions: vec![Completion::new("Paris")], ..Response::default() })
-        })
+        Box::pin(async { Ok(Response::of("Paris")) })
     }
 }
 

@@ -9,7 +9,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use karat::{
     BoxFuture, LanguageModel, Lm, Module, Predict, Result,
-    lm::{Completion, Message, Request, Response},
+    lm::{Message, Request, Response},
     signature,
 };
 
@@ -36,7 +36,7 @@ impl LanguageModel for AtOnce {
         _: &'a Request,
         _: Option<&'a mut karat::lm::Sink<'a>>,
     ) -> BoxFuture<'a, Result<Response>> {
-        Box::pin(async { Ok(Response { completions: vec![Completion::new(REPLY)], ..Response::default() }) })
+        Box::pin(async { Ok(Response::of(REPLY)) })
     }
 }
 

@@ -52,7 +52,7 @@ impl LanguageModel for Typist {
             }
         }
         let completions = vec![Completion::new(self.answer.as_str())];
-        Box::pin(async { Ok(Response { completions, ..Response::default() }) })
+        Box::pin(async { Ok(Response::new(completions)) })
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
 
 /// What a [`ModuleStream`] yields.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum StreamEvent<O> {
     /// A predictor wrote something.
     Progress(Progress),
@@ -178,6 +179,7 @@ impl fmt::Debug for Listener {
 ///     match event? {
 ///         StreamEvent::Progress(progress) => shown += progress.delta_of("answer").unwrap_or_default(),
 ///         StreamEvent::Done(answer) => assert_eq!(answer.answer, "Paris, France"),
+///         _ => {}
 ///     }
 /// }
 /// assert_eq!(shown, "Paris, France");

@@ -32,7 +32,7 @@ impl LanguageModel for AtOnce {
         _: Option<&'a mut karat::lm::Sink<'a>>,
     ) -> BoxFuture<'a, Result<Response>> {
         let completion = Completion::new("[[ ## answer ## ]]\nParis\n\n[[ ## completed ## ]]");
-        Box::pin(async { Ok(Response { completions: vec![completion], ..Response::default() }) })
+        Box::pin(async { Ok(Response::new([completion])) })
     }
 }
 

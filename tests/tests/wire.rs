@@ -149,12 +149,11 @@ async fn a_response_format_is_sent_as_the_api_names_it() {
     for (format, expected) in [
         (ResponseFormat::JsonObject, json!({"type": "json_object"})),
         (
-            ResponseFormat::JsonSchema { name: "Qa".into(), schema: schema.clone().into(), strict: true },
+            ResponseFormat::json_schema("Qa", schema.clone(), true),
             json!({"type": "json_schema", "json_schema": {"name": "Qa", "schema": schema, "strict": true}}),
         ),
     ] {
-        let body =
-            sent(async |lm| drop(lm.complete(Request { response_format: Some(format), ..hi() }).await)).await;
+        let body = sent(async |lm| drop(lm.complete(hi().response_format(format)).await)).await;
         assert_eq!(body["response_format"], expected);
     }
 }
@@ -203,14 +202,7 @@ async fn a_whole_answer_is_read() {
     let response = answer(ResponseTemplate::new(200).set_body_json(body)).await.unwrap();
     assert_eq!(response.completions, [Completion::new("hello")]);
     assert_eq!(response.model.as_deref(), Some("gpt-x-2026"));
-    let usage = Usage {
-        calls: 1,
-        prompt_tokens: 3,
-        completion_tokens: 2,
-        cached_tokens: 1,
-        reasoning_tokens: 0,
-        ..Usage::default()
-    };
+    let usage = Usage::new().calls(1).prompt_tokens(3).completion_tokens(2).cached_tokens(1);
     assert_eq!(response.usage, usage);
 }
 

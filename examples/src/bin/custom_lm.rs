@@ -64,7 +64,7 @@ impl LanguageModel for Rules {
             let spam = ["prize", "winner", "free"].iter().any(|word| message.contains(word));
             // `JsonAdapter` is going to read it; usage is left at zero tokens.
             let completion = Completion::new(format!(r#"{{"spam": {spam}}}"#));
-            Ok(Response { completions: vec![completion], ..Response::default() })
+            Ok(Response::new([completion]))
         })
     }
 }

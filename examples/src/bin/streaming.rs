@@ -76,6 +76,7 @@ async fn main() -> Result<()> {
             StreamEvent::Done(prediction) => {
                 println!("done: {:?} after {} LM calls", prediction.sentence, prediction.usage().calls);
             }
+            _ => {}
         }
         // Nobody would see the words while they wait in a buffer.
         let _ = io::stdout().flush();

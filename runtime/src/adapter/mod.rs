@@ -125,6 +125,7 @@ pub trait Adapter: Debug + Send + Sync + 'static {
 
 /// What [`Adapter::prepare`] makes once per predictor.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Prepared {
     /// The messages before the call's own: system text and demos.
     pub prefix: Arc<[Message]>,
@@ -134,8 +135,30 @@ pub struct Prepared {
     pub stop: Vec<String>,
 }
 
+impl Prepared {
+    /// These messages, and the prompt alone for what is asked of the provider.
+    pub fn new(prefix: impl Into<Arc<[Message]>>) -> Self {
+        Self { prefix: prefix.into(), modes: vec![Mode::PROMPT], stop: Vec::new() }
+    }
+
+    /// The forms to ask for, best first.
+    #[must_use]
+    pub fn modes(mut self, modes: impl IntoIterator<Item = Mode>) -> Self {
+        self.modes = modes.into_iter().collect();
+        self
+    }
+
+    /// Texts at which generation ends.
+    #[must_use]
+    pub fn stop<T: Into<String>>(mut self, stop: impl IntoIterator<Item = T>) -> Self {
+        self.stop = stop.into_iter().map(Into::into).collect();
+        self
+    }
+}
+
 /// One rung of the ladder.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Mode {
     /// Its name in traces.
     pub name: &'static str,
@@ -146,6 +169,11 @@ pub struct Mode {
 impl Mode {
     /// The prompt alone.
     pub const PROMPT: Mode = Mode { name: "prompt", response_format: None };
+
+    /// A mode of this name that asks for a form of answer.
+    pub fn new(name: &'static str, response_format: impl Into<Option<ResponseFormat>>) -> Self {
+        Self { name, response_format: response_format.into() }
+    }
 }
 
 /// What is to be done, as an adapter sees it: instructions, fields, demos.

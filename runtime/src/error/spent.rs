@@ -11,7 +11,7 @@ impl Error {
     /// ```
     /// use karat::{Error, ErrorKind, Usage};
     ///
-    /// let usage = Usage { calls: 1, prompt_tokens: 5, completion_tokens: 6, ..Usage::default() };
+    /// let usage = Usage::new().calls(1).prompt_tokens(5).completion_tokens(6);
     /// let error = Error::new(ErrorKind::Filtered, "held back").with_usage(usage);
     /// assert_eq!(error.usage().total_tokens(), 11);
     /// ```

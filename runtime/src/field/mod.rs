@@ -116,6 +116,7 @@ impl<T: Default> OwnDefault for T {
 
 /// The value of an output field as it was read from a model's text, and what was mended on the way.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct FieldValue {
     /// The value.
     pub value: Value,

@@ -4,6 +4,8 @@ mod disk;
 mod file;
 mod flight;
 mod key;
+#[cfg(test)]
+mod key_tests;
 mod layer;
 mod memory;
 mod sweep;
@@ -380,8 +382,11 @@ fn unmarked(request: &Request) -> Request {
 fn is_whole(response: &Response) -> bool {
     !response.completions.is_empty()
         && response.completions.iter().all(|completion| {
-            completion.finish == Finish::Stop
-                && completion.refusal.is_none()
-                && !completion.text.trim().is_empty()
+            let says_something = match completion.finish {
+                Finish::Stop => !completion.text.trim().is_empty(),
+                Finish::ToolCalls => completion.tool_calls().next().is_some(),
+                _ => false,
+            };
+            says_something && completion.refusal.is_none()
         })
 }

@@ -20,17 +20,26 @@ pub enum DeltaPart {
     Text,
     /// The reasoning that the provider tells apart from the answer.
     Reasoning,
+    /// The name of its tool call of this number, counted from 0; the call begins.
+    ToolName(usize),
+    /// The arguments of its tool call of this number.
+    ToolArguments(usize),
 }
 
 impl<'a> Delta<'a> {
+    /// A piece of a part of a completion.
+    pub fn new(completion: usize, part: DeltaPart, text: &'a str) -> Self {
+        Self { completion, part, text }
+    }
+
     /// A piece of a completion's text.
     pub fn text(completion: usize, text: &'a str) -> Self {
-        Self { completion, part: DeltaPart::Text, text }
+        Self::new(completion, DeltaPart::Text, text)
     }
 
     /// A piece of a completion's reasoning.
     pub fn reasoning(completion: usize, text: &'a str) -> Self {
-        Self { completion, part: DeltaPart::Reasoning, text }
+        Self::new(completion, DeltaPart::Reasoning, text)
     }
 }
 

@@ -31,7 +31,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///             if let Some(sink) = sink {
 ///                 sink(Delta::text(0, text));
 ///             }
-///             Ok(Response { completions: vec![Completion::new(text)], ..Response::default() })
+///             Ok(Response::of(text))
 ///         })
 ///     }
 /// }

@@ -4,9 +4,12 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::{Content, ToolResult};
+
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Role {
     /// The program's standing instructions.
     System,
@@ -14,6 +17,20 @@ pub enum Role {
     User,
     /// The model.
     Assistant,
+    /// A tool that the model called.
+    Tool,
+}
+
+impl Role {
+    /// The role in JSON: `system`, `user`, `assistant` or `tool`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+        }
+    }
 }
 
 /// Its name as in serialized messages: `system`, `user`, ..
@@ -25,27 +42,38 @@ impl fmt::Display for Role {
 
 /// One message. Cloning it copies no text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Message {
     /// Who speaks.
     pub role: Role,
-    /// The text.
-    pub content: Arc<str>,
+    /// What is said: a text as a rule.
+    pub content: Content,
 }
 
 impl Message {
+    /// A message of this role.
+    pub fn new(role: Role, content: impl Into<Content>) -> Self {
+        Self { role, content: content.into() }
+    }
+
     /// A system message.
-    pub fn system(content: impl Into<Arc<str>>) -> Self {
-        Self { role: Role::System, content: content.into() }
+    pub fn system(content: impl Into<Content>) -> Self {
+        Self::new(Role::System, content)
     }
 
     /// A user message.
-    pub fn user(content: impl Into<Arc<str>>) -> Self {
-        Self { role: Role::User, content: content.into() }
+    pub fn user(content: impl Into<Content>) -> Self {
+        Self::new(Role::User, content)
     }
 
     /// An assistant message.
-    pub fn assistant(content: impl Into<Arc<str>>) -> Self {
-        Self { role: Role::Assistant, content: content.into() }
+    pub fn assistant(content: impl Into<Content>) -> Self {
+        Self::new(Role::Assistant, content)
+    }
+
+    /// What the tool call with this id returned.
+    pub fn tool(call: impl Into<String>, content: impl Into<Content>) -> Self {
+        Self::new(Role::Tool, super::Part::from(ToolResult::new(call, content)))
     }
 }
 

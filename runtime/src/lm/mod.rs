@@ -6,6 +6,7 @@ mod chat_completions;
 #[cfg(not(feature = "http"))]
 #[path = "no_http.rs"]
 mod chat_completions;
+mod content;
 mod delta;
 mod environment;
 mod fallback;
@@ -21,6 +22,7 @@ mod message;
 mod meter;
 mod metered;
 mod params;
+mod part;
 mod pool;
 mod prices;
 mod process_default;
@@ -33,10 +35,12 @@ mod schema;
 mod scripted;
 mod secret;
 mod sending;
+mod setters;
 mod stack;
 mod structured;
 mod timeouts;
 mod told;
+mod tool;
 mod waiting;
 mod written;
 
@@ -57,6 +61,7 @@ use tracing::Instrument;
 pub use self::chat_completions::read_body;
 pub use self::{
     cache::{Cache, CacheStats, CacheUse},
+    content::Content,
     delta::{Delta, DeltaPart, Sink},
     history::{CallHistory, Caller, CallerId, HistoryEntry},
     language_model::{BoxFuture, LanguageModel},
@@ -64,6 +69,7 @@ pub use self::{
     limits::Limits,
     message::{Message, Prompt, Role},
     meter::Meter,
+    part::{Media, MediaSource, Opaque, Part, ToolCall, ToolResult},
     pool::Pool,
     prices::{Cost, Price, Prices},
     process_default::configure,
@@ -74,6 +80,7 @@ pub use self::{
     schema::AnswerSchema,
     scripted::{Answer, Reply, ScriptedLm},
     timeouts::Timeouts,
+    tool::{ToolChoice, ToolSpec},
 };
 use self::{
     chat_completions::ChatCompletions,

@@ -16,6 +16,8 @@ pub struct Cost(u64);
 const UNIT: f64 = 1e12;
 
 impl Cost {
+    pub(super) const NOTHING: Self = Self(0);
+
     /// So much money. NaN and less than nothing are nothing; beyond 18 million it saturates.
     pub fn new(amount: f64) -> Self {
         // `as` saturates, and takes NaN to 0.
@@ -107,7 +109,7 @@ impl Price {
 ///     .model("openai/gpt-4o-mini", Price::per_million(0.15, 0.60).cached(0.075))
 ///     .model("scripted", Price::per_million(1.0, 2.0));
 /// let reply = Reply::fields([("answer", "Paris")]);
-/// let usage = Usage { calls: 1, prompt_tokens: 1_000, completion_tokens: 10, ..Usage::default() };
+/// let usage = Usage::new().calls(1).prompt_tokens(1_000).completion_tokens(10);
 /// let lm = ScriptedLm::new([reply.usage(usage)]).lm().prices(&prices);
 /// let answer = Predict::<Qa>::new().lm(&lm).call(QaInput { question: "Capital of France?".into() }).await?;
 /// assert_eq!(answer.usage().cost.amount(), 0.00102);

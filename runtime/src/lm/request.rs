@@ -5,11 +5,23 @@ use std::{collections::BTreeMap, fmt, ops::AddAssign};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Caller, Cost, Meter, RateLimit, cache::CacheUse, message::Prompt, schema::AnswerSchema};
+use super::{
+    Caller, Content, Cost, Meter, Part, RateLimit, ToolCall, ToolChoice, ToolSpec, cache::CacheUse,
+    message::Prompt, schema::AnswerSchema, setters::setters,
+};
 
 /// How to generate. Every value is optional; what is absent is left to the provider.
+///
+/// ```
+/// use karat::lm::Config;
+///
+/// let config = Config::new().temperature(0.2).max_tokens(300).stop(["\n\n"]).param("top_k", 5);
+/// assert_eq!(config.temperature, Some(0.2));
+/// assert_eq!(config.temperature(None).temperature, None);
+/// ```
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Config {
     /// Sampling temperature, 0.0 for greedy.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,7 +50,43 @@ pub struct Config {
     pub params: BTreeMap<String, Value>,
 }
 
+setters!(Config {
+    /// Sampling temperature, 0.0 for greedy.
+    temperature: impl Into<Option<f64>>,
+    /// The most tokens to generate.
+    max_tokens: impl Into<Option<u32>>,
+    /// How many completions to return.
+    n: impl Into<Option<u32>>,
+    /// The sampler's seed.
+    seed: impl Into<Option<u64>>,
+    /// Part of a cache's key, never sent to the provider.
+    rollout_id: impl Into<Option<u64>>,
+    /// The further parameters of the provider, in place of those before.
+    params: BTreeMap<String, Value>,
+    /// How a [cache](crate::Cache) is used for the request.
+    cache: impl Into<Option<CacheUse>>,
+});
+
 impl Config {
+    /// A config that leaves everything to the provider.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Texts at which generation ends, in place of those before.
+    #[must_use]
+    pub fn stop<T: Into<String>>(mut self, stop: impl IntoIterator<Item = T>) -> Self {
+        self.stop = stop.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// One further parameter of the provider, sent as it is.
+    #[must_use]
+    pub fn param(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.params.insert(name.into(), value.into());
+        self
+    }
+
     /// This config, with every value that `over` has replaced by `over`'s.
     #[must_use]
     pub fn overridden_by(&self, over: &Config) -> Config {
@@ -79,10 +127,12 @@ impl fmt::Debug for Config {
 /// What form the provider is asked to give to the answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ResponseFormat {
     /// Any JSON object.
     JsonObject,
     /// JSON of a schema, enforced by the provider.
+    #[non_exhaustive]
     JsonSchema {
         /// A name for the schema, of letters, digits, `_` and `-`.
         name: String,
@@ -94,6 +144,11 @@ pub enum ResponseFormat {
 }
 
 impl ResponseFormat {
+    /// JSON of this schema. `name`: of letters, digits, `_` and `-`; `strict`: whether the provider is to hold the model to it.
+    pub fn json_schema(name: impl Into<String>, schema: impl Into<AnswerSchema>, strict: bool) -> Self {
+        Self::JsonSchema { name: name.into(), schema: schema.into(), strict }
+    }
+
     /// The same as advice, which a model may fail to follow.
     pub(crate) fn loose(self) -> Self {
         match self {
@@ -117,7 +172,17 @@ pub enum Takes {
 }
 
 /// One request to a [`LanguageModel`](crate::LanguageModel). Two are equal if they ask the same, whoever asks.
+///
+/// ```
+/// use karat::lm::{Config, Message, Request, ResponseFormat};
+///
+/// let request = Request::new(vec![Message::user("Hi")])
+///     .config(Config::new().temperature(0.0))
+///     .response_format(ResponseFormat::JsonObject);
+/// assert_eq!(request.prompt.last(), "Hi");
+/// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Request {
     /// What is said.
     pub prompt: Prompt,
@@ -127,6 +192,12 @@ pub struct Request {
     /// What form the answer shall have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_format: Option<ResponseFormat>,
+    /// The tools that the model may call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolSpec>,
+    /// Whether it may, must or must not call one; left to the provider if not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<ToolChoice>,
     /// Who asks, so that [`Limits`](super::Limits) are fair between callers. [`Lm`](super::Lm) sets it; it is never sent nor written.
     #[serde(skip)]
     pub caller: Option<Caller>,
@@ -138,8 +209,12 @@ pub struct Request {
 
 impl PartialEq for Request {
     fn eq(&self, other: &Self) -> bool {
-        let Self { prompt, config, response_format, caller: _, meter: _ } = self;
-        *prompt == other.prompt && *config == other.config && *response_format == other.response_format
+        let Self { prompt, config, response_format, tools, tool_choice, caller: _, meter: _ } = self;
+        *prompt == other.prompt
+            && *config == other.config
+            && *response_format == other.response_format
+            && *tools == other.tools
+            && *tool_choice == other.tool_choice
     }
 }
 
@@ -150,11 +225,31 @@ impl Request {
             prompt: prompt.into(),
             config: Config::default(),
             response_format: None,
+            tools: Vec::new(),
+            tool_choice: None,
             caller: None,
             meter: Meter::default(),
         }
     }
+
+    /// The tools that the model may call, in place of those before.
+    #[must_use]
+    pub fn tools(mut self, tools: impl IntoIterator<Item = ToolSpec>) -> Self {
+        self.tools = tools.into_iter().collect();
+        self
+    }
 }
+
+setters!(Request {
+    /// How to generate.
+    config: Config,
+    /// What form the answer shall have.
+    response_format: impl Into<Option<ResponseFormat>>,
+    /// Whether the model may, must or must not call a tool.
+    tool_choice: impl Into<Option<ToolChoice>>,
+    /// Who asks.
+    caller: impl Into<Option<Caller>>,
+});
 
 /// Why a completion ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,6 +263,8 @@ pub enum Finish {
     Length,
     /// The provider's content filter stepped in.
     ContentFilter,
+    /// The model waits for the results of the tools that it called.
+    ToolCalls,
     /// Anything else, as the provider calls it.
     Other(String),
 }
@@ -187,6 +284,7 @@ impl From<&str> for Finish {
             "" | "stop" | "eos" | "eos_token" | "stop_sequence" | "end_turn" | "complete" => Self::Stop,
             "length" | "max_tokens" | "model_length" => Self::Length,
             "content_filter" => Self::ContentFilter,
+            "tool_calls" | "tool_use" | "function_call" => Self::ToolCalls,
             _ => Self::Other(word.to_owned()),
         }
     }
@@ -212,6 +310,7 @@ impl Finish {
             Self::Stop => "stop",
             Self::Length => "length",
             Self::ContentFilter => "content_filter",
+            Self::ToolCalls => "tool_calls",
             Self::Other(other) => other,
         }
     }
@@ -219,6 +318,7 @@ impl Finish {
 
 /// One completion of a response.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Completion {
     /// The answer's text.
     pub text: String,
@@ -231,6 +331,9 @@ pub struct Completion {
     /// Reasoning that the provider returns apart from the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
+    /// All parts of the answer in order, its texts among them; empty where it is one text. See [`content`](Completion::content).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
 }
 
 impl Completion {
@@ -238,10 +341,78 @@ impl Completion {
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), ..Self::default() }
     }
+
+    /// A completion of these parts, ended by its tool calls if there are any.
+    ///
+    /// ```
+    /// use karat::lm::{Completion, Finish, ToolCall};
+    ///
+    /// let call = ToolCall::new("call_1", "weather", r#"{"city": "Paris"}"#);
+    /// let completion = Completion::of_parts(["Let me see.".into(), call.clone().into()]);
+    /// assert_eq!((&*completion.text, &completion.finish), ("Let me see.", &Finish::ToolCalls));
+    /// assert!(completion.tool_calls().eq([&call]));
+    /// ```
+    pub fn of_parts(parts: impl IntoIterator<Item = Part>) -> Self {
+        let mut parts: Vec<_> = parts.into_iter().collect();
+        let text = parts.iter().map(Part::text).collect();
+        if matches!(&parts[..], [] | [Part::Text(_)]) {
+            parts.clear();
+        }
+        let mut completion = Self { text, parts, ..Self::default() };
+        if completion.tool_calls().next().is_some() {
+            completion.finish = Finish::ToolCalls;
+        }
+        completion
+    }
+
+    /// The tools that the model calls, in order.
+    pub fn tool_calls(&self) -> impl Iterator<Item = &ToolCall> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::ToolCall(call) => Some(&**call),
+            _ => None,
+        })
+    }
+
+    /// What was said, as the content of a message: to show it to the model again.
+    pub fn content(&self) -> Content {
+        if self.parts.is_empty() {
+            self.text.as_str().into()
+        } else {
+            Content::new(self.parts.iter().cloned())
+        }
+    }
+
+    /// The model's refusal.
+    #[must_use]
+    pub fn refusal(mut self, refusal: impl Into<String>) -> Self {
+        self.refusal = Some(refusal.into());
+        self
+    }
+
+    /// Reasoning that the provider returns apart from the answer.
+    #[must_use]
+    pub fn reasoning(mut self, reasoning: impl Into<String>) -> Self {
+        self.reasoning = Some(reasoning.into());
+        self
+    }
 }
 
+setters!(Completion {
+    /// Why it ended.
+    finish: Finish,
+});
+
 /// What a [`LanguageModel`](crate::LanguageModel) returns.
+///
+/// ```
+/// use karat::{Usage, lm::{Completion, Response}};
+///
+/// assert_eq!(Response::of("Paris").completions[0].text, "Paris");
+/// let two = Response::new([Completion::new("a"), Completion::new("b")]).usage(Usage::new().calls(1)).model("x-2");
+/// assert_eq!((two.completions.len(), two.usage.calls), (2, 1));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Response {
     /// The completions; at least one.
     pub completions: Vec<Completion>,
@@ -256,9 +427,38 @@ pub struct Response {
     pub rate_limit: Option<RateLimit>,
 }
 
+impl Response {
+    /// A response of these completions.
+    pub fn new(completions: impl IntoIterator<Item = Completion>) -> Self {
+        Self { completions: completions.into_iter().collect(), ..Self::default() }
+    }
+
+    /// A response of one completion with this text.
+    pub fn of(text: impl Into<String>) -> Self {
+        Self { completions: vec![Completion::new(text)], ..Self::default() }
+    }
+
+    /// The model that answered, as it calls itself.
+    #[must_use]
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.model = Some(model.into());
+        self
+    }
+}
+
+setters!(Response {
+    /// The completions, in place of those before.
+    completions: Vec<Completion>,
+    /// What it cost.
+    usage: Usage,
+    /// What the server said of its limits.
+    rate_limit: impl Into<Option<RateLimit>>,
+});
+
 /// Calls and tokens spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Usage {
     /// LM calls, those that a cache answered included.
     pub calls: u64,
@@ -286,9 +486,9 @@ pub struct Usage {
 /// ```
 /// use karat::{Usage, lm::Cost};
 ///
-/// let usage = Usage { calls: 2, prompt_tokens: 812, completion_tokens: 96, ..Usage::default() };
+/// let usage = Usage::new().calls(2).prompt_tokens(812).completion_tokens(96);
 /// assert_eq!(usage.to_string(), "2 calls, 812 tokens read, 96 written, cost unknown");
-/// let usage = Usage { priced_calls: 2, cost: Cost::new(0.5), ..usage };
+/// let usage = usage.priced_calls(2).cost(Cost::new(0.5));
 /// assert_eq!(usage.to_string(), "2 calls, 812 tokens read, 96 written, cost 0.5");
 /// ```
 impl fmt::Display for Usage {
@@ -317,7 +517,40 @@ fn of_which(f: &mut fmt::Formatter<'_>, part: u64, what: &str) -> fmt::Result {
     Ok(())
 }
 
+setters!(Usage {
+    /// LM calls, those that a cache answered included.
+    calls: u64,
+    /// Those of the calls that a cache answered.
+    cached_calls: u64,
+    /// Tokens read.
+    prompt_tokens: u64,
+    /// Tokens written, reasoning included.
+    completion_tokens: u64,
+    /// Those tokens read that came from the provider's prompt cache.
+    cached_tokens: u64,
+    /// Those tokens written that were reasoning.
+    reasoning_tokens: u64,
+    /// What it cost.
+    cost: Cost,
+    /// Those of the calls to the provider whose price is known.
+    priced_calls: u64,
+});
+
 impl Usage {
+    /// Nothing spent.
+    pub const fn new() -> Self {
+        Self {
+            calls: 0,
+            cached_calls: 0,
+            prompt_tokens: 0,
+            completion_tokens: 0,
+            cached_tokens: 0,
+            reasoning_tokens: 0,
+            cost: Cost::NOTHING,
+            priced_calls: 0,
+        }
+    }
+
     /// Calls that went to the provider.
     pub fn sent_calls(&self) -> u64 {
         self.calls.saturating_sub(self.cached_calls)

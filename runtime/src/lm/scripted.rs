@@ -9,7 +9,9 @@ use std::{
 
 use serde_json::Value;
 
-use super::{BoxFuture, Completion, Delta, Finish, LanguageModel, Lm, Request, Response, Sink, Usage};
+use super::{
+    BoxFuture, Completion, Delta, Finish, LanguageModel, Lm, Part, Request, Response, Sink, ToolCall, Usage,
+};
 use crate::error::{Error, ErrorKind, Result};
 
 /// An LM that plays replies from a queue, or computes them, and records every request; for tests with no network.
@@ -77,6 +79,8 @@ enum Body {
     /// Told in these pieces where the answer is streamed.
     Text(Vec<String>),
     Refusal(String),
+    /// A text, which may be empty, and these calls.
+    ToolCalls(String, Vec<ToolCall>),
     /// Written as the request asks for: as a JSON object or under field markers.
     Fields(Vec<(String, Value)>),
 }
@@ -101,6 +105,24 @@ impl Reply {
     /// The text that these pieces make; a [stream](crate::LanguageModel::stream) tells them one by one.
     pub fn pieces<T: Into<String>>(pieces: impl IntoIterator<Item = T>) -> Self {
         Self::of(Ok(vec![Body::Text(pieces.into_iter().map(Into::into).collect())]))
+    }
+
+    /// Calls of tools.
+    ///
+    /// ```
+    /// use karat::{Reply, ScriptedLm, lm::{Message, Request, ToolCall}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> karat::Result<()> {
+    /// let call = ToolCall::new("call_1", "weather", r#"{"city": "Paris"}"#);
+    /// let lm = ScriptedLm::new([Reply::tool_calls([call.clone()])]).lm();
+    /// let response = lm.complete(Request::new(vec![Message::user("Rain in Paris?")])).await?;
+    /// assert!(response.completions[0].tool_calls().eq([&call]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tool_calls(calls: impl IntoIterator<Item = ToolCall>) -> Self {
+        Self::of(Ok(vec![Body::ToolCalls(String::new(), calls.into_iter().collect())]))
     }
 
     /// These output fields, as a model would write them: a JSON object where the request asks for JSON, else each under its
@@ -294,6 +316,10 @@ impl Body {
         match self {
             Body::Text(pieces) => completion.text = pieces.concat(),
             Body::Refusal(text) => completion.refusal = Some(text),
+            Body::ToolCalls(text, calls) => {
+                let text = Some(text).filter(|text| !text.is_empty()).map(Part::from);
+                completion = Completion::of_parts(text.into_iter().chain(calls.into_iter().map(Part::from)));
+            }
             Body::Fields(fields) if as_json => {
                 completion.text = Value::Object(fields.into_iter().collect()).to_string();
             }

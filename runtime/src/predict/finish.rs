@@ -21,7 +21,7 @@ pub(super) fn checked(
 ) -> Result<Vec<(&'static str, Repairs)>> {
     match finish {
         Finish::Length => cut().map_or(Ok(repairs), |field| Err(cut_in(field))),
-        Finish::Other(_) => Ok(flagged(layout, repairs)),
+        Finish::Other(_) | Finish::ToolCalls => Ok(flagged(layout, repairs)),
         Finish::Stop | Finish::ContentFilter => Ok(repairs),
     }
 }

@@ -78,6 +78,7 @@ impl<'a> Live<'a> {
                 reading.apart += delta.text.len();
                 self.events.think(delta.text);
             }
+            DeltaPart::ToolName(_) | DeltaPart::ToolArguments(_) => {}
         }
     }
 
@@ -179,7 +180,7 @@ fn pass(
             events.think(text);
         }
         (DeltaPart::Text, Some(follow)) => follow.push(text, &mut |followed| events.hear(followed)),
-        (DeltaPart::Text, None) => {}
+        (DeltaPart::Text, None) | (DeltaPart::ToolName(_) | DeltaPart::ToolArguments(_), _) => {}
     }
 }
 

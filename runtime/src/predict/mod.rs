@@ -201,7 +201,7 @@ impl<S: Signature> Predict<S> {
     /// # async fn main() -> karat::Result<()> {
     /// let lm = ScriptedLm::new([Reply::fields([("answer", "4")])]);
     /// let qa = Predict::<Qa>::new().lm(&lm.lm()).temperature(0.2);
-    /// let config = Config { temperature: Some(0.9), max_tokens: Some(20), ..Config::default() };
+    /// let config = Config::new().temperature(0.9).max_tokens(20);
     /// qa.call_with(QaInput { question: "2 + 2?".into() }, &config).await?;
     /// assert_eq!(lm.requests()[0].config.temperature, Some(0.9));
     /// # Ok(())

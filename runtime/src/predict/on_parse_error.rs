@@ -9,6 +9,7 @@ use crate::adapter::{Adapter, JsonAdapter};
 /// Whatever is chosen, every call is in the trace and in the usage, and an answer that was cut at the token limit is never
 /// asked for again.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum OnParseError {
     /// Fail at once.
     Fail,

@@ -139,6 +139,7 @@ pub(crate) fn events<O: Send + 'static>(stream: karat::ModuleStream<O>) -> (Vec<
                     Update::Reasoning { text } => format!("thinks {text}"),
                     other => format!("discarded {other:?}"),
                 }),
+                _ => {}
             }
         }
         (told, None)

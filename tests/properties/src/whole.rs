@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use karat::{Adapter, Demo, FieldValue, Inputs, Mode, Prepared, Task};
+use karat::{Adapter, Demo, FieldValue, Inputs, Prepared, Task};
 
 /// Reads the whole text as each field's value, and keeps what it read.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +29,7 @@ impl Adapter for Whole {
     }
 
     fn prepare(&self, _: &Task<'_>) -> Prepared {
-        Prepared { prefix: Arc::new([]), modes: vec![Mode::PROMPT], stop: Vec::new() }
+        Prepared::new([])
     }
 
     fn turn(&self, _: &Task<'_>, _: &Demo) -> [String; 2] {

@@ -102,7 +102,7 @@ async fn no_call_is_made_twice_and_all_are_in_the_usage() {
     let done = qa(&lm).batch(questions(9)).await;
     let requested: HashSet<_> = lm.requests().iter().map(asked).collect();
     assert_eq!((lm.calls(), requested.len()), (9, 9));
-    assert_eq!(done.usage(), Usage { calls: 9, prompt_tokens: 80, completion_tokens: 8, ..Usage::default() });
+    assert_eq!(done.usage(), Usage::new().calls(9).prompt_tokens(80).completion_tokens(8));
     assert_eq!((done[3].usage().calls, done[3].usage().total_tokens()), (1, 0));
     assert_eq!(done[3].result.as_ref().unwrap_err().usage().calls, 1);
     assert_eq!(done.errors().map(|(index, _)| index).collect::<Vec<_>>(), [3]);
@@ -193,7 +193,7 @@ impl Plain {
     async fn forward(&self, input: u64) -> Result<Prediction<u64>> {
         tokio::task::yield_now().await;
         let _held = &self.live;
-        let cost = Usage { calls: 1, prompt_tokens: input, ..Usage::default() };
+        let cost = Usage::new().calls(1).prompt_tokens(input);
         Ok(Prediction::new(input).with_usage(cost))
     }
 }

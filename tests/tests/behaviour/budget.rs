@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 fn costing(tokens: u64) -> ScriptedLm {
-    let usage = Usage { calls: 1, prompt_tokens: tokens - 1, completion_tokens: 1, ..Usage::default() };
+    let usage = Usage::new().calls(1).prompt_tokens(tokens - 1).completion_tokens(1);
     ScriptedLm::computed(move |_| reply("0.5").usage(usage))
 }
 

@@ -32,7 +32,7 @@ async fn an_answer_that_is_there_is_not_asked_for_again_and_costs_nothing() {
     assert!(first.usage().total_tokens() > 0 && first.usage().cached_calls == 0);
     let again = qa.call(ask()).await.unwrap();
     assert_eq!(again.answer, "Paris");
-    assert_eq!(again.usage(), Usage { calls: 1, cached_calls: 1, ..Usage::default() });
+    assert_eq!(again.usage(), Usage::new().calls(1).cached_calls(1));
     assert_eq!((again.usage().sent_calls(), again.usage().is_cached()), (0, true));
     let calls = again.trace().steps()[0].calls();
     assert!(calls.len() == 1 && calls[0].is_cached());
@@ -186,7 +186,7 @@ async fn a_call_may_pass_the_cache_by_or_refresh_it() {
     let model = answers(["1", "2", "3", "4"]);
     let qa = Predict::<Qa>::new().lm(&model.lm().cache(Cache::memory()));
     let call = async |cache: Option<CacheUse>| {
-        let config = Config { cache, ..Config::default() };
+        let config = Config::new().cache(cache);
         qa.call_with(ask(), &config).await.unwrap().into_inner().answer
     };
     assert_eq!(call(Some(CacheUse::Bypass)).await, "1");

@@ -78,7 +78,7 @@ impl LanguageModel for Slow {
             for _ in 0..self.polls {
                 tokio::task::yield_now().await;
             }
-            Ok(Response { completions: vec![Completion::new("done")], ..Response::default() })
+            Ok(Response::of("done"))
         })
     }
 }
@@ -275,7 +275,7 @@ async fn a_hit_tells_a_stream_each_completions_reasoning_before_its_text() {
     reasoned.reasoning = Some("by heart".into());
     let mut silent = Completion::new("Rome");
     silent.reasoning = Some(String::new());
-    let response = Response { completions: vec![reasoned, silent], ..Response::default() };
+    let response = Response::new([reasoned, silent]);
     let lm = Lm::custom(Given { response, asked: Arc::default() }).cache(Cache::memory());
     lm.complete(hi("hi")).await.unwrap();
     let mut told = Vec::new();
@@ -303,7 +303,7 @@ async fn a_hit_in_memory_does_not_ask_the_model_who_it_is() {
 }
 
 fn paris() -> Response {
-    Response { completions: vec![Completion::new("Paris")], ..Response::default() }
+    Response::of("Paris")
 }
 
 /// An LM that always gives this, and counts how often it is asked who it is.

@@ -110,7 +110,7 @@ async fn the_usage_is_the_sum_over_all_rollouts() {
         server_error(),
     ]);
     let best = BestOfN::new(crate::support::qa(&lm), 4, number).call(ask()).await.unwrap();
-    let all = Usage { calls: 5, prompt_tokens: 15, completion_tokens: 150, ..Usage::default() };
+    let all = Usage::new().calls(5).prompt_tokens(15).completion_tokens(150);
     assert_eq!(best.usage(), all);
     assert_eq!(best.rollouts().iter().map(Rollout::usage).sum::<Usage>(), all);
     assert_eq!(best.rollouts()[1].usage().calls, 2);

@@ -439,6 +439,7 @@ async fn what_is_streamed_of_a_number_for_a_text_agrees_with_the_end() {
                     _ => {}
                 },
                 StreamEvent::Done(prediction) => break prediction,
+                _ => {}
             }
         };
         assert_eq!(told, prediction.answer, "{text}");

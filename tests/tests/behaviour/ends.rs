@@ -92,6 +92,7 @@ where
                     assert_eq!((error.kind(), error.field()), (whole.kind(), whole.field()), "{reply}");
                     break;
                 }
+                Ok(_) => {}
             }
         }
     }

@@ -153,7 +153,7 @@ impl LanguageModel for Plain {
     ) -> karat::BoxFuture<'a, Result<Response>> {
         assert!(!matches!(request.response_format, Some(ResponseFormat::JsonSchema { .. })));
         let completions = vec![karat::lm::Completion::new("{\"answer\": \"Paris\"}")];
-        Box::pin(async { Ok(Response { completions, ..Response::default() }) })
+        Box::pin(async { Ok(Response::new(completions)) })
     }
     fn takes(&self, format: &ResponseFormat) -> Takes {
         match format {

@@ -81,11 +81,7 @@ async fn a_call_that_is_dropped_leaves_a_cancelled_entry() {
     assert!(history.to_string().contains("cancelled before it answered"));
 
     let lm = script.lm();
-    assert!(
-        timeout(millis(1), lm.complete(Request { config: history[0].config().clone(), ..hi("x") }))
-            .await
-            .is_err()
-    );
+    assert!(timeout(millis(1), lm.complete(hi("x").config(history[0].config().clone()))).await.is_err());
     assert!(lm.history()[0].is_cancelled());
 }
 

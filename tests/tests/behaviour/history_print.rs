@@ -6,7 +6,7 @@ use std::time::Duration;
 use karat::{
     BestOfN, BoxFuture, Error, ErrorKind, LanguageModel, Lm, Module, OnParseError, Predict, Reply, Result,
     ScriptedLm,
-    lm::{Caller, CallerId, Completion, Finish, Message, Request, Response, Role, Usage},
+    lm::{Caller, CallerId, Completion, Finish, Message, Request, Response, Role},
 };
 use tokio::time::timeout;
 
@@ -16,12 +16,8 @@ use crate::support::{Echo, Qa, ask, failure, hi, millis, texts, tokens};
 async fn no_control_character_reaches_the_terminal() {
     let hostile =
         "a\x1b[2J\x1b]0;title\x07b\u{9b}31m\rc\u{202e}d\x08\x7f\0\nMon, 01 Jan 2001 00:00:00 GMT  forged\n";
-    let completion = Completion {
-        text: hostile.into(),
-        finish: Finish::Other(hostile.into()),
-        refusal: Some(hostile.into()),
-        reasoning: Some(hostile.into()),
-    };
+    let completion =
+        Completion::new(hostile).finish(Finish::Other(hostile.into())).refusal(hostile).reasoning(hostile);
     struct Hostile(Response, String);
     impl LanguageModel for Hostile {
         fn name(&self) -> &str {
@@ -38,8 +34,7 @@ async fn no_control_character_reaches_the_terminal() {
             })
         }
     }
-    let response =
-        Response { completions: vec![completion; 2], model: Some(hostile.into()), ..Response::default() };
+    let response = Response::new(vec![completion; 2]).model(hostile);
     let lm = Lm::custom(Hostile(response, hostile.into())).param(hostile, 1);
     for lm in [lm.clone(), lm.clone().seed(1)] {
         let mut request = hi(hostile);
@@ -91,7 +86,7 @@ async fn what_is_printed() {
         Some(0) => Reply::text("[[ ## answer ## ]]\nParis \x1b[31mred\x1b[0m\n")
             .and(Reply::refusal("I would rather not."))
             .finish(Finish::Length)
-            .usage(Usage { cached_tokens: 8, reasoning_tokens: 2, ..tokens(12, 5) })
+            .usage(tokens(12, 5).cached_tokens(8).reasoning_tokens(2))
             .delay(millis(1200)),
         _ => failure(ErrorKind::Server).delay(Duration::from_millis(30)),
     });
@@ -99,7 +94,7 @@ async fn what_is_printed() {
     let qa = Predict::<Qa>::new().lm(&lm).stop("\n\n").on_parse_error(OnParseError::Fail);
     let _ = BestOfN::new(qa, 2, |_, _| 0.0).temperature(0.7).call(ask()).await;
     let mut talk = hi("hi");
-    talk.prompt.push(Message { role: Role::Assistant, content: "hello".into() });
+    talk.prompt.push(Message::new(Role::Assistant, "hello"));
     drop(timeout(millis(5), lm.clone().rollout_id(1).complete(talk)).await);
     let mut out = Vec::new();
     lm.inspect_history_to(3, &mut out).unwrap();

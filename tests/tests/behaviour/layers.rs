@@ -55,7 +55,7 @@ impl LanguageModel for Formless {
             if let Some(sink) = sink {
                 pieces.iter().for_each(|piece| sink(Delta::text(0, piece)));
             }
-            Ok(Response { completions: vec![Completion::new(pieces.concat())], ..Response::default() })
+            Ok(Response::of(pieces.concat()))
         })
     }
 
@@ -119,7 +119,7 @@ async fn a_layer_may_answer_itself_ask_otherwise_and_ask_again() {
                 let first = next.call(request, None).await?;
                 let second = next.call(&loud, None).await?;
                 let text = format!("{} {}", first.completions[0].text, second.completions[0].text);
-                Ok(Response { completions: vec![Completion::new(text)], ..second })
+                Ok(second.completions(vec![Completion::new(text)]))
             })
         }
     }

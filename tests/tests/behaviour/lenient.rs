@@ -139,9 +139,8 @@ async fn reasoning_is_kept_apart_and_never_the_answer() {
 
 #[tokio::test]
 async fn a_providers_own_reasoning_field_is_on_the_prediction_too() {
-    let completion =
-        Completion { reasoning: Some("I know.".into()), ..Completion::new("[[ ## answer ## ]]\nParis") };
-    let response = Response { completions: vec![completion], ..Response::default() };
+    let completion = Completion::new("[[ ## answer ## ]]\nParis").reasoning("I know.");
+    let response = Response::new([completion]);
     let lm = karat::Lm::custom(Fixed(response));
     let answer = Predict::<Qa>::new().lm(&lm).call(ask()).await.unwrap();
     assert_eq!(answer.model_reasoning(), Some("I know."));

@@ -222,6 +222,7 @@ async fn a_text_of_json_is_whole_or_an_error_and_a_stream_agrees() {
                         Update::Discarded { .. } => told.clear(),
                         _ => {}
                     },
+                    _ => {}
                 }
             }
             assert_eq!(done.as_deref(), expected, "{reply}");

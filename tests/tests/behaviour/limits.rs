@@ -9,7 +9,7 @@ use std::{
 
 use karat::{
     Error, ErrorKind, Limits, Lm, Module, Predict, Reply, ScriptedLm,
-    lm::{Caller, CallerId, Request},
+    lm::{Caller, CallerId},
 };
 use tokio::time::Instant;
 
@@ -253,12 +253,7 @@ async fn a_limit_of_nothing_is_a_mistake_told_at_the_first_call() {
         .longest_wait(Duration::MAX);
     let lm = paris().lm().max_tokens(u32::MAX).limits(huge);
     for _ in 0..3 {
-        lm.complete(Request {
-            config: karat::lm::Config { n: Some(u32::MAX), ..Default::default() },
-            ..hi("x")
-        })
-        .await
-        .unwrap();
+        lm.complete(hi("x").config(karat::lm::Config::new().n(u32::MAX))).await.unwrap();
     }
 }
 

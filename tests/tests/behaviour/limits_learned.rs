@@ -29,7 +29,7 @@ impl<F: Fn(usize) -> Result<RateLimit, Error> + Send + Sync + 'static> LanguageM
         let told = (self.1)(*number);
         Box::pin(async {
             let completions = vec![karat::lm::Completion::new("x")];
-            Ok(Response { completions, rate_limit: Some(told?), ..Response::default() })
+            Ok(Response::new(completions).rate_limit(told?))
         })
     }
 }
@@ -39,8 +39,8 @@ fn telling(tell: impl Fn(usize) -> Result<RateLimit, Error> + Send + Sync + 'sta
 }
 
 fn requests(limit: u64, remaining: u64, reset: Duration) -> RateLimit {
-    let requests = Allowance { limit: Some(limit), remaining: Some(remaining), reset: Some(reset) };
-    RateLimit { requests, ..RateLimit::default() }
+    let requests = Allowance::new().limit(limit).remaining(remaining).reset(reset);
+    RateLimit::new().requests(requests)
 }
 
 async fn together(lm: &Lm, count: usize) {
@@ -117,15 +117,15 @@ impl Layer for Delay {
 async fn odd_words_of_a_server_stop_nothing_for_ever() {
     for allowance in [
         Allowance::default(),
-        Allowance { limit: Some(0), remaining: Some(0), reset: Some(Duration::ZERO) },
-        Allowance { limit: Some(5), remaining: None, reset: Some(SECOND) },
-        Allowance { limit: None, remaining: Some(0), reset: Some(SECOND) },
-        Allowance { limit: Some(1), remaining: Some(u64::MAX), reset: Some(Duration::MAX) },
-        Allowance { limit: Some(u64::MAX), remaining: Some(0), reset: Some(Duration::MAX) },
-        Allowance { limit: Some(10), remaining: Some(0), reset: None },
-        Allowance { limit: Some(10), remaining: Some(0), reset: Some(Duration::ZERO) },
+        Allowance::new().limit(0).remaining(0).reset(Duration::ZERO),
+        Allowance::new().limit(5).reset(SECOND),
+        Allowance::new().remaining(0).reset(SECOND),
+        Allowance::new().limit(1).remaining(u64::MAX).reset(Duration::MAX),
+        Allowance::new().limit(u64::MAX).remaining(0).reset(Duration::MAX),
+        Allowance::new().limit(10).remaining(0),
+        Allowance::new().limit(10).remaining(0).reset(Duration::ZERO),
     ] {
-        let told = RateLimit { requests: allowance, tokens: allowance };
+        let told = RateLimit::new().requests(allowance).tokens(allowance);
         let lm = telling(move |_| Ok(told)).limits(Limits::new());
         let times = answered(&lm, 4).await;
         assert!(times[3] <= 3 * 86_400, "{allowance:?}: {times:?}");

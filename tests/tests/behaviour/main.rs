@@ -25,6 +25,7 @@ mod history;
 mod history_bounds;
 mod history_print;
 mod isolation;
+mod last_version;
 mod layers;
 mod lenient;
 mod lenient_texts;

@@ -342,6 +342,7 @@ async fn a_wrapped_answer_is_flagged_and_a_stream_of_it_ends_alike() {
                 StreamEvent::Progress(progress) => {
                     assert!(!matches!(progress.update(), Update::Discarded { .. }), "{reply}: {progress:?}");
                 }
+                _ => {}
             }
         }
     }

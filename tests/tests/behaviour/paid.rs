@@ -60,7 +60,7 @@ async fn the_error_of_a_predictor_tells_what_its_calls_cost() {
 async fn an_answer_that_cannot_be_read_and_a_failing_second_one_are_both_paid() {
     let lm = ScriptedLm::new([Reply::text("no form").usage(tokens(3, 4)), paid(ErrorKind::Filtered)]);
     let error = Predict::<Qa>::new().lm(&lm.lm()).call(ask()).await.unwrap_err();
-    assert_eq!((error.usage(), lm.calls()), (Usage { calls: 2, ..tokens(8, 10) }, 2), "{error}");
+    assert_eq!((error.usage(), lm.calls()), (tokens(8, 10).calls(2), 2), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,10 +74,10 @@ async fn failed_attempts_are_paid_whether_or_not_a_later_one_succeeds() {
         Reply::text("a").usage(tokens(1, 2)),
     ]);
     let response = lm.lm().retry(retry()).complete(hi("x")).await.unwrap();
-    assert_eq!(response.usage, Usage { calls: 3, ..tokens(11, 14) });
+    assert_eq!(response.usage, tokens(11, 14).calls(3));
     let slow = ScriptedLm::new([paid(ErrorKind::Server), Reply::text("a").delay(millis(60_000))]);
     let error = slow.lm().retry(retry()).deadline(millis(10_000)).complete(hi("x")).await.unwrap_err();
-    assert_eq!((error.kind(), error.usage()), (ErrorKind::Timeout, Usage { calls: 2, ..tokens(5, 6) }));
+    assert_eq!((error.kind(), error.usage()), (ErrorKind::Timeout, tokens(5, 6).calls(2)));
     let qa = fails(&failing(ErrorKind::Server).lm().retry(retry())).budget(Budget::new().calls(2));
     let error = qa.call(ask()).await.unwrap_err();
     assert_eq!((error.kind(), error.usage()), (ErrorKind::Budget, times(tokens(5, 6), 2)));
@@ -88,7 +88,7 @@ async fn members_that_fail_before_another_one_answers_are_paid() {
     let good = || ScriptedLm::computed(|_| Reply::text("a").usage(tokens(1, 2)));
     let both = [failing(ErrorKind::BadResponse).lm(), good().lm()];
     for lm in [Lm::fallback(both.clone()), Pool::new(both).lm()] {
-        assert_eq!(lm.complete(hi("x")).await.unwrap().usage, Usage { calls: 2, ..tokens(6, 8) });
+        assert_eq!(lm.complete(hi("x")).await.unwrap().usage, tokens(6, 8).calls(2));
     }
     let none = || [failing(ErrorKind::Server).lm(), failing(ErrorKind::BadResponse).lm()];
     for lm in [Lm::fallback(none()), Pool::new(none()).lm()] {
@@ -122,7 +122,7 @@ async fn the_reports_of_batches_and_rollouts_have_what_failures_cost() {
         paid(ErrorKind::Server),
     ]);
     let best = BestOfN::new(fails(&mixed.lm()), 3, number).call(ask()).await.unwrap();
-    assert_eq!(best.usage(), Usage { calls: 3, ..tokens(11, 13) });
+    assert_eq!(best.usage(), tokens(11, 13).calls(3));
 }
 
 #[tokio::test]
@@ -132,10 +132,7 @@ async fn a_module_has_the_cost_of_the_step_that_failed_it() {
     let mut steps = TwoSteps::new();
     steps.set_lm(&lm.lm());
     let error = steps.call(ask()).await.unwrap_err();
-    assert_eq!(
-        (error.usage(), error.predictor()),
-        (Usage { calls: 2, ..tokens(6, 7) }, Some("answer.predict"))
-    );
+    assert_eq!((error.usage(), error.predictor()), (tokens(6, 7).calls(2), Some("answer.predict")));
 }
 
 #[tokio::test]

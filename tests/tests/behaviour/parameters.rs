@@ -270,7 +270,7 @@ fn a_description_can_be_set_and_shows_in_the_prompt() {
     assert!(prompt.iter().next().unwrap().content.contains("one word"));
     let error = predict.predictor_mut().set_description("nothing", "x").unwrap_err();
     assert!(error.is_config() && error.to_string().contains("`question`"), "{error}");
-    let config = Config { temperature: Some(0.2), ..Config::default() };
+    let config = Config::new().temperature(0.2);
     let fixed = ChainOfThought::<Qa>::new().config(&config);
     assert_eq!(fixed.predict().predictor().config().temperature, Some(0.2));
 }

@@ -188,7 +188,7 @@ async fn if_none_of_n_completions_can_be_read_the_first_ones_error_counts() {
 async fn the_json_ladder_goes_down_where_the_provider_calls_the_request_wrong() {
     let format = |request: &karat::lm::Request| match &request.response_format {
         Some(ResponseFormat::JsonSchema { .. }) => "json_schema",
-        Some(ResponseFormat::JsonObject) => "json_object",
+        Some(_) => "json_object",
         None => "prompt",
     };
     let rungs = ["json_schema", "json_object", "prompt"];
@@ -235,7 +235,7 @@ async fn a_rung_that_was_refused_once_is_not_tried_again_until_the_lm_changes() 
 async fn a_rung_that_was_refused_when_asking_again_is_not_tried_again_either() {
     let lm = ScriptedLm::computed(|request| match &request.response_format {
         Some(ResponseFormat::JsonSchema { .. }) => failure(ErrorKind::BadRequest),
-        Some(ResponseFormat::JsonObject) => Reply::text(r#"{"answer": "Paris"}"#),
+        Some(_) => Reply::text(r#"{"answer": "Paris"}"#),
         None => Reply::text("no marker at all"),
     });
     let qa = qa(&lm);
@@ -266,7 +266,8 @@ async fn an_error_that_is_no_bad_request_does_not_go_down_the_ladder() {
 async fn the_schema_that_is_sent_has_every_output_field_and_nothing_else() {
     let lm = ScriptedLm::new([Reply::text(r#"{"stars": 5, "summary": "good", "author": null}"#)]);
     review(&lm).adapter(JsonAdapter).call(text()).await.unwrap();
-    let Some(ResponseFormat::JsonSchema { name, schema, strict }) = lm.requests()[0].response_format.clone()
+    let Some(ResponseFormat::JsonSchema { name, schema, strict, .. }) =
+        lm.requests()[0].response_format.clone()
     else {
         panic!("no schema")
     };

@@ -220,7 +220,7 @@ async fn a_config_for_one_call_beats_that_of_the_predictor_which_beats_that_of_t
     let lm = answers(["a", "b"]);
     let handle = lm.lm().temperature(0.1).max_tokens(7).param("top_k", 1);
     let predict = Predict::<Qa>::new().lm(&handle).temperature(0.5).seed(3).stop("\n");
-    let once = Config { temperature: Some(0.9), n: Some(2), ..Config::default() };
+    let once = Config::new().temperature(0.9).n(2);
     predict.call_with(ask(), &once).await.unwrap();
     let config = &lm.requests()[0].config;
     assert_eq!((config.temperature, config.max_tokens, config.n), (Some(0.9), Some(7), Some(2)));

@@ -55,6 +55,7 @@ async fn told<O: 'static>(mut stream: ModuleStream<O>) -> (Vec<String>, Result<P
                 assert!(stream.next().await.is_none());
                 return (told, Err(error));
             }
+            Ok(_) => {}
         }
     }
 }
@@ -288,9 +289,7 @@ async fn an_lm_that_cannot_stream_tells_its_answer_when_it_is_there() {
         ) -> karat::BoxFuture<'a, Result<karat::lm::Response>> {
             let mut completion = karat::lm::Completion::new("[[ ## answer ## ]]\nParis, France");
             completion.reasoning = Some("It is.".into());
-            Box::pin(async {
-                Ok(karat::lm::Response { completions: vec![completion], ..Default::default() })
-            })
+            Box::pin(async { Ok(karat::lm::Response::new([completion])) })
         }
     }
     let (told, _) =

@@ -84,7 +84,7 @@ pub fn millis(milliseconds: u64) -> Duration {
 }
 
 pub fn tokens(prompt: u64, completion: u64) -> Usage {
-    Usage { calls: 1, prompt_tokens: prompt, completion_tokens: completion, ..Usage::default() }
+    Usage::new().calls(1).prompt_tokens(prompt).completion_tokens(completion)
 }
 
 /// The rollout ids of all requests, in the order of arrival.
@@ -206,7 +206,7 @@ impl LanguageModel for Echo {
         _: Option<&'a mut karat::lm::Sink<'a>>,
     ) -> BoxFuture<'a, Result<Response>> {
         let completion = Completion::new(request.prompt.last());
-        Box::pin(async { Ok(Response { completions: vec![completion], ..Response::default() }) })
+        Box::pin(async { Ok(Response::new([completion])) })
     }
 }
 

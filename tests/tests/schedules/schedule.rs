@@ -167,6 +167,7 @@ impl Schedule {
                                 world.wrong("a stream ends without a prediction or an error");
                                 return Outcome::Left;
                             }
+                            Some(Ok(_)) => {}
                         }
                         if !pause.is_zero() {
                             sleep(pause).await;
@@ -318,10 +319,8 @@ impl Schedule {
         let lms = world.parts().lms.clone();
         let start = Instant::now();
         for (i, lm) in lms.iter().enumerate() {
-            let request = |text: String| Request {
-                config: Config { max_tokens: Some(1), ..Config::default() },
-                ..Request::new(vec![Message::user(text)])
-            };
+            let request =
+                |text: String| Request::new(vec![Message::user(text)]).config(Config::new().max_tokens(1));
             let calls = (0..3).map(|call| lm.complete(request(format!("are you well? {i} {call}"))));
             let outcomes = timeout(FOR_EVER, futures_util::future::join_all(calls)).await;
             world.check(outcomes.is_ok(), || "calls after the run never end".into());

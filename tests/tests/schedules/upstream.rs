@@ -169,7 +169,7 @@ fn good(request: &Request, answer: &str) -> Reply {
 }
 
 fn usage(dice: &mut Rng) -> Usage {
-    Usage { calls: 1, prompt_tokens: dice.u64(..300), completion_tokens: dice.u64(..300), ..Usage::default() }
+    Usage::new().calls(1).prompt_tokens(dice.u64(..300)).completion_tokens(dice.u64(..300))
 }
 
 fn error(dice: &mut Rng) -> Error {

@@ -170,14 +170,12 @@ pub fn script() -> ScriptedLm {
             true => Reply::fields([("query", "the-query")]),
             false => Reply::fields([("reasoning", "the-thought"), ("answer", "the-answer")]),
         };
-        let usage = Usage {
-            calls: 1,
-            prompt_tokens: 100,
-            completion_tokens: 20,
-            cached_tokens: 64,
-            reasoning_tokens: 7,
-            ..Usage::default()
-        };
+        let usage = Usage::new()
+            .calls(1)
+            .prompt_tokens(100)
+            .completion_tokens(20)
+            .cached_tokens(64)
+            .reasoning_tokens(7);
         reply.usage(usage)
     })
     .named("acme/parrot-1")

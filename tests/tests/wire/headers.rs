@@ -210,10 +210,8 @@ async fn a_parameter_of_null_leaves_out_what_karat_sends_in_a_stream_too() {
     // A value of a single call goes before a null of the LM, and the other way round.
     let set = lm.clone().param("top_k", Value::Null).param("seed", 7);
     let mut request = hi();
-    request.config = Config {
-        params: [("top_k".to_owned(), json!(5)), ("seed".to_owned(), Value::Null)].into(),
-        ..Config::default()
-    };
+    request.config =
+        Config::new().params([("top_k".to_owned(), json!(5)), ("seed".to_owned(), Value::Null)].into());
     set.complete(request).await.unwrap();
     let last = body(server.received_requests().await.unwrap().last().unwrap());
     assert_eq!((last.get("top_k"), last.get("seed")), (Some(&json!(5)), None));

@@ -9,7 +9,7 @@ use std::{
 
 use karat::{
     ErrorKind, JsonAdapter, Module, OnParseError, Predict, Result, StreamEvent,
-    lm::{Caller, CallerId, Completion, DeltaPart, Finish, Response},
+    lm::{Caller, CallerId, Completion, DeltaPart, Finish, Response, ToolCall, ToolSpec},
     signature,
 };
 use serde_json::json;
@@ -261,6 +261,7 @@ async fn a_module_streams_over_http_and_a_cut_stream_tells_what_was_whole() {
         match stream.next().await.unwrap().unwrap() {
             StreamEvent::Progress(progress) => words.extend(progress.delta_of("why").map(str::to_owned)),
             StreamEvent::Done(prediction) => break prediction,
+            _ => {}
         }
     };
     assert_eq!(words, ["Every", " atlas", " has", " it"]);
@@ -313,4 +314,33 @@ async fn whoever_reads_slowly_gets_all_of_it() {
         }
     }
     assert!(count > 2000, "{count}");
+}
+
+#[tokio::test]
+async fn streamed_tool_calls_are_put_together_and_told_where_the_request_had_tools() {
+    let piece = |piece: serde_json::Value| event(json!({"tool_calls": [piece]}));
+    let body = event(json!({"content": "Let me see."}))
+        + &piece(
+            json!({"index": 0, "id": "a", "type": "function", "function": {"name": "weather", "arguments": ""}}),
+        )
+        + &piece(json!({"index": 0, "function": {"arguments": "{\"city\":"}}))
+        + &piece(json!({"index": 0, "function": {"arguments": "\"Paris\"}"}}))
+        + &piece(json!({"index": 1, "id": "b", "function": {"name": "time", "arguments": "{}"}}))
+        + "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n";
+    let tools = [ToolSpec::new("weather", "", json!({"type": "object"}))];
+    let mut heard = Vec::new();
+    let caller = Caller::new("me", CallerId::unique());
+    let uri = serve(vec![body.clone().into_bytes()]);
+    let hear = &mut |delta: karat::lm::Delta<'_>| heard.push((delta.part, delta.text.to_owned()));
+    let response = lm(&uri).stream_for(caller, hi().tools(tools), hear).await.unwrap();
+    let calls = [ToolCall::new("a", "weather", r#"{"city":"Paris"}"#), ToolCall::new("b", "time", "{}")];
+    let completion = &response.completions[0];
+    assert!(completion.tool_calls().eq(&calls), "{completion:?}");
+    assert_eq!((&*completion.text, &completion.finish), ("Let me see.", &Finish::ToolCalls));
+    assert_eq!(heard[1], (DeltaPart::ToolName(0), "weather".to_owned()));
+    let arguments = heard.iter().filter(|(part, _)| *part == DeltaPart::ToolArguments(0));
+    assert_eq!(arguments.map(|(_, text)| &**text).collect::<String>(), calls[0].arguments);
+    // Without tools in the request they are left out, as ever.
+    let (_, outcome) = told(&serve(vec![body.into_bytes()]), 1).await;
+    assert_eq!(outcome.unwrap().completions[0].tool_calls().count(), 0);
 }

@@ -6,8 +6,7 @@ use std::{
 };
 
 use karat::{
-    ChainOfThought, ErrorKind, JsonAdapter, Lm, Module, Predict, Prediction, Result,
-    lm::{Request, ResponseFormat},
+    ChainOfThought, ErrorKind, JsonAdapter, Lm, Module, Predict, Prediction, Result, lm::ResponseFormat,
     signature,
 };
 use schemars::JsonSchema;
@@ -405,13 +404,8 @@ async fn a_type_larger_than_the_provider_takes_is_a_config_error_before_anything
 async fn a_schema_of_the_programs_own_that_cannot_be_written_is_an_error_and_nothing_is_sent() {
     let server = server(|_| true, "{}").await;
     let any = json!({ "type": "object", "properties": { "a": {} }, "required": ["a"] });
-    let ask = |strict: bool, schema: &Value| Request {
-        response_format: Some(ResponseFormat::JsonSchema {
-            name: "a".into(),
-            schema: schema.clone().into(),
-            strict,
-        }),
-        ..hi()
+    let ask = |strict: bool, schema: &Value| {
+        hi().response_format(ResponseFormat::json_schema("a", schema.clone(), strict))
     };
     let error = lm("openai/a", &server).complete(ask(true, &any)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BadRequest);

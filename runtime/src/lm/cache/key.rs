@@ -8,7 +8,10 @@ use std::{
 use hmac_sha256::Hash as Sha256;
 use serde_json::Value;
 
-use crate::lm::{Config, Message, Request, ResponseFormat, Role};
+use crate::lm::{
+    Config, Content, Media, MediaSource, Message, Opaque, Part, Request, ResponseFormat, Role, ToolCall,
+    ToolChoice, ToolResult, ToolSpec,
+};
 
 /// A SHA-256 of a request and of the model that it goes to.
 pub(in crate::lm) type Key = [u8; 32];
@@ -23,7 +26,7 @@ pub(super) fn sha256(bytes: &[u8]) -> Key {
 /// The messages come first, so that the digest of a shared prefix can be gone on with. How the cache is to be used is no part of
 /// the key.
 pub(in crate::lm) fn key(prefixes: &Prefixes, identity: &str, request: &Request) -> Key {
-    let Request { prompt, config, response_format, caller: _, meter: _ } = request;
+    let Request { prompt, config, response_format, tools, tool_choice, caller: _, meter: _ } = request;
     let Config { temperature, max_tokens, n, seed, stop, rollout_id, cache: _, params } = config;
     let (prefix, tail) = (prompt.prefix(), prompt.tail());
     let mut encoder = Encoder(Vec::with_capacity(size(tail) + identity.len() + 256));
@@ -57,6 +60,26 @@ pub(in crate::lm) fn key(prefixes: &Prefixes, identity: &str, request: &Request)
             encoder.value(schema);
         }
     }
+    // Nothing where there are none, so that such keys are what they were before there were tools.
+    if !tools.is_empty() || tool_choice.is_some() {
+        encoder.count(tools.len());
+        for ToolSpec { name, description, parameters, strict } in tools {
+            encoder.text(name);
+            encoder.text(description);
+            encoder.value(parameters);
+            encoder.tag(u8::from(*strict));
+        }
+        encoder.tag(match tool_choice {
+            None => b'0',
+            Some(ToolChoice::Auto) => b'a',
+            Some(ToolChoice::None) => b'n',
+            Some(ToolChoice::Required) => b'r',
+            Some(ToolChoice::Tool(_)) => b't',
+        });
+        if let Some(ToolChoice::Tool(name)) = tool_choice {
+            encoder.text(name);
+        }
+    }
     match begun {
         None => sha256(&encoder.0),
         Some(mut context) => {
@@ -71,7 +94,7 @@ const VERSION: &str = "karat cache 1";
 
 /// The bytes that these messages take, encoded.
 fn size(messages: &[Message]) -> usize {
-    messages.iter().map(|message| message.content.len() + 9).sum()
+    messages.iter().map(|message| message.content.bytes() + 9).sum()
 }
 
 /// The digests of prompts' shared prefixes as far as they go, so that a predictor's system text and demos are not read again at
@@ -125,6 +148,8 @@ pub(super) fn is_same(one: &Request, other: &Request) -> bool {
         && one.prompt == other.prompt
         && one.config.params == other.config.params
         && one.response_format == other.response_format
+        && one.tools == other.tools
+        && one.tool_choice == other.tool_choice
 }
 
 struct Encoder(Vec<u8>);
@@ -136,13 +161,68 @@ impl Encoder {
 
     fn messages(&mut self, messages: &[Message]) {
         for message in messages {
-            self.tag(match message.role {
+            let Message { role, content } = message;
+            let role = match role {
                 Role::System => b's',
                 Role::User => b'u',
                 Role::Assistant => b'a',
-            });
-            self.text(&message.content);
+                Role::Tool => b't',
+            };
+            // A text alone is what it was before there were parts, so that its key stays; parts have a tag of their own.
+            if content.is_text() {
+                self.tag(role);
+                self.text(content);
+            } else {
+                self.tag(role.to_ascii_uppercase());
+                self.parts(content);
+            }
         }
+    }
+
+    fn parts(&mut self, content: &Content) {
+        self.count(content.parts().len());
+        for part in content.parts() {
+            match part {
+                Part::Text(text) => {
+                    self.tag(b'x');
+                    self.text(text);
+                }
+                Part::Media(media) => {
+                    let Media { media_type, source, name } = &**media;
+                    self.tag(match source {
+                        MediaSource::Url(_) => b'u',
+                        MediaSource::Base64(_) => b'b',
+                        MediaSource::Id(_) => b'i',
+                    });
+                    self.text(media_type);
+                    self.text(source.as_str());
+                    self.optional(name.as_deref());
+                }
+                Part::ToolCall(call) => {
+                    let ToolCall { id, name, arguments } = &**call;
+                    self.tag(b'c');
+                    [id, name, arguments].into_iter().for_each(|text| self.text(text));
+                }
+                Part::ToolResult(result) => {
+                    let ToolResult { call, name, content, is_error } = &**result;
+                    self.tag(if *is_error { b'e' } else { b'r' });
+                    self.text(call);
+                    self.optional(name.as_deref());
+                    self.parts(content);
+                }
+                Part::Opaque(opaque) => {
+                    let Opaque { maker, json } = &**opaque;
+                    self.tag(b'o');
+                    self.text(maker);
+                    self.text(json);
+                }
+            }
+        }
+    }
+
+    fn optional(&mut self, text: Option<&str>) {
+        self.tag(u8::from(text.is_some()));
+        self.text(text.unwrap_or_default());
     }
 
     fn count(&mut self, count: usize) {

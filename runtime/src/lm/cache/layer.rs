@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    lm::{BoxFuture, Delta, Layer, Next, Request, Response, Sink, Usage},
+    lm::{BoxFuture, Delta, DeltaPart, Layer, Next, Request, Response, Sink, Usage},
 };
 
 /// A cache around one handle's model.
@@ -177,6 +177,15 @@ pub(in crate::lm) fn tell_all(response: &Response, sink: &mut Sink<'_>) {
         }
         if !completion.text.is_empty() {
             sink(Delta::text(index, &completion.text));
+        }
+        for (at, call) in completion.tool_calls().enumerate() {
+            for (part, text) in
+                [(DeltaPart::ToolName(at), &call.name), (DeltaPart::ToolArguments(at), &call.arguments)]
+            {
+                if !text.is_empty() {
+                    sink(Delta::new(index, part, text));
+                }
+            }
         }
     }
 }

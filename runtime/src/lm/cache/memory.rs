@@ -9,7 +9,12 @@ use std::{
 use serde_json::Value;
 
 use super::key::Key;
-use crate::lm::{Completion, Config, Message, Request, Response, ResponseFormat, history};
+use crate::lm::{
+    Completion, Config, Message, Request, Response, ResponseFormat, ToolChoice, ToolSpec, history,
+};
+
+/// What an `Arc` takes beside what a schema holds.
+const ARC: usize = 16 * size_of::<usize>();
 
 /// An answer, and what it answers.
 pub(super) struct Entry {
@@ -102,8 +107,11 @@ impl Memory {
 fn bytes(entry: &Entry) -> usize {
     // Tables are up to twice what they hold.
     let fixed = size_of::<Entry>() + 2 * (2 * size_of::<Key>() + size_of::<Slot>()) + entry.identity.len();
-    let Request { prompt, config, response_format, caller: _, meter: _ } = &entry.request;
+    let Request { prompt, config, response_format, tools, tool_choice, caller: _, meter: _ } = &entry.request;
     let Config { stop, params, .. } = config;
+    let of_tools = tools.capacity() * size_of::<ToolSpec>()
+        + tools.iter().map(|tool| tool.bytes() + ARC + value(&tool.parameters)).sum::<usize>()
+        + tool_choice.as_ref().map_or(0, ToolChoice::bytes);
     let texts = stop.iter().map(|text| size_of::<String>() + text.capacity()).sum::<usize>();
     // A map's nodes have places to spare.
     let params = params
@@ -116,7 +124,7 @@ fn bytes(entry: &Entry) -> usize {
     let spare = (prompt.tail().capacity() - prompt.tail().len()) * size_of::<Message>();
     let prompt = history::messages(prompt.prefix()) + history::messages(prompt.tail()) + spare;
     let response = size_of::<Completion>() + history::response_bytes(&entry.response);
-    fixed + texts + params.sum::<usize>() + format + prompt + response
+    fixed + texts + of_tools + params.sum::<usize>() + format + prompt + response
 }
 
 /// What a value holds beside itself.
@@ -146,6 +154,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::lm::{Media, Part, ToolCall};
 
     fn entry(text: &str) -> Arc<Entry> {
         let completions = vec![Completion::new("answer")];
@@ -199,7 +208,7 @@ mod tests {
             schema: schema.into(),
             strict: true,
         };
-        let parts: [(&str, Change<'_>); 12] = [
+        let parts: [(&str, Change<'_>); 17] = [
             ("identity", &|entry| entry.identity = long().into()),
             ("prompt", &|entry| entry.request.prompt.push(Message::user(long()))),
             ("stop", &|entry| entry.request.config.stop.push(long())),
@@ -217,6 +226,17 @@ mod tests {
             }),
             ("a schema's name", &|entry| entry.request.response_format = Some(schema(long(), json!(1)))),
             ("a schema", &|entry| entry.request.response_format = Some(schema("s".into(), json!([long()])))),
+            ("a tool", &|entry| entry.request.tools.push(ToolSpec::new("t", long(), json!(1)))),
+            ("a tool's schema", &|entry| {
+                entry.request.tools.push(ToolSpec::new("t", "", json!([long()])));
+            }),
+            ("a tool's choice", &|entry| entry.request.tool_choice = Some(ToolChoice::Tool(long()))),
+            ("media", &|entry| {
+                entry.request.prompt.push(Message::user(Part::from(Media::url("image", long()))));
+            }),
+            ("a tool call", &|entry| {
+                entry.response.completions[0].parts = vec![ToolCall::new("", "", long()).into()];
+            }),
             ("the answer", &|entry| entry.response.completions[0].text = long()),
             ("another answer", &|entry| entry.response.completions.push(Completion::new(long()))),
         ];
@@ -231,11 +251,11 @@ mod tests {
             let more = bytes(&with) - before;
             let tail = with.request.prompt.tail();
             let least = match part {
-                "prompt" => LONG + (1 + tail.capacity() - tail.len()) * size_of::<Message>(),
+                "prompt" | "media" => LONG + (1 + tail.capacity() - tail.len()) * size_of::<Message>(),
                 "a parameter" => LONG + 2 * (size_of::<String>() + size_of::<Value>()),
                 _ => LONG - size_of::<Value>(),
             };
-            assert!((least..least + 600).contains(&more), "{part}: {more} of {least}");
+            assert!((least..least + 1_000).contains(&more), "{part}: {more} of {least}");
         }
         // A table's places count too, those to spare included.
         let numbers: serde_json::Map<_, _> = (0..100).map(|n| (format!("{n:03}"), n.into())).collect();

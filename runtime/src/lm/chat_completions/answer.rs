@@ -13,10 +13,10 @@ pub(super) use self::{
     message::{Message, Said},
     tokens::Tokens,
 };
-use super::{Call, status, surrogates, transport::Reply};
+use super::{Call, body::Asked, status, surrogates, tool_calls::ToolCalls, transport::Reply};
 use crate::{
     error::{Error, ErrorKind, Result},
-    lm::{Completion, Finish, Response},
+    lm::{Completion, Finish, Part, Response, ToolCall},
 };
 
 /// The parts of an answer, or of an event of one, that are read. What servers write in several ways is kept as JSON.
@@ -100,7 +100,7 @@ impl Choice {
 /// # Errors
 /// [`ErrorKind::BadResponse`] with the status, the content type and the start of the body; [`ErrorKind::Filtered`] if the
 /// filter held back every completion; what an error inside the body says.
-pub(super) fn read(call: &Call<'_>, reply: &Reply, asked: usize) -> Result<Response> {
+pub(super) fn read(call: &Call<'_>, reply: &Reply, asked: Asked) -> Result<Response> {
     let answer = parse(call, reply)?;
     if let Some(error) = answer.error(call, reply.status, &reply.body) {
         return Err(answer.tokens().paid(error));
@@ -119,7 +119,7 @@ pub(super) fn read(call: &Call<'_>, reply: &Reply, asked: usize) -> Result<Respo
 ///
 /// # Errors
 /// As [`read`]'s.
-pub(super) fn response(call: &Call<'_>, reply: &Reply, answer: Answer, asked: usize) -> Result<Response> {
+pub(super) fn response(call: &Call<'_>, reply: &Reply, answer: Answer, asked: Asked) -> Result<Response> {
     let tokens = answer.tokens();
     let completions = completions(call, reply, answer.choices, asked);
     Ok(Response {
@@ -137,18 +137,24 @@ fn completions(
     call: &Call<'_>,
     reply: &Reply,
     choices: Option<Vec<Choice>>,
-    asked: usize,
+    asked: Asked,
 ) -> Result<Vec<Completion>> {
     let bad = |what: &str| bad_response(call, reply, what);
     let choices = choices.filter(|choices| !choices.is_empty()).ok_or_else(|| bad("has no choices"))?;
-    let choices = in_order(call, choices, asked);
+    let choices = in_order(call, choices, asked.completions);
     let mut calls_a_tool = false;
     let mut completions = Vec::with_capacity(choices.len());
     for choice in choices {
         let both = [choice.message, choice.delta];
-        calls_a_tool |= both.iter().flatten().any(Message::calls_a_tool);
+        let calls = both.iter().flatten().find(|message| message.calls_a_tool());
+        calls_a_tool |= calls.is_some();
+        let calls = calls.filter(|_| asked.tools).map(|message| ToolCalls::read(&message.tool_calls));
         let said = both.into_iter().flatten().map(Message::said).find(|said| !said.is_nothing());
-        completions.push(completion(said.unwrap_or_default(), choice.finish_reason));
+        completions.push(completion(
+            said.unwrap_or_default(),
+            calls.unwrap_or_default(),
+            choice.finish_reason,
+        ));
     }
     if let Some(broken) = completions.iter().find(|completion| completion.finish.is_broken()) {
         return Err(broken_off(call, reply, broken));
@@ -247,11 +253,21 @@ fn in_order(call: &Call<'_>, mut choices: Vec<Choice>, asked: usize) -> Vec<Choi
     choices
 }
 
-fn completion(said: Said, finish_reason: Value) -> Completion {
+fn completion(said: Said, calls: Vec<ToolCall>, finish_reason: Value) -> Completion {
     let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+    let finish = match Finish::from(finish_reason.as_str().unwrap_or_default()) {
+        // As Ollama has it.
+        Finish::Stop if !calls.is_empty() => Finish::ToolCalls,
+        finish => finish,
+    };
+    let mut parts: Vec<_> = calls.into_iter().map(Part::from).collect();
+    if !parts.is_empty() && !said.text.is_empty() {
+        parts.insert(0, said.text.as_str().into());
+    }
     Completion {
         text: said.text,
-        finish: Finish::from(finish_reason.as_str().unwrap_or_default()),
+        finish,
+        parts,
         refusal: filled(said.refusal),
         reasoning: filled(said.reasoning),
     }
@@ -273,6 +289,7 @@ fn says_something(completion: &Completion) -> bool {
     !completion.text.trim().is_empty()
         || completion.refusal.is_some()
         || completion.reasoning.is_some()
+        || !completion.parts.is_empty()
         || matches!(completion.finish, Finish::Length | Finish::ContentFilter)
 }
 

@@ -8,7 +8,10 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::Call;
+use super::{
+    Call,
+    messages::{self, Messages},
+};
 use crate::{
     error::{ErrorKind, Result},
     lm::{
@@ -48,7 +51,7 @@ pub(super) fn encode(call: &Call<'_>, request: &Request, stream: bool) -> Result
     })?;
     let body = Body { model, max_tokens: provider.max_tokens, request, schema: schema.flatten(), stream };
     // With room for the usual number of escapes, so that it grows once at most.
-    let texts: usize = request.prompt.iter().map(|message| message.content.len()).sum();
+    let texts: usize = request.prompt.iter().map(|message| message.content.bytes()).sum();
     let mut bytes = Vec::with_capacity(texts + texts / 8 + 512);
     serde_json::to_writer(&mut bytes, &body).map_err(|error| {
         call.error(ErrorKind::Config, format_args!("the request cannot be sent: {error}"))
@@ -56,9 +59,22 @@ pub(super) fn encode(call: &Call<'_>, request: &Request, stream: bool) -> Result
     Ok(bytes)
 }
 
-/// How many completions were asked for.
-pub(super) fn asked(request: &Request) -> usize {
-    usize::try_from(Params::of(&request.config).completions(&request.config)).unwrap_or(usize::MAX)
+/// What was asked for.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Asked {
+    /// How many completions.
+    pub(super) completions: usize,
+    /// Whether they may call tools.
+    pub(super) tools: bool,
+}
+
+/// What the request asks for.
+pub(super) fn asked(request: &Request) -> Asked {
+    let completions = Params::of(&request.config).completions(&request.config);
+    Asked {
+        completions: usize::try_from(completions).unwrap_or(usize::MAX),
+        tools: !request.tools.is_empty(),
+    }
 }
 
 /// What APIs call the limit of generated tokens.
@@ -86,7 +102,7 @@ impl Serialize for Body<'_> {
         // A parameter that the user named wins over all, and no key is written twice. One of null leaves the key out.
         let mut fields = Fields { map: serializer.serialize_map(None)?, params };
         fields.own("model", Some(self.model))?;
-        fields.own("messages", Some(&self.request.prompt))?;
+        fields.own("messages", Some(&Messages(&self.request.prompt)))?;
         fields.own("temperature", temperature.as_ref())?;
         // The limit has two names: one that the program named stands alone.
         let limit = max_tokens.as_ref().filter(|_| LIMITS.iter().all(|name| params.get(name).is_none()));
@@ -105,6 +121,10 @@ impl Serialize for Body<'_> {
             }
             (None, _) => {}
         }
+        let tools: Vec<_> = self.request.tools.iter().map(messages::Tool).collect();
+        fields.own("tools", Some(&tools).filter(|tools| !tools.is_empty()))?;
+        let choice = self.request.tool_choice.as_ref().map(messages::choice);
+        fields.own("tool_choice", choice.as_ref())?;
         if self.stream {
             fields.own("stream", Some(&true))?;
             fields.own("stream_options", Some(&serde_json::json!({"include_usage": true})))?;
@@ -233,7 +253,7 @@ mod tests {
             let left = body(config(name), false);
             assert!(LIMITS.iter().all(|limit| !left.contains_key(*limit)), "{name}: {left:?}");
         }
-        assert_eq!(asked(&request(config("n"))), 1);
+        assert_eq!(asked(&request(config("n"))).completions, 1);
     }
 
     #[test]
@@ -251,7 +271,7 @@ mod tests {
             n: Some(2),
             ..params(&[("extra_body", extra), ("top_k", json!(9)), ("seed", json!(1))])
         };
-        assert_eq!(asked(&request(config.clone())), 3);
+        assert_eq!(asked(&request(config.clone())).completions, 3);
         let bytes = with_call(|call| encode(call, &request(config), false).unwrap());
         let expected = r#"{"messages":[{"role":"user","content":"hi"}],"seed":1,"top_k":5,"temperature":1,"model":"y","n":3,"guide":null}"#;
         assert_eq!(String::from_utf8(bytes).unwrap(), expected);
@@ -354,9 +374,27 @@ mod tests {
 
     #[test]
     fn the_number_asked_for_may_be_a_param() {
-        assert_eq!(asked(&request(Config::default())), 1);
-        assert_eq!(asked(&request(Config { n: Some(3), ..Config::default() })), 3);
-        assert_eq!(asked(&request(params(&[("n", json!(4))]))), 4);
-        assert_eq!(asked(&request(params(&[("n", json!(0))]))), 1);
+        assert_eq!(asked(&request(Config::default())).completions, 1);
+        assert_eq!(asked(&request(Config { n: Some(3), ..Config::default() })).completions, 3);
+        assert_eq!(asked(&request(params(&[("n", json!(4))]))).completions, 4);
+        assert_eq!(asked(&request(params(&[("n", json!(0))]))).completions, 1);
+    }
+
+    #[test]
+    fn tools_are_sent_where_there_are_some() {
+        let weather = crate::lm::ToolSpec::new("weather", "The weather.", json!({"type": "object"}));
+        let asks = |request: Request| {
+            with_call(|call| {
+                serde_json::from_slice::<Value>(&encode(call, &request, false).unwrap()).unwrap()
+            })
+        };
+        let request = request(Config::default()).tools([weather]);
+        let function =
+            json!({"name": "weather", "description": "The weather.", "parameters": {"type": "object"}});
+        let body = asks(request.clone().tool_choice(crate::lm::ToolChoice::Required));
+        assert_eq!(body["tools"], json!([{"type": "function", "function": function}]));
+        assert_eq!(body["tool_choice"], "required");
+        let body = asks(request.tool_choice(crate::lm::ToolChoice::Tool("weather".into())));
+        assert_eq!(body["tool_choice"], json!({"type": "function", "function": {"name": "weather"}}));
     }
 }

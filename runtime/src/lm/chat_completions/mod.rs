@@ -5,12 +5,14 @@ mod body;
 mod endpoint;
 mod excerpt;
 mod headers;
+mod messages;
 mod rate_limit;
 mod retry_after;
 mod sse;
 mod status;
 mod stream;
 mod surrogates;
+mod tool_calls;
 mod transport;
 
 use std::{
@@ -289,5 +291,9 @@ pub fn read_body(body: &[u8]) -> Result<Response> {
     let call = CALL.as_ref().ok_or_else(|| Error::config("no such provider"))?;
     let json = http::HeaderValue::from_static("application/json");
     let headers = [(http::header::CONTENT_TYPE, json)].into_iter().collect();
-    answer::read(call, &transport::Reply { status: 200, headers, body: body.to_vec() }, 2)
+    answer::read(
+        call,
+        &transport::Reply { status: 200, headers, body: body.to_vec() },
+        body::Asked { completions: 2, tools: false },
+    )
 }

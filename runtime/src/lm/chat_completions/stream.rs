@@ -5,14 +5,16 @@ use serde_json::Value;
 use super::{
     Call,
     answer::{self, Answer, Choice, Message, Said, Tokens},
+    body::Asked,
     sse::{Event, Events},
     status,
+    tool_calls::{Added, ToolCalls},
     transport::{Opened, Reply},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
     lm::{
-        Delta, Response, Sink,
+        Delta, DeltaPart, Response, Sink,
         grow::{STREAM_CAP, append},
     },
 };
@@ -37,7 +39,7 @@ const DONE: &[u8] = b"[DONE]";
 pub(super) async fn read(
     call: &Call<'_>,
     mut opened: Opened,
-    asked: usize,
+    asked: Asked,
     sink: &mut Sink<'_>,
 ) -> Result<Response> {
     let mut building = Building { asked, reply: opened.head(), room: STREAM_CAP, ..Building::default() };
@@ -84,7 +86,9 @@ struct Told {
     text: String,
     reasoning: String,
     refusal: String,
+    /// Those of an answer that was not asked for any.
     tool_calls: Value,
+    calls: ToolCalls,
     /// The stream has told of it in deltas.
     in_deltas: bool,
 }
@@ -111,7 +115,7 @@ impl Told {
 /// The answer so far.
 #[derive(Default)]
 struct Building {
-    asked: usize,
+    asked: Asked,
     reply: Reply,
     choices: Vec<Choice>,
     /// What the choices say.
@@ -189,11 +193,11 @@ impl Building {
     /// Adds to a choice. `at`: its place in the event, for one without an index.
     fn add(&mut self, call: &Call<'_>, at: usize, piece: Choice, sink: &mut Sink<'_>) -> Result<()> {
         let index = piece.position().map_or(at, |index| usize::try_from(index).unwrap_or(usize::MAX));
-        if index >= self.asked {
+        if index >= self.asked.completions {
             if !std::mem::replace(&mut self.warned, true) {
                 tracing::warn!(
                     model = &*call.client.name,
-                    asked = self.asked,
+                    asked = self.asked.completions,
                     "the answer has more choices than asked for"
                 );
             }
@@ -212,8 +216,17 @@ impl Building {
         }
         choice.usage = choice.usage.most(piece.usage);
         let (mut delta, mut message) = (piece.delta, piece.message);
+        // A whole message that comes after deltas says the same again.
+        if told.in_deltas && delta.is_none() && !told.calls.is_empty() {
+            message.iter_mut().for_each(|message| message.tool_calls = Value::Null);
+        }
+        let mut calls = Value::Null;
         for part in [&mut delta, &mut message].into_iter().flatten().filter(|part| part.calls_a_tool()) {
-            told.tool_calls = part.tool_calls.take();
+            match self.asked.tools {
+                false => told.tool_calls = part.tool_calls.take(),
+                true if calls.is_null() => calls = part.tool_calls.take(),
+                true => {}
+            }
         }
         let has_delta = delta.is_some();
         told.in_deltas |= has_delta;
@@ -239,13 +252,29 @@ impl Building {
         if let Some(refusal) = refusal {
             add(&mut told.refusal, &refusal)?;
         }
+        for piece in calls.as_array().into_iter().flatten() {
+            let room = &mut self.room;
+            let take = |bytes: usize| {
+                *room = room.checked_sub(bytes).ok_or_else(|| too_large(call))?;
+                Ok::<_, Error>(())
+            };
+            told.calls.add(piece, take, |Added { call, name, arguments }| {
+                if let Some(name) = name {
+                    sink(Delta::new(index, DeltaPart::ToolName(call), name));
+                }
+                if !arguments.is_empty() {
+                    sink(Delta::new(index, DeltaPart::ToolArguments(call), arguments));
+                }
+            })?;
+        }
         Ok(())
     }
 
     /// True if the answer is all there: the stream said so, or every choice is finished.
     fn is_whole(&self) -> bool {
         let finished = |choice: &Choice| choice.finish_reason().is_some();
-        self.done || (self.choices.len() >= self.asked.min(1) && self.choices.iter().all(finished))
+        self.done
+            || (self.choices.len() >= self.asked.completions.min(1) && self.choices.iter().all(finished))
     }
 
     fn cut(&mut self, call: &Call<'_>, source: Option<Error>) -> Error {
@@ -271,7 +300,7 @@ impl Building {
                 content: told.text.into(),
                 reasoning: told.reasoning.into(),
                 refusal: told.refusal.into(),
-                tool_calls: told.tool_calls,
+                tool_calls: if told.calls.is_empty() { told.tool_calls } else { told.calls.into_json() },
                 ..Message::default()
             });
         }

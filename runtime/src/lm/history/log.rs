@@ -15,7 +15,10 @@ use tokio::time::Instant;
 use super::{Caller, HistoryEntry, Outcome};
 use crate::{
     error::Result,
-    lm::{Completion, Finish, Message, Prompt, Request, Response, ResponseFormat},
+    lm::{
+        Completion, Finish, Message, Prompt, Request, Response, ResponseFormat,
+        content::{memory, nested},
+    },
     text::shortened,
 };
 
@@ -138,7 +141,7 @@ impl Kept {
 
 /// The memory that a list of messages takes. A text that several lists share is counted in each: never too little.
 pub(in crate::lm) fn messages(messages: &[Message]) -> usize {
-    messages.iter().map(|message| size_of::<Message>() + ARC + message.content.len()).sum()
+    messages.iter().map(|message| size_of::<Message>() + ARC + message.content.memory()).sum()
 }
 
 /// The memory that a prompt's prefix takes, its place in the table included; tables are up to twice what they hold.
@@ -174,9 +177,10 @@ pub(in crate::lm) fn response_bytes(response: &Response) -> usize {
     let completion = |completion: &Completion| {
         let finish = match &completion.finish {
             Finish::Other(text) => text.capacity(),
-            Finish::Stop | Finish::Length | Finish::ContentFilter => 0,
+            Finish::Stop | Finish::Length | Finish::ContentFilter | Finish::ToolCalls => 0,
         };
-        completion.text.capacity() + finish + optional(&completion.refusal) + optional(&completion.reasoning)
+        let Completion { text, finish: _, refusal, reasoning, parts } = completion;
+        text.capacity() + finish + optional(refusal) + optional(reasoning) + memory(parts)
     };
     response.completions.capacity() * size_of::<Completion>()
         + response.completions.iter().map(completion).sum::<usize>()
@@ -186,23 +190,27 @@ pub(in crate::lm) fn response_bytes(response: &Response) -> usize {
 /// The entry with each long text cut in the middle, so that all of them take about half of these bytes.
 fn cut(entry: HistoryEntry, most_bytes: usize) -> HistoryEntry {
     let of_outcome = match &entry.outcome {
-        Outcome::Answered(response) => 3 * response.completions.len(),
+        Outcome::Answered(response) => {
+            response.completions.iter().map(|completion| 3 + 5 * nested(&completion.parts)).sum()
+        }
         Outcome::Failed(_) => 2,
         Outcome::Cancelled => 0,
     };
-    let share = most_bytes / 2 / (entry.prompt.len() + of_outcome).max(1);
+    let of_prompt: usize = entry.prompt.iter().map(|message| message.content.texts()).sum();
+    let share = most_bytes / 2 / (of_prompt + of_outcome).max(1);
     // A character takes up to four bytes.
     let short = |text: &str| shortened(text, if text.is_ascii() { share } else { share / 4 });
     let messages: Vec<_> = entry
         .prompt
         .iter()
-        .map(|message| Message { role: message.role, content: short(&message.content).into() })
+        .map(|message| Message::new(message.role, message.content.shortened(&short)))
         .collect();
     let completion = |completion: &Completion| Completion {
         text: short(&completion.text),
         finish: completion.finish.clone(),
         refusal: completion.refusal.as_deref().map(short),
         reasoning: completion.reasoning.as_deref().map(short),
+        parts: completion.parts.iter().map(|part| part.shortened(&short)).collect(),
     };
     let outcome = match entry.outcome {
         Outcome::Answered(response) => Outcome::Answered(Arc::new(Response {

@@ -4,13 +4,14 @@
 //! text can pass for a heading.
 
 use std::{
+    borrow::Cow,
     fmt::{self, Write},
     io::{self, IsTerminal},
     time::{Duration, SystemTime},
 };
 
 use super::{CallHistory, HistoryEntry, Outcome};
-use crate::lm::{Completion, Config, Finish, Role, Usage};
+use crate::lm::{Completion, Config, Finish, MediaSource, Part, Role, Usage};
 
 /// Whether to write colours.
 #[derive(Clone, Copy)]
@@ -60,12 +61,15 @@ pub(super) fn entry(f: &mut impl Write, entry: &HistoryEntry, colours: Colours) 
     let heading = format!("{}  {}  {}", Time(entry.time), Line(entry.lm()), Line(predictor));
     writeln!(f, "{}{}", colours.paint(BOLD, heading), colours.paint(DIM, About(entry)))?;
     for message in entry.prompt().iter() {
-        let (colour, role) = match message.role {
-            Role::System => (DIM, "system"),
-            Role::User => (BLUE, "user"),
-            Role::Assistant => (GREEN, "assistant"),
+        let colour = match message.role {
+            Role::System | Role::Tool => DIM,
+            Role::User => BLUE,
+            Role::Assistant => GREEN,
         };
-        part(f, colours.paint(colour, role), &message.content)?;
+        for of_message in message.content.parts() {
+            let name = format!("{}{}", message.role.as_str(), kind(of_message));
+            part(f, colours.paint(colour, name), &shown(of_message))?;
+        }
     }
     match &entry.outcome {
         Outcome::Answered(response) => {
@@ -89,6 +93,31 @@ pub(super) fn entry(f: &mut impl Write, entry: &HistoryEntry, colours: Colours) 
     f.write_char('\n')
 }
 
+/// What a heading says of a part that is no text.
+fn kind(part: &Part) -> String {
+    match part {
+        Part::Text(_) => String::new(),
+        Part::Media(media) => format!(", media {}", Line(&media.media_type)),
+        Part::ToolCall(call) => format!(", calls {} ({})", Line(&call.name), Line(&call.id)),
+        Part::ToolResult(result) if result.is_error => format!(", failure of {}", Line(&result.call)),
+        Part::ToolResult(result) => format!(", result of {}", Line(&result.call)),
+        Part::Opaque(opaque) => format!(", for {} alone", Line(&opaque.maker)),
+    }
+}
+
+/// A part as text: of data and of what only its maker reads, how long it is.
+fn shown(part: &Part) -> Cow<'_, str> {
+    match part {
+        Part::Media(media) => match &media.source {
+            MediaSource::Base64(data) => format!("{} bytes of base64", data.len()).into(),
+            source => source.as_str().into(),
+        },
+        Part::ToolCall(call) => call.arguments.as_str().into(),
+        Part::Opaque(opaque) => format!("{} bytes", opaque.json.len()).into(),
+        text => text.text().into(),
+    }
+}
+
 fn answer(
     f: &mut impl Write,
     completion: &Completion,
@@ -103,13 +132,18 @@ fn answer(
         Finish::Stop => {}
         Finish::Length => name.push_str(", cut at the token limit"),
         Finish::ContentFilter => name.push_str(", held back by the content filter"),
+        Finish::ToolCalls => name.push_str(", calls tools"),
         Finish::Other(why) => write!(name, ", ended by {}", Line(why))?,
     }
     if let Some(reasoning) = &completion.reasoning {
         part(f, colours.paint(DIM, "reasoning"), reasoning)?;
     }
-    if !completion.text.is_empty() || completion.refusal.is_none() {
+    if !completion.text.is_empty() || (completion.refusal.is_none() && completion.parts.is_empty()) {
         part(f, colours.paint(GREEN, name), &completion.text)?;
+    }
+    for of_answer in completion.parts.iter().filter(|part| !matches!(part, Part::Text(_))) {
+        let name = format!("{}{}", Role::Assistant.as_str(), kind(of_answer));
+        part(f, colours.paint(GREEN, name), &shown(of_answer))?;
     }
     match &completion.refusal {
         Some(refusal) => part(f, colours.paint(RED, "refusal"), refusal),

@@ -222,7 +222,9 @@ impl fmt::Debug for Limits {
 
 /// The tokens that a request will take, by a rule of thumb.
 fn tokens(request: &Request) -> u64 {
-    let bytes: u64 = request.prompt.iter().map(|message| message.content.len() as u64).sum();
+    let bytes: u64 = request.prompt.iter().map(|message| message.content.bytes() as u64).sum();
+    let of_tools = |tool: &super::ToolSpec| (tool.bytes() + tool.parameters.to_string().len()) as u64;
+    let bytes = bytes + request.tools.iter().map(of_tools).sum::<u64>();
     let answer = request.config.max_tokens.map_or(USUAL_ANSWER, u64::from);
     let answers = answer.saturating_mul(request.config.n.unwrap_or(1).max(1).into());
     bytes.div_ceil(BYTES_PER_TOKEN).saturating_add(answers)

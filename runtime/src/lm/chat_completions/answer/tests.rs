@@ -5,9 +5,11 @@ use serde_json::json;
 use super::{super::with_call, *};
 use crate::lm::Usage;
 
+const TWO: Asked = Asked { completions: 2, tools: false };
+
 fn read_bytes(body: &[u8], headers: &[(HeaderName, &str)]) -> Result<Response> {
     let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
-    with_call(|call| read(call, &Reply { status: 200, headers, body: body.to_vec() }, 2))
+    with_call(|call| read(call, &Reply { status: 200, headers, body: body.to_vec() }, TWO))
 }
 
 fn read_json(body: &Value) -> Result<Response> {
@@ -184,4 +186,25 @@ fn half_characters_become_the_replacement_character() {
     let body = br#"{"choices": [{"message": {"content": "a\ud83d b \ud83d\ude00"}}]}"#;
     let response = read_bytes(body, &[(CONTENT_TYPE, "application/json")]).unwrap();
     assert_eq!(response.completions[0].text, "a\u{FFFD} b \u{1F600}");
+}
+
+#[test]
+fn tool_calls_are_read_where_the_request_had_tools() {
+    let body = json!({"choices": [{
+        "message": {"content": "Let me see.", "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+            {"id": "b", "type": "function", "function": {"name": "g", "arguments": {"x": 1}}},
+        ]},
+        "finish_reason": "stop",
+    }]});
+    let reply = Reply { status: 200, headers: HeaderMap::new(), body: body.to_string().into_bytes() };
+    let reply = Reply {
+        headers: [(CONTENT_TYPE, "application/json".parse().unwrap())].into_iter().collect(),
+        ..reply
+    };
+    let asked = Asked { completions: 1, tools: true };
+    let response = with_call(|call| read(call, &reply, asked)).unwrap();
+    let calls = [ToolCall::new("a", "f", "{}"), ToolCall::new("b", "g", r#"{"x":1}"#)];
+    let parts = std::iter::once(Part::from("Let me see.")).chain(calls.map(Part::from));
+    assert_eq!(response.completions, [Completion::of_parts(parts)]);
 }
