@@ -36,6 +36,7 @@ mod scripted;
 mod secret;
 mod sending;
 mod setters;
+mod sha256;
 mod stack;
 mod structured;
 mod timeouts;

@@ -24,6 +24,14 @@ impl ChatCompletions {
         match self {}
     }
 
+    pub(crate) fn environment_url(self, _url: impl Into<String>) -> Self {
+        match self {}
+    }
+
+    pub(crate) fn check_address(&self) -> Result<()> {
+        match *self {}
+    }
+
     pub(crate) fn state_url(self, _url: impl Into<String>) -> Self {
         match self {}
     }

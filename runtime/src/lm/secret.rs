@@ -43,7 +43,8 @@ const REMOVED: &str = "(removed: it may be a secret)";
 /// alone. `None` where it is that already.
 pub(super) fn redacted(request: &Request) -> Option<Request> {
     // Messages, tools and formats are content: they stand in files as they are.
-    let Request { prompt: _, config, response_format: _, tools: _, tool_choice: _, caller: _, meter: _ } = request;
+    let Request { prompt: _, config, response_format: _, tools: _, tool_choice: _, caller: _, meter: _ } =
+        request;
     let params = &config.params;
     let has_secrets = params.iter().any(|(name, value)| is_secret(name) || holds_secret(value));
     (has_secrets || request.config.cache.is_some()).then(|| {

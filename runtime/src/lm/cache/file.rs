@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     disk::{Found, hex},
     is_whole,
-    key::{is_same, sha256},
+    key::is_same,
     memory::Entry,
 };
-use crate::lm::{Request, Response, written::Written};
+use crate::lm::{Request, Response, sha256::sha256, written::Written};
 
 /// What a file begins with, up to its checksum: the format and its version.
 const START: &str = "karat cache 1 ";

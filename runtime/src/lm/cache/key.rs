@@ -5,21 +5,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use hmac_sha256::Hash as Sha256;
 use serde_json::Value;
 
 use crate::lm::{
     Config, Content, Media, MediaSource, Message, Opaque, Part, Request, ResponseFormat, Role, ToolCall,
     ToolChoice, ToolResult, ToolSpec,
+    sha256::{Sha256, sha256},
 };
 
 /// A SHA-256 of a request and of the model that it goes to.
 pub(in crate::lm) type Key = [u8; 32];
-
-/// SHA-256.
-pub(super) fn sha256(bytes: &[u8]) -> Key {
-    Sha256::hash(bytes)
-}
 
 /// The key of a request to this model: of every value in an unambiguous order, each text with its length in front.
 ///
@@ -84,7 +79,7 @@ pub(in crate::lm) fn key(prefixes: &Prefixes, identity: &str, request: &Request)
         None => sha256(&encoder.0),
         Some(mut context) => {
             context.update(&encoder.0);
-            context.finalize()
+            context.finish()
         }
     }
 }
@@ -122,7 +117,7 @@ impl Prefixes {
         let is_this =
             |(known, _): &&(Weak<[Message]>, Sha256)| std::ptr::addr_eq(known.as_ptr(), Arc::as_ptr(prefix));
         if let Some((_, context)) = lock().iter().find(is_this) {
-            return Some(*context);
+            return Some(context.clone());
         }
         let mut encoder = Encoder(Vec::with_capacity(size(prefix) + 64));
         encoder.text(VERSION);
@@ -131,7 +126,7 @@ impl Prefixes {
         context.update(&encoder.0);
         let mut begun = lock();
         begun.truncate(REMEMBERED - 1);
-        begun.push_front((Arc::downgrade(prefix), context));
+        begun.push_front((Arc::downgrade(prefix), context.clone()));
         Some(context)
     }
 }

@@ -71,12 +71,6 @@ async fn two_requests_with_one_key_are_told_apart_on_disk() {
 }
 
 #[test]
-fn the_digest_is_sha_256() {
-    let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-    assert_eq!(disk::hex(&key::sha256(b"abc")), abc);
-}
-
-#[test]
 fn a_key_does_not_change_from_one_version_of_karat_to_the_next_by_chance() {
     let mut request = hi("hi");
     request.config.temperature = Some(0.5);

@@ -1,11 +1,10 @@
 //! The headers that a program sets: of an LM, and of a request by `extra_headers`. Their values are secrets until told otherwise, which
 //! nobody does.
 
-use hmac_sha256::Hash as Sha256;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
-use crate::lm::{Config, params};
+use crate::lm::{Config, params, sha256::Sha256};
 
 /// What the HTTP client writes: a body's length told twice is two bodies to some servers.
 const OF_THE_CLIENT: [&str; 7] =
@@ -86,7 +85,7 @@ fn hash(name: &HeaderName, value: &HeaderValue) -> String {
         context.update(part);
         context.update(b"\0");
     });
-    context.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    context.finish().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The shortest part of a value that is struck out where a server repeats it: shorter ones (`app`, `true`, `Bearer`) stand in texts of
