@@ -49,6 +49,45 @@ const HEAD: [&str; 3] = ["<|channel|>", "<|start|>", "<|constrain|>"];
 const MESSAGE: &str = "<|message|>";
 const ENDS: [&str; 3] = ["<|end|>", "<|return|>", "<|call|>"];
 
+/// How many tags and parts of heads there are; at most 64.
+const COUNT: usize = 2 * PAIRS.len() + HEAD.len() + 1 + ENDS.len();
+
+/// All of them, each with its maker and its kind.
+static PATTERNS: [(usize, Kind, &str); COUNT] = ALL;
+const ALL: [(usize, Kind, &str); COUNT] = {
+    let mut all = [(HARMONY, Kind::Open, MESSAGE); COUNT];
+    let mut at = 0;
+    while at < PAIRS.len() {
+        all[2 * at] = (at, Kind::Open, PAIRS[at].0);
+        all[2 * at + 1] = (at, Kind::Close, PAIRS[at].1);
+        at += 1;
+    }
+    let mut part = 0;
+    while part < HEAD.len() {
+        all[2 * PAIRS.len() + part] = (HARMONY, Kind::Open, HEAD[part]);
+        part += 1;
+    }
+    let mut end = 0;
+    while end < ENDS.len() {
+        all[COUNT - 1 - end] = (HARMONY, Kind::End, ENDS[end]);
+        end += 1;
+    }
+    all
+};
+
+/// For each byte a bit for each pattern that has it as its second one, in either case.
+static BY_SECOND: [u64; 256] = {
+    let mut by = [0; 256];
+    let mut at = 0;
+    while at < COUNT {
+        let second = ALL[at].2.as_bytes()[1];
+        by[second.to_ascii_lowercase() as usize] |= 1 << at;
+        by[second.to_ascii_uppercase() as usize] |= 1 << at;
+        at += 1;
+    }
+    by
+};
+
 /// How a reply in harmony begins, and its answer, where a server leaves out all special tokens.
 const BARE: [&str; 2] = ["analysis", "commentary"];
 const BARE_FINAL: &str = "assistantfinal";
@@ -103,6 +142,9 @@ pub(crate) struct Tags {
 }
 
 impl Tags {
+    /// All that there are.
+    pub(crate) const ALL: Self = Self { makers: u32::MAX };
+
     /// All but those that are fields' own.
     pub(crate) fn except(is_field: impl Fn(&str) -> bool) -> Self {
         let is_free = |(open, _): &(&str, &str)| !is_field(open.trim_matches(['<', '>']));
@@ -141,7 +183,7 @@ impl Tags {
             at = start + 1;
             let from = rest.get(offset..).unwrap_or_default();
             let mut is_begun = false;
-            for (maker, kind, pattern) in self.patterns() {
+            for (maker, kind, pattern) in self.patterns(from.get(1)) {
                 match matched(from, pattern.as_bytes()) {
                     Match::Whole(length) => {
                         return Next::Tag(Tag { maker, kind, span: start..start + length });
@@ -157,13 +199,17 @@ impl Tags {
         Next::Nothing
     }
 
-    fn patterns(&self) -> impl Iterator<Item = (usize, Kind, &'static str)> {
+    /// The patterns with this second byte, which most brackets of a text do not have; all of them if the text ends before it.
+    fn patterns(&self, second: Option<&u8>) -> impl Iterator<Item = (usize, Kind, &'static str)> {
         let makers = self.makers;
-        let pairs = PAIRS.iter().enumerate().filter(move |(maker, _)| makers & (1 << maker) != 0);
-        let pairs = pairs
-            .flat_map(|(maker, (open, close))| [(maker, Kind::Open, *open), (maker, Kind::Close, *close)]);
-        let heads = HEAD.into_iter().chain([MESSAGE]).map(|part| (HARMONY, Kind::Open, part));
-        pairs.chain(heads).chain(ENDS.into_iter().map(|end| (HARMONY, Kind::End, end)))
+        let all = u64::MAX >> (u64::BITS as usize - COUNT);
+        let mut left = second.map_or(all, |second| BY_SECOND.get(usize::from(*second)).copied().unwrap_or(0));
+        let next = move || {
+            let index = (left != 0).then(|| left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            PATTERNS.get(index).copied()
+        };
+        std::iter::from_fn(next).filter(move |(maker, ..)| *maker == HARMONY || makers & (1 << maker) != 0)
     }
 }
 

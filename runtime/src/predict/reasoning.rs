@@ -38,9 +38,14 @@ pub(super) struct Split<'t> {
 /// # Errors
 /// [`is_parse`](Error::is_parse): the reasoning does not end, or it could be a part of the answer.
 pub(super) fn split<'t>(reader: &Reader<'_>, text: &'t str) -> Result<Split<'t>> {
+    let none = Split { reasoning: None, answer: text };
+    // Most replies have no tag of any maker, and then nobody need say which are a field's.
+    if Tags::ALL.find(text).is_empty() {
+        return Ok(none);
+    }
     let tags = reader.tags().find(text);
     if tags.is_empty() {
-        return Ok(Split { reasoning: None, answer: text });
+        return Ok(none);
     }
     let mut thoughts = Vec::new();
     let answer = read(reader, text, &tags, &mut thoughts).map_err(|error| error.with_completion(text))?;
