@@ -152,7 +152,7 @@ impl fmt::Debug for Listener {
 ///
 /// What an input holds is never told as an output. Where an input holds something that would read as one, where an answer
 /// needs mending, and in adapters that cannot [follow](crate::Adapter::follow) an answer, fields are told at its end; an LM
-/// that cannot [stream](crate::LanguageModel::stream) tells its answer when it is there. An answer that cannot be read and is
+/// that cannot [stream](crate::LanguageModel::call) tells its answer when it is there. An answer that cannot be read and is
 /// asked for again is [discarded](Update::Discarded) first. Of several completions the first is told.
 ///
 /// It runs only while it is asked for the next event; for those who ask late, the answer waits in the connection. Dropping it

@@ -102,7 +102,7 @@ impl Reply {
         Self::pieces([text])
     }
 
-    /// The text that these pieces make; a [stream](crate::LanguageModel::stream) tells them one by one.
+    /// The text that these pieces make; a [stream](crate::LanguageModel::call) tells them one by one.
     pub fn pieces<T: Into<String>>(pieces: impl IntoIterator<Item = T>) -> Self {
         Self::of(Ok(vec![Body::Text(pieces.into_iter().map(Into::into).collect())]))
     }

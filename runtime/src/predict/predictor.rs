@@ -391,7 +391,7 @@ impl Predictor {
         self.run.listener.as_ref()
     }
 
-    /// Sets who is told what it writes, word by word: its LM is asked to [stream](crate::LanguageModel::stream) the answer.
+    /// Sets who is told what it writes, word by word: its LM is asked to [stream](crate::LanguageModel::call) the answer.
     pub fn set_listener(&mut self, listener: &Listener) {
         self.run.listener = Some(listener.clone());
     }
