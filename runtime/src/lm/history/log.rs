@@ -141,13 +141,15 @@ impl Kept {
 
 /// The memory that a list of messages takes. A text that several lists share is counted in each: never too little.
 pub(in crate::lm) fn messages(messages: &[Message]) -> usize {
-    messages.iter().map(|message| size_of::<Message>() + ARC + message.content.memory()).sum()
+    // The counters before a shared text want its memory to end at a whole word.
+    let content = |message: &Message| message.content.memory().next_multiple_of(size_of::<usize>());
+    messages.iter().map(|message| size_of::<Message>() + ARC + content(message)).sum()
 }
 
-/// The memory that a prompt's prefix takes, its place in the table included; tables are up to twice what they hold.
+/// The memory that a prompt's prefix takes, its place in the table included: a table that has just grown has 16 places for 7.
 fn prefix_bytes(prompt: &Prompt) -> usize {
     match address(prompt) {
-        Some(_) => messages(prompt.prefix()) + ARC + 2 * size_of::<(usize, Prefix)>(),
+        Some(_) => messages(prompt.prefix()) + ARC + 3 * size_of::<(usize, Prefix)>(),
         None => 0,
     }
 }
