@@ -1,7 +1,7 @@
 //! The reqwest clients of one handle: its own, made when they are first needed, or the one that the program handed in.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -24,8 +24,13 @@ const KEPT: usize = 8;
 pub(crate) struct Clients(Arc<Source>);
 
 enum Source {
-    /// Made here: one for each runtime and limit of connecting, the newest last.
-    Own(Mutex<Vec<(Key, Client)>>),
+    /// Made here.
+    Own {
+        /// One for each runtime and limit of connecting, the newest last.
+        clients: Mutex<Vec<(Key, Client)>>,
+        /// The environment's proxies, read once as each client does.
+        proxies: OnceLock<Matcher>,
+    },
     /// The program's.
     Given(Client),
 }
@@ -45,7 +50,7 @@ pub(crate) enum NoClient {
 impl Clients {
     /// Clients of the handle's own.
     pub(crate) fn own() -> Self {
-        Self(Arc::new(Source::Own(Mutex::default())))
+        Self(Arc::new(Source::Own { clients: Mutex::default(), proxies: OnceLock::new() }))
     }
 
     /// The program's client, as it is.
@@ -55,15 +60,15 @@ impl Clients {
 
     /// True if both send through the same client, as far as that can be told: the program gave none to either, or both are clones.
     pub(crate) fn are(&self, other: &Self) -> bool {
-        let is_own = |clients: &Self| matches!(*clients.0, Source::Own(_));
+        let is_own = |clients: &Self| matches!(*clients.0, Source::Own { .. });
         Arc::ptr_eq(&self.0, &other.0) || is_own(self) && is_own(other)
     }
 
     /// The host of the environment's proxy that would read a request to this address, which all but a tunnel do. Nothing is known
     /// of the proxies of a client that the program gave.
     pub(crate) fn proxy_host(&self, url: &Url) -> Option<String> {
-        let Source::Own(_) = *self.0 else { return None };
-        let proxy = Matcher::from_env().intercept(&url.as_str().parse().ok()?)?;
+        let Source::Own { proxies, .. } = &*self.0 else { return None };
+        let proxy = proxies.get_or_init(Matcher::from_env).intercept(&url.as_str().parse().ok()?)?;
         Some(proxy.uri().host()?.to_owned())
     }
 
@@ -75,7 +80,7 @@ impl Clients {
         let runtime = Handle::try_current().map_err(|_| NoClient::NoRuntime)?.id();
         let clients = match &*self.0 {
             Source::Given(client) => return Ok(client.clone()),
-            Source::Own(clients) => clients,
+            Source::Own { clients, .. } => clients,
         };
         let key = (runtime, connect);
         let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,7 +142,7 @@ mod tests {
             let _entered = runtime.enter();
             clients.get(LIMIT, true).unwrap();
             clients.clone().get(LIMIT, true).unwrap();
-            let Source::Own(kept) = &*clients.0 else { panic!("not its own") };
+            let Source::Own { clients: kept, .. } = &*clients.0 else { panic!("not its own") };
             let kept = kept.lock().unwrap();
             let own = kept.iter().filter(|((id, _), _)| *id == runtime.handle().id()).count();
             assert!(own == 1 && kept.len() <= KEPT, "{own} of {}", kept.len());
