@@ -29,7 +29,7 @@ enum Source {
         /// One for each runtime and limit of connecting, the newest last.
         clients: Mutex<Vec<(Key, Client)>>,
         /// The environment's proxies, read once as each client does.
-        proxies: OnceLock<Matcher>,
+        proxies: Box<OnceLock<Matcher>>,
     },
     /// The program's.
     Given(Client),
@@ -50,7 +50,7 @@ pub(crate) enum NoClient {
 impl Clients {
     /// Clients of the handle's own.
     pub(crate) fn own() -> Self {
-        Self(Arc::new(Source::Own { clients: Mutex::default(), proxies: OnceLock::new() }))
+        Self(Arc::new(Source::Own { clients: Mutex::default(), proxies: Box::default() }))
     }
 
     /// The program's client, as it is.
