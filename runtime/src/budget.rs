@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::{
-    error::{Error, ErrorKind},
     lm::{Cost, Usage},
+    report::{Error, ErrorKind},
 };
 
 /// What a call tree may spend: LM calls, tokens, money. Set it with [`Module::budget`](crate::Module::budget).

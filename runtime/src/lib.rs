@@ -10,9 +10,7 @@ mod adapter;
 mod batch;
 pub mod blocking;
 mod budget;
-mod error;
 mod field;
-mod history;
 mod json;
 pub mod lm;
 mod module;
@@ -20,18 +18,18 @@ mod modules;
 mod new_file;
 mod predict;
 mod prediction;
+mod report;
 #[cfg(test)]
 mod repository;
 mod reward;
-mod rollout;
 mod run;
+mod setters;
 mod signature;
 mod split_mix;
 mod state;
 mod stream;
 pub mod telemetry;
 mod text;
-mod trace;
 
 pub use karat_macros::{module, reward, signature};
 
@@ -50,9 +48,7 @@ pub use self::{
     },
     batch::{Batch, BatchItem, BatchStop, Batched, Parallel},
     budget::Budget,
-    error::{Context, Error, ErrorKind, Result},
-    field::{Bound, CheckOutcome, Field, FieldRole, FieldType, FieldValue, Reader, Rules, Writer},
-    history::History,
+    field::{Bound, CheckOutcome, Field, FieldRole, FieldType, FieldValue, History, Reader, Rules, Writer},
     json::{Repair, Repairs},
     lm::{
         BoxFuture, Cache, CallHistory, HistoryEntry, LanguageModel, Limits, Lm, Pool, Replay, Reply, Retry,
@@ -68,12 +64,12 @@ pub use self::{
     },
     predict::{OnParseError, Predict, Predictor},
     prediction::{Added, Prediction, Stop},
+    report::{Advice, CallRecord, Context, Error, ErrorKind, Result, Rollout, Step, Trace},
     reward::{BoxReward, IntoScore, Reward, RewardFn, Score, Sourced},
-    rollout::{Advice, Rollout},
+    run::Tracer,
     signature::{Fields, Place, Signature, Spec},
     state::{Program, ProgramField, ProgramModule, ProgramParameter, ProgramPredictor, State, StateOptions},
     stream::{Listener, ModuleStream, Progress, StreamEvent, Update},
-    trace::{CallRecord, Step, Trace, Tracer},
 };
 
 /// What the macros' output names; not for use by hand, and not covered by semantic versioning.
@@ -87,13 +83,13 @@ pub mod __private {
     #[cfg(feature = "http")]
     pub use crate::lm::read_body;
     pub use crate::{
-        error::Result,
         field::{
             CheckOutcome, Field as FieldSpec, OwnDefault, Reader, SignatureField as FieldType, Writer,
             to_value,
         },
         module::{Module, Traverse, Walker, WalkerMut},
         prediction::{ForwardOutput, Prediction},
+        report::Result,
         reward::{IntoScore, Sourced},
         signature::{Clash, Fields, NoClash, Probe, Signature, Spec},
     };

@@ -10,12 +10,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    error::{Error, Result},
     field::read_value,
     json::Repairs,
     lm::Usage,
-    rollout::Rollout,
-    trace::Trace,
+    report::Rollout,
+    report::Trace,
+    report::{Error, Result},
 };
 
 /// A module's output, with field access by `Deref`, and how it came about: usage, trace, rollouts, reward.

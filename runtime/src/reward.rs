@@ -3,11 +3,11 @@
 use std::{any::type_name, fmt, future::Future, ops::Deref, sync::Arc};
 
 use crate::{
-    error::{Error, ErrorKind, Result},
     lm::BoxFuture,
     module::{Traverse, WalkerMut},
     prediction::Prediction,
-    trace::Tracer,
+    report::{Error, ErrorKind, Result},
+    run::Tracer,
 };
 
 /// How good a prediction is: the higher the better, with text about it where there is some.

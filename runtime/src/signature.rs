@@ -8,9 +8,9 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    error::{Error, Result},
     field::{CompiledField, Field, FieldRole, Reader, Writer},
     lm::Answer,
+    report::{Error, Result},
 };
 
 /// A typed task: instructions, input fields, output fields. Written by [`#[signature]`](macro@crate::signature).

@@ -13,9 +13,9 @@ use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::{
-    error::{Error, Result},
     lm::BoxFuture,
     prediction::Prediction,
+    report::{Error, Result},
 };
 
 /// What a [`ModuleStream`] yields.

@@ -19,10 +19,10 @@ use super::{
     text_of,
 };
 use crate::{
-    error::{Error, Result},
     field::FieldValue,
     json::Repair,
     lm::Message,
+    report::{Error, Result},
 };
 
 /// Each field under a line `[[ ## name ## ]]`; the default adapter.

@@ -1,7 +1,7 @@
 //! What the model is told when its answer could not be read.
 
 use super::Task;
-use crate::{error::Error, text::shortened};
+use crate::{report::Error, text::shortened};
 
 /// The user message after an unreadable answer: what was wrong, and that the whole answer is wanted again.
 pub(super) fn message(task: &Task<'_>, error: &Error) -> String {

@@ -16,10 +16,10 @@ use super::{
     wrapped,
 };
 use crate::{
-    error::{Error, Result},
     field::{FieldValue, name},
     json::{self, Found, Repair, Repairs, Written},
     lm::{AnswerSchema, Message, ResponseFormat},
+    report::{Error, Result},
 };
 
 /// Inputs under field markers, outputs as one JSON object: a schema that the provider enforces where it can, else any JSON

@@ -45,9 +45,9 @@ pub(crate) use self::{
     sections::fences,
 };
 use crate::{
-    error::{Error, Result},
     field::{Field, FieldRole, FieldValue, Shape},
     lm::{Message, ResponseFormat},
+    report::{Error, Result},
     signature::{Layout, Slot},
 };
 

@@ -12,10 +12,10 @@ use super::{
     text_of,
 };
 use crate::{
-    error::Result,
     field::{FieldValue, name},
     json::{Repair, Repairs},
     lm::Message,
+    report::Result,
 };
 
 /// Each field on a line behind its label, with the instructions (and rules that values have to keep) as the only system text and demos as earlier turns. Small

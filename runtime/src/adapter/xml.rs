@@ -16,10 +16,10 @@ use super::{
     text_of,
 };
 use crate::{
-    error::{Error, Result},
     field::{FieldValue, name},
     json::{Repair, Repairs, Written},
     lm::Message,
+    report::{Error, Result},
 };
 
 /// Each field between tags with its name, `<answer>Paris</answer>`: for models that were trained on such prompts.

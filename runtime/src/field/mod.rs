@@ -4,6 +4,7 @@ mod coerce;
 mod compiled;
 mod constraints;
 mod defs;
+mod history;
 mod long_numbers;
 mod merge;
 pub(crate) mod name;
@@ -33,13 +34,13 @@ pub(crate) use self::{
     sorted::to_value as written,
 };
 pub use self::{
+    history::History,
     rules::{Bound, CheckOutcome, Rules},
     slots::{Reader, Writer},
 };
 use crate::{
-    error::Result,
-    history::History,
     json::{Found, Repairs, Written},
+    report::Result,
 };
 
 /// The types that a signature's field may have: those that serde reads and writes and schemars describes.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Field, FieldType, sorted, wide};
 use crate::{
-    error::{Error, ErrorKind, Result},
+    report::{Error, ErrorKind, Result},
     text::shortened,
 };
 

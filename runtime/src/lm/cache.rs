@@ -32,8 +32,8 @@ pub(super) use self::{
     key::{Key, Prefixes, key},
     layer::tell_all,
 };
-use super::{Finish, Lm, Request, Response};
-use crate::error::{Error, ErrorKind, Result};
+use super::{CacheUse, Finish, Lm, Request, Response};
+use crate::report::{Error, ErrorKind, Result};
 
 /// A cache of answers, which one or several [`Lm`]s use: a handle, whose clones are the same cache.
 ///
@@ -81,36 +81,6 @@ use crate::error::{Error, ErrorKind, Result};
 #[must_use = "its setters take it by value and return it"]
 pub struct Cache {
     shared: Arc<Shared>,
-}
-
-/// How a request uses the [`Cache`] of its [`Lm`]; set with [`Lm::cache_use`] or, for one call, in the
-/// [`Config`](super::Config) of [`Predict::call_with`](crate::Predict::call_with).
-///
-/// ```
-/// use karat::{Cache, ScriptedLm, lm::{CacheUse, Config, Message, Request}};
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> karat::Result<()> {
-/// let lm = ScriptedLm::new(["old", "new"]).lm().cache(Cache::memory());
-/// let mut request = Request::new(vec![Message::user("news?")]);
-/// assert_eq!(lm.complete(request.clone()).await?.completions[0].text, "old");
-/// request.config.cache = Some(CacheUse::Refresh);
-/// assert_eq!(lm.complete(request.clone()).await?.completions[0].text, "new");
-/// request.config.cache = None;
-/// assert_eq!(lm.complete(request).await?.completions[0].text, "new");
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CacheUse {
-    /// An answer that is there is taken; one that is not is asked for and stored.
-    #[default]
-    Use,
-    /// As if there were no cache: nothing is taken and nothing is stored.
-    Bypass,
-    /// The model is asked, and its answer replaces the one that is there.
-    Refresh,
 }
 
 /// What a [`Cache`] did so far, in this process.

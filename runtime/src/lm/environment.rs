@@ -1,7 +1,7 @@
 //! The LM that the environment names.
 
 use super::{Lm, provider::Provider};
-use crate::error::{Error, ErrorKind, Result};
+use crate::report::{Error, ErrorKind, Result};
 
 /// The model, as `provider/model`.
 const MODEL: &str = "KARAT_MODEL";

@@ -1,7 +1,7 @@
 //! Another model is asked when one fails.
 
 use super::{BoxFuture, Delta, LanguageModel, Lm, Request, Response, ResponseFormat, Sink, Takes, member};
-use crate::error::{Error, Fact, Result};
+use crate::report::{Error, Fact, Result};
 
 impl Lm {
     /// Asks the first; where it fails with what another model may mend, the second; and so on.

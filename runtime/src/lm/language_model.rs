@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use super::{Request, Response, ResponseFormat, Sink, Takes};
-use crate::error::Result;
+use crate::report::Result;
 
 /// A boxed future that may move between threads; what the methods of object-safe traits return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Takes};
-use crate::error::Result;
+use crate::report::Result;
 
 /// Something that is done with every request of an [`Lm`](super::Lm). Set it with [`Lm::layer`](super::Lm::layer).
 ///

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{LanguageModel, Lm, Model, Request, Response, ResponseFormat, Sink, Takes, Usage};
-use crate::error::{Error, Fact, Result};
+use crate::report::{Error, Fact, Result};
 
 /// Asks a member, with the request's config over its own.
 pub(super) async fn ask(lm: &Lm, request: &Request, sink: Option<&mut Sink<'_>>) -> Result<Response> {

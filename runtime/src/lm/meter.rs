@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use crate::error::Result;
+use crate::report::Result;
 
 /// Bears the cost of a call, within a budget.
 pub(crate) trait Pays: Send + Sync {

@@ -1,7 +1,7 @@
 //! A model of the program's own with its requests counted.
 
 use super::{BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Takes};
-use crate::error::{ErrorKind, Result};
+use crate::report::{ErrorKind, Result};
 
 /// Counts a request each time when it is asked.
 pub(super) struct Metered<M>(pub(super) M);

@@ -1,11 +1,13 @@
 //! Language models: the trait, the handle [`Lm`], and the clients. Knows nothing of signatures.
 
 mod cache;
+mod caller;
 #[cfg(feature = "http")]
 mod chat_completions;
 #[cfg(not(feature = "http"))]
 #[path = "no_http.rs"]
 mod chat_completions;
+mod config;
 mod content;
 mod delta;
 mod environment;
@@ -27,7 +29,6 @@ mod pool;
 mod prices;
 mod process_default;
 mod provider;
-mod rate_limit;
 mod record;
 mod request;
 mod retry;
@@ -35,7 +36,6 @@ mod schema;
 mod scripted;
 mod secret;
 mod sending;
-mod setters;
 mod sha256;
 mod stack;
 mod structured;
@@ -61,10 +61,12 @@ use tracing::Instrument;
 #[doc(hidden)]
 pub use self::chat_completions::read_body;
 pub use self::{
-    cache::{Cache, CacheStats, CacheUse},
+    cache::{Cache, CacheStats},
+    caller::{Caller, CallerId},
+    config::{CacheUse, Config},
     content::Content,
     delta::{Delta, DeltaPart, Sink},
-    history::{CallHistory, Caller, CallerId, HistoryEntry},
+    history::{CallHistory, HistoryEntry},
     language_model::{BoxFuture, LanguageModel},
     layer::{Layer, Next},
     limits::Limits,
@@ -72,11 +74,10 @@ pub use self::{
     meter::Meter,
     part::{Media, MediaSource, Opaque, Part, ToolCall, ToolResult},
     pool::Pool,
-    prices::{Cost, Price, Prices},
+    prices::{Price, Prices},
     process_default::configure,
-    rate_limit::{Allowance, RateLimit},
     record::Replay,
-    request::{Completion, Config, Finish, Request, Response, ResponseFormat, Takes, Usage},
+    request::{Completion, Finish, Request, Response, ResponseFormat, Takes},
     retry::Retry,
     schema::AnswerSchema,
     scripted::{Answer, Reply, ScriptedLm},
@@ -92,8 +93,9 @@ use self::{
     stack::Layers,
 };
 pub(crate) use self::{meter::Pays, process_default::configured, secret::is_secret};
+pub use crate::report::{Allowance, Cost, RateLimit, Usage};
 use crate::{
-    error::{Error, Result},
+    report::{Error, Result},
     telemetry,
 };
 
@@ -373,7 +375,13 @@ impl Lm {
         let meter = request.meter.part();
         request.meter = meter.clone();
         let call = Call::new(self.inner.log.as_deref(), caller, request);
-        let span = telemetry::lm(self, call.request(), sink.is_some());
+        let redact = |text| self.without_key(text);
+        let redact = self.inner.records_content.then_some(&redact as telemetry::Redact<'_>);
+        let span = telemetry::lm(|| {
+            let (provider, model) = self.provider_and_model();
+            let (server, request) = (self.server(), call.request());
+            telemetry::Asked { provider, model, server, request, is_stream: sink.is_some(), redact }
+        });
         let answer =
             self.inner.layers.around(self.inner.model.get()).call(call.request(), sink.map(|sink| sink as _));
         let answer = if span.is_heard() { answer.instrument(span.get()).await } else { answer.await };
@@ -402,7 +410,7 @@ impl Lm {
                 sent => error.with_attempts(u32::try_from(sent).unwrap_or(u32::MAX)),
             }
         });
-        span.end_lm(self, &outcome);
+        span.end_lm(redact, &outcome);
         call.end(&outcome);
         outcome
     }

@@ -3,7 +3,7 @@
 use super::{
     BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Takes, Timeouts, provider::Provider,
 };
-use crate::error::{Error, Result};
+use crate::report::{Error, Result};
 
 /// A client that cannot be made.
 #[derive(Clone, Debug, PartialEq)]

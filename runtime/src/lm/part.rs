@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Content, setters::setters};
+use super::Content;
+use crate::setters::setters;
 
 /// One part of a [`Content`]. Cloning it copies nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

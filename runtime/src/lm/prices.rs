@@ -1,59 +1,9 @@
 //! What tokens cost, by a table of the user's.
 
-use std::{borrow::Borrow, collections::BTreeMap, fmt, iter::Sum, ops::AddAssign, sync::Arc};
+use std::{borrow::Borrow, collections::BTreeMap, sync::Arc};
 
-use serde::{Deserialize, Serialize};
-
-use super::{Lm, Usage};
-
-/// An amount of money in the unit of the [`Prices`], exact to a millionth of a millionth, so that sums do not depend on their
-/// order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Cost(u64);
-
-/// How many of [`Cost`]'s steps make a unit.
-const UNIT: f64 = 1e12;
-
-impl Cost {
-    pub(super) const NOTHING: Self = Self(0);
-
-    /// So much money. NaN and less than nothing are nothing; beyond 18 million it saturates.
-    pub fn new(amount: f64) -> Self {
-        // `as` saturates, and takes NaN to 0.
-        Self((amount * UNIT).round() as u64)
-    }
-
-    /// The amount.
-    pub fn amount(self) -> f64 {
-        self.0 as f64 / UNIT
-    }
-
-    fn of(tokens: u64, price: Cost) -> Self {
-        Self(tokens.saturating_mul(price.0))
-    }
-}
-
-impl AddAssign for Cost {
-    fn add_assign(&mut self, other: Self) {
-        self.0 = self.0.saturating_add(other.0);
-    }
-}
-
-impl Sum for Cost {
-    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
-        costs.fold(Self::default(), |mut sum, cost| {
-            sum += cost;
-            sum
-        })
-    }
-}
-
-impl fmt::Display for Cost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.amount().fmt(f)
-    }
-}
+use super::Lm;
+use crate::report::{Cost, Usage};
 
 /// What a model's tokens cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -152,17 +102,6 @@ impl Lm {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn costs_are_exact_and_saturate() {
-        assert_eq!([Cost::new(0.1), Cost::new(0.2)].into_iter().sum::<Cost>(), Cost::new(0.3));
-        for nothing in [f64::NAN, -1.0, f64::NEG_INFINITY, 0.0] {
-            assert_eq!(Cost::new(nothing), Cost::default());
-        }
-        let mut most = Cost::new(f64::INFINITY);
-        most += Cost::new(1.0);
-        assert_eq!(most, Cost::new(f64::MAX));
-    }
 
     #[test]
     fn cached_tokens_have_their_own_price() {

@@ -1,7 +1,7 @@
 //! The table of known providers.
 
 use super::structured::{self, Structured};
-use crate::error::{Error, Result};
+use crate::report::{Error, Result};
 
 /// A provider that speaks the Chat Completions API.
 #[derive(Debug)]

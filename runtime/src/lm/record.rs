@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use self::line::Line;
 pub use self::replay::Replay;
 use super::{BoxFuture, Layer, Lm, Next, Request, Response, Sink};
-use crate::error::{Error, ErrorKind, Result};
+use crate::report::{Error, ErrorKind, Result};
 
 impl Lm {
     /// Writes every request that is sent, and what comes back, to the end of this file, for a [`Replay`] in tests.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     BoxFuture, Completion, Delta, Finish, LanguageModel, Lm, Part, Request, Response, Sink, ToolCall, Usage,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::report::{Error, ErrorKind, Result};
 
 /// An LM that plays replies from a queue, or computes them, and records every request; for tests with no network.
 ///

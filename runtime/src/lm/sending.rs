@@ -6,7 +6,7 @@ use super::{
     Lm, Model,
     chat_completions::{self, ChatCompletions},
 };
-use crate::error::{Error, Result};
+use crate::report::{Error, Result};
 
 impl Lm {
     /// The address of the API, up to and without `/chat/completions`.

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{schema::AnswerSchema, setters::setters};
+use super::schema::AnswerSchema;
+use crate::setters::setters;
 
 /// A tool that a model may call: its name, what it does, and its arguments.
 ///

@@ -3,7 +3,7 @@
 use std::fmt::{self, Debug};
 
 use super::{Module, Traverse, Walker, WalkerMut};
-use crate::{error::Result, lm::BoxFuture, prediction::Prediction};
+use crate::{lm::BoxFuture, prediction::Prediction, report::Result};
 
 /// A module of which only input and output are known; itself a module. Made by [`Module::boxed`].
 ///

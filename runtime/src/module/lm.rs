@@ -1,9 +1,9 @@
 //! The LM of several predictors.
 
 use crate::{
-    error::{Error, Result},
     lm::Lm,
     predict::Predictor,
+    report::{Error, Result},
 };
 
 /// The one LM that all have; `None` if none has one.

@@ -24,14 +24,14 @@ use crate::{
     adapter::Adapter,
     batch::Batch,
     budget::Budget,
-    error::{Error, Result},
     lm::{CallHistory, Lm},
     modules::Budgeted,
     predict::Predictor,
     prediction::Prediction,
+    report::{Error, Result},
+    run::Tracer,
     state::{Program, State, load_program, save_program},
     stream::ModuleStream,
-    trace::Tracer,
 };
 
 /// A typed LM program. Write `#[module]` on a struct and on an `impl` block with one `async fn forward`; see

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::{Traverse, Walker, WalkerMut};
 use crate::{
-    error::{Error, ErrorKind, Result},
     field::written,
     predict::Predictor,
+    report::{Error, ErrorKind, Result},
     state::StateOptions,
     text::shortened,
 };

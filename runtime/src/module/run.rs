@@ -1,6 +1,6 @@
 //! How the outermost call of a module runs.
 
-use std::pin::pin;
+use std::{any::type_name, pin::pin};
 
 use tracing::{Instrument, Span};
 
@@ -9,7 +9,7 @@ use crate::{Prediction, Result, Tracer, Usage, stream::ModuleStream, telemetry};
 
 /// Runs the module's own part, in a span.
 pub(crate) async fn forward<M: Module>(module: &M, input: M::Input) -> Result<Prediction<M::Output>> {
-    let span = telemetry::module::<M>();
+    let span = if M::HAS_SPAN { telemetry::module(type_name::<M>()) } else { telemetry::none() };
     if !span.is_heard() {
         return module.forward(input).await;
     }

@@ -9,10 +9,11 @@ use super::judged::{Judged, Settings};
 use crate::{
     Advice, Error, ErrorKind, Field, Module, Prediction, Predictor, Result, Rollout, Score, Stop, Tracer,
     module::forward,
+    report,
     run::{Deadline, caught},
     split_mix::{STEP, mixed},
     telemetry::{self, Open},
-    text::{said_once, shortened},
+    text::shortened,
 };
 
 /// The most characters of an output in a report.
@@ -159,7 +160,14 @@ impl<'a, M: Module> Rollouts<'a, M> {
         let passed =
             score.as_ref().ok().and_then(|score| settings.threshold.map(|_| settings.passes(score.value())));
         let with_feedback = reward_span.is_heard() && records_content(copy);
-        reward_span.end_reward(span, reward.rule(), &score, passed, with_feedback);
+        let given = score.as_ref().ok();
+        let judged = telemetry::Judged {
+            score: given.map(Score::value),
+            passed,
+            feedback: given.and_then(Score::feedback).filter(|_| with_feedback),
+            error: score.as_ref().err(),
+        };
+        reward_span.end_reward(span, reward.rule(), &judged);
         Ok((prediction, score?))
     }
 }
@@ -303,7 +311,7 @@ impl<'a, O: Debug> Tally<'a, O> {
 
     fn no_success(&self, stop: Stop) -> Error {
         let causes = self.records.iter().filter_map(|record| Some((record.index(), record.error()?)));
-        let causes = match said_once("rollout", causes) {
+        let causes = match report::causes("rollout", causes) {
             causes if causes.is_empty() => causes,
             causes => format!(": {causes}"),
         };

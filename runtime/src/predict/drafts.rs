@@ -14,9 +14,9 @@ use crate::{
         Outline, Repeats, fences,
         reasoning::{HARMONY, Kind, Tag},
     },
-    error::{Error, Result},
     field::FieldValue,
     json::Repair,
+    report::{Error, Result},
 };
 
 /// The answer in a text that has these tags; the thoughts before it are added to those.

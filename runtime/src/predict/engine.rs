@@ -17,15 +17,16 @@ use super::{
 };
 use crate::{
     adapter::{Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared},
-    error::{Error, ErrorKind, Result},
     field::{FieldRole, FieldValue, Violation},
     json::Repairs,
     lm::{Completion, Config, Finish, Lm, Message, Prompt, Request, Response, ResponseFormat, Takes, Usage},
     prediction::Reading,
+    report::{CallRecord, Step},
+    report::{Error, ErrorKind, Result},
+    run::Tracer,
     signature::{Layout, Slot},
     telemetry,
     text::shortened,
-    trace::{CallRecord, Step, Tracer},
 };
 
 /// Takes one completion, its values in layout order, as typed outputs, or says why it cannot.

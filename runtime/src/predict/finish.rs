@@ -1,9 +1,9 @@
 //! What the reason for an answer's end says of what was read.
 
 use crate::{
-    error::{Error, ErrorKind, Result},
     json::{Repair, Repairs},
     lm::{Completion, Finish},
+    report::{Error, ErrorKind, Result},
     signature::{Layout, Slot},
     text::shortened,
 };

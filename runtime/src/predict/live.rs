@@ -14,11 +14,11 @@ use super::{
 };
 use crate::{
     adapter::{Follow, Followed, text_of},
-    error::{Error, ErrorKind},
     lm::{
         Completion, Delta, DeltaPart,
         grow::{STREAM_CAP, append},
     },
+    report::{Error, ErrorKind},
     signature::Slot,
     stream::{Listener, Progress, Update},
 };

@@ -25,11 +25,11 @@ use self::{
 pub use self::{on_parse_error::OnParseError, predictor::Predictor};
 use crate::{
     adapter::{Adapter, Demo},
-    error::{Error, ErrorKind, Result},
     field::{Field, FieldRole},
     lm::{Config, Lm, Prompt},
     module::{Module, Traverse, Walker, WalkerMut},
     prediction::Prediction,
+    report::{Error, ErrorKind, Result},
     signature::{Place, Signature},
 };
 

@@ -13,12 +13,12 @@ use serde_json::{Map, Value};
 use super::{ladder::Ladder, on_parse_error::OnParseError};
 use crate::{
     adapter::{Adapter, ChatAdapter, Demo, Prepared, Task},
-    error::{Error, Result},
     field::{Field, FieldRole},
     lm::{Caller, CallerId, Config, Lm, configured},
+    report::{Error, Result},
+    run::Tracer,
     signature::{Layout, Place, Signature, Slot, Spec},
     stream::Listener,
-    trace::Tracer,
 };
 
 /// What a predictor knows and how it is set for one run; the untyped part of [`Predict`](crate::Predict), which the

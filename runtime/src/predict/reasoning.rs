@@ -8,7 +8,7 @@ use crate::{
         Adapter, Inputs, Task,
         reasoning::{HARMONY, Kind, MOST_BLOCKS, Tag, Tags},
     },
-    error::{Error, Result},
+    report::{Error, Result},
 };
 
 /// Reads the replies to one call.

@@ -1,8 +1,8 @@
 //! What is said of an answer that breaks rules.
 
 use crate::{
-    error::{Error, ErrorKind, Result},
     field::Violation,
+    report::{Error, ErrorKind, Result},
 };
 
 /// Nothing, if no field's value breaks a rule.

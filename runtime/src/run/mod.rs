@@ -1,9 +1,11 @@
-//! Runs many at once: the one engine behind batches and rollouts.
+//! Runs: the tracer of one, and the one engine that runs many, behind batches and rollouts.
 
 mod caught;
 mod deadline;
 mod many;
+mod tracer;
 
+pub use self::tracer::Tracer;
 pub(crate) use self::{
     caught::caught,
     deadline::Deadline,

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::{StateOptions, error, json::kind};
 use crate::{
-    error::{Error, ErrorKind, Result},
     lm::{BoxFuture, Config, LanguageModel, Lm, Request, Response, Sink, Timeouts, is_secret},
+    report::{Error, ErrorKind, Result},
     text::shortened,
 };
 

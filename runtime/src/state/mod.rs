@@ -21,9 +21,9 @@ use serde_json::{Map, Value};
 pub use self::program::{Program, ProgramField, ProgramModule, ProgramParameter, ProgramPredictor};
 pub(crate) use self::program::{load as load_program, save as save_program};
 use crate::{
-    error::{Error, ErrorKind, Result},
     lm::Lm,
     module::{Node, Traverse, Walker, WalkerMut},
+    report::{Error, ErrorKind, Result},
     text::shortened,
 };
 

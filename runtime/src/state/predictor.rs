@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use super::{StateOptions, error, json::kind, lm, prefix::prefix};
 use crate::{
     adapter::Demo,
-    error::Result,
     module::Parameter,
     predict::{FieldText, Predictor},
+    report::Result,
     signature::Slot,
     text::shortened,
 };

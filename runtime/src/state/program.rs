@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::{State, error, file, quoted, versions};
 use crate::{
-    error::Result,
     field::FieldRole,
     module::{Node, Traverse, Walker},
     predict::Predictor,
+    report::Result,
     signature::Slot,
     text::shortened,
 };

@@ -15,17 +15,15 @@ mod plain;
 mod tests;
 mod words;
 
-use std::{any::type_name, sync::Arc, thread};
+use std::{sync::Arc, thread};
 
 use tracing::Span;
 
 pub use self::form::{Names, set_names};
 use self::words::TypeName;
 use crate::{
-    error::Error,
-    lm::{Lm, Request, Response, ResponseFormat},
-    module::Module,
-    reward::Score,
+    lm::{Request, Response, ResponseFormat},
+    report::Error,
 };
 
 /// The targets by which a subscriber tells them apart.
@@ -41,13 +39,18 @@ mod target {
 #[derive(Debug)]
 pub(crate) struct Open(Span);
 
-/// What an LM call's span knows when it begins.
-struct Asked<'a> {
-    provider: &'a str,
-    model: &'a str,
-    server: Option<(String, u16)>,
-    request: &'a Request,
-    is_stream: bool,
+/// Takes the API key out of a text.
+pub(crate) type Redact<'a> = &'a (dyn Fn(String) -> String + Sync);
+
+/// What an LM call's span records when the call begins.
+pub(crate) struct Asked<'a> {
+    pub(crate) provider: &'a str,
+    pub(crate) model: &'a str,
+    pub(crate) server: Option<(String, u16)>,
+    pub(crate) request: &'a Request,
+    pub(crate) is_stream: bool,
+    /// `None` where no content is recorded.
+    pub(crate) redact: Option<Redact<'a>>,
 }
 
 impl Asked<'_> {
@@ -61,17 +64,24 @@ impl Asked<'_> {
 }
 
 /// A reward's outcome, to be recorded.
-struct Judged<'a> {
-    score: Option<&'a Score>,
-    passed: Option<bool>,
+#[derive(Default)]
+pub(crate) struct Judged<'a> {
+    pub(crate) score: Option<f64>,
+    /// Whether the score reached the threshold, if there is one.
+    pub(crate) passed: Option<bool>,
     /// Only where content is recorded.
-    feedback: Option<&'a str>,
-    error: Option<&'a Error>,
+    pub(crate) feedback: Option<&'a str>,
+    pub(crate) error: Option<&'a Error>,
 }
 
-/// A run of a module.
-pub(crate) fn module<M: Module>() -> Open {
-    Open(if M::HAS_SPAN { form::module(TypeName(type_name::<M>())) } else { Span::none() })
+/// A run of a module of this type.
+pub(crate) fn module(type_name: &'static str) -> Open {
+    Open(form::module(TypeName(type_name)))
+}
+
+/// No span.
+pub(crate) fn none() -> Open {
+    Open(Span::none())
 }
 
 /// A run of a predictor.
@@ -80,14 +90,14 @@ pub(crate) fn predictor(path: impl FnOnce() -> Arc<str>, signature: &'static str
 }
 
 /// A call of an LM, with all that its layers do.
-pub(crate) fn lm(lm: &Lm, request: &Request, is_stream: bool) -> Open {
+pub(crate) fn lm<'a>(asked: impl FnOnce() -> Asked<'a>) -> Open {
     if !is_on() {
-        return Open(Span::none());
+        return none();
     }
-    let (provider, model) = lm.provider_and_model();
-    let span = form::lm(&Asked { provider, model, server: lm.server(), request, is_stream });
-    if lm.records_content() && !span.is_disabled() {
-        form::record_prompt(&span, &lm.without_key(content::prompt(&request.prompt)));
+    let asked = asked();
+    let span = form::lm(&asked);
+    if let Some(redact) = asked.redact.filter(|_| !span.is_disabled()) {
+        form::record_prompt(&span, &redact(content::prompt(&asked.request.prompt)));
     }
     Open(span)
 }
@@ -127,13 +137,13 @@ impl Open {
         });
     }
 
-    /// Records what an LM answered.
-    pub(crate) fn end_lm(self, lm: &Lm, outcome: &Result<Arc<Response>, Error>) {
+    /// Records what an LM answered; its texts only with `redact`.
+    pub(crate) fn end_lm(self, redact: Option<Redact<'_>>, outcome: &Result<Arc<Response>, Error>) {
         self.finish(|span| match outcome {
             Ok(response) => {
                 form::record_response(span, response);
-                if lm.records_content() {
-                    form::record_completion(span, &lm.without_key(content::completions(response)));
+                if let Some(redact) = redact {
+                    form::record_completion(span, &redact(content::completions(response)));
                 }
             }
             Err(error) => {
@@ -145,21 +155,9 @@ impl Open {
         });
     }
 
-    /// Records what a reward said of the rollout around it. `passed`: whether it reached the threshold, if there is one.
-    pub(crate) fn end_reward(
-        self,
-        rollout: &Open,
-        rule: &'static str,
-        outcome: &Result<Score, Error>,
-        passed: Option<bool>,
-        with_feedback: bool,
-    ) {
-        self.finish(|span| {
-            let score = outcome.as_ref().ok();
-            let feedback = score.and_then(Score::feedback).filter(|_| with_feedback);
-            let error = outcome.as_ref().err();
-            form::record_score(span, &rollout.0, rule, &Judged { score, passed, feedback, error });
-        });
+    /// Records what a reward said of the rollout around it.
+    pub(crate) fn end_reward(self, rollout: &Self, rule: &'static str, judged: &Judged<'_>) {
+        self.finish(|span| form::record_score(span, &rollout.0, rule, judged));
     }
 
     fn finish(mut self, record: impl FnOnce(&Span)) {

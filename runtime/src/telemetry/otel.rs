@@ -134,7 +134,7 @@ pub(super) fn record_score(span: &Span, rollout: &Span, of: &'static str, judged
         parent: rollout,
         Level::INFO,
         { EVALUATION_NAME } = rule(of),
-        { EVALUATION_SCORE_VALUE } = judged.score.map(|score| score.value()),
+        { EVALUATION_SCORE_VALUE } = judged.score,
         { EVALUATION_SCORE_LABEL } = label,
         { EVALUATION_EXPLANATION } = judged.feedback,
         { ERROR_TYPE } = error,

@@ -83,7 +83,7 @@ pub(super) fn record_usage(span: &Span, usage: &Usage) {
 }
 
 pub(super) fn record_score(span: &Span, _: &Span, _: &str, judged: &Judged<'_>) {
-    span.record("score", judged.score.map(|score| score.value()));
+    span.record("score", judged.score);
     span.record("passed", judged.passed);
     span.record("feedback", judged.feedback);
     if let Some(error) = judged.error {

@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
-    Cache, CacheUse, Outcome, Shared, count,
+    Cache, Outcome, Shared, count,
     flight::{Leader, Part, Turn},
     key::{self, Key},
 };
 use crate::{
-    error::Result,
-    lm::{BoxFuture, Delta, DeltaPart, Layer, Next, Request, Response, Sink, Usage},
+    lm::{BoxFuture, CacheUse, Delta, DeltaPart, Layer, Next, Request, Response, Sink, Usage},
+    report::Result,
 };
 
 /// A cache around one handle's model.

@@ -15,8 +15,8 @@ pub(super) use self::{
 };
 use super::{Call, body::Asked, status, surrogates, tool_calls::ToolCalls, transport::Reply};
 use crate::{
-    error::{Error, ErrorKind, Result},
     lm::{Completion, Finish, Part, Response, ToolCall},
+    report::{Error, ErrorKind, Result},
 };
 
 /// The parts of an answer, or of an event of one, that are read. What servers write in several ways is kept as JSON.

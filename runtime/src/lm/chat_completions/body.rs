@@ -13,12 +13,12 @@ use super::{
     messages::{self, Messages},
 };
 use crate::{
-    error::{ErrorKind, Result},
     lm::{
         Config, Request, ResponseFormat,
         params::{self, Params},
         structured::Form,
     },
+    report::{ErrorKind, Result},
 };
 
 /// The body's bytes.

@@ -17,11 +17,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{ChatCompletions, headers};
 use crate::{
-    error::{Error, ErrorKind, Result},
     lm::{
         Config,
         environment::{BASE_URL, set},
     },
+    report::{Error, ErrorKind, Result},
 };
 
 /// A key shorter than this is a placeholder (`x`, `-`): taking it out would only garble a message.

@@ -31,7 +31,7 @@ use super::{
     BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Takes, Timeouts, http::Clients,
     provider::Provider, waiting::watch,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::report::{Error, ErrorKind, Result};
 
 /// After how long an answer without a limit of tokens is worth a warning.
 const LONG: Duration = Duration::from_secs(60);

@@ -5,7 +5,7 @@ use reqwest::Url;
 use serde_json::Value;
 
 use super::{Call, answer::Tokens, endpoint, retry_after, transport::Reply};
-use crate::error::{Error, ErrorKind};
+use crate::report::{Error, ErrorKind};
 
 /// The error of a reply whose status is not a success.
 pub(super) fn refused(call: &Call<'_>, reply: &Reply) -> Error {

@@ -12,11 +12,11 @@ use super::{
     transport::{Opened, Reply},
 };
 use crate::{
-    error::{Error, ErrorKind, Result},
     lm::{
         Delta, DeltaPart, Response, Sink,
         grow::{STREAM_CAP, append},
     },
+    report::{Error, ErrorKind, Result},
 };
 
 /// How many bytes are looked at at once.

@@ -14,8 +14,8 @@ use super::{
     sse,
 };
 use crate::{
-    error::{Error, ErrorKind, Result},
     lm::{Meter, grow::grown, http::NoClient, waiting::watch},
+    report::{Error, ErrorKind, Result},
 };
 
 /// The most bytes of an answer that are read.

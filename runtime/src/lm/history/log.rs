@@ -14,11 +14,11 @@ use tokio::time::Instant;
 
 use super::{Caller, HistoryEntry, Outcome};
 use crate::{
-    error::Result,
     lm::{
         Completion, Finish, Message, Prompt, Request, Response, ResponseFormat,
         content::{memory, nested},
     },
+    report::Result,
     text::shortened,
 };
 
@@ -161,7 +161,7 @@ fn texts<'a>(list: &'a [String], capacity: usize) -> impl Iterator<Item = usize>
 /// The memory that an entry takes, its prompt's prefix apart, its place in the log included.
 fn bytes(entry: &HistoryEntry) -> usize {
     let fixed = ARC + size_of::<HistoryEntry>() + 2 * size_of::<(Arc<HistoryEntry>, usize)>();
-    let caller = entry.caller.as_ref().map_or(0, |caller| ARC + caller.path.len());
+    let caller = entry.caller.as_ref().map_or(0, |caller| ARC + caller.path().len());
     let tail = entry.prompt.tail();
     let spare = (tail.capacity() - tail.len()) * size_of::<Message>();
     let names = texts(&entry.param_names, entry.param_names.capacity());

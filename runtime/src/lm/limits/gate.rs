@@ -14,8 +14,8 @@ use super::{
     window::Window,
 };
 use crate::{
-    error::{Error, Fact, Result},
     lm::{CallerId, RateLimit, Response},
+    report::{Error, Fact, Result},
 };
 
 /// The longest that all wait because the server told one to.

@@ -14,7 +14,7 @@ use tokio::{
 
 use self::gate::{Gate, Permit};
 use super::{BoxFuture, Layer, Lm, Next, RateLimit, Request, Response, Sink};
-use crate::error::{Error, ErrorKind, Result};
+use crate::report::{Error, ErrorKind, Result};
 
 /// The tokens that an answer is taken to have where the request has no `max_tokens`.
 const USUAL_ANSWER: u64 = 512;

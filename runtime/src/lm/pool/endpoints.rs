@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::error::Error;
+use crate::report::Error;
 
 /// How long an endpoint that fails is left alone.
 #[derive(Clone, Copy, Debug)]

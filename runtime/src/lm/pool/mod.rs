@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use self::endpoints::{Cooldown, Endpoints};
 use super::{BoxFuture, LanguageModel, Lm, Request, Response, ResponseFormat, Sink, Takes, member};
-use crate::error::Result;
+use crate::report::Result;
 
 /// Several endpoints of one model, with options; [`Lm::pool`] is one without.
 ///

@@ -17,8 +17,8 @@ use super::{
     endpoints::{Choice, Seat},
 };
 use crate::{
-    error::{Error, Fact, Result},
     lm::{BoxFuture, Delta, Lm, Request, Response, Sink, member},
+    report::{Error, Fact, Result},
 };
 
 /// Nobody has told anything yet.

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    error::{Error, ErrorKind, Result},
     lm::{Next, Request, Response, Usage, written::Written},
+    report::{Error, ErrorKind, Result},
 };
 
 /// The version of the format.

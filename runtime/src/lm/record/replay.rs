@@ -9,12 +9,12 @@ use std::{
 
 use super::{io_error, line::Line, nearest::Difference};
 use crate::{
-    error::{Error, ErrorKind, Result},
     lm::{
         BoxFuture, LanguageModel, Lm, Request, Response, Sink,
         cache::{Key, Prefixes, key, tell_all},
         written::Written,
     },
+    report::{Error, ErrorKind, Result},
 };
 
 /// A model that answers from a file that [`Lm::record`] wrote; for tests with real answers and no network.

@@ -9,11 +9,11 @@ use super::{
     bucket::{Bucket, Token},
 };
 use crate::{
-    error::{Error, ErrorKind, Result},
     lm::{
         BoxFuture, Delta, DeltaPart, LanguageModel, Layer, Next, Request, Response, Sink, Timeouts, Usage,
         grow, waiting::watch,
     },
+    report::{Error, ErrorKind, Result},
 };
 
 /// How long a call may take, and how often it is made again.

@@ -23,7 +23,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 pub(super) use self::dialect::{Dialect, LLAMA_CPP, OPENAI, OPENAI_LOOSE, PLAIN, PLAIN_LOOSE, XGRAMMAR};
-use crate::error::{Error, Result};
+use crate::report::{Error, Result};
 
 /// A JSON schema of an answer: cheap to clone, and written only once for each provider, whatever the number of requests.
 ///

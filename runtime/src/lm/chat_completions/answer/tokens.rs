@@ -60,7 +60,7 @@ impl Tokens {
     }
 
     /// The error of an answer that cost as much.
-    pub(in crate::lm::chat_completions) fn paid(self, error: crate::error::Error) -> crate::error::Error {
+    pub(in crate::lm::chat_completions) fn paid(self, error: crate::report::Error) -> crate::report::Error {
         if self.is_nothing() { error } else { error.with_usage(self.usage()) }
     }
 

@@ -84,7 +84,7 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
+    use crate::report::ErrorKind;
 
     #[test]
     fn what_fails_for_good_is_never_transient_whatever_the_server_says() {

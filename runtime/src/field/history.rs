@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{error::Result, signature::Signature};
+use crate::{report::Result, signature::Signature};
 
 /// The earlier turns of a conversation: an input field of this type is shown to the model as messages of their own, between
 /// the demos and the question, and not as a value. A signature has one such field; a second one is an input like any other.

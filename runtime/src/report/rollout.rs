@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{error::Error, lm::Usage};
+use super::{Error, Usage};
 
 /// What became of one rollout of a [`BestOfN`](crate::BestOfN) or a [`Refine`](crate::Refine): its reward, its failure, its
 /// cost. `Display` gives it on one line.

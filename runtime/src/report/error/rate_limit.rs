@@ -1,7 +1,7 @@
 //! What a server said of its limits with an error.
 
 use super::Error;
-use crate::lm::RateLimit;
+use crate::report::RateLimit;
 
 /// The server's limits.
 impl Error {

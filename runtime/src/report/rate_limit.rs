@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::setters::setters;
+use crate::setters::setters;
 
 /// What a server told of its limits together with an answer or an error; see [`Response::rate_limit`](super::Response::rate_limit)
 /// and [`Error::rate_limit`](crate::Error::rate_limit). [`Limits`](super::Limits) go by it.
@@ -41,7 +41,7 @@ impl RateLimit {
     }
 
     /// Itself, unless the server said nothing.
-    pub(super) fn if_any(self) -> Option<Self> {
+    pub(crate) fn if_any(self) -> Option<Self> {
         (self != Self::default()).then_some(self)
     }
 }

@@ -14,11 +14,7 @@ use serde_json::Value;
 
 pub(crate) use self::kind::Fact;
 pub use self::{context::Context, kind::ErrorKind};
-use crate::{
-    lm::{RateLimit, Usage},
-    rollout::Rollout,
-    trace::Trace,
-};
+use super::{RateLimit, Rollout, Trace, Usage};
 
 /// The result of everything in karat that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Error;
-use crate::rollout;
+use crate::report::rollout;
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

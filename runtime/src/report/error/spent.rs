@@ -1,7 +1,7 @@
 //! What a failed call cost: a server that answers wants its money, whatever the answer is worth.
 
 use super::Error;
-use crate::lm::Usage;
+use crate::report::Usage;
 
 /// The cost of the failed call.
 impl Error {
