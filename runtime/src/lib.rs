@@ -1,7 +1,5 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// What the clients over HTTP alone use, and what follows one that cannot be made.
-#![cfg_attr(not(feature = "http"), allow(dead_code, unreachable_code))]
 
 // The macros write `::karat::..`; inside of this crate that is the crate itself.
 extern crate self as karat;
@@ -12,25 +10,24 @@ pub mod blocking;
 mod budget;
 mod field;
 mod json;
-pub mod lm;
 mod module;
 mod modules;
-mod new_file;
 mod predict;
 mod prediction;
-mod report;
 #[cfg(test)]
 mod repository;
 mod reward;
 mod run;
-mod setters;
 mod signature;
-mod split_mix;
 mod state;
 mod stream;
-pub mod telemetry;
-mod text;
 
+#[doc(inline)]
+pub use karat_lm as lm;
+pub(crate) use karat_lm as report;
+pub(crate) use karat_lm::internal as text;
+#[doc(inline)]
+pub use karat_lm::telemetry;
 pub use karat_macros::{module, reward, signature};
 
 /// The `schemars` whose `JsonSchema` a field's type derives: through this path it is always the version that karat reads.
@@ -80,17 +77,21 @@ pub mod __private {
     pub use karat_macros::{DeriveModule, DeriveSignature, Inert};
     pub use serde_json::Value;
 
-    #[cfg(feature = "http")]
-    pub use crate::lm::read_body;
     pub use crate::{
         field::{
             CheckOutcome, Field as FieldSpec, OwnDefault, Reader, SignatureField as FieldType, Writer,
             to_value,
         },
+        lm::Answer,
         module::{Module, Traverse, Walker, WalkerMut},
         prediction::{ForwardOutput, Prediction},
         report::Result,
         reward::{IntoScore, Sourced},
-        signature::{Clash, Fields, NoClash, Probe, Signature, Spec},
+        signature::{Clash, Fields, NoClash, Probe, Signature, Spec, named_values},
     };
+    /// The values of a signature's half by field name.
+    pub type NamedValues = Vec<(String, Value)>;
+
+    #[cfg(feature = "http")]
+    pub use karat_lm::internal::read_body;
 }

@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use crate::{
     field::{CompiledField, Field, FieldRole, Reader, Writer},
-    lm::Answer,
     report::{Error, Result},
 };
 
@@ -156,14 +155,12 @@ fn write(fields: &impl Fields, own: &[Field]) -> Result<Vec<Value>> {
     writer.finish(|index| own.get(index).map(Field::name))
 }
 
-/// A struct of a signature's output fields is what a model may write.
-impl<F: Fields> Answer for F {
-    fn into_fields(self) -> Result<Vec<(String, Value)>> {
-        let mut writer = Writer::default();
-        self.write(&mut writer);
-        let values = writer.finish(|index| F::NAMES.get(index).copied())?;
-        Ok(F::NAMES.iter().map(|name| (*name).to_owned()).zip(values).collect())
-    }
+/// The fields of a half of a signature by name, for the macros' [`Answer`](crate::lm::Answer).
+pub fn named_values<F: Fields>(fields: &F) -> Result<Vec<(String, Value)>> {
+    let mut writer = Writer::default();
+    fields.write(&mut writer);
+    let values = writer.finish(|index| F::NAMES.get(index).copied())?;
+    Ok(F::NAMES.iter().map(|name| (*name).to_owned()).zip(values).collect())
 }
 
 /// Where a field that is added to a signature stands among those of its role.

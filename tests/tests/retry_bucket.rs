@@ -1,7 +1,7 @@
 //! The bucket that retries are paid from under `shuttle`, which runs threads in many orders: no token is lost, none is there twice.
 
 #[allow(dead_code)] // the whole file, of which some is for the layer
-#[path = "../../runtime/src/lm/retry/bucket.rs"]
+#[path = "../../lm/src/layers/retry/bucket.rs"]
 mod bucket;
 
 mod sync {

@@ -1,7 +1,7 @@
 //! The cache's single flight under `shuttle`, which runs threads in many orders and finds lost wake-ups and deadlocks.
 
 #[allow(dead_code)] // the whole file, of which some is for statistics
-#[path = "../../runtime/src/lm/cache/flight.rs"]
+#[path = "../../lm/src/layers/cache/flight.rs"]
 mod flight;
 
 mod sync {

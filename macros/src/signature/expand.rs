@@ -152,6 +152,13 @@ fn expand_fields(signature: &Signature, role: Role) -> TokenStream {
                 #read
             }
         }
+
+        #[automatically_derived]
+        impl __k::Answer for #half {
+            fn into_fields(self) -> __k::Result<__k::NamedValues> {
+                __k::named_values(&self)
+            }
+        }
     }
 }
 

@@ -64,7 +64,7 @@ impl Adapter for JsonAdapter {
             Ok(closed) => {
                 let schema = AnswerSchema::new(Arc::unwrap_or_clone(closed));
                 let (name, strict) = (schema_name(task.signature()), !schema.is_open());
-                let format = ResponseFormat::JsonSchema { name, schema, strict };
+                let format = ResponseFormat::json_schema(name, schema, strict);
                 modes.insert(0, Mode { name: "json_schema", response_format: Some(format) });
             }
             Err(error) => {

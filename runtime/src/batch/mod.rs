@@ -25,7 +25,7 @@ pub use self::{
     parallel::Parallel,
     report::{BatchItem, BatchStop, Batched},
 };
-use crate::{BoxFuture, Module, report::Fact};
+use crate::{BoxFuture, Module, text::Fact};
 
 /// One module on many inputs: made by [`Module::batch`], run by `.await`, which gives a [`Batched`].
 ///

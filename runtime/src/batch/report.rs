@@ -3,7 +3,7 @@
 use std::{fmt, ops::Deref, slice, time::Duration, vec};
 
 use super::items::Ending;
-use crate::{Error, Prediction, Result, Usage, report};
+use crate::{Error, Prediction, Result, Usage, text::causes};
 
 /// What became of a [`Batch`](super::Batch) or a [`Parallel`](super::Parallel): every item, in the order of the inputs. A slice of
 /// [`BatchItem`]s by `Deref`.
@@ -133,7 +133,7 @@ impl<I, O> fmt::Display for Batched<I, O> {
         let failed = self.errors().count();
         write!(f, "{} items, {} done", self.items.len(), self.items.len() - failed)?;
         if failed > 0 {
-            write!(f, "; {}", report::causes("item", self.errors()))?;
+            write!(f, "; {}", causes("item", self.errors()))?;
         }
         Ok(())
     }

@@ -9,11 +9,9 @@ use super::judged::{Judged, Settings};
 use crate::{
     Advice, Error, ErrorKind, Field, Module, Prediction, Predictor, Result, Rollout, Score, Stop, Tracer,
     module::forward,
-    report,
     run::{Deadline, caught},
-    split_mix::{STEP, mixed},
     telemetry::{self, Open},
-    text::shortened,
+    text::{STEP, causes as causes_of, mixed, shortened},
 };
 
 /// The most characters of an output in a report.
@@ -311,7 +309,7 @@ impl<'a, O: Debug> Tally<'a, O> {
 
     fn no_success(&self, stop: Stop) -> Error {
         let causes = self.records.iter().filter_map(|record| Some((record.index(), record.error()?)));
-        let causes = match report::causes("rollout", causes) {
+        let causes = match causes_of("rollout", causes) {
             causes if causes.is_empty() => causes,
             causes => format!(": {causes}"),
         };

@@ -1,7 +1,7 @@
 //! One run of a predictor: prompt, LM call, reading, and what to do about an answer that cannot be read. Compiled once, for
 //! all signatures.
 
-use std::{borrow::Cow, pin::pin, sync::Arc, time::Duration};
+use std::{borrow::Cow, pin::pin, sync::Arc};
 
 use serde_json::Value;
 use tracing::Instrument;
@@ -56,21 +56,16 @@ pub(super) async fn run(predictor: &Predictor, given: Given, accept: Accept<'_>)
         Ok(outputs) => (outputs, Ok(())),
         Err(error) => (Vec::new(), Err(error.with_predictor(predictor.path()))),
     };
-    let usage: Usage = calls.iter().map(|call| call.usage).sum();
+    let usage: Usage = calls.iter().map(CallRecord::usage).sum();
     let outcome = outcome.map_err(|error| error.with_usage(usage));
     if let Some(tracer) = predictor.tracer() {
         let layout = &predictor.state.layout;
         let history = layout.history.as_ref().map(|(_, slot)| slot).zip(given.history);
         let values = layout.inputs.iter().zip(given.values).filter_map(|(slot, value)| Some((slot, value?)));
         let inputs = history.into_iter().chain(values).map(|(slot, value)| (slot.name(), value)).collect();
-        tracer.push(Step {
-            predictor: predictor.path(),
-            signature: layout.signature,
-            inputs,
-            outputs,
-            calls,
-            error: outcome.as_ref().err().cloned(),
-        });
+        let step =
+            Step::new(predictor.path(), layout.signature, calls).with_inputs(inputs).with_outputs(outputs);
+        tracer.push(step.with_error(outcome.as_ref().err().cloned()));
     }
     outcome.map(|()| usage)
 }
@@ -221,7 +216,7 @@ async fn attempt(
         if let (Some(live), Some(first)) = (&mut live, response.completions.first()) {
             live.catch_up(first);
         }
-        let mode = calls.last().map(|call| call.mode);
+        let mode = calls.last().map(CallRecord::mode);
         let read = |text: &str, finish: &Finish| {
             let found = adapter.read(&task, &inputs, text)?;
             let (values, repairs) = all_settled(&state.layout, found)?;
@@ -242,8 +237,8 @@ async fn attempt(
             }
             Err(error) => error,
         };
-        if let Some(call) = calls.last_mut() {
-            call.error = Some(error.clone());
+        if let Some(call) = calls.pop() {
+            calls.push(call.with_error(error.clone()));
         }
         if !error.is_parse() || again == 0 {
             return Err(failed(error, first_error, live.as_mut()));
@@ -357,7 +352,8 @@ impl Call<'_> {
             let meter = tracer.map(Tracer::meter).unwrap_or_default();
             meter.check()?;
             let config = self.config();
-            let request = Request { config, response_format, meter, ..Request::new(prompt.clone()) };
+            let request =
+                Request::new(prompt.clone()).config(config).response_format(response_format).meter(meter);
             let start = tokio::time::Instant::now();
             let caller = self.predictor.caller();
             let outcome = match &mut live {
@@ -370,11 +366,12 @@ impl Call<'_> {
                 Err(error) => error.spent(),
             };
             if let Some(tracer) = tracer {
-                tracer.add_usage(Usage { calls: usage.cached_calls, ..usage });
+                tracer.add_usage(usage.calls(usage.cached_calls));
             }
+            let error = outcome.as_ref().err().cloned();
             let record =
-                CallRecord { is_strict, ..self.record(mode.name, usage, elapsed, outcome.as_ref().err()) };
-            calls.push(record);
+                CallRecord::new(self.lm.name(), self.adapter.name(), mode.name).with_strict(is_strict);
+            calls.push(record.with_usage(usage, elapsed).with_error(error));
             let refused = match outcome {
                 Ok(response) => {
                     match self.ready.ladder.learn(began, &refusals, index) {
@@ -402,7 +399,7 @@ impl Call<'_> {
             let (format, is_strict) = match self.lm.takes(format) {
                 Takes::Strictly => (format.clone(), has_schema),
                 Takes::Loosely => (format.clone().loose(), false),
-                Takes::Not => return None,
+                _ => return None,
             };
             Some(Rung { index, mode, response_format: Some(format), is_strict })
         })
@@ -411,7 +408,7 @@ impl Call<'_> {
     /// Once for each predictor and rung, whether it is tried again or not.
     fn warn_of_refused(&self, taken: &Mode, calls: &[CallRecord], lesson: Lesson) {
         let from_now_on = lesson == Lesson::ForGood;
-        let refused = calls.iter().rev().skip(1).map_while(|call| Some((call.mode, call.error.as_ref()?)));
+        let refused = calls.iter().rev().skip(1).map_while(|call| Some((call.mode(), call.error()?)));
         for (mode, error) in refused.filter(|(_, error)| error.kind() == ErrorKind::BadRequest) {
             tracing::warn!(
                 predictor = &*self.predictor.path(),
@@ -424,17 +421,6 @@ impl Call<'_> {
                  that is tried again"
             );
         }
-    }
-
-    fn record(
-        &self,
-        mode: &'static str,
-        usage: Usage,
-        elapsed: Duration,
-        error: Option<&Error>,
-    ) -> CallRecord {
-        let (lm, adapter) = (self.lm.name().to_owned(), self.adapter.name());
-        CallRecord { lm, adapter, mode, is_strict: false, usage, elapsed, error: error.cloned() }
     }
 
     /// The predictor's own values, then the run's, over what the LM's handle has.

@@ -21,8 +21,9 @@ pub(super) fn checked(
 ) -> Result<Vec<(&'static str, Repairs)>> {
     match finish {
         Finish::Length => cut().map_or(Ok(repairs), |field| Err(cut_in(field))),
-        Finish::Other(_) | Finish::ToolCalls => Ok(flagged(layout, repairs)),
         Finish::Stop | Finish::ContentFilter => Ok(repairs),
+        // An end that says nothing of the answer: a tool call, a reason that is not known.
+        _ => Ok(flagged(layout, repairs)),
     }
 }
 

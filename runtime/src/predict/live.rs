@@ -14,13 +14,11 @@ use super::{
 };
 use crate::{
     adapter::{Follow, Followed, text_of},
-    lm::{
-        Completion, Delta, DeltaPart,
-        grow::{STREAM_CAP, append},
-    },
+    lm::{Completion, Delta, DeltaPart},
     report::{Error, ErrorKind},
     signature::Slot,
     stream::{Listener, Progress, Update},
+    text::{STREAM_CAP, append},
 };
 
 /// How many bytes of a word wait for its end.
@@ -78,7 +76,7 @@ impl<'a> Live<'a> {
                 reading.apart += delta.text.len();
                 self.events.think(delta.text);
             }
-            DeltaPart::ToolName(_) | DeltaPart::ToolArguments(_) => {}
+            _ => {}
         }
     }
 
@@ -180,7 +178,7 @@ fn pass(
             events.think(text);
         }
         (DeltaPart::Text, Some(follow)) => follow.push(text, &mut |followed| events.hear(followed)),
-        (DeltaPart::Text, None) | (DeltaPart::ToolName(_) | DeltaPart::ToolArguments(_), _) => {}
+        _ => {}
     }
 }
 

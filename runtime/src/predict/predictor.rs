@@ -14,11 +14,12 @@ use super::{ladder::Ladder, on_parse_error::OnParseError};
 use crate::{
     adapter::{Adapter, ChatAdapter, Demo, Prepared, Task},
     field::{Field, FieldRole},
-    lm::{Caller, CallerId, Config, Lm, configured},
+    lm::{Caller, CallerId, Config, Lm},
     report::{Error, Result},
     run::Tracer,
     signature::{Layout, Place, Signature, Slot, Spec},
     stream::Listener,
+    text::configured,
 };
 
 /// What a predictor knows and how it is set for one run; the untyped part of [`Predict`](crate::Predict), which the

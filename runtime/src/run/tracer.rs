@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
     budget::Budget,
-    lm::{Meter, Pays},
+    lm::Meter,
     report::{Result, Step, Trace, Usage},
+    text::Pays,
 };
 
 /// Where the predictors of one run write what they do: a handle, shared by all of them.
@@ -73,12 +74,12 @@ impl Tracer {
 
     /// Adds a step. Its usage was added call by call.
     pub(crate) fn push(&self, step: Step) {
-        Arc::make_mut(&mut self.lock().trace.steps).push(step);
+        self.lock().trace.push(step);
     }
 
     /// Adds the steps of a part.
     pub fn append(&self, trace: &Trace) {
-        Arc::make_mut(&mut self.lock().trace.steps).extend_from_slice(&trace.steps);
+        self.lock().trace.append(trace);
     }
 
     /// Adds what LM calls cost, here and in the runs of which this one is a part.
@@ -126,7 +127,7 @@ impl Pays for Shared {
         // Under the lock, or calls that are sent at once would all be the last one. A parent's is taken inside of its child's.
         self.refusal(record.usage)?;
         self.parent().map_or(Ok(()), Self::pay)?;
-        record.usage += Usage { calls: 1, ..Usage::default() };
+        record.usage += Usage::new().calls(1);
         Ok(())
     }
 

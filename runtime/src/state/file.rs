@@ -11,8 +11,8 @@ use serde_json::{Map, Value, error::Category};
 
 use super::{error, json::Object};
 use crate::{
-    new_file::NewFile,
     report::{Error, ErrorKind, Result},
+    text::NewFile,
 };
 
 const PICKLE: &str = "is a Python pickle, which can run any code when it is loaded, and is not read: in Python, load the \

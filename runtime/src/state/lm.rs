@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::{StateOptions, error, json::kind};
 use crate::{
-    lm::{BoxFuture, Config, LanguageModel, Lm, Request, Response, Sink, Timeouts, is_secret},
+    lm::{BoxFuture, Config, LanguageModel, Lm, Request, Response, Sink, Timeouts},
     report::{Error, ErrorKind, Result},
+    text::is_secret,
     text::shortened,
 };
 
@@ -95,7 +96,7 @@ pub(super) fn dump(lm: &Lm) -> Value {
         beside().map(|(key, value)| (key.to_owned(), value)).into_iter().collect();
     entry.insert("model".into(), model.into());
     entry.insert(RETRIES.into(), lm.attempts().saturating_sub(1).into());
-    let Config { temperature, max_tokens, n, seed, stop, rollout_id, cache: _, params } = lm.config();
+    let Config { temperature, max_tokens, n, seed, stop, rollout_id, params, .. } = lm.config();
     entry.insert("temperature".into(), json!(temperature));
     entry.insert("max_tokens".into(), json!(max_tokens));
     let settings = [

@@ -1,0 +1,109 @@
+//! Requests that have one key, which SHA-256 does not give.
+
+use crate::Lm;
+use std::time::Duration;
+
+use crate::{
+    data::Message,
+    testing::{Reply, ScriptedLm},
+};
+
+use super::*;
+
+fn hi(text: &str) -> Request {
+    Request::new(vec![Message::user(text)])
+}
+
+async fn text(lm: &Lm, text: &str) -> String {
+    lm.complete(hi(text)).await.unwrap().completions.remove(0).text
+}
+
+/// A model that repeats what it is asked, with a cache in which everything has one key.
+fn colliding(cache: Cache) -> (ScriptedLm, Lm, Cache) {
+    let bounds = cache.shared.bounds;
+    let cache = Cache::with(bounds, cache.shared.disk.as_ref().map(Disk::folder), |_, _, _| [7; 32]);
+    let model = ScriptedLm::computed(|request| request.prompt.last().to_owned());
+    let lm = model.lm().cache(cache.clone());
+    (model, lm, cache)
+}
+
+#[tokio::test]
+async fn two_requests_with_one_key_are_told_apart() {
+    let (model, lm, cache) = colliding(Cache::memory());
+    for (ask, calls) in [("one", 1), ("one", 1), ("two", 2), ("two", 2), ("one", 3)] {
+        assert_eq!((text(&lm, ask).await.as_str(), model.calls()), (ask, calls));
+    }
+    assert_eq!((cache.stats().hits, cache.stats().entries), (2, 1));
+}
+
+#[tokio::test]
+async fn two_models_with_one_key_are_told_apart() {
+    let (_, lm, cache) = colliding(Cache::memory());
+    text(&lm, "one").await;
+    let other = ScriptedLm::new(["of another"]).named("another").lm().cache(cache);
+    assert_eq!(text(&other, "one").await, "of another");
+}
+
+#[tokio::test]
+async fn two_requests_with_one_key_are_told_apart_while_one_is_on_its_way() {
+    let (model, lm, cache) = colliding(Cache::memory());
+    let texts = tokio::join!(text(&lm, "one"), text(&lm, "two"), text(&lm, "one"));
+    assert_eq!(texts, ("one".into(), "two".into(), "one".into()));
+    assert!(model.calls() >= 2);
+    assert_eq!(cache.stats().in_flight, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_models_with_one_key_are_told_apart_while_one_is_on_its_way() {
+    let (_, _, cache) = colliding(Cache::memory());
+    let lm = |name: &str| {
+        let slow = Reply::text(name).delay(Duration::from_millis(100));
+        ScriptedLm::new([slow]).named(name).lm().cache(cache.clone())
+    };
+    let (one, two) = (lm("one"), lm("two"));
+    assert_eq!(tokio::join!(text(&one, "hi"), text(&two, "hi")), ("one".into(), "two".into()));
+}
+
+#[tokio::test]
+async fn two_requests_with_one_key_are_told_apart_on_disk() {
+    let folder = std::env::temp_dir().join(format!("karat-collide-{}", std::process::id()));
+    for (ask, calls) in [("one", 1), ("one", 0), ("two", 1), ("one", 1)] {
+        let (model, lm, _) = colliding(Cache::disk(&folder));
+        assert_eq!((text(&lm, ask).await.as_str(), model.calls()), (ask, calls));
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_key_does_not_change_from_one_version_of_karat_to_the_next_by_chance() {
+    let mut request = hi("hi");
+    request.config.temperature = Some(0.5);
+    request.config.params.insert("top_k".into(), 5.into());
+    // If it is to change, so is the version in `key` and in `file`.
+    let expected = "3b86cb4956703bed28c45400b0a8bbc2e148193e4110d77aea85cf4d9184aee9";
+    assert_eq!(disk::hex(&key(&Prefixes::default(), "openai/x", &request)), expected);
+}
+
+#[test]
+fn a_prompt_has_one_key_however_it_is_made_up_and_whether_its_prefix_is_known() {
+    let messages =
+        || vec![Message::system("s".repeat(600)), Message::user("u".repeat(600)), Message::user("hi")];
+    let prefixes = Prefixes::default();
+    let flat = key(&prefixes, "m", &Request::new(messages()));
+    for length in 0..=3 {
+        let mut tail = messages();
+        let prefix: Arc<[Message]> = tail.drain(..length).collect();
+        for _ in 0..20 {
+            let mut prompt = crate::Prompt::new(prefix.clone());
+            tail.iter().for_each(|message| prompt.push(message.clone()));
+            assert_eq!(key(&prefixes, "m", &Request::new(prompt)), flat, "{length}");
+        }
+    }
+    // More than are remembered, each gone before the next, which may lie where it lay.
+    for number in 0..100 {
+        let text = format!("{number}").repeat(600);
+        let request = || Request::new(crate::Prompt::new([Message::system(text.as_str())].into()));
+        let alone = key(&Prefixes::default(), "m", &request());
+        assert_eq!(key(&prefixes, "m", &request()), alone);
+    }
+}

@@ -1,0 +1,338 @@
+//! A request and its answer over HTTP: the body within its cap, and what can go wrong on the way.
+
+use std::{error::Error as StdError, io, time::Duration};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{HeaderMap, Method, header::AUTHORIZATION};
+use reqwest::{Client, Request, Response};
+use tokio::task::coop::consume_budget;
+
+use super::{
+    Call,
+    endpoint::{self, is_this_machine},
+    sse,
+};
+use crate::{
+    data::Meter,
+    grow::grown,
+    http::NoClient,
+    report::{Error, ErrorKind, Result},
+    waiting::watch,
+};
+
+/// The most bytes of an answer that are read.
+const BODY_CAP: usize = 16 << 20;
+
+/// The most bytes of an error's body that are read; the rest is not needed.
+const ERROR_BODY_CAP: usize = 64 << 10;
+
+/// How long the body of an error may take; the status alone says enough.
+const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
+
+/// For how long a connection to this machine is tried again where nobody listens: as long as a server may take to start.
+const STARTING: Duration = Duration::from_secs(5);
+
+/// A server's reply, whatever its status.
+#[derive(Default)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+/// A reply whose body has not been read.
+pub(super) struct Opened {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    /// What was read of the body to see what it is.
+    first: Bytes,
+    body: Response,
+}
+
+impl Opened {
+    /// The whole reply.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Connect`], [`ErrorKind::Timeout`], [`ErrorKind::TooLarge`].
+    pub(super) async fn reply(self, call: &Call<'_>) -> Result<Reply> {
+        let Opened { status, headers, first, body } = self;
+        let body = match status {
+            200..=299 => whole_body(call, status, first, body).await?,
+            // The status counts, whatever becomes of the body.
+            _ => start_of_body(call, body).await,
+        };
+        Ok(Reply { status, headers, body })
+    }
+
+    /// Whether the body is an event stream: by its content type, and whatever that is by its first line. A body of JSON or HTML is
+    /// none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Connect`], [`ErrorKind::Timeout`].
+    pub(super) async fn is_event_stream(&mut self, call: &Call<'_>, is_declared: bool) -> Result<bool> {
+        while announced(&self.body) <= BODY_CAP {
+            match (sse::begins(&self.first), self.first.first()) {
+                (Some(true), _) => return Ok(true),
+                (Some(false), Some(b'{' | b'[' | b'<')) => return Ok(false),
+                (Some(false), _) => return Ok(is_declared),
+                (None, _) => {}
+            }
+            match chunk(call, &mut self.body).await? {
+                Some(bytes) if self.first.is_empty() => self.first = bytes,
+                Some(bytes) => self.first = [&*self.first, &*bytes].concat().into(),
+                None => break,
+            }
+        }
+        Ok(is_declared)
+    }
+
+    /// The reply without its body.
+    pub(super) fn head(&self) -> Reply {
+        Reply { status: self.status, headers: self.headers.clone(), body: Vec::new() }
+    }
+
+    /// The next bytes of the body; `None` at its end. Cancel safe.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Connect`], [`ErrorKind::Timeout`].
+    pub(super) async fn chunk(&mut self, call: &Call<'_>) -> Result<Option<Bytes>> {
+        if !self.first.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.first)));
+        }
+        chunk(call, &mut self.body).await
+    }
+
+    /// Takes in what is left of the body if it is there already, so that the connection can be used again.
+    pub(super) fn end(mut self) {
+        while let Some(Ok(Some(_))) = self.body.chunk().now_or_never() {}
+    }
+}
+
+/// Sends a JSON body. Dropping the future closes the request.
+///
+/// # Errors
+/// [`ErrorKind::Connect`], [`ErrorKind::Tls`], [`ErrorKind::Timeout`]; [`ErrorKind::Config`] where nothing could be sent, and
+/// [`ErrorKind::Budget`] where nothing may be.
+pub(super) async fn post(call: &Call<'_>, body: Vec<u8>, meter: &Meter) -> Result<Opened> {
+    let endpoint = &call.endpoint;
+    if endpoint.key.is_some() && !endpoint.headers.contains_key(AUTHORIZATION) {
+        return Err(call.error(ErrorKind::Config, "the API key has characters that no HTTP header can hold"));
+    }
+    let mut request = Request::new(Method::POST, endpoint.url.clone());
+    *request.headers_mut() = endpoint.headers.clone();
+    *request.body_mut() = Some(body.into());
+    let response = client(call)?.execute(request);
+    meter.pay()?;
+    let limit = call.client.timeouts.first_byte;
+    let response = match limit {
+        Duration::MAX => Some(response.await),
+        limit => watch(Some(limit), response).await.0,
+    };
+    let late = || too_late(call, format_args!("no beginning of an answer within the limit of {limit:?}"));
+    let mut body = response.ok_or_else(late)?.map_err(|error| unanswered(call, error))?;
+    if *body.url() != endpoint.url {
+        return Err(elsewhere(call, &body));
+    }
+    let headers = std::mem::take(body.headers_mut());
+    Ok(Opened { status: body.status().as_u16(), headers, first: Bytes::new(), body })
+}
+
+/// The client of this runtime.
+///
+/// # Errors
+/// [`ErrorKind::Config`]: there is no runtime, or a proxy would be told a key that is not to go to other machines in clear;
+/// [`ErrorKind::Tls`]: the system has no certificates.
+fn client(call: &Call<'_>) -> Result<Client> {
+    let url = &call.endpoint.url;
+    let is_plain = url.scheme() == "http";
+    if is_plain && call.endpoint.is_key_guarded {
+        let proxy = call.client.http.proxy_host(url);
+        if proxy.is_some_and(|proxy| !is_this_machine(&proxy)) {
+            return Err(Error::config(call.client.key_in_clear(&call.endpoint.host, "to a proxy")));
+        }
+    }
+    let client = call.client.http.get(call.client.timeouts.connect, is_plain);
+    client.map_err(|why| match why {
+        NoClient::NoRuntime => {
+            call.error(ErrorKind::Config, "called outside of a Tokio runtime: run it under `#[tokio::main]`")
+        }
+        NoClient::Tls(error) => {
+            let cause = cause(&error);
+            let what = format!(
+                "no HTTPS client: {cause}. Install the system's CA certificates (often `ca-certificates`)"
+            );
+            call.error(ErrorKind::Tls, what).with_source(error)
+        }
+    })
+}
+
+/// The error of an answer from another address: a client of the program's own followed a redirect.
+fn elsewhere(call: &Call<'_>, response: &Response) -> Error {
+    let what = format!(
+        "the answer came from {}, to which a redirect led: set `.base_url(..)` to where the API is, and switch redirects \
+         off in the client given to `.http_client(..)`",
+        endpoint::host(response.url())
+    );
+    call.error(ErrorKind::Config, what)
+}
+
+/// How long the rest of a body is, if that is known.
+fn announced(body: &Response) -> usize {
+    usize::try_from(body.content_length().unwrap_or(0)).unwrap_or(usize::MAX)
+}
+
+async fn whole_body(call: &Call<'_>, status: u16, first: Bytes, mut incoming: Response) -> Result<Vec<u8>> {
+    let too_large = || {
+        let message = format!("the answer is larger than {} MiB: lower `max_tokens` or `n`", BODY_CAP >> 20);
+        call.error(ErrorKind::TooLarge, message).with_status(status)
+    };
+    let announced = announced(&incoming).saturating_add(first.len());
+    if announced > BODY_CAP {
+        return Err(too_large());
+    }
+    let mut body = Vec::with_capacity(announced);
+    body.extend_from_slice(&first);
+    while let Some(chunk) = chunk(call, &mut incoming).await? {
+        let length = body.len() + chunk.len();
+        if length > BODY_CAP {
+            return Err(too_large());
+        }
+        append(&mut body, &chunk);
+    }
+    Ok(body)
+}
+
+/// Adds bytes to what is read of an answer.
+pub(super) fn append(body: &mut Vec<u8>, bytes: &[u8]) {
+    let length = body.len().saturating_add(bytes.len());
+    if length > body.capacity() {
+        body.reserve_exact(grown(length, BODY_CAP) - body.len());
+    }
+    body.extend_from_slice(bytes);
+}
+
+/// The next bytes of a body, within the limit of their silence.
+async fn chunk(call: &Call<'_>, body: &mut Response) -> Result<Option<Bytes>> {
+    // Lets others have their turn, limits of time among them, where a server sends faster than anybody can read.
+    consume_budget().await;
+    // A short answer comes with its head: then there is nothing to wait for.
+    if let Some(chunk) = body.chunk().now_or_never() {
+        return chunk.map_err(|error| broken(call, error));
+    }
+    let limit = call.client.timeouts.idle;
+    let (chunk, _) = watch(Some(limit), body.chunk()).await;
+    let late =
+        || too_late(call, format_args!("the answer was silent for longer than the limit of {limit:?}"));
+    chunk.ok_or_else(late)?.map_err(|error| broken(call, error))
+}
+
+async fn start_of_body(call: &Call<'_>, mut incoming: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    let read = async {
+        while let Ok(Some(chunk)) = chunk(call, &mut incoming).await {
+            body.extend_from_slice(&chunk);
+            if body.len() >= ERROR_BODY_CAP {
+                body.truncate(ERROR_BODY_CAP);
+                break;
+            }
+        }
+    };
+    let _ = watch(Some(ERROR_BODY_TIME), read).await;
+    body
+}
+
+fn too_late(call: &Call<'_>, what: impl std::fmt::Display) -> Error {
+    call.error(ErrorKind::Timeout, format_args!("{what}: raise it with `.timeouts(..)`, or try again later"))
+}
+
+/// The error of a request without a reply.
+fn unanswered(call: &Call<'_>, error: reqwest::Error) -> Error {
+    // Its address may hold a key.
+    let error = error.without_url();
+    if !error.is_connect() {
+        return broke(call, error, "before the answer");
+    }
+    let cause = call.excerpt(cause(&error).as_bytes());
+    let address = format!("the address: it is {}", call.client.address_setting());
+    let (kind, what) = if has_tls_error(&error) {
+        let what = format!(
+            "no trusted TLS connection: {cause}. Check the server's certificate, and {address} (http or https?)"
+        );
+        (ErrorKind::Tls, what)
+    } else if is_refused_here(call, &error) {
+        let start = start(call);
+        let what = format!("no connection: {cause}. No server runs there: {start}; or check {address}");
+        return call.error(ErrorKind::Connect, what).with_retry_within(STARTING).with_source(error);
+    } else {
+        (ErrorKind::Connect, format!("no connection: {cause}. Check that the server runs, and {address}"))
+    };
+    call.error(kind, what).with_source(error)
+}
+
+/// True if nobody listens at this address of the machine's own.
+fn is_refused_here(call: &Call<'_>, error: &reqwest::Error) -> bool {
+    let is_local = call.endpoint.url.host_str().is_some_and(is_this_machine);
+    is_local && has_error(error, &|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// How the server is started.
+fn start(call: &Call<'_>) -> String {
+    let model = call.client.model();
+    let command = match call.client.provider.name {
+        "ollama" => "ollama serve".to_owned(),
+        "vllm" => format!("vllm serve {model}"),
+        "sglang" => format!("python -m sglang.launch_server --model-path {model}"),
+        "llamacpp" => "llama-server -m <model>.gguf".to_owned(),
+        _ => return "start it".to_owned(),
+    };
+    format!("start it with `{command}`")
+}
+
+/// The error of a reply without its end.
+fn broken(call: &Call<'_>, error: reqwest::Error) -> Error {
+    broke(call, error, "in the middle of the answer")
+}
+
+fn broke(call: &Call<'_>, error: reqwest::Error, when: &str) -> Error {
+    let error = error.without_url();
+    let cause = call.excerpt(cause(&error).as_bytes());
+    let what = format!("the connection broke {when}: {cause}. This may pass: try again later");
+    call.error(ErrorKind::Connect, what).with_source(error)
+}
+
+/// The innermost error's text: what the system said.
+fn cause(error: &(dyn StdError + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+/// Whether TLS failed while connecting. rustls's errors come as I/O errors of the kind `InvalidData`, which TCP and DNS never
+/// give.
+fn has_tls_error(error: &(dyn StdError + 'static)) -> bool {
+    has_error(error, &|error| error.kind() == io::ErrorKind::InvalidData)
+}
+
+/// Whether it is such an I/O error, or has one inside; those may be wrapped in further I/O errors, whose `source` skips over them.
+fn has_error(error: &(dyn StdError + 'static), is_such: &dyn Fn(&io::Error) -> bool) -> bool {
+    let io_error = error.downcast_ref::<io::Error>();
+    let inner = io_error.and_then(|error| error.get_ref()).map(|inner| inner as &(dyn StdError + 'static));
+    io_error.is_some_and(is_such)
+        || inner.is_some_and(|inner| has_error(inner, is_such))
+        || error.source().is_some_and(|source| has_error(source, is_such))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tls_error_is_known_by_its_kind_at_any_depth() {
+        let tls = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, "a certificate"));
+        assert!(has_tls_error(&tls));
+        assert!(!has_tls_error(&io::Error::other(io::Error::from(io::ErrorKind::ConnectionRefused))));
+    }
+}

@@ -1,0 +1,59 @@
+//! The errors of several items in one message.
+
+use std::collections::HashMap;
+
+use super::Error;
+
+/// Lists the errors of several items, each cause once: `all 5: no connection`, or
+/// `item 0: no answer; items 1, 2 and 4: no connection`. Of a cause that many share, the first few are named.
+pub fn causes<'e>(noun: &str, causes: impl IntoIterator<Item = (usize, &'e Error)>) -> String {
+    let mut groups: Vec<(&Error, Vec<usize>)> = Vec::new();
+    // By text, for there may be thousands of items and as many causes.
+    let mut known: HashMap<String, usize> = HashMap::new();
+    for (index, error) in causes {
+        let group = *known.entry(error.cause()).or_insert(groups.len());
+        match groups.get_mut(group) {
+            Some((_, indices)) => indices.push(index),
+            None => groups.push((error, vec![index])),
+        }
+    }
+    let listed = |(error, indices): &(&Error, Vec<usize>)| match indices.as_slice() {
+        [only] => format!("{noun} {only}: {error}"),
+        all if groups.len() == 1 => format!("all {}: {}", all.len(), error.cause()),
+        several => format!("{}: {}", numbered(noun, several), error.cause()),
+    };
+    groups.iter().map(listed).collect::<Vec<_>>().join("; ")
+}
+
+/// How many are named of those that share a cause.
+const NAMED: usize = 10;
+
+/// `item 3`, `items 1, 2 and 4`, `items 0, 1, .. (500 in all)`.
+fn numbered(noun: &str, indices: &[usize]) -> String {
+    let named: Vec<_> = indices.iter().take(NAMED).map(ToString::to_string).collect();
+    match named.as_slice() {
+        _ if indices.len() > NAMED => format!("{noun}s {}, .. ({} in all)", named.join(", "), indices.len()),
+        [others @ .., last] => format!("{noun}s {} and {last}", others.join(", ")),
+        [] => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_causes_are_causes() {
+        let (down, odd) = (Error::parse("down"), Error::parse("odd"));
+        let listed = |errors: &[&Error]| causes("item", errors.iter().copied().enumerate());
+        assert_eq!(listed(&[]), "");
+        assert_eq!(listed(&[&down]), "item 0: down");
+        assert_eq!(listed(&[&down; 5]), "all 5: down");
+        assert_eq!(listed(&[&down, &odd, &down]), "items 0 and 2: down; item 1: odd");
+        assert_eq!(listed(&[&odd, &down, &down, &down]), "item 0: odd; items 1, 2 and 3: down");
+        let mut many = vec![&down; 1000];
+        many.push(&odd);
+        let text = listed(&many);
+        assert_eq!(text, "items 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, .. (1000 in all): down; item 1000: odd");
+    }
+}

@@ -1,0 +1,17 @@
+//! What calls and runs leave behind: errors, usage, limits, traces, rollouts. The ground floor: it knows no LM and no module.
+
+mod causes;
+mod error;
+mod rate_limit;
+pub(crate) mod rollout;
+mod trace;
+mod usage;
+
+pub use self::{causes::causes, error::Fact};
+pub use self::{
+    error::{Context, Error, ErrorKind, Result},
+    rate_limit::{Allowance, RateLimit},
+    rollout::{Advice, Rollout},
+    trace::{CallRecord, Step, Trace},
+    usage::{Cost, Usage},
+};

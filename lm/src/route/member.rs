@@ -1,0 +1,96 @@
+//! What fallbacks and pools have in common: they ask other LMs, each with all that is set on it.
+
+use std::sync::Arc;
+
+use crate::report::{Error, Fact, Result};
+use crate::{
+    data::{Request, Response, ResponseFormat, Sink, Takes},
+    handle::{Lm, Model},
+    model::LanguageModel,
+    report::Usage,
+};
+
+/// Asks a member, with the request's config over its own.
+pub(crate) async fn ask(lm: &Lm, request: &Request, sink: Option<&mut Sink<'_>>) -> Result<Response> {
+    let mut response = Arc::unwrap_or_clone(lm.send(None, request.clone(), sink).await?);
+    response.model.get_or_insert_with(|| lm.name().to_owned());
+    Ok(response)
+}
+
+/// `pool(a, b)`.
+pub(crate) fn name(what: &str, members: &[Lm]) -> String {
+    let names: Vec<_> = members.iter().map(Lm::name).collect();
+    format!("{what}({})", names.join(", "))
+}
+
+/// The identities of all.
+pub(crate) fn identities(members: &[Lm]) -> Vec<String> {
+    members.iter().map(|lm| lm.identity()).collect()
+}
+
+/// What all of them take: whoever answers, the form holds.
+pub(crate) fn takes(members: &[Lm], format: &ResponseFormat) -> Takes {
+    let each: Vec<_> = members.iter().map(|lm| lm.takes(format)).collect();
+    let weakest = [Takes::Not, Takes::Loosely].into_iter().find(|takes| each.contains(takes));
+    weakest.unwrap_or(Takes::Strictly)
+}
+
+/// Makes an LM of several; the mistake of having none of them is told at the first call.
+pub(crate) fn several(what: &str, members: &[Lm], model: impl LanguageModel) -> Lm {
+    // The members count what is sent, each for itself.
+    let lm = Lm::from_model(Model::Custom(Arc::new(model)));
+    match members {
+        [] => lm.with_mistake(Error::config(format!(
+            "a {what} of no LMs can answer nothing: give it at least one"
+        ))),
+        _ => lm,
+    }
+}
+
+/// Whether one more may be asked after these errors.
+///
+/// # Errors
+/// [`is_budget`](Error::is_budget): the call's budget is used up. What was tried is its source.
+pub(crate) fn check(request: &Request, name: &str, errors: &mut Vec<(&str, Error)>) -> Result<()> {
+    match request.meter.check() {
+        Err(refusal) if !errors.is_empty() => {
+            Err(refusal.with_usage(spent(errors)).with_source(all_failed(name, std::mem::take(errors))))
+        }
+        outcome => outcome,
+    }
+}
+
+/// What failed attempts have cost.
+pub(crate) fn spent(errors: &[(&str, Error)]) -> Usage {
+    errors.iter().map(|(_, error)| error.spent()).sum()
+}
+
+/// The error that is the call's, with what those have cost that failed before.
+pub(crate) fn after(error: Error, errors: &[(&str, Error)]) -> Error {
+    let mut usage = error.spent();
+    usage += spent(errors);
+    error.with_usage(usage)
+}
+
+/// One error of all: of the kind of the first one that may pass, so that the call is tried again, else of the last one's.
+pub(crate) fn all_failed(name: &str, mut errors: Vec<(&str, Error)>) -> Error {
+    if errors.len() < 2 {
+        let alone = errors.pop().map(|(_, error)| error);
+        return alone.unwrap_or_else(|| Error::config(format!("`{name}` has no LM to ask")));
+    }
+    let texts: Vec<_> =
+        errors.iter().enumerate().map(|(i, (_, error))| format!("({}) {error}", i + 1)).collect();
+    let message = format!("`{name}`: all {} of those asked failed: {}", errors.len(), texts.join("; "));
+    let spent = spent(&errors);
+    let wait = errors
+        .iter()
+        .filter(|(_, error)| error.kind().is(Fact::Transient))
+        .filter_map(|(_, error)| error.retry_after())
+        .min();
+    let at =
+        errors.iter().position(|(_, error)| error.kind().is(Fact::Transient)).unwrap_or(errors.len() - 1);
+    let (_, chosen) = errors.swap_remove(at);
+    let error = Error::new(chosen.kind(), message).with_usage(spent);
+    let error = chosen.status().into_iter().fold(error, Error::with_status);
+    wait.into_iter().fold(error, Error::with_retry_after).with_source(chosen)
+}

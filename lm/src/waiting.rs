@@ -1,0 +1,229 @@
+//! Limits of time that do not count when nobody looks.
+//!
+//! A future is polled when it is woken, or late where its owner has other things to do: whoever takes a stream's events slowly
+//! leaves the answer's bytes waiting in the connection. Such time is nobody's fault but the owner's, and counts towards no limit: of
+//! the time between two polls only the part before the first wake counts, unless the rest is so short that it is the scheduler's.
+
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
+
+use futures_util::task::AtomicWaker;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// How much later than it is woken a future is usually polled. Beyond it, its owner was busy with something else; and where it is
+/// polled so much later than its limit, the thread was held up, and what has come meanwhile gets as long again to be seen.
+const SLACK: Duration = Duration::from_millis(20);
+
+/// Runs a future for no longer than the limit; its output, if it came to an end, and how long it took.
+///
+/// Dropping it drops the future. Outside of a Tokio runtime with a clock it panics as soon as it has to wait and has a limit.
+pub(crate) async fn watch<T>(
+    limit: Option<Duration>,
+    future: impl Future<Output = T>,
+) -> (Option<T>, Duration) {
+    let mut future = pin!(future);
+    let alarm = Arc::new(Alarm::default());
+    let waker = Waker::from(alarm.clone());
+    let mut timer = None;
+    let mut took = Duration::ZERO;
+    let mut waits_since: Option<Instant> = None;
+    let mut is_extended = false;
+    let output = poll_fn(|context| {
+        let woken = alarm.arm(context.waker());
+        let start = Instant::now();
+        if let Some(since) = waits_since.take() {
+            let woken = woken.map_or(start, |woken| woken.max(since));
+            let is_late = start.saturating_duration_since(woken) > SLACK;
+            let until = if is_late { woken } else { start };
+            took = took.saturating_add(until.saturating_duration_since(since));
+        }
+        let mut context = Context::from_waker(&waker);
+        // What has come wins over a limit that has passed.
+        let poll = future.as_mut().poll(&mut context);
+        let end = Instant::now();
+        took = took.saturating_add(end.saturating_duration_since(start));
+        if let Poll::Ready(output) = poll {
+            return Poll::Ready(Some(output));
+        }
+        if let Some(limit) = limit {
+            if took > limit.saturating_add(SLACK) && !std::mem::replace(&mut is_extended, true) {
+                took = limit.saturating_sub(SLACK);
+            }
+            if !has_time(limit, took, &mut timer, &mut context) {
+                return Poll::Ready(None);
+            }
+        }
+        waits_since = Some(end);
+        Poll::Pending
+    });
+    let output = output.await;
+    (output, took)
+}
+
+/// Whether something of the limit is left, with the timer set to its end or to a time before.
+fn has_time(
+    limit: Duration,
+    took: Duration,
+    timer: &mut Option<std::pin::Pin<Box<Sleep>>>,
+    context: &mut Context<'_>,
+) -> bool {
+    loop {
+        let left = limit.saturating_sub(took);
+        if left.is_zero() {
+            return false;
+        }
+        // A limit beyond all time is none.
+        let Some(end) = Instant::now().checked_add(left) else { return true };
+        match timer {
+            None => *timer = Some(Box::pin(sleep_until(end))),
+            // It rings too early where time was left out; then it is set anew.
+            Some(timer) if timer.is_elapsed() => timer.as_mut().reset(end),
+            Some(_) => {}
+        }
+        let Some(timer) = timer else { return true };
+        if timer.as_mut().poll(context).is_pending() {
+            return true;
+        }
+    }
+}
+
+/// Wakes the task, and notes when it first did so.
+#[derive(Default)]
+struct Alarm {
+    task: AtomicWaker,
+    woken: Mutex<Option<Instant>>,
+}
+
+impl Alarm {
+    /// Gets ready for the next wake; tells when the last one was.
+    fn arm(&self, task: &Waker) -> Option<Instant> {
+        self.task.register(task);
+        self.woken.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let now = Instant::now();
+        self.woken.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(now);
+        self.task.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        sync::mpsc::unbounded_channel,
+        time::{advance, sleep},
+    };
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Polls it once.
+    async fn once<T>(mut future: std::pin::Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+        poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_future_that_waits_longer_than_its_limit_ends_at_it() {
+        let start = Instant::now();
+        assert_eq!(watch(Some(SECOND), sleep(SECOND * 2)).await, (None, SECOND));
+        assert_eq!(start.elapsed(), SECOND);
+        assert_eq!(watch(Some(SECOND * 2), sleep(SECOND)).await, (Some(()), SECOND));
+        assert_eq!(watch(None, sleep(SECOND)).await, (Some(()), SECOND));
+        assert_eq!(watch(Some(Duration::MAX), sleep(SECOND)).await, (Some(()), SECOND));
+        assert_eq!(watch(Some(Duration::ZERO), async { 1 }).await, (Some(1), Duration::ZERO));
+        assert_eq!(watch(Some(Duration::ZERO), sleep(SECOND)).await, (None, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_came_in_time_counts_though_it_is_looked_at_late() {
+        let mut watched = pin!(watch(Some(SECOND), sleep(SECOND / 2)));
+        assert!(once(watched.as_mut()).await.is_pending());
+        sleep(SECOND * 100).await;
+        assert_eq!(watched.await, (Some(()), SECOND / 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_in_which_nobody_looks_at_what_came_does_not_count() {
+        let (send, mut receive) = unbounded_channel();
+        tokio::spawn(async move {
+            for piece in 0..100 {
+                sleep(SECOND / 10).await;
+                send.send(piece).unwrap();
+            }
+        });
+        // Ten seconds of pieces for someone who looks at them every ten seconds.
+        let all = async {
+            let mut count = 0;
+            while receive.recv().await.is_some() {
+                count += 1;
+                if count == 100 {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            count
+        };
+        let mut watched = pin!(watch(Some(SECOND), all));
+        loop {
+            match once(watched.as_mut()).await {
+                Poll::Ready((count, waited)) => {
+                    assert_eq!(count, Some(100));
+                    assert!(waited <= SECOND, "{waited:?}");
+                    break;
+                }
+                Poll::Pending => sleep(SECOND * 10).await,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_future_that_is_never_done_with_its_work_ends_at_its_limit_too() {
+        let busy = async {
+            loop {
+                std::thread::sleep(Duration::from_millis(2));
+                tokio::task::yield_now().await;
+            }
+        };
+        let (outcome, took) = watch::<()>(Some(SECOND / 20), busy).await;
+        assert!(outcome.is_none() && took >= SECOND / 20, "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn polls_by_others_do_not_put_the_end_off() {
+        let start = Instant::now();
+        let ticks = async {
+            loop {
+                sleep(SECOND / 100).await;
+            }
+        };
+        tokio::select! {
+            (outcome, _) = watch(Some(SECOND), std::future::pending::<()>()) => assert_eq!(outcome, None),
+            () = ticks => {}
+        }
+        assert_eq!(start.elapsed(), SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_the_thread_was_held_up_what_came_meanwhile_gets_its_chance() {
+        let (send, mut receive) = unbounded_channel();
+        let mut watched = pin!(watch(Some(SECOND), receive.recv()));
+        assert!(once(watched.as_mut()).await.is_pending());
+        // Nothing runs while the clock goes on, neither tasks nor timers.
+        tokio::spawn(async move { send.send(()).unwrap() });
+        advance(SECOND * 5).await;
+        assert_eq!(watched.await.0, Some(Some(())));
+    }
+}
