@@ -115,9 +115,22 @@ fn quotes_in_pairs_marks_of_inches_and_apostrophes_stay() {
         (r#"{"a": "[LINK]("https://a.b")"}"#, json!({"a": r#"[LINK]("https://a.b")"#})),
         (r#"{"a": "<a href="x" class="y">z</a>"}"#, json!({"a": r#"<a href="x" class="y">z</a>"#})),
         ("{a: it's fine :), b: 5'4}", json!({"a": "it's fine :)", "b": "5'4"})),
+        (r#"{"board": "2" by 4"", "n": 1}"#, json!({"board": r#"2" by 4""#, "n": 1})),
+        (r#"{"a": "(x)"y" and "z".", "n": 1}"#, json!({"a": r#"(x)"y" and "z"."#, "n": 1})),
     ] {
         assert_eq!(read(text).0, expected, "{text}");
     }
+}
+
+#[test]
+fn quotes_that_come_in_no_pairs_are_an_error_where_one_may_be_the_end() {
+    refuse(&[
+        r#"{"text": "."stop"said "go", use : "a"", "more": "x"}"#,
+        r#"{"text": ""go"5"b""stop": "a"((", "more": "x"}"#,
+        r#"{"more": "  + )"stop""stop": "go""}"#,
+        r#"{"text": "say go", "a": "b"", "n": 1}"#,
+        r#"{"text": "she said "go, "n": 1}"#,
+    ]);
 }
 
 #[test]

@@ -152,7 +152,11 @@ fn delimited(cursor: &mut Cursor<'_>, ends: Ends, has_inner_quote: &mut bool) ->
             } else {
                 cursor.add(Repair::InnerQuote);
                 *has_inner_quote = true;
-                let step = quotation(&out, c, cursor.rest().chars().nth(1));
+                let step = match quotation(&out, c, cursor.rest().chars().nth(1)) {
+                    // No quotation ends there: an apostrophe, or inches, as in `5" wide`.
+                    -1 if quotations == 0 && (c == '\'' || out.ends_with(|c: char| c.is_ascii_digit())) => 0,
+                    step => step,
+                };
                 if step < 0 && quotations <= 0 && matches!(ends, Ends::Text) {
                     cursor.doubt("a quote that may end a text, and more behind it");
                 }
@@ -166,8 +170,9 @@ fn delimited(cursor: &mut Cursor<'_>, ends: Ends, has_inner_quote: &mut bool) ->
             cursor.advance(c.len_utf8());
         }
     }
-    if quotations > 0 {
-        cursor.doubt("a quotation that is opened in a text and not closed: a quote in it may have been taken for its end");
+    if quotations != 0 {
+        cursor
+            .doubt("quotes in a text that do not come in pairs: one of them may have been taken for its end");
     }
     if backslashes.are_mixed() {
         cursor.doubt("an escape that JSON does not know beside `\\n`, `\\r`, `\\t` or `\\u`: a backslash that is meant is written twice");
@@ -200,6 +205,8 @@ fn quotation(before: &str, quote: char, after: Option<char>) -> isize {
         _ if matches!(quote, '”' | '’') => -1,
         None => 1,
         Some(c) if is_blank(c) => 1,
+        // Behind a sentence's end or a bracket, a quote before a word begins anew: `(x)"y"`.
+        Some(c) if ".!?…%)]}".contains(c) && is_word(after) => 1,
         Some(c) if c.is_alphanumeric() || ".!?…%)]}".contains(c) => -1,
         Some(_) if after.is_none_or(is_blank) => -1,
         Some(_) => 1,
