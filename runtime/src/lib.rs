@@ -51,7 +51,7 @@ pub use self::{
     batch::{Batch, BatchItem, BatchStop, Batched, Parallel},
     budget::Budget,
     error::{Context, Error, ErrorKind, Result},
-    field::{Bound, CheckOutcome, Field, FieldRole, FieldType, FieldValue, Reader, Rules, Writer},
+    field::{Bound, CheckOutcome, Field, FieldKind, FieldRole, FieldType, FieldValue, Reader, Rules, Writer},
     history::History,
     json::{Repair, Repairs},
     lm::{
@@ -89,8 +89,8 @@ pub mod __private {
     pub use crate::{
         error::Result,
         field::{
-            CheckOutcome, Field as FieldSpec, OwnDefault, Reader, SignatureField as FieldType, Writer,
-            to_value,
+            CheckOutcome, Field as FieldSpec, HasKind, KindOf, OrValue, OwnDefault, Reader,
+            SignatureField as FieldType, Writer, to_value,
         },
         module::{Module, Traverse, Walker, WalkerMut},
         prediction::{ForwardOutput, Prediction},

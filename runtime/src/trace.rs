@@ -1,6 +1,7 @@
 //! What a run did: the steps of its predictors, and what all its LM calls cost.
 
 use std::{
+    borrow::Cow,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -30,9 +31,9 @@ impl Trace {
 #[derive(Clone, Debug)]
 pub struct Step {
     pub(crate) predictor: Arc<str>,
-    pub(crate) signature: &'static str,
-    pub(crate) inputs: Vec<(&'static str, Value)>,
-    pub(crate) outputs: Vec<(&'static str, Value)>,
+    pub(crate) signature: Cow<'static, str>,
+    pub(crate) inputs: Vec<(Cow<'static, str>, Value)>,
+    pub(crate) outputs: Vec<(Cow<'static, str>, Value)>,
     pub(crate) calls: Vec<CallRecord>,
     pub(crate) error: Option<Error>,
 }
@@ -45,16 +46,16 @@ impl Step {
 
     /// The name of its signature.
     pub fn signature(&self) -> &str {
-        self.signature
+        &self.signature
     }
 
     /// The input fields' values; those that a module added to the signature included, hints not.
-    pub fn inputs(&self) -> &[(&'static str, Value)] {
+    pub fn inputs(&self) -> &[(Cow<'static, str>, Value)] {
         &self.inputs
     }
 
     /// The output fields' values of the first completion; empty if the step failed.
-    pub fn outputs(&self) -> &[(&'static str, Value)] {
+    pub fn outputs(&self) -> &[(Cow<'static, str>, Value)] {
         &self.outputs
     }
 

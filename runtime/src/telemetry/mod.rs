@@ -75,7 +75,7 @@ pub(crate) fn module<M: Module>() -> Open {
 }
 
 /// A run of a predictor.
-pub(crate) fn predictor(path: impl FnOnce() -> Arc<str>, signature: &'static str) -> Open {
+pub(crate) fn predictor(path: impl FnOnce() -> Arc<str>, signature: &str) -> Open {
     Open(if is_on() { form::predictor(&path(), signature) } else { Span::none() })
 }
 
