@@ -45,7 +45,10 @@ pub use self::{
     },
     batch::{Batch, BatchItem, BatchStop, Batched, Parallel},
     budget::Budget,
-    field::{Bound, CheckOutcome, Field, FieldRole, FieldType, FieldValue, History, Reader, Rules, Writer},
+    field::{
+        Bound, CheckOutcome, Field, FieldKind, FieldRole, FieldType, FieldValue, History, Reader, Rules,
+        Writer,
+    },
     json::{Repair, Repairs},
     lm::{
         BoxFuture, Cache, CallHistory, HistoryEntry, LanguageModel, Limits, Lm, Pool, Replay, Reply, Retry,
@@ -79,8 +82,8 @@ pub mod __private {
 
     pub use crate::{
         field::{
-            CheckOutcome, Field as FieldSpec, OwnDefault, Reader, SignatureField as FieldType, Writer,
-            to_value,
+            CheckOutcome, Field as FieldSpec, HasKind, KindOf, OrValue, OwnDefault, Reader,
+            SignatureField as FieldType, Writer, to_value,
         },
         lm::Answer,
         module::{Module, Traverse, Walker, WalkerMut},

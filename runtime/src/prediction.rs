@@ -1,6 +1,7 @@
 //! What a module returns: a typed output, and how it came about.
 
 use std::{
+    borrow::Cow,
     fmt,
     ops::{Deref, DerefMut},
     sync::Arc,
@@ -46,14 +47,14 @@ pub struct Prediction<O> {
 #[derive(Clone)]
 struct Completed<O> {
     output: O,
-    added: Vec<(&'static str, Value)>,
+    added: Vec<(Cow<'static, str>, Value)>,
     reading: Reading,
 }
 
 /// How a completion was read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reading {
-    pub(crate) repairs: Vec<(&'static str, Repairs)>,
+    pub(crate) repairs: Vec<(Cow<'static, str>, Repairs)>,
     pub(crate) reasoning: Option<String>,
     /// The rung of the adapter's ladder.
     pub(crate) mode: Option<&'static str>,
@@ -97,7 +98,7 @@ impl fmt::Display for Stop {
 /// The added fields' values of one completion, as [`Prediction::try_map`] shows them.
 #[derive(Clone, Copy, Debug)]
 pub struct Added<'a> {
-    values: &'a [(&'static str, Value)],
+    values: &'a [(Cow<'static, str>, Value)],
 }
 
 impl Added<'_> {
@@ -118,11 +119,20 @@ impl<O> Prediction<O> {
         Self::from_completion(output, Vec::new(), Reading::default())
     }
 
-    pub(crate) fn from_completion(output: O, added: Vec<(&'static str, Value)>, reading: Reading) -> Self {
+    pub(crate) fn from_completion(
+        output: O,
+        added: Vec<(Cow<'static, str>, Value)>,
+        reading: Reading,
+    ) -> Self {
         Self { first: Completed { output, added, reading }, others: Vec::new(), about: Box::default() }
     }
 
-    pub(crate) fn push_completion(&mut self, output: O, added: Vec<(&'static str, Value)>, reading: Reading) {
+    pub(crate) fn push_completion(
+        &mut self,
+        output: O,
+        added: Vec<(Cow<'static, str>, Value)>,
+        reading: Reading,
+    ) {
         self.others.push(Completed { output, added, reading });
     }
 
@@ -172,7 +182,7 @@ impl<O> Prediction<O> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn repairs(&self) -> &[(&'static str, Repairs)] {
+    pub fn repairs(&self) -> &[(Cow<'static, str>, Repairs)] {
         &self.first.reading.repairs
     }
 

@@ -1,6 +1,7 @@
 //! What a task looks like: the static table that `#[signature]` writes, and the layout in which the engine sees it.
 
 use std::{
+    borrow::Cow,
     fmt::Debug,
     sync::{Arc, OnceLock},
 };
@@ -8,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    field::{CompiledField, Field, FieldRole, Reader, Writer},
+    field::{CompiledField, Field, FieldKind, FieldRole, History, Reader, Writer},
     report::{Error, Result},
 };
 
@@ -51,30 +52,70 @@ pub trait Fields: Clone + Debug + Send + Sync + Sized + 'static {
     fn read(reader: &mut Reader<'_>) -> Result<Self>;
 }
 
-/// The static table of a signature: its name, instructions and fields, inputs first.
+/// The table of a signature: its name, instructions and fields, inputs first.
+///
+/// It is static where the compiler writes it; [`Spec::of`] makes one at run time.
 #[derive(Debug)]
 pub struct Spec {
-    name: &'static str,
-    instructions: &'static str,
-    fields: &'static [Field],
+    name: Cow<'static, str>,
+    instructions: Cow<'static, str>,
+    fields: Cow<'static, [Field]>,
     layout: OnceLock<Arc<Layout>>,
 }
 
 impl Spec {
-    /// A table. Empty instructions mean: derive them from the fields.
+    /// A static table, its inputs first. Empty instructions mean: derive them from the fields.
     pub const fn new(name: &'static str, instructions: &'static str, fields: &'static [Field]) -> Self {
-        Self { name, instructions, fields, layout: OnceLock::new() }
+        Self {
+            name: Cow::Borrowed(name),
+            instructions: Cow::Borrowed(instructions),
+            fields: Cow::Borrowed(fields),
+            layout: OnceLock::new(),
+        }
+    }
+
+    /// A table that is made at run time. Empty instructions mean: derive them from the fields.
+    ///
+    /// ```
+    /// use karat::{Field, Spec};
+    ///
+    /// let columns = ["city", "country"];
+    /// let fields = columns.map(|name| Field::output::<String>("", "").with_name(name.to_owned()));
+    /// let spec = Spec::of("Row", "", [Field::input::<String>("text", "")].into_iter().chain(fields))?;
+    /// assert_eq!(spec.instructions(), "From `text`, give `city`, `country`.");
+    /// # Ok::<(), karat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`is_config`](Error::is_config): two fields have one name.
+    pub fn of(
+        name: impl Into<Cow<'static, str>>,
+        instructions: impl Into<Cow<'static, str>>,
+        fields: impl IntoIterator<Item = Field>,
+    ) -> Result<Self> {
+        let name = name.into();
+        let mut fields: Vec<_> = fields.into_iter().collect();
+        // Within its role, each stays where it is.
+        fields.sort_by_key(|field| field.role() == FieldRole::Output);
+        for (index, field) in fields.iter().enumerate() {
+            if fields.iter().take(index).any(|other| other.name() == field.name()) {
+                let message = format!("the signature `{name}` has two fields `{}`", field.name());
+                return Err(Error::config(message).with_field(field.name()));
+            }
+        }
+        let (instructions, layout) = (instructions.into(), OnceLock::new());
+        Ok(Self { name, instructions, fields: fields.into(), layout })
     }
 
     /// The signature's name.
-    pub fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The instructions: the doc comment's, or derived from the fields where there is none.
     pub fn instructions(&self) -> String {
         if !self.instructions.is_empty() {
-            return self.instructions.into();
+            return self.instructions.clone().into_owned();
         }
         let names = |role| {
             let names = self.fields.iter().filter(|field| field.role() == role);
@@ -87,11 +128,11 @@ impl Spec {
     }
 
     /// The fields, inputs first, each role in declared order.
-    pub fn fields(&self) -> &'static [Field] {
-        self.fields
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
     }
 
-    fn own(&self, role: FieldRole) -> &'static [Field] {
+    fn own(&self, role: FieldRole) -> &[Field] {
         let inputs = self.fields.iter().take_while(|field| field.role() == FieldRole::Input).count();
         let (inputs, outputs) = self.fields.split_at(inputs);
         match role {
@@ -104,7 +145,7 @@ impl Spec {
     ///
     /// # Errors
     /// [`is_bad_input`](Error::is_bad_input): a value has no JSON form.
-    pub fn write_inputs(&self, input: &impl Fields) -> Result<Vec<(&'static Field, Value)>> {
+    pub fn write_inputs(&self, input: &impl Fields) -> Result<Vec<(&Field, Value)>> {
         let own = self.own(FieldRole::Input);
         Ok(own.iter().zip(write(input, own)?).collect())
     }
@@ -113,7 +154,7 @@ impl Spec {
     ///
     /// # Errors
     /// [`is_bad_input`](Error::is_bad_input): a value has no JSON form.
-    pub fn write_outputs(&self, output: &impl Fields) -> Result<Vec<(&'static Field, Value)>> {
+    pub fn write_outputs(&self, output: &impl Fields) -> Result<Vec<(&Field, Value)>> {
         let own = self.own(FieldRole::Output);
         Ok(own.iter().zip(write(output, own)?).collect())
     }
@@ -129,21 +170,20 @@ impl Spec {
     }
 
     /// The signature's own layout, compiled at the first use and shared from then on.
-    pub(crate) fn layout(&'static self) -> Arc<Layout> {
+    pub(crate) fn layout(&self) -> Arc<Layout> {
         let compile = || {
-            let compiled = |role| {
-                let own = self.own(role).iter().enumerate();
-                own.map(|(index, field)| Slot::new(*field, Some(index))).collect()
-            };
-            let mut inputs: Vec<_> = compiled(FieldRole::Input);
-            let history = inputs.iter().position(|slot| slot.compiled.field.is_history());
-            Arc::new(Layout {
-                signature: self.name,
+            let mut layout = Layout {
+                signature: self.name.clone(),
                 instructions: self.instructions(),
-                history: history.map(|index| (index, inputs.remove(index))),
-                inputs,
-                outputs: compiled(FieldRole::Output),
-            })
+                inputs: Vec::new(),
+                outputs: Vec::new(),
+            };
+            for role in [FieldRole::Input, FieldRole::Output] {
+                for (index, field) in self.own(role).iter().enumerate() {
+                    layout.insert(index, field.clone(), Some(index));
+                }
+            }
+            Arc::new(layout)
         };
         self.layout.get_or_init(compile).clone()
     }
@@ -153,6 +193,20 @@ fn write(fields: &impl Fields, own: &[Field]) -> Result<Vec<Value>> {
     let mut writer = Writer::default();
     fields.write(&mut writer);
     writer.finish(|index| own.get(index).map(Field::name))
+}
+
+impl History {
+    /// Adds a turn: what was asked, without its own earlier turns, and what was answered.
+    ///
+    /// # Errors
+    /// [`is_bad_input`](Error::is_bad_input): a value has no JSON form.
+    pub fn push<S: Signature>(&mut self, input: &S::Input, output: &S::Output) -> Result<()> {
+        let spec = S::spec();
+        let values = spec.write_inputs(input)?.into_iter().chain(spec.write_outputs(output)?);
+        let values = values.filter(|(field, _)| field.kind() != FieldKind::Turns);
+        self.push_values(values.map(|(field, value)| (field.name().to_owned(), value)).collect());
+        Ok(())
+    }
 }
 
 /// The fields of a half of a signature by name, for the macros' [`Answer`](crate::lm::Answer).
@@ -175,12 +229,11 @@ pub enum Place {
 /// The fields of one predictor in prompt order: the signature's own and those added to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
-    pub(crate) signature: &'static str,
+    pub(crate) signature: Cow<'static, str>,
     pub(crate) instructions: String,
+    /// At most one of them is of the kind [`FieldKind::Turns`].
     pub(crate) inputs: Vec<Slot>,
     pub(crate) outputs: Vec<Slot>,
-    /// The input that holds earlier turns, which become messages of their own, and where it stands among the inputs.
-    pub(crate) history: Option<(usize, Slot)>,
 }
 
 /// One field of a layout, and its index in the typed struct if it is the signature's own.
@@ -199,8 +252,18 @@ impl Slot {
         Self { compiled: CompiledField::new(field), own, description: None, prefix: None }
     }
 
-    pub(crate) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &str {
         self.compiled.name()
+    }
+
+    /// The name for a record that outlives the layout.
+    pub(crate) fn owned_name(&self) -> Cow<'static, str> {
+        self.compiled.field.owned_name()
+    }
+
+    /// True if it holds the earlier turns, which become messages of their own.
+    pub(crate) fn is_turns(&self) -> bool {
+        self.compiled.field.kind() == FieldKind::Turns
     }
 
     /// The description as files have it.
@@ -224,32 +287,35 @@ impl Layout {
         }
     }
 
-    /// The names of the fields that demos have values of: inputs, then outputs.
-    pub(crate) fn names(&self) -> Arc<[&'static str]> {
-        self.inputs.iter().chain(&self.outputs).map(Slot::name).collect()
+    /// The fields that a message shows at their place: all of the role but that of earlier turns.
+    pub(crate) fn shown(&self, role: FieldRole) -> impl Iterator<Item = &Slot> + Clone {
+        self.slots(role).iter().filter(|slot| !slot.is_turns())
     }
 
-    /// Every field as declared: inputs, that of earlier turns among them, then outputs.
+    /// The names of the fields that demos have values of: the shown ones, inputs first.
+    pub(crate) fn names(&self) -> Arc<[Cow<'static, str>]> {
+        self.shown(FieldRole::Input).chain(&self.outputs).map(Slot::owned_name).collect()
+    }
+
+    /// The field of earlier turns.
+    pub(crate) fn turns(&self) -> Option<&Slot> {
+        self.inputs.iter().find(|slot| slot.is_turns())
+    }
+
+    /// Every field as declared: inputs, then outputs.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Slot> {
-        let (before, history) = match &self.history {
-            Some((index, slot)) => ((*index).min(self.inputs.len()), Some(slot)),
-            None => (0, None),
-        };
-        let (before, after) = self.inputs.split_at(before);
-        before.iter().chain(history).chain(after).chain(&self.outputs)
+        self.inputs.iter().chain(&self.outputs)
     }
 
     pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
-        let (before, history) = match &mut self.history {
-            Some((index, slot)) => ((*index).min(self.inputs.len()), Some(slot)),
-            None => (0, None),
-        };
-        let (before, after) = self.inputs.split_at_mut(before);
-        before.iter_mut().chain(history).chain(after).chain(&mut self.outputs)
+        self.inputs.iter_mut().chain(&mut self.outputs)
     }
 
-    /// Adds a field and tells its index among those of its role.
-    pub(crate) fn add(&mut self, field: Field, place: Place) -> Result<usize> {
+    /// Adds a field.
+    ///
+    /// # Errors
+    /// [`is_config`](Error::is_config): there is a field of its name.
+    pub(crate) fn add(&mut self, field: Field, place: Place) -> Result<()> {
         let name = field.name();
         if self.all().any(|slot| slot.name() == name) {
             let message = format!(
@@ -259,19 +325,23 @@ impl Layout {
             );
             return Err(Error::config(message).with_field(name));
         }
+        let index = match place {
+            Place::First => 0,
+            Place::Last => self.slots(field.role()).len(),
+        };
+        self.insert(index, field, None);
+        Ok(())
+    }
+
+    /// Puts a field at this index among those of its role. One kind has a single field: a second one of earlier turns is a value.
+    fn insert(&mut self, index: usize, field: Field, own: Option<usize>) {
+        let is_second = field.kind() == FieldKind::Turns && self.turns().is_some();
+        let field = if is_second { field.shown_as_value() } else { field };
         let slots = match field.role() {
             FieldRole::Input => &mut self.inputs,
             FieldRole::Output => &mut self.outputs,
         };
-        let index = match place {
-            Place::First => 0,
-            Place::Last => slots.len(),
-        };
-        slots.insert(index, Slot::new(field, None));
-        if let (FieldRole::Input, Place::First, Some((index, _))) = (field.role(), place, &mut self.history) {
-            *index += 1;
-        }
-        Ok(index)
+        slots.insert(index.min(slots.len()), Slot::new(field, own));
     }
 
     /// Whether the rules of its fields can be kept at all.
@@ -289,11 +359,6 @@ impl Layout {
                 Err(Error::config(message).with_field(slot.name()))
             }
         }
-    }
-
-    /// The value of the field of earlier turns, among those of the typed struct.
-    pub(crate) fn history_of(&self, own: &[Value]) -> Option<Value> {
-        own.get(self.history.as_ref()?.1.own?).cloned()
     }
 
     /// Spreads the typed struct's values over the layout's slots; added fields are found by name.
@@ -317,7 +382,7 @@ impl Layout {
         &self,
         role: FieldRole,
         values: Vec<Option<Value>>,
-    ) -> (Vec<Option<Value>>, Vec<(&'static str, Value)>) {
+    ) -> (Vec<Option<Value>>, Vec<(Cow<'static, str>, Value)>) {
         let slots = self.slots(role);
         let mut own = vec![None; slots.iter().filter(|slot| slot.own.is_some()).count()];
         let mut added = Vec::new();
@@ -328,7 +393,7 @@ impl Layout {
                         *place = value;
                     }
                 }
-                (None, Some(value)) => added.push((slot.name(), value)),
+                (None, Some(value)) => added.push((slot.owned_name(), value)),
                 (None, None) => {}
             }
         }
@@ -347,15 +412,12 @@ mod tests {
 
     use super::*;
 
-    static QA: Spec = Spec::new(
-        "Qa",
-        "",
-        &[
-            Field::input::<String>("question", ""),
-            Field::output::<String>("answer", ""),
-            Field::output::<u8>("score", ""),
-        ],
-    );
+    const FIELDS: &[Field] = &[
+        Field::input::<String>("question", ""),
+        Field::output::<String>("answer", ""),
+        Field::output::<u8>("score", ""),
+    ];
+    static QA: Spec = Spec::new("Qa", "", FIELDS);
 
     #[test]
     fn instructions_are_derived_where_there_are_none() {
@@ -371,7 +433,7 @@ mod tests {
         assert_eq!(values, [Some(json!("why")), Some(json!("Paris")), Some(json!(1))]);
         let (own, added) = layout.gather(FieldRole::Output, values);
         assert_eq!(own, [Some(json!("Paris")), Some(json!(1))]);
-        assert_eq!(added, [("reasoning", json!("why"))]);
+        assert_eq!(added, [("reasoning".into(), json!("why"))]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A run that is told while it goes on: what its predictors write, word by word, and its prediction at the end.
 
 use std::{
+    borrow::Cow,
     fmt,
     future::poll_fn,
     pin::Pin,
@@ -43,20 +44,20 @@ pub enum Update {
     /// The model begins with the value of an output field.
     Started {
         /// The field's name.
-        field: &'static str,
+        field: Cow<'static, str>,
     },
     /// The model wrote more of it: a word with the blanks before it, or sixteen characters of a longer one. Joined, the texts
     /// are the value's text; for values other than texts, as the model writes it.
     Delta {
         /// The field's name.
-        field: &'static str,
+        field: Cow<'static, str>,
         /// What was added.
         text: String,
     },
     /// The value is whole and fits its field.
     Finished {
         /// The field's name.
-        field: &'static str,
+        field: Cow<'static, str>,
         /// The value, as the field's type writes it with serde.
         value: Value,
     },
@@ -100,7 +101,7 @@ impl Progress {
     }
 
     /// The output field that it is about.
-    pub fn field(&self) -> Option<&'static str> {
+    pub fn field(&self) -> Option<&str> {
         match &self.update {
             Update::Started { field } | Update::Delta { field, .. } | Update::Finished { field, .. } => {
                 Some(field)

@@ -8,7 +8,10 @@ mod rate_limit;
 mod retry;
 mod spent;
 
-use std::{any::Any, ops::Deref, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    {any::Any, ops::Deref, sync::Arc, time::Duration},
+};
 
 use serde_json::Value;
 
@@ -52,7 +55,7 @@ struct Inner {
     /// Shared, for it may be long, and an error goes to reports, traces and histories; not in an `Arc<str>`, into which a text
     /// is copied.
     completion: Option<Arc<String>>,
-    outputs: Vec<(&'static str, Value)>,
+    outputs: Vec<(Cow<'static, str>, Value)>,
     status: Option<u16>,
     retry_after: Option<Duration>,
     should_retry: Option<bool>,
@@ -184,7 +187,7 @@ impl Error {
 
     /// Adds the output fields that were whole when the answer broke off.
     #[must_use]
-    pub fn with_outputs(mut self, outputs: Vec<(&'static str, Value)>) -> Self {
+    pub fn with_outputs(mut self, outputs: Vec<(Cow<'static, str>, Value)>) -> Self {
         self.0.outputs = outputs;
         self
     }
@@ -263,7 +266,7 @@ impl Error {
     }
 
     /// The output fields that were whole when a [stream](crate::Module::stream) broke off, in the order of the signature.
-    pub fn outputs(&self) -> &[(&'static str, Value)] {
+    pub fn outputs(&self) -> &[(Cow<'static, str>, Value)] {
         &self.0.outputs
     }
 

@@ -1,6 +1,6 @@
 //! Records of a run: the steps of its predictors and their LM calls.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
@@ -33,19 +33,23 @@ impl Trace {
 #[derive(Clone, Debug)]
 pub struct Step {
     predictor: Arc<str>,
-    signature: &'static str,
-    inputs: Vec<(&'static str, Value)>,
-    outputs: Vec<(&'static str, Value)>,
+    signature: Cow<'static, str>,
+    inputs: Vec<(Cow<'static, str>, Value)>,
+    outputs: Vec<(Cow<'static, str>, Value)>,
     calls: Vec<CallRecord>,
     error: Option<Error>,
 }
 
 impl Step {
     /// A step of the predictor at this path, of a signature of this name, that made these calls; for authors of predictors.
-    pub fn new(predictor: impl Into<Arc<str>>, signature: &'static str, calls: Vec<CallRecord>) -> Self {
+    pub fn new(
+        predictor: impl Into<Arc<str>>,
+        signature: impl Into<Cow<'static, str>>,
+        calls: Vec<CallRecord>,
+    ) -> Self {
         Self {
             predictor: predictor.into(),
-            signature,
+            signature: signature.into(),
             inputs: Vec::new(),
             outputs: Vec::new(),
             calls,
@@ -55,14 +59,14 @@ impl Step {
 
     /// Sets the input fields' values.
     #[must_use]
-    pub fn with_inputs(mut self, inputs: Vec<(&'static str, Value)>) -> Self {
+    pub fn with_inputs(mut self, inputs: Vec<(Cow<'static, str>, Value)>) -> Self {
         self.inputs = inputs;
         self
     }
 
     /// Sets the output fields' values.
     #[must_use]
-    pub fn with_outputs(mut self, outputs: Vec<(&'static str, Value)>) -> Self {
+    pub fn with_outputs(mut self, outputs: Vec<(Cow<'static, str>, Value)>) -> Self {
         self.outputs = outputs;
         self
     }
@@ -81,16 +85,16 @@ impl Step {
 
     /// The name of its signature.
     pub fn signature(&self) -> &str {
-        self.signature
+        &self.signature
     }
 
     /// The input fields' values; those that a module added to the signature included, hints not.
-    pub fn inputs(&self) -> &[(&'static str, Value)] {
+    pub fn inputs(&self) -> &[(Cow<'static, str>, Value)] {
         &self.inputs
     }
 
     /// The output fields' values of the first completion; empty if the step failed.
-    pub fn outputs(&self) -> &[(&'static str, Value)] {
+    pub fn outputs(&self) -> &[(Cow<'static, str>, Value)] {
         &self.outputs
     }
 

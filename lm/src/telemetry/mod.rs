@@ -90,7 +90,7 @@ pub fn none() -> Open {
 
 /// A run of a predictor.
 #[doc(hidden)]
-pub fn predictor(path: impl FnOnce() -> Arc<str>, signature: &'static str) -> Open {
+pub fn predictor(path: impl FnOnce() -> Arc<str>, signature: &str) -> Open {
     Open(if is_on() { form::predictor(&path(), signature) } else { Span::none() })
 }
 

@@ -5,7 +5,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{Attribute, Ident};
+use syn::{Attribute, Ident, Type};
 
 use super::{
     model::{Field, Signature},
@@ -15,6 +15,7 @@ use crate::{
     derives::{self, CLONE, DEBUG},
     naming, rules,
     runtime::Runtime,
+    types::{self, Kind},
 };
 
 /// The two structs and the impls.
@@ -68,6 +69,13 @@ fn expand_signature(signature: &Signature) -> TokenStream {
     let name = naming::bare(ident);
     let fields = Role::ALL.into_iter().flat_map(|role| signature.of(role));
     let facts = fields.filter(|field| !field.is_foreign).map(expand_facts);
+    // A type that is not shown as a value says so by a constant that goes before this trait's.
+    let or_value = signature.of(Role::Input).any(has_kind).then(|| {
+        quote! {
+            #[allow(unused_imports)]
+            use __k::OrValue as _;
+        }
+    });
     let (join, split) = match is_stub {
         true => (quote!(loop {}), quote!(loop {})),
         false => {
@@ -84,12 +92,14 @@ fn expand_signature(signature: &Signature) -> TokenStream {
         }
     };
     quote! {
+        #or_value
+        const __FIELDS: &[__k::FieldSpec] = &[#(#facts),*];
         #[automatically_derived]
         impl __k::Signature for #ident {
             type Input = #input;
             type Output = #output;
             fn spec() -> &'static __k::Spec {
-                static __SPEC: __k::Spec = __k::Spec::new(#name, #instructions, &[#(#facts),*]);
+                static __SPEC: __k::Spec = __k::Spec::new(#name, #instructions, __FIELDS);
                 &__SPEC
             }
             fn join(__i: #input, __o: #output) -> Self { #join }
@@ -107,6 +117,8 @@ fn expand_facts(field: &Field) -> TokenStream {
         Role::Output => quote!(OUTPUT),
     };
     let base = quote_spanned!(naming::place(ty)=> <#ty as __k::FieldType>::#role);
+    let kind =
+        has_kind(field).then(|| quote_spanned!(naming::place(ty)=> .of_kind(__k::KindOf::<#ty>::KIND)));
     // The type is written down, so that a default of another type is an error at the default.
     let default = default.as_ref().map(|value| {
         quote!(.or_default(|| {
@@ -118,7 +130,21 @@ fn expand_facts(field: &Field) -> TokenStream {
         let rules = rules::expand(rules.iter(), ty);
         quote!(.rules(#rules))
     });
-    quote!(#base.named(#name, #description) #aliases #default #rules)
+    quote!(#base #kind.named(#name, #description) #aliases #default #rules)
+}
+
+/// True if the field's type is asked for its kind; an output is a value.
+fn has_kind(field: &Field) -> bool {
+    field.role == Role::Input && !field.is_foreign && !is_plain(&field.ty)
+}
+
+/// True if there is nothing to ask: a text, a number, a truth value, or a list of them.
+fn is_plain(ty: &Type) -> bool {
+    match types::kind(ty) {
+        Some((Kind::Text | Kind::Number | Kind::Truth, _)) => true,
+        Some((Kind::List(Some(item)), _)) => is_plain(item),
+        _ => false,
+    }
 }
 
 /// The shims that hand a half's values to the engine and take them from it.
@@ -135,7 +161,7 @@ fn expand_fields(signature: &Signature, role: Role) -> TokenStream {
     // A type that was reported already is not to be asked whether it is a field type.
     let (write, read) = match signature.of(role).any(|field| field.is_foreign) {
         true => (quote!(), quote!(loop {})),
-        false => (quote!(#(#write)*), quote!(::core::result::Result::Ok(Self { #(#read),* }))),
+        false => (quote!(#(#write)*), quote!(__k::Result::Ok(Self { #(#read),* }))),
     };
     // A half without fields uses neither.
     let (writer, reader) = match signature.of(role).next() {

@@ -77,3 +77,19 @@ fn a_role_is_guessed_from_the_field_above() {
     .to_string();
     assert!(expansion.contains("struct QaInput { question : String , context : String }"), "{expansion}");
 }
+
+#[test]
+fn only_an_input_whose_type_may_be_no_value_is_asked_for_its_kind() {
+    let expansion = |fields| super::derive(quote!(struct Qa { #fields #[output] answer: Photo })).to_string();
+    let plain = [quote!(String), quote!(Option<u8>), quote!(Vec<Option<String>>), quote!([bool; 3])];
+    for ty in plain {
+        let expansion = expansion(quote!(#[input] question: #ty,));
+        assert!(!expansion.contains("KindOf") && !expansion.contains("OrValue"), "{expansion}");
+    }
+    let others =
+        [quote!(History), quote!(Option<Photo>), quote!(Vec<Photo>), quote!(photo!()), quote!(a::B<C>)];
+    for ty in others {
+        let expansion = expansion(quote!(#[input] question: #ty,));
+        assert_eq!(expansion.matches("KindOf").count(), 1, "{expansion}");
+    }
+}

@@ -93,11 +93,14 @@ impl Adapter for ChatAdapter {
     }
 
     fn turn(&self, task: &Task<'_>, example: &Demo) -> [String; 2] {
-        [inputs_text(task, &example.inputs).trim_end().to_owned(), outputs_text(task, example)]
+        [
+            inputs_text(task, example.inputs.iter().map(Option::as_ref)).trim_end().to_owned(),
+            outputs_text(task, example),
+        ]
     }
 
     fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String {
-        let mut text = inputs_text(task, inputs.values);
+        let mut text = inputs_text(task, inputs.values());
         write_extra(&mut text, task, inputs);
         text.push_str("Now write");
         for (index, field) in task.outputs().enumerate() {
@@ -254,12 +257,12 @@ fn end_with_description(text: &mut String, field: TaskField<'_>) {
 }
 
 /// The input fields, each below its marker.
-pub(super) fn inputs_text(task: &Task<'_>, values: &[Option<Value>]) -> String {
+pub(super) fn inputs_text<'v>(task: &Task<'_>, values: impl Iterator<Item = Option<&'v Value>>) -> String {
     let names = Names::of(task);
     // Room for a short question, and for what is asked below it.
     let mut text = String::with_capacity(256);
     for (field, value) in task.inputs().zip(values) {
-        if let Some(value) = field.given(value.as_ref()) {
+        if let Some(value) = field.given(value) {
             write_field(&mut text, field.name(), &escaped(&names, &input_text(value)));
         }
     }

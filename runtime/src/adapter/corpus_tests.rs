@@ -17,17 +17,17 @@ fn read(schema: &Value, text: &str) -> Result<Value, String> {
         // What the schema does not require may be absent.
         let field =
             match schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name)) {
-                true => Field::output::<Value>(name.clone().leak(), ""),
-                false => Field::output::<Option<Value>>(name.clone().leak(), ""),
+                true => Field::output::<Value>("", "").with_name(name.clone()),
+                false => Field::output::<Option<Value>>("", "").with_name(name.clone()),
             };
         let compiled = CompiledField::new(field).narrowed(property);
         Slot { compiled, own: None, description: None, prefix: None }
     };
     let outputs = properties.iter().map(slot).collect();
     let layout =
-        Layout { signature: "Row", instructions: "Read.".into(), inputs: Vec::new(), outputs, history: None };
+        Layout { signature: "Row".into(), instructions: "Read.".into(), inputs: Vec::new(), outputs };
     let task = Task { layout: &layout, instructions: "", demos: &[] };
-    let inputs = Inputs { values: &[], history: None, extra: &[] };
+    let inputs = Inputs { slots: &[], values: &[], extra: &[] };
     let found = ChatAdapter.read(&task, &inputs, text).map_err(|error| error.to_string())?;
     let mut object = Map::new();
     for (slot, found) in layout.outputs.iter().zip(found) {

@@ -18,7 +18,7 @@ fn with<T>(question: &str, read: impl FnOnce(&Shown<'_>) -> T) -> T {
     let layout = Qa::spec().layout();
     let values = [Some(question.into())];
     let task = Task { layout: &layout, instructions: "Answer.", demos: &[] };
-    let inputs = Inputs { values: &values, history: None, extra: &[] };
+    let inputs = Inputs { slots: &layout.inputs, values: &values, extra: &[] };
     read(&Shown::of(&task, &inputs))
 }
 

@@ -75,11 +75,14 @@ impl Adapter for JsonAdapter {
     }
 
     fn turn(&self, task: &Task<'_>, example: &Demo) -> [String; 2] {
-        [inputs_text(task, &example.inputs).trim_end().to_owned(), object(task, example)]
+        [
+            inputs_text(task, example.inputs.iter().map(Option::as_ref)).trim_end().to_owned(),
+            object(task, example),
+        ]
     }
 
     fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String {
-        let mut text = inputs_text(task, inputs.values);
+        let mut text = inputs_text(task, inputs.values());
         write_extra(&mut text, task, inputs);
         text.push_str("Answer with one JSON object with");
         for (index, field) in task.outputs().enumerate() {
@@ -223,12 +226,12 @@ fn begins_answer(fields: &[TaskField<'_>], input: &str) -> bool {
 ///
 /// # Errors
 /// The name of a field for which two such keys stand.
-fn values(
-    fields: &[TaskField<'_>],
+fn values<'a>(
+    fields: &[TaskField<'a>],
     mut object: Map<String, Value>,
     mut all: Repairs,
     written: &Written,
-) -> Result<Vec<Option<FieldValue>>, &'static str> {
+) -> Result<Vec<Option<FieldValue>>, &'a str> {
     // A number beyond all floats was read as a text.
     let given = |key: &str, value: Value| match value.is_string() && !written.has_large() {
         true => value.into(),

@@ -45,7 +45,7 @@ pub(crate) use self::{
     sections::fences,
 };
 use crate::{
-    field::{Field, FieldRole, FieldValue, Shape},
+    field::{Field, FieldKind, FieldRole, FieldValue, Shape},
     lm::{Message, ResponseFormat},
     report::{Error, Result},
     signature::{Layout, Slot},
@@ -187,7 +187,7 @@ pub struct Task<'a> {
 impl<'a> Task<'a> {
     /// The signature's name.
     pub fn signature(&self) -> &'a str {
-        self.layout.signature
+        &self.layout.signature
     }
 
     /// What to do.
@@ -195,7 +195,7 @@ impl<'a> Task<'a> {
         self.instructions
     }
 
-    /// The input fields in prompt order.
+    /// The input fields in prompt order, but for that of earlier turns: the engine has [`Adapter::turn`] write those.
     pub fn inputs(&self) -> impl Iterator<Item = TaskField<'a>> {
         self.fields(FieldRole::Input)
     }
@@ -206,7 +206,7 @@ impl<'a> Task<'a> {
     }
 
     fn fields(&self, role: FieldRole) -> impl Iterator<Item = TaskField<'a>> {
-        self.layout.slots(role).iter().map(|slot| TaskField { slot })
+        self.layout.shown(role).map(|slot| TaskField { slot })
     }
 
     /// Worked examples, all of them.
@@ -228,8 +228,8 @@ impl<'a> Task<'a> {
 
     fn is_complete(&self, demo: &Demo) -> bool {
         let is_there = |value: Option<&Value>| value.is_some_and(|value| !value.is_null());
-        let history = self.layout.history.as_ref().map(|(_, slot)| demo.other.get(slot.name()));
-        history.is_none_or(is_there)
+        let turns = self.layout.turns().map(|slot| demo.other.get(slot.name()));
+        turns.is_none_or(is_there)
             && demo.inputs.iter().chain(&demo.outputs).all(|value| is_there(value.as_ref()))
     }
 
@@ -252,18 +252,23 @@ pub struct TaskField<'a> {
 
 impl<'a> TaskField<'a> {
     /// The name.
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'a str {
         self.slot.name()
     }
 
+    /// How its value reaches the model.
+    pub fn kind(&self) -> FieldKind {
+        self.slot.compiled.field.kind()
+    }
+
     /// Other names under which the model may give it.
-    pub fn aliases(&self) -> &'static [&'static str] {
+    pub fn aliases(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.slot.compiled.field.aliases()
     }
 
     /// The name, then the aliases.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
-        std::iter::once(self.name()).chain(self.aliases().iter().copied())
+    pub fn names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        std::iter::once(self.name()).chain(self.aliases())
     }
 
     /// True if this is the field's name or an alias.
@@ -357,15 +362,17 @@ fn in_json(text: &str) -> Cow<'_, str> {
 /// One call's input values.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
+    /// All input fields, that of earlier turns among them.
+    pub(crate) slots: &'a [Slot],
     pub(crate) values: &'a [Option<Value>],
-    pub(crate) history: Option<&'a Value>,
     pub(crate) extra: &'a [(Field, Value)],
 }
 
 impl<'a> Inputs<'a> {
     /// The input fields' values in the order of [`Task::inputs`].
-    pub fn values(&self) -> &'a [Option<Value>] {
-        self.values
+    pub fn values(&self) -> impl Iterator<Item = Option<&'a Value>> + use<'a> {
+        let given = self.slots.iter().zip(self.values);
+        given.filter(|(slot, _)| !slot.is_turns()).map(|(_, value)| value.as_ref())
     }
 
     /// Inputs of this run alone, which are in no task, demo or trace, e.g. a hint.
@@ -381,7 +388,7 @@ impl<'a> Inputs<'a> {
     /// The values and whatever is in them.
     fn all(&self) -> impl Iterator<Item = &'a Value> + use<'a> {
         let extra = self.extra.iter().map(|(_, value)| value);
-        let mut given = self.values.iter().flatten().chain(self.history).chain(extra);
+        let mut given = self.values.iter().flatten().chain(extra);
         let mut open = Vec::new();
         std::iter::from_fn(move || {
             let value = open.pop().or_else(|| given.next_back())?;

@@ -65,7 +65,7 @@ impl<'a> Shown<'a> {
             take(field.description());
         }
         let demos = self.task.demos.iter().flat_map(|demo| demo.inputs.iter().chain(&demo.outputs)).flatten();
-        let inputs = self.inputs.values.iter().flatten().chain(self.inputs.history);
+        let inputs = self.inputs.values.iter().flatten();
         let mut open: Vec<&Value> =
             demos.chain(inputs).chain(self.inputs.extra.iter().map(|(_, value)| value)).collect();
         while let Some(value) = open.pop() {

@@ -51,7 +51,10 @@ impl Adapter for TerseAdapter {
     }
 
     fn turn(&self, task: &Task<'_>, example: &Demo) -> [String; 2] {
-        [lines(task.inputs().zip(&example.inputs)), lines(task.outputs().zip(&example.outputs))]
+        [
+            lines(task.inputs(), example.inputs.iter().map(Option::as_ref)),
+            lines(task.outputs(), example.outputs.iter().map(Option::as_ref)),
+        ]
     }
 
     fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String {
@@ -60,7 +63,7 @@ impl Adapter for TerseAdapter {
         for (field, value) in inputs.extra {
             write_line(&mut text, field.name(), value);
         }
-        text + &lines(task.inputs().zip(inputs.values))
+        text + &lines(task.inputs(), inputs.values())
     }
 
     fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>> {
@@ -329,10 +332,13 @@ impl Marks for Labels {
 }
 
 /// The fields that have a value, each on a line.
-fn lines<'a>(fields: impl Iterator<Item = (TaskField<'a>, &'a Option<Value>)>) -> String {
+fn lines<'a>(
+    fields: impl Iterator<Item = TaskField<'a>>,
+    values: impl Iterator<Item = Option<&'a Value>>,
+) -> String {
     let mut text = String::new();
-    for (field, value) in fields {
-        if let Some(value) = field.given(value.as_ref()) {
+    for (field, value) in fields.zip(values) {
+        if let Some(value) = field.given(value) {
             write_line(&mut text, field.name(), value);
         }
     }

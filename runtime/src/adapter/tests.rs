@@ -10,7 +10,7 @@ fn layout(schema: &Value) -> Layout {
     let slot = |(name, property): (&String, &Value)| {
         let mut property = property.clone();
         property["$defs"] = schema["$defs"].clone();
-        let field = Field::output::<Value>(name.clone().leak(), "");
+        let field = Field::output::<Value>("", "").with_name(name.clone());
         Slot {
             compiled: CompiledField::new(field).narrowed(property),
             own: None,
@@ -19,14 +19,14 @@ fn layout(schema: &Value) -> Layout {
         }
     };
     let outputs = schema["properties"].as_object().unwrap().iter().map(slot).collect();
-    Layout { signature: "Row", instructions: "Read.".into(), inputs: Vec::new(), outputs, history: None }
+    Layout { signature: "Row".into(), instructions: "Read.".into(), inputs: Vec::new(), outputs }
 }
 
 /// What a text is by a schema.
 pub(super) fn read(adapter: &impl Adapter, schema: &Value, text: &str) -> Result<Value, String> {
     let layout = layout(schema);
     let task = Task { layout: &layout, instructions: "", demos: &[] };
-    let inputs = Inputs { values: &[], history: None, extra: &[] };
+    let inputs = Inputs { slots: &[], values: &[], extra: &[] };
     let found = adapter.read(&task, &inputs, text).map_err(|error| error.to_string())?;
     let fit = |(slot, found): (&Slot, Option<FieldValue>)| {
         let found = match (found, slot.compiled.target().get("default")) {
@@ -150,9 +150,9 @@ fn an_input_of_this_run_alone_stands_below_its_description() {
     let layout = layout(&json!({"properties": {"answer": {"type": "string"}}}));
     let task = Task { layout: &layout, instructions: "", demos: &[] };
     let extra = [(Field::input::<String>("hint_", "Advice."), json!("be short"))];
-    let text = ChatAdapter.ask(&task, &Inputs { values: &[], history: None, extra: &extra });
+    let text = ChatAdapter.ask(&task, &Inputs { slots: &[], values: &[], extra: &extra });
     assert!(text.contains("(Advice.)\n[[ ## hint_ ## ]]\nbe short\n"), "{text}");
     let extra = [(Field::input::<String>("hint_", ""), json!("be short"))];
-    let text = ChatAdapter.ask(&task, &Inputs { values: &[], history: None, extra: &extra });
+    let text = ChatAdapter.ask(&task, &Inputs { slots: &[], values: &[], extra: &extra });
     assert!(text.starts_with("[[ ## hint_ ## ]]\nbe short\n"), "{text}");
 }

@@ -80,7 +80,7 @@ impl Adapter for XmlAdapter {
 
     fn turn(&self, task: &Task<'_>, example: &Demo) -> [String; 2] {
         let reserved = Names::of(task.outputs().chain(task.inputs()));
-        let mut asked = inputs_text(task, &reserved, &example.inputs);
+        let mut asked = inputs_text(task, &reserved, example.inputs.iter().map(Option::as_ref));
         let mut answered = String::new();
         for (field, value) in task.outputs().zip(&example.outputs) {
             let value = field.given(value.as_ref()).map(text_of);
@@ -94,7 +94,7 @@ impl Adapter for XmlAdapter {
 
     fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String {
         let reserved = Names::of(task.outputs().chain(task.inputs()));
-        let mut text = inputs_text(task, &reserved, inputs.values);
+        let mut text = inputs_text(task, &reserved, inputs.values());
         for (field, value) in inputs.extra {
             if !field.description().is_empty() {
                 let _ = writeln!(text, "({})", field.description());
@@ -278,10 +278,14 @@ fn system(task: &Task<'_>) -> String {
     text
 }
 
-fn inputs_text(task: &Task<'_>, reserved: &Names, values: &[Option<Value>]) -> String {
+fn inputs_text<'v>(
+    task: &Task<'_>,
+    reserved: &Names,
+    values: impl Iterator<Item = Option<&'v Value>>,
+) -> String {
     let mut text = String::new();
     for (field, value) in task.inputs().zip(values) {
-        if let Some(value) = field.given(value.as_ref()) {
+        if let Some(value) = field.given(value) {
             write_element(&mut text, reserved, field.name(), &input_text(value));
         }
     }

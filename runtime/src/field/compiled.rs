@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     Field,
     constraints::{Constraints, Violation},
-    merge::merge,
+    merge::{inline_top, merge},
     patterns::Patterns,
     rules::{Kinds, Rules},
     words,
@@ -59,7 +59,7 @@ impl CompiledField {
 
     /// The field with a narrower schema than its type's, e.g. with the names that a map may have.
     pub(crate) fn narrowed(&self, schema: Value) -> Self {
-        Self::of(self.field, schema.clone(), &Map::new(), Some(schema))
+        Self::of(self.field.clone(), schema.clone(), &Map::new(), Some(schema))
     }
 
     fn of(
@@ -95,9 +95,9 @@ impl CompiledField {
         let patterns = Patterns::of(&whole).map_err(|why| mistake = Some(why)).map(Arc::new).ok();
         let constraints = patterns.clone().map(|patterns| Constraints::new(&whole, patterns, rules.checks()));
         Self {
+            optional: field.is_optional(),
             field,
             shape,
-            optional: field.is_optional(),
             type_text,
             rules_text,
             narrowed,
@@ -150,8 +150,8 @@ impl CompiledField {
         if broken.is_empty() { constraints.failed(self.name(), value) } else { broken }
     }
 
-    pub(crate) fn name(&self) -> &'static str {
-        self.field.name
+    pub(crate) fn name(&self) -> &str {
+        &self.field.name
     }
 
     /// The schema with its definitions.
@@ -210,19 +210,6 @@ fn texts(
     checks.iter().for_each(|check| type_text += &format!(", {check}"));
     parts.extend(checks.into_iter().map(str::to_owned));
     (type_text, parts.join(", "))
-}
-
-/// A reference at the top hides the type: put the definition in its place.
-pub(super) fn inline_top(schema: &mut Value, definitions: &Map<String, Value>) {
-    let definition = schema
-        .get("$ref")
-        .and_then(Value::as_str)
-        .and_then(|path| path.rsplit('/').next())
-        .and_then(|name| definitions.get(name))
-        .cloned();
-    if let Some(definition) = definition {
-        *schema = definition;
-    }
 }
 
 fn is_free_text(schema: &Value) -> bool {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{report::Result, signature::Signature};
+use crate::field::{Field, FieldKind, HasKind, SignatureField};
 
 /// The earlier turns of a conversation: an input field of this type is shown to the model as messages of their own, between
 /// the demos and the question, and not as a value. A signature has one such field; a second one is an input like any other.
@@ -54,17 +54,6 @@ impl History {
         Self::default()
     }
 
-    /// Adds a turn: what was asked, without its own earlier turns, and what was answered.
-    ///
-    /// # Errors
-    /// [`is_bad_input`](crate::Error::is_bad_input): a value has no JSON form.
-    pub fn push<S: Signature>(&mut self, input: &S::Input, output: &S::Output) -> Result<()> {
-        let values = S::spec().write_inputs(input)?.into_iter().chain(S::spec().write_outputs(output)?);
-        let values = values.filter(|(field, _)| !field.is_history());
-        self.turns.push(values.map(|(field, value)| (field.name().to_owned(), value)).collect());
-        Ok(())
-    }
-
     /// Adds a turn of values by field name.
     pub fn push_values(&mut self, turn: Map<String, Value>) {
         self.turns.push(turn);
@@ -73,5 +62,23 @@ impl History {
     /// The turns, oldest first, each with its values by field name.
     pub fn turns(&self) -> &[Map<String, Value>] {
         &self.turns
+    }
+
+    /// The turns in a field's value.
+    pub(crate) fn turns_of(value: &Value) -> impl Iterator<Item = &Map<String, Value>> {
+        let turns = value.get("messages").and_then(Value::as_array);
+        turns.into_iter().flatten().filter_map(Value::as_object)
+    }
+}
+
+impl HasKind for History {
+    const KIND: FieldKind = FieldKind::Turns;
+}
+
+impl Field {
+    /// The input field of the earlier turns, as `#[signature]` writes it for an input of the type [`History`]. By
+    /// [`Field::input`], which cannot ask a type for its kind, it would be a value. The description may be empty.
+    pub const fn turns(name: &'static str, description: &'static str) -> Self {
+        <History as SignatureField>::INPUT.of_kind(FieldKind::Turns).named(name, description)
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{inline_top, rules::compare};
+use super::rules::compare;
 
 /// Adds the rules to the schema: both hold. References that they go into are put in place first, since strict providers
 /// refuse keywords beside one; null stays allowed where it was.
@@ -52,6 +52,19 @@ pub(super) fn merge(schema: &mut Value, rules: &Map<String, Value>, definitions:
                 }
             }
         }
+    }
+}
+
+/// A reference at the top hides the type: put the definition in its place.
+pub(super) fn inline_top(schema: &mut Value, definitions: &Map<String, Value>) {
+    let definition = schema
+        .get("$ref")
+        .and_then(Value::as_str)
+        .and_then(|path| path.rsplit('/').next())
+        .and_then(|name| definitions.get(name))
+        .cloned();
+    if let Some(definition) = definition {
+        *schema = definition;
     }
 }
 

@@ -5,6 +5,7 @@ mod compiled;
 mod constraints;
 mod defs;
 mod history;
+mod kind;
 mod long_numbers;
 mod merge;
 pub(crate) mod name;
@@ -17,7 +18,7 @@ mod wide;
 mod words;
 
 use std::{
-    any::TypeId,
+    borrow::Cow,
     fmt::{self, Debug},
 };
 
@@ -25,7 +26,6 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use self::compiled::inline_top;
 pub(crate) use self::{
     coerce::lines_of,
     compiled::{CompiledField, Shape},
@@ -35,6 +35,7 @@ pub(crate) use self::{
 };
 pub use self::{
     history::History,
+    kind::{FieldKind, HasKind, KindOf, OrValue},
     rules::{Bound, CheckOutcome, Rules},
     slots::{Reader, Writer},
 };
@@ -70,8 +71,8 @@ impl<T: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + Send + Sync 
     note = "for a type of another crate, switch on its `serde` feature and schemars' feature for it (`chrono04`, `uuid1`, `rust_decimal1`, `url2`, `jiff02`, `bytes1`, `indexmap2`, ..: `schemars = {{ version = \"1\", features = [\"chrono04\"] }}`), or wrap it in a struct of your own"
 )]
 pub trait SignatureField: Sized {
-    const INPUT: Field;
-    const OUTPUT: Field;
+    const INPUT: TypeFacts;
+    const OUTPUT: TypeFacts;
     fn put(&self, writer: &mut Writer);
     fn take(reader: &mut Reader<'_>) -> Result<Self>;
     fn check(rules: Rules, name: &str, words: &str, test: Test<Self>) -> Rules;
@@ -81,8 +82,8 @@ type Test<T> = fn(&T) -> std::result::Result<(), String>;
 
 #[diagnostic::do_not_recommend]
 impl<T: FieldType> SignatureField for T {
-    const INPUT: Field = Field::input::<Self>("", "");
-    const OUTPUT: Field = Field::output::<Self>("", "");
+    const INPUT: TypeFacts = TypeFacts::of::<Self>(FieldRole::Input);
+    const OUTPUT: TypeFacts = TypeFacts::of::<Self>(FieldRole::Output);
 
     fn put(&self, writer: &mut Writer) {
         writer.put(self);
@@ -168,66 +169,106 @@ pub enum FieldRole {
     Output,
 }
 
-/// The static facts of one field.
+/// The facts of a field that its type and role decide.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct TypeFacts {
+    role: FieldRole,
+    kind: FieldKind,
+    schema: fn(&mut SchemaGenerator) -> Schema,
+    takes_null: fn() -> bool,
+    reread: fn(&Value) -> Option<Value>,
+}
+
+impl TypeFacts {
+    const fn of<T: FieldType>(role: FieldRole) -> Self {
+        Self {
+            role,
+            kind: FieldKind::Value,
+            schema: subschema::<T>,
+            takes_null: takes_null::<T>,
+            reread: reread::<T>,
+        }
+    }
+
+    /// The same of an input of this kind.
+    pub const fn of_kind(mut self, kind: FieldKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// The field of this name. The description may be empty.
+    pub const fn named(self, name: &'static str, description: &'static str) -> Field {
+        Field {
+            name: Cow::Borrowed(name),
+            description: Cow::Borrowed(description),
+            aliases: &[],
+            more_aliases: Vec::new(),
+            facts: self,
+            default: None,
+            rules: None,
+        }
+    }
+}
+
+/// The facts of one field.
 ///
 /// `#[signature]` writes them for a struct's fields; authors of modules write them for fields that they add to a signature
-/// (see [`Predictor::add_field`](crate::Predictor::add_field)).
+/// (see [`Predictor::add_field`](crate::Predictor::add_field)). Its texts are static in a constant; a program makes others by
+/// [`with_name`](Field::with_name), [`with_description`](Field::with_description) and [`with_alias`](Field::with_alias).
 ///
 /// ```
 /// use karat::Field;
 ///
 /// const REASONING: Field = Field::output::<String>("reasoning", "the steps that lead to the answer");
 /// assert_eq!(REASONING.name(), "reasoning");
+///
+/// let attempt = Field::input::<String>("", "an earlier attempt").with_name(format!("attempt_{}", 1));
+/// assert_eq!(attempt.name(), "attempt_1");
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "its setters take it by value and return it"]
 pub struct Field {
-    name: &'static str,
-    role: FieldRole,
-    description: &'static str,
+    name: Cow<'static, str>,
+    description: Cow<'static, str>,
+    // Apart from those that a program made: a constant cannot drop what it replaces.
     aliases: &'static [&'static str],
-    schema: fn(&mut SchemaGenerator) -> Schema,
-    takes_null: fn() -> bool,
-    is_history: fn() -> bool,
+    more_aliases: Vec<Cow<'static, str>>,
+    facts: TypeFacts,
     default: Option<fn() -> Option<Value>>,
-    reread: fn(&Value) -> Option<Value>,
     rules: Option<fn(Rules) -> Rules>,
 }
 
 impl Field {
     /// A field that the program gives. The description may be empty.
     pub const fn input<T: FieldType>(name: &'static str, description: &'static str) -> Self {
-        Self::new::<T>(name, FieldRole::Input, description)
+        TypeFacts::of::<T>(FieldRole::Input).named(name, description)
     }
 
     /// A field that the model gives. The description may be empty.
     pub const fn output<T: FieldType>(name: &'static str, description: &'static str) -> Self {
-        Self::new::<T>(name, FieldRole::Output, description)
+        TypeFacts::of::<T>(FieldRole::Output).named(name, description)
     }
 
-    const fn new<T: FieldType>(name: &'static str, role: FieldRole, description: &'static str) -> Self {
-        Self {
-            name,
-            role,
-            description,
-            aliases: &[],
-            schema: subschema::<T>,
-            takes_null: takes_null::<T>,
-            is_history: is_history::<T>,
-            default: None,
-            reread: reread::<T>,
-            rules: None,
-        }
-    }
-
-    #[doc(hidden)]
-    pub const fn named(mut self, name: &'static str, description: &'static str) -> Self {
-        self.name = name;
-        self.description = description;
+    /// Sets the name, which may be made at run time.
+    pub fn with_name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.name = name.into();
         self
     }
 
-    /// Other names under which a model's answer may give the field.
+    /// Sets the description, which may be made at run time.
+    pub fn with_description(mut self, description: impl Into<Cow<'static, str>>) -> Self {
+        self.description = description.into();
+        self
+    }
+
+    /// Adds another name under which a model's answer may give the field; it may be made at run time.
+    pub fn with_alias(mut self, alias: impl Into<Cow<'static, str>>) -> Self {
+        self.more_aliases.push(alias.into());
+        self
+    }
+
+    /// Sets other names under which a model's answer may give the field.
     pub const fn alias(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
         self
@@ -247,28 +288,44 @@ impl Field {
     }
 
     /// The name, as prompts and files have it.
-    pub const fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name for a record that outlives the field.
+    pub(crate) fn owned_name(&self) -> Cow<'static, str> {
+        self.name.clone()
     }
 
     /// Who gives the value.
     pub const fn role(&self) -> FieldRole {
-        self.role
+        self.facts.role
+    }
+
+    /// How the value reaches the model.
+    pub const fn kind(&self) -> FieldKind {
+        self.facts.kind
+    }
+
+    /// The same field, shown as a value.
+    pub(crate) fn shown_as_value(mut self) -> Self {
+        self.facts.kind = FieldKind::Value;
+        self
     }
 
     /// The description from the source; a predictor's state may have another.
-    pub const fn description(&self) -> &'static str {
-        self.description
+    pub fn description(&self) -> &str {
+        &self.description
     }
 
     /// Other names under which a model's answer may give the field.
-    pub const fn aliases(&self) -> &'static [&'static str] {
-        self.aliases
+    pub fn aliases(&self) -> impl Iterator<Item = &str> {
+        self.aliases.iter().copied().chain(self.more_aliases.iter().map(|alias| &**alias))
     }
 
     /// The JSON schema of the field's type, as part of the generator's schema.
     pub fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
-        (self.schema)(generator)
+        (self.facts.schema)(generator)
     }
 
     /// True if the model may leave it out: an absent value is a value of the type, as for `Option`, or the field has a default.
@@ -278,23 +335,18 @@ impl Field {
 
     /// True if null is a value of the type.
     pub(crate) fn takes_null(&self) -> bool {
-        (self.takes_null)()
-    }
-
-    /// True if it holds the turns of a conversation before this call; see [`History`].
-    pub(crate) fn is_history(&self) -> bool {
-        self.role == FieldRole::Input && (self.is_history)()
+        (self.facts.takes_null)()
     }
 
     /// The field's own rules.
     fn own_rules(&self) -> Rules {
-        let rules = self.rules.filter(|_| self.role == FieldRole::Output);
+        let rules = self.rules.filter(|_| self.role() == FieldRole::Output);
         rules.map(|rules| rules(Rules::default())).unwrap_or_default()
     }
 
     /// The value as the type writes it; `None` if it is none of the type.
     fn reread(&self, value: &Value) -> Option<Value> {
-        (self.reread)(value)
+        (self.facts.reread)(value)
     }
 
     /// The value that stands for an absent one.
@@ -315,10 +367,6 @@ fn reread<T: FieldType>(value: &Value) -> Option<Value> {
 
 fn subschema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
-}
-
-fn is_history<T: 'static>() -> bool {
-    TypeId::of::<T>() == TypeId::of::<History>()
 }
 
 fn takes_null<T: DeserializeOwned>() -> bool {

@@ -27,7 +27,7 @@ impl Writer {
     }
 
     /// The values, or the first that has no JSON form (e.g. a map whose keys are no strings).
-    pub(crate) fn finish(self, name: impl Fn(usize) -> Option<&'static str>) -> Result<Vec<Value>> {
+    pub(crate) fn finish<'n>(self, name: impl Fn(usize) -> Option<&'n str>) -> Result<Vec<Value>> {
         match self.mistake {
             None => Ok(self.values),
             Some((index, error)) => {
@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`is_parse`](Error::is_parse), with the field's name: the value is absent or of another type.
     pub fn take<T: FieldType>(&mut self) -> Result<T> {
-        let name = self.fields.get(self.next).map_or("?", |field| field.name);
+        let name = self.fields.get(self.next).map_or("?", Field::name);
         self.next += 1;
         read_value(name, self.values.next().flatten())
     }

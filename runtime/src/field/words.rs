@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::{defs, inline_top};
+use super::{defs, merge::inline_top};
 
 /// The schema in a few words, or itself where words do not do.
 pub(super) fn describe(schema: &Value, definitions: &Map<String, Value>) -> String {

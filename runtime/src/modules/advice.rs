@@ -1,6 +1,6 @@
 //! The critic: one LM call that turns a rated run into advice for each predictor.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _};
 
 use serde_json::{Map, Value, json};
 
@@ -165,7 +165,7 @@ impl Paths {
 fn definitions(module: &impl Module) -> String {
     let mut text = String::new();
     for (path, predictor) in module.all_predictors() {
-        let names = |fields: Vec<&str>| fields.join(", ");
+        let names = |fields: Vec<Cow<'static, str>>| fields.join(", ");
         let (inputs, outputs) = predictor.field_names();
         // Writing to a `String` does not fail.
         let _ =
@@ -178,7 +178,7 @@ fn trajectory(trace: &Trace, paths: &Paths) -> String {
     let mut text = String::new();
     for step in trace.steps() {
         let _ = writeln!(text, "{}", paths.inner(step.predictor()));
-        let mut values = |mark: &str, values: &[(&'static str, Value)]| {
+        let mut values = |mark: &str, values: &[(Cow<'static, str>, Value)]| {
             for (name, value) in values {
                 let _ = writeln!(text, "{mark} {name}: {}", shortened(&value.to_string(), most::VALUE));
             }

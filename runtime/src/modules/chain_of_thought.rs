@@ -16,7 +16,9 @@ use crate::{
 };
 
 /// The field that the model writes before the signature's own outputs.
-const REASONING: Field = Field::output::<String>("reasoning", "the steps that lead to the answer");
+const REASONING: Field = Field::output::<String>(NAME, "the steps that lead to the answer");
+
+const NAME: &str = "reasoning";
 
 /// Has the model reason step by step before it writes the signature's outputs.
 ///
@@ -41,7 +43,7 @@ pub struct Reasoned<O> {
 impl<O: Answer> Answer for Reasoned<O> {
     fn into_fields(self) -> Result<Vec<(String, Value)>> {
         let mut fields = self.output.into_fields()?;
-        fields.insert(0, (REASONING.name().to_owned(), self.reasoning.into()));
+        fields.insert(0, (NAME.to_owned(), self.reasoning.into()));
         Ok(fields)
     }
 }
@@ -50,7 +52,7 @@ impl<O: Answer> Answer for Reasoned<O> {
 impl<S: Signature> Probe<ChainOfThought<S>> {
     #[doc(hidden)]
     pub const CLASH: Clash = Clash::of::<S>(
-        REASONING.name(),
+        NAME,
         "`ChainOfThought` adds the output `reasoning`, and this signature has a field of that name: use `Predict` for it, or \
          rename the field",
     );
@@ -93,7 +95,7 @@ impl<S: Signature> ChainOfThought<S> {
     /// Adds a worked example with its reasoning.
     pub fn reasoned_demo(self, reasoning: impl Into<String>, demo: S) -> Self {
         let reasoning = reasoning.into();
-        self.with(|predict| predict.demo_with(demo, &[(REASONING.name(), reasoning.into())]))
+        self.with(|predict| predict.demo_with(demo, &[(NAME, reasoning.into())]))
     }
 
     /// Replaces the signature's instructions.
@@ -180,7 +182,7 @@ impl<S: Signature> Module for ChainOfThought<S> {
 
     async fn forward(&self, input: S::Input) -> Result<Prediction<Reasoned<S::Output>>> {
         let prediction = self.predict.forward_with(input, &[]).await?;
-        prediction.try_map(|output, added| Ok(Reasoned { reasoning: added.get(REASONING.name())?, output }))
+        prediction.try_map(|output, added| Ok(Reasoned { reasoning: added.get(NAME)?, output }))
     }
 }
 

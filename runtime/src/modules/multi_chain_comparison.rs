@@ -1,10 +1,6 @@
 //! Several attempts, and one answer that weighs them.
 
-use std::{
-    collections::BTreeMap,
-    fmt::{self, Write as _},
-    sync::{LazyLock, Mutex, PoisonError},
-};
+use std::fmt::{self, Write as _};
 
 use serde_json::Value;
 
@@ -16,10 +12,10 @@ use crate::{
 };
 
 /// What the model writes before the signature's own outputs.
-const RATIONALE: Field = Field::output::<String>(
-    "rationale",
-    "which attempts are right, where the others go wrong, and what follows",
-);
+const RATIONALE: Field =
+    Field::output::<String>(NAME, "which attempts are right, where the others go wrong, and what follows");
+
+const NAME: &str = "rationale";
 
 /// The most characters of an attempt's reasoning that the model sees.
 const MOST: usize = 4_000;
@@ -77,7 +73,7 @@ pub struct Comparison<I, O> {
 impl<S: Signature> Probe<MultiChainComparison<S>> {
     #[doc(hidden)]
     pub const CLASH: Clash = Clash::of::<S>(
-        RATIONALE.name(),
+        NAME,
         "`MultiChainComparison` adds the output `rationale`, and this signature has a field of that name: rename the field",
     );
 }
@@ -86,7 +82,8 @@ impl<S: Signature> MultiChainComparison<S> {
     /// A comparison of so many attempts.
     pub fn new(attempts: usize) -> Self {
         let inputs = (1..=attempts).map(|number| {
-            Field::input::<String>(attempt_name(number), "an earlier attempt: its reasoning, then its answer")
+            Field::input::<String>("", "an earlier attempt: its reasoning, then its answer")
+                .with_name(attempt_name(number))
         });
         let predict = inputs.fold(Predict::new(), |predict, field| predict.with_field(field, Place::Last));
         Self { predict: predict.with_field(RATIONALE, Place::First).temperature(0.7), attempts }
@@ -153,11 +150,12 @@ impl<S: Signature> Module for MultiChainComparison<S> {
             );
             return Err(Error::new(ErrorKind::BadInput, message));
         }
-        let named = attempts.iter().enumerate();
-        let shown: Result<Vec<(&str, Value)>> =
-            named.map(|(index, attempt)| Ok((attempt_name(index + 1), text::<S>(attempt)?.into()))).collect();
-        let prediction = self.predict.forward_with(input, &shown?).await?;
-        prediction.try_map(|output, added| Ok(Reasoned { reasoning: added.get(RATIONALE.name())?, output }))
+        let texts: Vec<Value> =
+            attempts.iter().map(|attempt| Ok(text::<S>(attempt)?.into())).collect::<Result<_>>()?;
+        let names: Vec<_> = (1..=self.attempts).map(attempt_name).collect();
+        let shown: Vec<_> = names.iter().map(String::as_str).zip(texts).collect();
+        let prediction = self.predict.forward_with(input, &shown).await?;
+        prediction.try_map(|output, added| Ok(Reasoned { reasoning: added.get(NAME)?, output }))
     }
 }
 
@@ -179,11 +177,8 @@ fn text<S: Signature>(attempt: &Reasoned<S::Output>) -> Result<String> {
     Ok(text.trim_start().to_owned())
 }
 
-/// `reasoning_attempt_1`, ...: fields have static names, so that each is made once for the process.
-fn attempt_name(number: usize) -> &'static str {
-    static NAMES: LazyLock<Mutex<BTreeMap<usize, &'static str>>> = LazyLock::new(Mutex::default);
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    names.entry(number).or_insert_with(|| format!("reasoning_attempt_{number}").leak())
+fn attempt_name(number: usize) -> String {
+    format!("reasoning_attempt_{number}")
 }
 
 impl<S: Signature> Traverse for MultiChainComparison<S> {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     adapter::{Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared},
-    field::{FieldRole, FieldValue, Violation},
+    field::{FieldRole, FieldValue, History, Violation},
     json::Repairs,
     lm::{Completion, Config, Finish, Lm, Message, Prompt, Request, Response, ResponseFormat, Takes, Usage},
     prediction::Reading,
@@ -46,7 +46,7 @@ pub(super) struct Answer {
 /// run that is dropped midway is counted as far as known.
 pub(super) async fn run(predictor: &Predictor, given: Given, accept: Accept<'_>) -> Result<Usage> {
     let mut calls = Vec::new();
-    let span = telemetry::predictor(|| predictor.path(), predictor.state.layout.signature);
+    let span = telemetry::predictor(|| predictor.path(), &predictor.state.layout.signature);
     let outcome = {
         let run = pin!(attempt(predictor, &given, accept, &mut calls));
         if span.is_heard() { run.instrument(span.get()).await } else { run.await }
@@ -60,31 +60,37 @@ pub(super) async fn run(predictor: &Predictor, given: Given, accept: Accept<'_>)
     let outcome = outcome.map_err(|error| error.with_usage(usage));
     if let Some(tracer) = predictor.tracer() {
         let layout = &predictor.state.layout;
-        let history = layout.history.as_ref().map(|(_, slot)| slot).zip(given.history);
-        let values = layout.inputs.iter().zip(given.values).filter_map(|(slot, value)| Some((slot, value?)));
-        let inputs = history.into_iter().chain(values).map(|(slot, value)| (slot.name(), value)).collect();
-        let step =
-            Step::new(predictor.path(), layout.signature, calls).with_inputs(inputs).with_outputs(outputs);
+        let step = Step::new(predictor.path(), layout.signature.clone(), calls)
+            .with_inputs(given.into_record(layout))
+            .with_outputs(outputs);
         tracer.push(step.with_error(outcome.as_ref().err().cloned()));
     }
     outcome.map(|()| usage)
 }
 
-/// What a call is given: the values of the input fields in layout order, and the earlier turns.
+/// What a call is given: the values of the input fields in layout order.
 pub(super) struct Given {
     pub(super) values: Vec<Option<Value>>,
-    pub(super) history: Option<Value>,
 }
 
 impl Given {
     fn inputs<'a>(&'a self, predictor: &'a Predictor) -> Inputs<'a> {
-        Inputs { values: &self.values, history: self.history.as_ref(), extra: &predictor.run.inputs }
+        let slots = &predictor.state.layout.inputs;
+        Inputs { slots, values: &self.values, extra: &predictor.run.inputs }
+    }
+
+    /// The values with their names, earlier turns first.
+    fn into_record(self, layout: &Layout) -> Vec<(Cow<'static, str>, Value)> {
+        let values = layout.inputs.iter().zip(self.values);
+        let mut given: Vec<_> = values.filter_map(|(slot, value)| Some((slot, value?))).collect();
+        given.sort_by_key(|(slot, _)| !slot.is_turns());
+        given.into_iter().map(|(slot, value)| (slot.owned_name(), value)).collect()
     }
 
     /// The earlier turns as examples of the task.
     fn turns(&self, layout: &Layout) -> Vec<Demo> {
-        let messages = self.history.as_ref().and_then(|history| history.get("messages")?.as_array());
-        let turns = messages.into_iter().flatten().filter_map(Value::as_object);
+        let given = layout.inputs.iter().zip(&self.values).filter(|(slot, _)| slot.is_turns());
+        let turns = given.filter_map(|(_, value)| value.as_ref()).flat_map(History::turns_of);
         let turns = turns.map(|values| Demo::of(layout, values.clone()));
         turns.filter(|turn| turn.inputs.iter().chain(&turn.outputs).any(Option::is_some)).collect()
     }
@@ -106,7 +112,7 @@ pub(super) fn read(predictor: &Predictor, given: &Given, text: &str) -> Result<V
 }
 
 /// What was read of the fields: values, and what was mended, by field.
-type Fields = (Vec<Option<Value>>, Vec<(&'static str, Repairs)>);
+type Fields = (Vec<Option<Value>>, Vec<(Cow<'static, str>, Repairs)>);
 
 /// The values as the fields' types want them.
 ///
@@ -120,7 +126,7 @@ fn all_settled(layout: &Layout, found: Vec<Option<FieldValue>>) -> Result<Fields
         let Settled { value, repairs: mended, violations } = settled(slot, found)?;
         values.push(value);
         if !mended.is_empty() {
-            repairs.push((slot.name(), mended));
+            repairs.push((slot.owned_name(), mended));
         }
         if !violations.is_empty() {
             broken.push((slot.name(), violations));
@@ -179,7 +185,7 @@ async fn attempt(
     given: &Given,
     accept: Accept<'_>,
     calls: &mut Vec<CallRecord>,
-) -> Result<Vec<(&'static str, Value)>> {
+) -> Result<Vec<(Cow<'static, str>, Value)>> {
     let state = &predictor.state;
     if let Some(mistake) = &state.mistake {
         return Err(mistake.clone());
@@ -232,7 +238,7 @@ async fn attempt(
                 return Ok(slots
                     .iter()
                     .zip(first)
-                    .filter_map(|(slot, value)| Some((slot.name(), value?)))
+                    .filter_map(|(slot, value)| Some((slot.owned_name(), value?)))
                     .collect());
             }
             Err(error) => error,

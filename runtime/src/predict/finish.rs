@@ -1,5 +1,7 @@
 //! What the reason for an answer's end says of what was read.
 
+use std::borrow::Cow;
+
 use crate::{
     json::{Repair, Repairs},
     lm::{Completion, Finish},
@@ -13,12 +15,12 @@ use crate::{
 ///
 /// # Errors
 /// [`ErrorKind::Truncated`]: a part may be missing.
-pub(super) fn checked(
+pub(super) fn checked<'n>(
     finish: &Finish,
-    cut: impl FnOnce() -> Option<&'static str>,
+    cut: impl FnOnce() -> Option<&'n str>,
     layout: &Layout,
-    repairs: Vec<(&'static str, Repairs)>,
-) -> Result<Vec<(&'static str, Repairs)>> {
+    repairs: Vec<(Cow<'static, str>, Repairs)>,
+) -> Result<Vec<(Cow<'static, str>, Repairs)>> {
     match finish {
         Finish::Length => cut().map_or(Ok(repairs), |field| Err(cut_in(field))),
         Finish::Stop | Finish::ContentFilter => Ok(repairs),
@@ -49,19 +51,19 @@ pub(super) fn explain_cut(error: Error, completion: &Completion) -> Error {
 }
 
 /// The error of an answer that was cut before it showed that all of this field is there.
-fn cut_in(field: &'static str) -> Error {
+fn cut_in(field: &str) -> Error {
     let message =
         format!("the model's answer was cut at its token limit, in the field `{field}` or before it");
     cut(&message).with_field(field)
 }
 
 /// The flaws of all fields where the answer ended for a reason that is not known.
-fn flagged(layout: &Layout, repairs: Vec<(&'static str, Repairs)>) -> Vec<(&'static str, Repairs)> {
+fn flagged(layout: &Layout, repairs: Vec<(Cow<'static, str>, Repairs)>) -> Vec<(Cow<'static, str>, Repairs)> {
     let of = |slot: &Slot| {
         let known = repairs.iter().find(|(name, _)| *name == slot.name()).map(|(_, repairs)| *repairs);
         let mut repairs = known.unwrap_or_default();
         repairs.add(Repair::Finish);
-        (slot.name(), repairs)
+        (slot.owned_name(), repairs)
     };
     layout.outputs.iter().map(of).collect()
 }

@@ -1,7 +1,7 @@
 //! Emits the events of a predictor's run while its answer is written: what the first completion says as soon as it is certain,
 //! and in the end what was read of it, in an order and in words that do not depend on how the answer came.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde_json::Value;
 
@@ -306,9 +306,9 @@ impl<'a> FieldEvents<'a> {
     }
 
     /// The values that were whole, by name.
-    pub(super) fn finished(&self) -> Vec<(&'static str, Value)> {
+    pub(super) fn finished(&self) -> Vec<(Cow<'static, str>, Value)> {
         let finished = |(slot, emitted): (&Slot, &Emitted)| match emitted {
-            Emitted::Finished(value) => Some((slot.name(), value.clone())),
+            Emitted::Finished(value) => Some((slot.owned_name(), value.clone())),
             Emitted::Nothing | Emitted::Started => None,
         };
         self.slots.iter().zip(&self.emitted).filter_map(finished).collect()
@@ -322,7 +322,7 @@ impl<'a> FieldEvents<'a> {
         {
             *emitted = Emitted::Started;
             self.open = Some(Open { index, text: String::new(), pieces: Pieces::default() });
-            self.emitter.emit(Update::Started { field: slot.name() });
+            self.emitter.emit(Update::Started { field: slot.owned_name() });
         }
     }
 
@@ -330,8 +330,8 @@ impl<'a> FieldEvents<'a> {
         let Some(open) = &mut self.open else { return };
         append(&mut open.text, text, STREAM_CAP);
         if let Some(slot) = self.slots.get(open.index) {
-            let field = slot.name();
-            open.pieces.push(text, |text| self.emitter.emit(Update::Delta { field, text }));
+            open.pieces
+                .push(text, |text| self.emitter.emit(Update::Delta { field: slot.owned_name(), text }));
         }
     }
 
@@ -339,14 +339,14 @@ impl<'a> FieldEvents<'a> {
     fn close(&mut self) -> Option<usize> {
         let Open { index, mut pieces, .. } = self.open.take()?;
         let slot = self.slots.get(index)?;
-        pieces.end(|text| self.emitter.emit(Update::Delta { field: slot.name(), text }));
+        pieces.end(|text| self.emitter.emit(Update::Delta { field: slot.owned_name(), text }));
         Some(index)
     }
 
     fn finish(&mut self, index: usize, value: Value) {
         if let (Some(emitted), Some(slot)) = (self.emitted.get_mut(index), self.slots.get(index)) {
             *emitted = Emitted::Finished(value.clone());
-            self.emitter.emit(Update::Finished { field: slot.name(), value });
+            self.emitter.emit(Update::Finished { field: slot.owned_name(), value });
         }
     }
 

@@ -30,7 +30,7 @@ use crate::{
     module::{Module, Traverse, Walker, WalkerMut},
     prediction::Prediction,
     report::{Error, ErrorKind, Result},
-    signature::{Place, Signature},
+    signature::{Place, Signature, Slot},
 };
 
 /// Asks an LM for a signature's outputs: the module of which all others are made.
@@ -95,15 +95,11 @@ impl<S: Signature> Predict<S> {
     fn take_apart(&self, demo: S, added: &[(&str, Value)]) -> Result<Demo> {
         let State { spec, layout, .. } = &*self.predictor.state;
         let (input, output) = demo.split();
-        let own = spec.write(FieldRole::Input, &input)?;
-        // Earlier turns are no part of the example that is shown, but of the one that is saved.
-        let history = layout.history.as_ref().map(|(_, slot)| slot.name().to_owned());
-        Ok(Demo {
-            names: layout.names(),
-            other: history.into_iter().zip(layout.history_of(&own)).collect(),
-            inputs: layout.spread(FieldRole::Input, own, added),
-            outputs: layout.spread(FieldRole::Output, spec.write(FieldRole::Output, &output)?, added),
-        })
+        let values = |role, own| layout.slots(role).iter().zip(layout.spread(role, own, added));
+        let inputs = values(FieldRole::Input, spec.write(FieldRole::Input, &input)?);
+        let outputs = values(FieldRole::Output, spec.write(FieldRole::Output, &output)?);
+        let named = |(slot, value): (&Slot, Option<Value>)| Some((slot.name().to_owned(), value?));
+        Ok(Demo::of(layout, inputs.chain(outputs).filter_map(named).collect()))
     }
 
     /// Replaces the signature's instructions.
@@ -273,7 +269,7 @@ impl<S: Signature> Predict<S> {
     fn given(&self, input: &S::Input, added: &[(&str, Value)]) -> Result<Given> {
         let State { spec, layout, .. } = &*self.predictor.state;
         let own = spec.write(FieldRole::Input, input)?;
-        Ok(Given { history: layout.history_of(&own), values: layout.spread(FieldRole::Input, own, added) })
+        Ok(Given { values: layout.spread(FieldRole::Input, own, added) })
     }
 
     /// The untyped part: state and run settings.

@@ -4,6 +4,7 @@
 //! stands what one run sets on a copy: see [`Run`].
 
 use std::{
+    borrow::Cow,
     fmt,
     sync::{Arc, OnceLock},
 };
@@ -119,7 +120,7 @@ impl Predictor {
     }
 
     /// The name of its signature.
-    pub fn signature(&self) -> &'static str {
+    pub fn signature(&self) -> &str {
         self.state.spec.name()
     }
 
@@ -135,8 +136,8 @@ impl Predictor {
     }
 
     /// The names of its input and output fields in prompt order, added ones included.
-    pub fn field_names(&self) -> (Vec<&'static str>, Vec<&'static str>) {
-        let names = |role| self.slots_of(role).map(Slot::name).collect();
+    pub fn field_names(&self) -> (Vec<Cow<'static, str>>, Vec<Cow<'static, str>>) {
+        let names = |role| self.slots_of(role).map(Slot::owned_name).collect();
         (names(FieldRole::Input), names(FieldRole::Output))
     }
 
@@ -255,17 +256,21 @@ impl Predictor {
     /// [`is_config`](Error::is_config): the signature has a field of this name.
     pub fn add_field(&mut self, field: Field, place: Place) -> Result<()> {
         let mut layout = (*self.state.layout).clone();
-        let index = layout.add(field, place)?;
+        let (role, name) = (field.role(), field.owned_name());
+        layout.add(field, place)?;
         let names = layout.names();
+        let index = layout.shown(role).position(|slot| slot.name() == name);
         self.change_prompt(|state| {
             state.layout = Arc::new(layout);
             // The demos keep their values at their fields.
             for demo in Arc::make_mut(&mut state.demos) {
-                let values = match field.role() {
+                let values = match role {
                     FieldRole::Input => &mut demo.inputs,
                     FieldRole::Output => &mut demo.outputs,
                 };
-                values.insert(index.min(values.len()), None);
+                if let Some(index) = index {
+                    values.insert(index.min(values.len()), None);
+                }
                 demo.names = names.clone();
             }
         });
@@ -433,8 +438,10 @@ impl Predictor {
     /// Gives the run an input that the model sees in the last message and that is in no task, trace or demo. One of the same
     /// name is replaced.
     pub fn set_run_input(&mut self, field: Field, value: impl Into<Value>) {
-        let others = self.run.inputs.iter().filter(|(other, _)| other.name() != field.name()).cloned();
-        self.run.inputs = others.chain([(field, value.into())]).collect();
+        let others = self.run.inputs.iter().filter(|(other, _)| other.name() != field.name());
+        let mut inputs: Vec<_> = others.cloned().collect();
+        inputs.push((field, value.into()));
+        self.run.inputs = inputs.into();
     }
 
     /// The inputs of this run alone.

@@ -9,7 +9,7 @@ use crate::{
 ///
 /// # Errors
 /// [`is_violation`](Error::is_violation): every violation of the answer, with the first one's field.
-pub(super) fn all_kept(broken: Vec<(&'static str, Vec<Violation>)>) -> Result<()> {
+pub(super) fn all_kept(broken: Vec<(&str, Vec<Violation>)>) -> Result<()> {
     let first = broken.iter().find(|(_, broken)| !broken.is_empty()).map(|(field, _)| *field);
     let Some(first) = first else { return Ok(()) };
     let told: Vec<_> = broken.iter().flat_map(|(_, broken)| broken).map(sentence).collect();

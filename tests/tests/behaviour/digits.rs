@@ -433,8 +433,8 @@ async fn what_is_streamed_of_a_number_for_a_text_agrees_with_the_end() {
         let prediction = loop {
             match good(stream.next().await.unwrap()) {
                 StreamEvent::Progress(progress) => match progress.update() {
-                    Update::Delta { field: "answer", text } => told.push_str(text),
-                    Update::Finished { field, value } => finished.push((*field, value.clone())),
+                    Update::Delta { field, text } if *field == "answer" => told.push_str(text),
+                    Update::Finished { field, value } => finished.push((field.clone(), value.clone())),
                     Update::Discarded { error } => panic!("{text}: {error}"),
                     _ => {}
                 },
@@ -444,7 +444,7 @@ async fn what_is_streamed_of_a_number_for_a_text_agrees_with_the_end() {
         };
         assert_eq!(told, prediction.answer, "{text}");
         assert_eq!(prediction.price, decimal_of("12345678901234567.89"));
-        let names: Vec<_> = finished.iter().map(|(field, _)| *field).collect();
+        let names: Vec<_> = finished.iter().map(|(field, _)| &**field).collect();
         assert_eq!(names, ["answer", "tags", "price"], "{text}");
         assert_eq!(finished[0].1, json!(told));
         assert_eq!(finished[2].1, json!("12345678901234567.89"));

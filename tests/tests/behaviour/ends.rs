@@ -68,7 +68,7 @@ where
     let chars: Vec<_> = reply.chars().map(String::from).collect();
     for size in [1, 3, 7, 1_000] {
         let mut stream = predict(Reply::pieces(chars.chunks(size).map(<[_]>::concat))).stream(input.clone());
-        let mut told = BTreeMap::<&str, String>::new();
+        let mut told = BTreeMap::new();
         loop {
             match stream.next().await.unwrap() {
                 Ok(StreamEvent::Done(streamed)) => {
@@ -78,10 +78,16 @@ where
                     break;
                 }
                 Ok(StreamEvent::Progress(progress)) => match progress.into_update() {
-                    Update::Delta { field, text } => told.entry(field).or_default().push_str(&text),
+                    Update::Delta { field, text } => {
+                        told.entry(field).or_insert_with(String::new).push_str(&text)
+                    }
                     Update::Finished { field, value } => {
                         if let Some(text) = value.as_str() {
-                            assert_eq!(told.get(field).map_or("", String::as_str), text, "{reply} by {size}");
+                            assert_eq!(
+                                told.get(&field).map_or("", String::as_str),
+                                text,
+                                "{reply} by {size}"
+                            );
                         }
                     }
                     Update::Discarded { .. } => told.clear(),

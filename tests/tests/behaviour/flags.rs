@@ -77,10 +77,12 @@ async fn the_flags_on_the_page_on_answers_are_true() {
 async fn a_flag_stands_at_its_own_field_alone() {
     let reply = "**[[ ## reasoning ## ]]**\na\n[[ ## reasoning ## ]]\nb\n[[ ## answer ## ]]\nParis";
     let answer = capital(ChatAdapter, reply).await;
-    let [("reasoning", repairs)] = answer.repairs() else { panic!("{:?}", answer.repairs()) };
+    let [(field, repairs)] = answer.repairs() else { panic!("{:?}", answer.repairs()) };
+    assert_eq!(field, "reasoning");
     assert_eq!(repairs.iter().collect::<Vec<_>>(), [Repair::Marker, Repair::DoubleField]);
     let answer = capital(XmlAdapter, "<Reasoning>a</Reasoning><answer>Paris</answer>").await;
-    let [("reasoning", repairs)] = answer.repairs() else { panic!("{:?}", answer.repairs()) };
+    let [(field, repairs)] = answer.repairs() else { panic!("{:?}", answer.repairs()) };
+    assert_eq!(field, "reasoning");
     assert_eq!(repairs.iter().collect::<Vec<_>>(), [Repair::Name]);
 }
 

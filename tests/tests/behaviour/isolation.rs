@@ -28,8 +28,8 @@ async fn the_trace_is_the_winners_alone_and_names_predictors_from_the_root() {
     let told: Vec<_> = best.trace().steps().iter().map(|step| (step.predictor(), step.signature())).collect();
     assert_eq!(told, [("module.query", "MakeQuery"), ("module.answer.predict", "Qa")]);
     let query = &best.trace().steps()[0];
-    assert_eq!(query.inputs()[0], ("question", "Capital of France?".into()));
-    assert_eq!(query.outputs()[0], ("query", "q1".into()));
+    assert_eq!(query.inputs()[0], ("question".into(), "Capital of France?".into()));
+    assert_eq!(query.outputs()[0], ("query".into(), "q1".into()));
     assert_eq!(best.rollouts().len(), 3, "every rollout is in the report");
     assert_eq!(best.usage().calls, 6);
 }

@@ -110,7 +110,7 @@ async fn what_was_mended_is_on_the_prediction_by_field() {
     let answer = sort.call(fruits()).await.unwrap();
     let [(field, repairs)] = answer.repairs() else { panic!("{:?}", answer.repairs()) };
     assert_eq!(
-        (*field, repairs.iter().collect::<Vec<_>>()),
+        (&**field, repairs.iter().collect::<Vec<_>>()),
         ("order", vec![Repair::Quotes, Repair::ExtraComma])
     );
     assert_eq!(format!("{repairs:?}"), "{Quotes, ExtraComma}");

@@ -218,7 +218,7 @@ async fn a_text_of_json_is_whole_or_an_error_and_a_stream_agrees() {
                 match event {
                     StreamEvent::Done(prediction) => done = Some(prediction.into_inner().note),
                     StreamEvent::Progress(progress) => match progress.into_update() {
-                        Update::Delta { field: "note", text } => told += &text,
+                        Update::Delta { field, text } if field == "note" => told += &text,
                         Update::Discarded { .. } => told.clear(),
                         _ => {}
                     },

@@ -25,6 +25,7 @@ mod history;
 mod history_bounds;
 mod history_print;
 mod isolation;
+mod kinds;
 mod last_version;
 mod layers;
 mod lenient;
@@ -50,6 +51,7 @@ mod refine;
 mod retry;
 mod retry_stream;
 mod reward;
+mod run_time_fields;
 mod several;
 #[path = "../shared/mod.rs"]
 mod shared;

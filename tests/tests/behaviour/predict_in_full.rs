@@ -37,7 +37,7 @@ async fn what_the_model_leaves_out_is_the_fields_default() {
     let expected = RateOutput { points: 3, scale: 5, tags: vec![], note: "none".into(), critic: None };
     assert_eq!(*answer, expected);
     let outputs = answer.trace().steps()[0].outputs();
-    assert!(outputs.contains(&("scale", json!(5))), "the trace has it too: {outputs:?}");
+    assert!(outputs.contains(&("scale".into(), json!(5))), "the trace has it too: {outputs:?}");
     assert_eq!(lm.calls(), 1);
 }
 
@@ -161,7 +161,10 @@ async fn the_trace_and_the_state_have_the_field_of_earlier_turns_at_its_place() 
     history.push_values(turn(json!({"question": "Capital?"})));
     let answer = predict.call(chat(history)).await.unwrap();
     let inputs = answer.trace().steps()[0].inputs();
-    assert!(inputs.contains(&("history", json!({"messages": [{"question": "Capital?"}]}))), "{inputs:?}");
+    assert!(
+        inputs.contains(&("history".into(), json!({"messages": [{"question": "Capital?"}]}))),
+        "{inputs:?}"
+    );
     let state = predict.dump_state();
     let fields = state.get("self").unwrap()["signature"]["fields"].as_array().unwrap().clone();
     let names: Vec<_> = fields.iter().map(|field| field["name"].as_str().unwrap()).collect();

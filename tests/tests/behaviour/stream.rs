@@ -152,7 +152,7 @@ async fn a_field_is_told_while_it_is_written() {
         let error = outcome.unwrap_err();
         assert!(error.is_connect(), "{adapter}: {error}");
         assert_eq!(error.completion(), Some(&text[..end]));
-        let names: Vec<_> = error.outputs().iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = error.outputs().iter().map(|(name, _)| name.clone()).collect();
         assert_eq!(names, ["summary", "people"], "{adapter}");
         assert_eq!(error.outputs()[1].1, 1200);
         assert_eq!(told[0], "self summary:");

@@ -41,7 +41,7 @@ pub fn learned(program: &dyn Program) -> Value {
         let (inputs, outputs) = predictor.field_names();
         let names = inputs.into_iter().chain(outputs);
         let descriptions: Map<_, _> =
-            names.map(|name| (name.to_owned(), predictor.description(name).into())).collect();
+            names.map(|name| (name.to_string(), predictor.description(&name).into())).collect();
         let demos: Vec<_> = predictor.demos().iter().map(|demo| predictor.dump_demo(demo)).collect();
         json!({ "instructions": predictor.instructions(), "descriptions": descriptions, "demos": demos })
     };

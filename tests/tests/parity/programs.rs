@@ -382,7 +382,7 @@ fn tune(path: &str, predictor: &mut Predictor) {
         "You are {path}: \"quotes\", \\, </tags>, ünï, 🦀.\n\nOn more lines:\n    - one\n    - two  (spaces)"
     ));
     let (inputs, outputs) = predictor.field_names();
-    let (first, last) = (inputs[0], *outputs.last().expect("an output"));
+    let (first, last) = (&*inputs[0], &**outputs.last().expect("an output"));
     predictor.set_description(first, "").expect("a field");
     predictor
         .set_description(last, format!("{last} of {path},\n{{braces}} and ${{placeholder}}"))
@@ -390,7 +390,7 @@ fn tune(path: &str, predictor: &mut Predictor) {
     let whole: Map<String, Value> = inputs
         .iter()
         .chain(&outputs)
-        .map(|name| ((*name).to_owned(), json!(format!("{name} of {path}"))))
+        .map(|name| (name.clone().into_owned(), json!(format!("{name} of {path}"))))
         .collect();
     let with = |changes: &[(&str, Value)]| {
         let mut demo = whole.clone();

@@ -269,7 +269,7 @@ async fn a_module_streams_over_http_and_a_cut_stream_tells_what_was_whole() {
 
     let cut = events.iter().take(35).map(|event| event.clone().into()).collect();
     let error = qa(&serve(cut)).stream(ask()).finish().await.unwrap_err();
-    assert_eq!(error.outputs(), [("answer", json!("Paris"))]);
+    assert_eq!(error.outputs(), [("answer".into(), json!("Paris"))]);
     assert!(!format!("{error:?}").contains(KEY));
 }
 
