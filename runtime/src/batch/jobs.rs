@@ -11,8 +11,8 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    Error, ErrorKind, Prediction, Result, Tracer,
-    run::{Next, Why, run_many},
+    Error, ErrorKind, Prediction, Result,
+    run::{Next, Tracer, Why, run_many},
 };
 
 /// A call that has not begun, and where it writes what it does.

@@ -25,7 +25,7 @@ pub use self::{
     parallel::Parallel,
     report::{BatchItem, BatchStop, Batched},
 };
-use crate::{BoxFuture, Module, report::Fact};
+use crate::{Module, lm::BoxFuture, report::Fact};
 
 /// One module on many inputs: made by [`Module::batch`], run by `.await`, which gives a [`Batched`].
 ///
@@ -42,7 +42,7 @@ use crate::{BoxFuture, Module, report::Fact};
 ///
 /// ```
 /// use std::time::Duration;
-/// use karat::{BatchStop, Module, Predict, Reply, ScriptedLm, signature};
+/// use karat::{Module, Predict, Reply, ScriptedLm, batch::BatchStop, signature};
 ///
 /// #[signature]
 /// struct Qa {

@@ -11,16 +11,16 @@ use super::{
     report::Batched,
     settings::{Settings, setters},
 };
-use crate::{BoxFuture, Module, Prediction, Result};
+use crate::{Module, Prediction, Result, lm::BoxFuture};
 
 /// Different modules, each on an input of its own, side by side: run by `.await`, which gives a [`Batched`] in the order in which
 /// they were added.
 ///
-/// It has the settings and the rules of a [`Batch`](crate::Batch), but for one: since other modules may have other LMs, no error
+/// It has the settings and the rules of a [`Batch`](crate::batch::Batch), but for one: since other modules may have other LMs, no error
 /// of one item is taken for that of all; `.max_errors(0)` ends it at the first failure.
 ///
 /// ```
-/// use karat::{Module, Parallel, Predict, Reply, ScriptedLm, signature};
+/// use karat::{Module, Predict, Reply, ScriptedLm, batch::Parallel, signature};
 ///
 /// #[signature]
 /// struct Summarize {

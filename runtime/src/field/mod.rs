@@ -4,7 +4,7 @@ mod coerce;
 mod compiled;
 mod constraints;
 mod defs;
-mod history;
+pub(crate) mod history;
 mod long_numbers;
 mod merge;
 pub(crate) mod name;
@@ -30,17 +30,22 @@ pub(crate) use self::{
     coerce::lines_of,
     compiled::{CompiledField, Shape},
     constraints::Violation,
+    history::History,
     slots::read_value,
     sorted::to_value as written,
 };
 pub use self::{
-    history::History,
     rules::{Bound, CheckOutcome, Rules},
     slots::{Reader, Writer},
 };
 use crate::{
-    json::{Found, Repairs, Written},
+    json::{Found, Written},
     report::Result,
+};
+#[doc(inline)]
+pub use crate::{
+    json::{Repair, Repairs},
+    signature::{Fields, Place, Spec},
 };
 
 /// The types that a signature's field may have: those that serde reads and writes and schemars describes.
@@ -174,7 +179,7 @@ pub enum FieldRole {
 /// (see [`Predictor::add_field`](crate::Predictor::add_field)).
 ///
 /// ```
-/// use karat::Field;
+/// use karat::field::Field;
 ///
 /// const REASONING: Field = Field::output::<String>("reasoning", "the steps that lead to the answer");
 /// assert_eq!(REASONING.name(), "reasoning");

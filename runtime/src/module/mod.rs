@@ -134,7 +134,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
 
     /// Calls the module on each of these inputs, [8 at a time](Batch::concurrency) unless told otherwise. Awaited, it gives the
     /// results in the order of the inputs, each beside its input; see [`Batch`] for the settings and
-    /// [`Batched`](crate::Batched) for what comes back.
+    /// [`Batched`](crate::batch::Batched) for what comes back.
     ///
     /// The inputs are collected at once; nothing is sent before the batch is awaited. It runs copies of the module as it is
     /// now, and borrows nothing, so that it can be spawned. A failed item fails alone, unless it shows that all others

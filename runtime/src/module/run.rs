@@ -5,7 +5,7 @@ use std::{any::type_name, pin::pin};
 use tracing::{Instrument, Span};
 
 use super::Module;
-use crate::{Prediction, Result, Tracer, Usage, stream::ModuleStream, telemetry};
+use crate::{Prediction, Result, Usage, run::Tracer, stream::ModuleStream, telemetry};
 
 /// Runs the module's own part, in a span.
 pub(crate) async fn forward<M: Module>(module: &M, input: M::Input) -> Result<Prediction<M::Output>> {

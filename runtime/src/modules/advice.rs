@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use serde_json::{Map, Value, json};
 
 use super::rollouts::Hints;
-use crate::{JsonAdapter, Lm, Module, Predict, Result, Score, Trace, Tracer, signature, text::shortened};
+use crate::{
+    JsonAdapter, Lm, Module, Predict, Result, Score, Trace, author::Tracer, signature, text::shortened,
+};
 
 /// A program made of LM predictors was run once and its output was rated. Find out which predictor held the reward down and
 /// what it should do instead. Then advise: for each predictor that should change, under its exact name from `modules`, one or

@@ -7,8 +7,10 @@ use super::{
     rollouts::{Hints, Rollouts, Tally},
 };
 use crate::{
-    BoxReward, IntoScore, Module, Prediction, Result, Reward, RewardFn, Stop, Traverse, Walker, WalkerMut,
+    Module, Prediction, Result, Reward, Stop,
+    author::{BoxReward, IntoScore, RewardFn},
     run::{Next, Why, run_many},
+    traverse::{Traverse, Walker, WalkerMut},
 };
 
 /// Runs a module up to `n` times and returns the prediction with the highest reward.

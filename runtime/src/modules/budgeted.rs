@@ -1,6 +1,11 @@
 //! A module with a bound on what one call of it may spend.
 
-use crate::{Budget, Module, Prediction, Result, Tracer, Traverse, Walker, WalkerMut, module::forward};
+use crate::{
+    Budget, Module, Prediction, Result,
+    author::Tracer,
+    module::forward,
+    traverse::{Traverse, Walker, WalkerMut},
+};
 
 /// A module of which each call may spend no more than a [`Budget`], whatever runs below it: predictors, nested wrappers, rewards,
 /// advice. What [`Module::budget`] gives.

@@ -9,10 +9,12 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    Adapter, Field, Lm, Module, OnParseError, Place, Predict, Prediction, Result, Signature, Traverse,
-    Walker, WalkerMut,
+    Lm, Module, OnParseError, Predict, Prediction, Result, Signature,
+    adapter::Adapter,
+    field::{Field, Place},
     lm::{Answer, Config},
     signature::{Clash, Probe},
+    traverse::{Traverse, Walker, WalkerMut},
 };
 
 /// The field that the model writes before the signature's own outputs.

@@ -9,10 +9,12 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    Adapter, Error, ErrorKind, Field, Lm, Module, OnParseError, Place, Predict, Prediction, Reasoned, Result,
-    Signature, Traverse, Walker, WalkerMut,
+    Error, ErrorKind, Lm, Module, OnParseError, Predict, Prediction, Reasoned, Result, Signature,
+    adapter::Adapter,
+    field::{Field, Place},
     lm::Config,
     signature::{Clash, Probe},
+    traverse::{Traverse, Walker, WalkerMut},
 };
 
 /// What the model writes before the signature's own outputs.

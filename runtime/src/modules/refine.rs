@@ -8,8 +8,11 @@ use super::{
     rollouts::{Hints, Outcome, Rollouts, Tally},
 };
 use crate::{
-    Advice, BoxReward, IntoScore, Lm, Module, Prediction, Result, Reward, RewardFn, Stop, Tracer, Traverse,
-    Walker, WalkerMut, run::caught,
+    Lm, Module, Prediction, Result, Reward, Stop,
+    author::{BoxReward, IntoScore, RewardFn, Tracer},
+    run::caught,
+    trace::Advice,
+    traverse::{Traverse, Walker, WalkerMut},
 };
 
 /// Runs a module up to `n` times, one rollout after another, with advice in between, and returns the prediction with the

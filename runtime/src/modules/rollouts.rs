@@ -7,13 +7,16 @@ use tracing::Instrument;
 
 use super::judged::{Judged, Settings};
 use crate::{
-    Advice, Error, ErrorKind, Field, Module, Prediction, Predictor, Result, Rollout, Score, Stop, Tracer,
+    Error, ErrorKind, Module, Prediction, Predictor, Result, Rollout, Score, Stop,
+    author::Tracer,
+    field::Field,
     module::forward,
     report,
     run::{Deadline, caught},
     split_mix::{STEP, mixed},
     telemetry::{self, Open},
     text::shortened,
+    trace::Advice,
 };
 
 /// The most characters of an output in a report.

@@ -1,8 +1,9 @@
 //! What `BestOfN` does, an author outside of karat can do: this one uses the public API alone.
 
 use karat::{
-    BestOfN, BoxReward, Error, ErrorKind, IntoScore, Module, Predict, Prediction, Result, Rollout, Stop,
-    Tracer, Traverse, Walker, WalkerMut,
+    BestOfN, Error, ErrorKind, Module, Predict, Prediction, Result, Rollout, Stop,
+    author::{BoxReward, IntoScore, Tracer},
+    traverse::{Traverse, Walker, WalkerMut},
 };
 
 use crate::support::{

@@ -6,7 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use karat::{BestOfN, ChainOfThought, Module, Predict, Prediction, Refine, Result, Traverse, module};
+use karat::{
+    BestOfN, ChainOfThought, Module, Predict, Prediction, Refine, Result, module, traverse::Traverse,
+};
 
 use crate::support::{Qa, QaInput, QaOutput, Twins, TwoSteps, echo_id};
 
@@ -246,8 +248,8 @@ fn a_deep_copy_of_containers_is_independent() {
 fn traverse_is_object_safe_enough_for_a_box() {
     let part: Box<dyn Traverse> = Box::new(TwoSteps::new());
     let mut found = 0;
-    karat::Walker::run(&*part, &mut |_, node| {
-        found += usize::from(matches!(node, karat::Node::Parameter(_)))
+    karat::traverse::Walker::run(&*part, &mut |_, node| {
+        found += usize::from(matches!(node, karat::traverse::Node::Parameter(_)))
     });
     assert_eq!(found, 2);
 }

@@ -12,8 +12,10 @@ use std::{
 use fastrand::Rng;
 use futures_util::FutureExt;
 use karat::{
-    Batched, Error, Module, Prediction, Result, StreamEvent,
+    Error, Module, Prediction, Result,
+    batch::Batched,
     lm::{Config, Message, Request},
+    stream::StreamEvent,
 };
 use tokio::time::{Instant, sleep, timeout};
 
