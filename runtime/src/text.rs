@@ -1,7 +1,7 @@
 //! Long text, shortened for messages.
 
 /// The text with its middle cut out where it has more than `most` characters; the mark says how much is gone.
-pub(crate) fn shortened(text: &str, most: usize) -> String {
+pub fn shortened(text: &str, most: usize) -> String {
     let length = text.chars().count();
     if length <= most {
         return text.into();

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Prediction, Result,
-    run::{Next, Tracer, Why, run_many},
+    run::{Ended, Flow, Tracer, run_many},
 };
 
 /// A call that has not begun, and where it writes what it does.
@@ -46,14 +46,14 @@ pub(super) async fn run<O, F: Future<Output = Result<Prediction<O>>>>(
     let jobs = jobs.map(|Job { outer, tracer, call }| {
         (Item { outer, tracer, start: Instant::now() }, in_time(call, timeout))
     });
-    let (why, running) = run_many(jobs, concurrency, cancel, |index, item, result| {
-        items.add(index, item, result).map_or(Next::Go, Next::Stop)
+    let (ended, running) = run_many(jobs, concurrency, cancel, |index, item, result| {
+        items.add(index, item, result).map_or(Flow::Continue, Flow::Stop)
     })
     .await;
-    let stop = match why {
-        Why::Done => BatchStop::Completed,
-        Why::Stopped(stop) => stop,
-        Why::Over(end) => items.cancel(end),
+    let stop = match ended {
+        Ended::All => BatchStop::Completed,
+        Ended::Stopped(stop) => stop,
+        Ended::Over(end) => items.cancel(end),
     };
     (items.finish(running), stop)
 }

@@ -11,7 +11,11 @@ use super::{
     report::Batched,
     settings::{Settings, setters},
 };
-use crate::{Module, Prediction, Result, lm::BoxFuture};
+use crate::{
+    Module, Prediction, Result,
+    lm::BoxFuture,
+    module::{traced, tracer},
+};
 
 /// Different modules, each on an input of its own, side by side: run by `.await`, which gives a [`Batched`] in the order in which
 /// they were added.
@@ -88,9 +92,9 @@ impl<O: 'static> Parallel<O> {
         input: M::Input,
         finish: impl FnOnce(Prediction<M::Output>) -> Prediction<O> + Send + 'static,
     ) -> Self {
-        let outer = module.tracer().cloned();
+        let outer = tracer(module).cloned();
         self.jobs.push(Job::new(outer, |tracer| -> BoxFuture<'static, _> {
-            let copy = module.traced(&tracer);
+            let copy = traced(module, &tracer);
             Box::pin(async move { copy.call(input).await.map(finish) })
         }));
         self

@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::rollouts::Hints;
 use crate::{
-    JsonAdapter, Lm, Module, Predict, Result, Score, Trace, author::Tracer, signature, text::shortened,
+    JsonAdapter, Lm, Module, Predict, Result, Score, Trace,
+    author::{Tracer, all_predictors, shortened},
+    signature,
 };
 
 /// A program made of LM predictors was run once and its output was rated. Find out which predictor held the reward down and
@@ -110,7 +112,7 @@ struct Paths(Vec<(String, String)>);
 
 impl Paths {
     fn of(module: &impl Module) -> Self {
-        let named = module.all_predictors().into_iter();
+        let named = all_predictors(module).into_iter();
         Self(
             named
                 .map(|(path, predictor)| {
@@ -166,7 +168,7 @@ impl Paths {
 /// One line per predictor: path, fields, task.
 fn definitions(module: &impl Module) -> String {
     let mut text = String::new();
-    for (path, predictor) in module.all_predictors() {
+    for (path, predictor) in all_predictors(module) {
         let names = |fields: Vec<&str>| fields.join(", ");
         let (inputs, outputs) = predictor.field_names();
         // Writing to a `String` does not fail.

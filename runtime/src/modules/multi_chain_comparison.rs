@@ -13,12 +13,11 @@ use crate::{
     adapter::Adapter,
     field::{Field, Place},
     lm::Config,
-    signature::{Clash, Probe},
     traverse::{Traverse, Walker, WalkerMut},
 };
 
 /// What the model writes before the signature's own outputs.
-const RATIONALE: Field = Field::output::<String>(
+pub(super) const RATIONALE: Field = Field::output::<String>(
     "rationale",
     "which attempts are right, where the others go wrong, and what follows",
 );
@@ -73,15 +72,6 @@ pub struct Comparison<I, O> {
     pub input: I,
     /// The attempts, e.g. the completions of a [`ChainOfThought`](crate::ChainOfThought) with `n`.
     pub attempts: Vec<Reasoned<O>>,
-}
-
-/// The compiler asks for it in a `#[module]` struct; see [`Probe`].
-impl<S: Signature> Probe<MultiChainComparison<S>> {
-    #[doc(hidden)]
-    pub const CLASH: Clash = Clash::of::<S>(
-        RATIONALE.name(),
-        "`MultiChainComparison` adds the output `rationale`, and this signature has a field of that name: rename the field",
-    );
 }
 
 impl<S: Signature> MultiChainComparison<S> {

@@ -9,8 +9,7 @@ use super::{
 };
 use crate::{
     Lm, Module, Prediction, Result, Reward, Stop,
-    author::{BoxReward, IntoScore, RewardFn, Tracer},
-    run::caught,
+    author::{BoxReward, IntoScore, RewardFn, Tracer, all_predictors, caught},
     trace::Advice,
     traverse::{Traverse, Walker, WalkerMut},
 };
@@ -90,7 +89,7 @@ impl<M: Module> Refine<M> {
         rollout_id: u64,
         review: Review,
     ) -> Result<Option<(String, Hints)>> {
-        let predictors = self.judged.module.all_predictors();
+        let predictors = all_predictors(&self.judged.module);
         if let (Some(feedback), Critic::WithoutFeedback) =
             (review.score.feedback().filter(|text| !text.trim().is_empty()), self.critic)
         {

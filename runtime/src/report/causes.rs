@@ -6,7 +6,7 @@ use super::Error;
 
 /// Lists the errors of several items, each cause once: `all 5: no connection`, or
 /// `item 0: no answer; items 1, 2 and 4: no connection`. Of a cause that many share, the first few are named.
-pub(crate) fn causes<'e>(noun: &str, causes: impl IntoIterator<Item = (usize, &'e Error)>) -> String {
+pub fn causes<'e>(noun: &str, causes: impl IntoIterator<Item = (usize, &'e Error)>) -> String {
     let mut groups: Vec<(&Error, Vec<usize>)> = Vec::new();
     // By text, for there may be thousands of items and as many causes.
     let mut known: HashMap<String, usize> = HashMap::new();

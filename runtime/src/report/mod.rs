@@ -7,8 +7,9 @@ pub(crate) mod rollout;
 mod trace;
 mod usage;
 
-pub(crate) use self::{causes::causes, error::Fact};
+pub(crate) use self::error::Fact;
 pub use self::{
+    causes::causes,
     error::{Context, Error, ErrorKind, Result},
     rate_limit::{Allowance, RateLimit},
     rollout::{Advice, Rollout},

@@ -7,7 +7,8 @@ use std::{
 };
 
 use karat::{
-    BestOfN, ChainOfThought, Module, Predict, Prediction, Refine, Result, module, traverse::Traverse,
+    BestOfN, ChainOfThought, Module, Predict, Prediction, Refine, Result, author::rollout_width, module,
+    traverse::Traverse,
 };
 
 use crate::support::{Qa, QaInput, QaOutput, Twins, TwoSteps, echo_id};
@@ -224,14 +225,14 @@ fn a_generic_module_is_walked_through_its_parameter() {
 #[test]
 fn the_width_of_a_module_is_the_product_of_the_wrappers_on_the_widest_way_down() {
     let best = |n| BestOfN::new(p(), n, |_, _| 0.0);
-    assert_eq!(p().rollout_width(), 1);
-    assert_eq!(best(3).rollout_width(), 3);
-    assert_eq!(BestOfN::new(best(3), 4, |_, _| 0.0).rollout_width(), 12);
+    assert_eq!(rollout_width(&p()), 1);
+    assert_eq!(rollout_width(&best(3)), 3);
+    assert_eq!(rollout_width(&BestOfN::new(best(3), 4, |_, _| 0.0)), 12);
     a_module!(Two {
         small: BestOfN<P>,
         large: BestOfN<P>,
     });
-    assert_eq!(Two { small: best(2), large: best(5) }.rollout_width(), 5);
+    assert_eq!(rollout_width(&Two { small: best(2), large: best(5) }), 5);
 }
 
 #[test]
