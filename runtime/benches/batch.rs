@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use futures_util::{StreamExt, stream};
-use karat::{BatchStop, Module, Predict, Reply, ScriptedLm, signature};
+use karat::{Module, Predict, Reply, ScriptedLm, batch::BatchStop, signature};
 
 #[signature]
 struct Qa {

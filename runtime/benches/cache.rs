@@ -9,8 +9,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use karat::{
-    BoxFuture, Cache, LanguageModel, Lm, Result,
-    lm::{Message, Prompt, Request, Response},
+    Cache, LanguageModel, Lm, Result,
+    lm::{BoxFuture, Message, Prompt, Request, Response},
 };
 
 struct AtOnce;

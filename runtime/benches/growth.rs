@@ -13,7 +13,7 @@ mod document;
 use std::{hint::black_box, time::Duration};
 
 use cpu_time::ThreadTime;
-use karat::{Adapter, ChatAdapter, JsonAdapter, Predict, Signature, XmlAdapter};
+use karat::{ChatAdapter, JsonAdapter, Predict, Signature, XmlAdapter, adapter::Adapter};
 use serde_json::Value;
 
 use self::document::{Any, AnyInput, List, ListInput, document};

@@ -7,8 +7,8 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use karat::{
-    BoxFuture, Cache, LanguageModel, Limits, Lm, Result, Retry,
-    lm::{CacheUse, Message, Request, Response},
+    Cache, LanguageModel, Limits, Lm, Result, Retry,
+    lm::{BoxFuture, CacheUse, Message, Request, Response},
 };
 
 struct AtOnce;

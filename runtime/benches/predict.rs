@@ -8,8 +8,8 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use karat::{
-    BoxFuture, LanguageModel, Lm, Module, Predict, Result,
-    lm::{Message, Request, Response},
+    LanguageModel, Lm, Module, Predict, Result,
+    lm::{BoxFuture, Message, Request, Response},
     signature,
 };
 

@@ -13,7 +13,11 @@ use std::{
 };
 
 use cpu_time::ThreadTime;
-use karat::{Adapter, ChatAdapter, Demo, FieldValue, Inputs, JsonAdapter, Predict, Prepared, Task};
+use karat::{
+    ChatAdapter, JsonAdapter, Predict,
+    adapter::{Adapter, Demo, Inputs, Prepared, Task},
+    field::FieldValue,
+};
 use serde_json::Value;
 
 use self::document::{Any, AnyInput, List, ListInput, document};

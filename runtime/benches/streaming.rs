@@ -12,9 +12,10 @@ use std::{
 
 use cpu_time::ThreadTime;
 use karat::{
-    Adapter, BoxFuture, ChatAdapter, Demo, FieldValue, Inputs, JsonAdapter, LanguageModel, Lm, Module,
-    Predict, Prepared, Result, Task, XmlAdapter,
-    lm::{Completion, Delta, Request, Response, Sink},
+    ChatAdapter, JsonAdapter, LanguageModel, Lm, Module, Predict, Result, XmlAdapter,
+    adapter::{Adapter, Demo, Inputs, Prepared, Task},
+    field::FieldValue,
+    lm::{BoxFuture, Completion, Delta, Request, Response, Sink},
     signature,
 };
 
@@ -87,7 +88,7 @@ impl<A: Adapter> Adapter for Stopwatch<A> {
         let start = ThreadTime::now();
         if let Some(mut follow) = self.adapter.follow(task, inputs) {
             let mut told = 0;
-            let mut tell = |followed: karat::Followed<'_>| {
+            let mut tell = |followed: karat::adapter::Followed<'_>| {
                 black_box(&followed);
                 told += 1;
             };

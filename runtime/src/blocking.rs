@@ -39,7 +39,10 @@ use std::{
 
 use tokio::runtime::{Builder, Handle};
 
-use crate::{Batch, Batched, Error, ErrorKind, Module, Prediction, Result};
+use crate::{
+    Error, ErrorKind, Module, Prediction, Result,
+    batch::{Batch, Batched},
+};
 
 /// [`Module::call`], waited for.
 ///
@@ -60,7 +63,7 @@ pub fn batch<M: Module>(batch: Batch<M>) -> Result<Batched<M::Input, M::Output>>
     run(batch)
 }
 
-/// Runs anything that can be awaited on the calling thread, and waits for it: a [`Parallel`](crate::Parallel), or the next event
+/// Runs anything that can be awaited on the calling thread, and waits for it: a [`Parallel`](crate::batch::Parallel), or the next event
 /// of a stream, `blocking::run(stream.next())`.
 ///
 /// ```

@@ -4,11 +4,12 @@
 // The macros write `::karat::..`; inside of this crate that is the crate itself.
 extern crate self as karat;
 
-mod adapter;
-mod batch;
+pub mod adapter;
+pub mod author;
+pub mod batch;
 pub mod blocking;
 mod budget;
-mod field;
+pub mod field;
 mod json;
 mod module;
 mod modules;
@@ -19,8 +20,10 @@ mod repository;
 mod reward;
 mod run;
 mod signature;
-mod state;
-mod stream;
+pub mod state;
+pub mod stream;
+pub mod trace;
+pub mod traverse;
 
 #[doc(inline)]
 pub use karat_lm as lm;
@@ -38,38 +41,24 @@ pub use schemars;
 #[doc(no_inline)]
 pub use serde_json;
 
+// One path for each name: what most programs write stands here, all else in the public modules.
+#[doc(inline)]
 pub use self::{
-    adapter::{
-        Adapter, ChatAdapter, Demo, Follow, Followed, Inputs, JsonAdapter, Mode, Outline, Prepared, Task,
-        TaskField, TerseAdapter, XmlAdapter,
-    },
-    batch::{Batch, BatchItem, BatchStop, Batched, Parallel},
+    adapter::{chat::ChatAdapter, json::JsonAdapter, terse::TerseAdapter, xml::XmlAdapter},
     budget::Budget,
-    field::{
-        Bound, CheckOutcome, Field, FieldKind, FieldRole, FieldType, FieldValue, History, Reader, Rules,
-        Writer,
-    },
-    json::{Repair, Repairs},
-    lm::{
-        BoxFuture, Cache, CallHistory, HistoryEntry, LanguageModel, Limits, Lm, Pool, Replay, Reply, Retry,
-        ScriptedLm, Timeouts, Usage, configure,
-    },
-    module::{
-        BoxModule, Frozen, Module, Node, Param, Parameter, Site, SubModule, SubModules, Traverse, Walker,
-        WalkerMut,
-    },
+    field::history::History,
+    lm::{Cache, LanguageModel, Limits, Lm, Reply, Retry, ScriptedLm, Usage, configure},
+    module::{BoxModule, Frozen, Module, Param},
     modules::{
         BestOfN, Budgeted, ChainOfThought, Comparison, Critic, MultiChainComparison, Reasoned, Refine,
         majority, normalize,
     },
     predict::{OnParseError, Predict, Predictor},
-    prediction::{Added, Prediction, Stop},
-    report::{Advice, CallRecord, Context, Error, ErrorKind, Result, Rollout, Step, Trace},
-    reward::{BoxReward, IntoScore, Reward, RewardFn, Score, Sourced},
-    run::Tracer,
-    signature::{Fields, Place, Signature, Spec},
-    state::{Program, ProgramField, ProgramModule, ProgramParameter, ProgramPredictor, State, StateOptions},
-    stream::{Listener, ModuleStream, Progress, StreamEvent, Update},
+    prediction::{Prediction, Stop},
+    report::{Context, Error, ErrorKind, Result, Rollout, Trace},
+    reward::{Reward, Score},
+    signature::Signature,
+    state::State,
 };
 
 /// What the macros' output names; not for use by hand, and not covered by semantic versioning.

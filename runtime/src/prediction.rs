@@ -162,7 +162,7 @@ impl<O> Prediction<O> {
     /// What was mended in the model's text to read it, by output field; empty where the text was as it should be.
     ///
     /// ```
-    /// use karat::{JsonAdapter, Module, Predict, Repair, ScriptedLm, signature};
+    /// use karat::{JsonAdapter, Module, Predict, ScriptedLm, field::Repair, signature};
     ///
     /// #[signature]
     /// struct Qa {
@@ -189,7 +189,7 @@ impl<O> Prediction<O> {
     /// The form in which the answer was asked for: the rung of the adapter's ladder, `json_schema`, `json_object` or `prompt` (the
     /// prompt alone). `None` for a prediction that no predictor made.
     ///
-    /// The trace tells of each call whether the schema was held to [to the letter](crate::CallRecord::is_strict), and which
+    /// The trace tells of each call whether the schema was held to [to the letter](crate::trace::CallRecord::is_strict), and which
     /// rungs were refused.
     ///
     /// ```

@@ -303,7 +303,7 @@ impl<I: Sync + 'static, O: Sync + 'static> BoxReward<I, O> {
     }
 
     /// The name of its function or type, with its path.
-    pub(crate) fn rule(&self) -> &'static str {
+    pub fn rule(&self) -> &'static str {
         self.0.rule()
     }
 

@@ -152,7 +152,7 @@ impl fmt::Debug for Listener {
 /// provider cuts its answer.
 ///
 /// What an input holds is never told as an output. Where an input holds something that would read as one, where an answer
-/// needs mending, and in adapters that cannot [follow](crate::Adapter::follow) an answer, fields are told at its end; an LM
+/// needs mending, and in adapters that cannot [follow](crate::adapter::Adapter::follow) an answer, fields are told at its end; an LM
 /// that cannot [stream](crate::LanguageModel::call) tells its answer when it is there. An answer that cannot be read and is
 /// asked for again is [discarded](Update::Discarded) first. Of several completions the first is told.
 ///
@@ -160,7 +160,7 @@ impl fmt::Debug for Listener {
 /// cancels the run. It is a [`Stream`] too, for `StreamExt`'s methods.
 ///
 /// ```
-/// use karat::{ChainOfThought, Module, Reply, ScriptedLm, StreamEvent, signature};
+/// use karat::{ChainOfThought, Module, Reply, ScriptedLm, signature, stream::StreamEvent};
 ///
 /// #[signature]
 /// struct Qa {

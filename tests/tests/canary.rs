@@ -15,9 +15,8 @@ mod written;
 use std::{fmt::Debug, panic::Location, path::Path, process::Command, time::Duration};
 
 use karat::{
-    BestOfN, BoxFuture, Cache, ChainOfThought, Error, Limits, Lm, Module, Predict, Prediction, Refine,
-    Replay, Result, Retry,
-    lm::{Caller, CallerId, Layer, Message, Request, Response},
+    BestOfN, Cache, ChainOfThought, Error, Limits, Lm, Module, Predict, Prediction, Refine, Result, Retry,
+    lm::{BoxFuture, Caller, CallerId, Layer, Message, Replay, Request, Response},
     signature,
 };
 use needles::Needles;

@@ -1,8 +1,8 @@
 //! The memory of a history, counted by the allocator, in a test binary of its own: no other test allocates meanwhile.
 
 use karat::{
-    BoxFuture, LanguageModel, Lm, Module, Predict, Result,
-    lm::{Completion, Message, Prompt, Request, Response},
+    LanguageModel, Lm, Module, Predict, Result,
+    lm::{BoxFuture, Completion, Message, Prompt, Request, Response},
     signature,
 };
 use peak_alloc::PeakAlloc;

@@ -16,7 +16,7 @@ use std::{
 
 use karat::{
     ChainOfThought, Critic, JsonAdapter, Lm, Module, Predict, Prediction, Refine, Reply, Result, ScriptedLm,
-    StreamEvent, module, signature,
+    module, signature, stream::StreamEvent,
 };
 use serde_json::{Value, json};
 

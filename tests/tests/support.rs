@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use karat::{
-    Lm, Retry, Timeouts,
-    lm::{Message, Request},
+    Lm, Retry,
+    lm::{Message, Request, Timeouts},
 };
 use karat_tests::{
     Act, Reply, Server,

@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use karat::{
-    BatchStop, Error, JsonAdapter, Module, OnParseError, Parallel, Predict, Reply, Result, ScriptedLm,
-    TerseAdapter, signature,
+    Error, JsonAdapter, Module, OnParseError, Predict, Reply, Result, ScriptedLm, TerseAdapter,
+    batch::{BatchStop, Parallel},
+    signature,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -12,8 +12,8 @@ use std::{
 };
 
 use karat::{
-    BoxFuture, JsonAdapter, LanguageModel, Lm, Module, Predict, Reply, Result, ScriptedLm,
-    lm::{Completion, Layer, Next, Request, Response, Sink},
+    JsonAdapter, LanguageModel, Lm, Module, Predict, Reply, Result, ScriptedLm,
+    lm::{BoxFuture, Completion, Layer, Next, Request, Response, Sink},
     signature,
 };
 

@@ -3,7 +3,7 @@
 //! Offline: `cargo run -p karat-examples --bin record_replay`. Live: the same with `KARAT_MODEL` or `OPENAI_API_KEY` set, or on
 //! the small local model with `scripts/local-lm run -- cargo run -p karat-examples --bin record_replay`.
 
-use karat::{Cache, Lm, Module, Predict, Replay, Reply, Result, ScriptedLm, Usage, signature};
+use karat::{Cache, Lm, Module, Predict, Reply, Result, ScriptedLm, Usage, lm::Replay, signature};
 
 /// Name the language of the text.
 #[signature]

@@ -8,8 +8,8 @@ use std::{
 };
 
 use karat::{
-    Module, Predict, Prediction, Reply, Result, ScriptedLm, StreamEvent, TerseAdapter, Update, module,
-    signature,
+    Module, Predict, Prediction, Reply, Result, ScriptedLm, TerseAdapter, module, signature,
+    stream::{StreamEvent, Update},
 };
 use karat_examples::lm;
 

@@ -12,7 +12,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// with every request of a model, whichever it is, is a [`Layer`](super::Layer).
 ///
 /// ```
-/// use karat::{BoxFuture, LanguageModel, Lm, Result};
+/// use karat::{LanguageModel, Lm, Result, lm::BoxFuture};
 /// use karat::lm::{Completion, Delta, Request, Response, Sink};
 ///
 /// struct Parrot;

@@ -17,7 +17,7 @@ use crate::report::Result;
 /// ```
 /// use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};
 ///
-/// use karat::{BoxFuture, Result, ScriptedLm, lm::{Layer, Message, Next, Request, Response, Sink}};
+/// use karat::{Result, ScriptedLm, lm::{BoxFuture, Layer, Message, Next, Request, Response, Sink}};
 ///
 /// /// Counts the requests.
 /// #[derive(Clone, Default)]

@@ -7,9 +7,9 @@ pub(crate) mod rollout;
 mod trace;
 mod usage;
 
-pub use self::{causes::causes, error::Fact};
 pub use self::{
-    error::{Context, Error, ErrorKind, Result},
+    causes::causes,
+    error::{Context, Error, ErrorKind, Fact, Result},
     rate_limit::{Allowance, RateLimit},
     rollout::{Advice, Rollout},
     trace::{CallRecord, Step, Trace},

@@ -27,7 +27,7 @@ use crate::{
 /// It is a handle: clones play from one recording.
 ///
 /// ```
-/// use karat::{Replay, lm::{Message, Request}};
+/// use karat::lm::{Message, Replay, Request};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> karat::Result<()> {

@@ -19,12 +19,12 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// The input fields' values in the order of [`Task::inputs`](crate::Task::inputs).
+    /// The input fields' values in the order of [`Task::inputs`](crate::adapter::Task::inputs).
     pub fn inputs(&self) -> &[Option<Value>] {
         &self.inputs
     }
 
-    /// The output fields' values in the order of [`Task::outputs`](crate::Task::outputs).
+    /// The output fields' values in the order of [`Task::outputs`](crate::adapter::Task::outputs).
     pub fn outputs(&self) -> &[Option<Value>] {
         &self.outputs
     }

@@ -34,7 +34,7 @@ use crate::{
 /// provider takes is an [`is_config`](Error::is_config) error before anything is sent, which names the type.
 ///
 /// Rules of reading: the object may stand in a code block or between prose, and may have the usual flaws of a model's JSON (see
-/// [`Repair`](crate::Repair)); names and aliases count, the name before an alias; a key in another case, or with other signs that
+/// [`Repair`](crate::field::Repair)); names and aliases count, the name before an alias; a key in another case, or with other signs that
 /// join its words, counts where the field has no other key and no other field is meant, and two such keys are an error; other keys
 /// are passed over; of several objects one may differ from the others only if it alone has a field of the task.
 ///

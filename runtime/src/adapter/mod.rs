@@ -1,7 +1,7 @@
 //! Between typed fields and a model's text. An adapter writes a predictor's prompt and reads the reply; it knows no HTTP.
 
 mod automaton;
-mod chat;
+pub(crate) mod chat;
 #[cfg(test)]
 mod corpus_tests;
 mod correction;
@@ -10,7 +10,7 @@ mod elements;
 mod ends;
 mod follow;
 mod foreign;
-mod json;
+pub(crate) mod json;
 mod marker;
 mod names;
 mod outline;
@@ -19,30 +19,28 @@ mod repeats;
 mod sections;
 mod shown;
 mod tag;
-mod terse;
+pub(crate) mod terse;
 #[cfg(test)]
 mod tests;
 mod wrapped;
-mod xml;
+pub(crate) mod xml;
 
 use std::{borrow::Cow, fmt::Debug, sync::Arc};
 
 use schemars::SchemaGenerator;
 use serde_json::Value;
 
-pub use self::{
-    chat::ChatAdapter,
-    demo::Demo,
-    follow::{Follow, Followed},
-    json::JsonAdapter,
-    outline::Outline,
-    terse::TerseAdapter,
-    xml::XmlAdapter,
-};
 pub(crate) use self::{
+    chat::ChatAdapter,
     follow::{Growing, Trimmed},
+    json::JsonAdapter,
     repeats::Repeats,
     sections::fences,
+};
+pub use self::{
+    demo::Demo,
+    follow::{Follow, Followed},
+    outline::Outline,
 };
 use crate::{
     field::{Field, FieldKind, FieldRole, FieldValue, Shape},

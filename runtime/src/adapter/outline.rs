@@ -19,7 +19,7 @@ impl Outline {
     /// The outline of a form in which each value has a mark.
     ///
     /// ```
-    /// use karat::Outline;
+    /// use karat::adapter::Outline;
     ///
     /// let reply = "So: <answer>Paris</answer>";
     /// assert!(!Outline::new(vec![4..reply.len()]).is_open);

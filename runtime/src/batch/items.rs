@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
 use super::{progress::Progress, report::BatchStop, settings::Settings};
-use crate::{Error, ErrorKind, Prediction, Result, Tracer, lm::Usage, text::shortened};
+use crate::{Error, ErrorKind, Prediction, Result, lm::Usage, run::Tracer, text::shortened};
 
 /// How much of an error's text, in characters, is told again by each item that did not run because of it.
 const CAUSE_CAP: usize = 300;

@@ -11,8 +11,8 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    Error, ErrorKind, Prediction, Result, Tracer,
-    run::{Next, Why, run_many},
+    Error, ErrorKind, Prediction, Result,
+    run::{Ended, Flow, Tracer, run_many},
 };
 
 /// A call that has not begun, and where it writes what it does.
@@ -46,14 +46,14 @@ pub(super) async fn run<O, F: Future<Output = Result<Prediction<O>>>>(
     let jobs = jobs.map(|Job { outer, tracer, call }| {
         (Item { outer, tracer, start: Instant::now() }, in_time(call, timeout))
     });
-    let (why, running) = run_many(jobs, concurrency, cancel, |index, item, result| {
-        items.add(index, item, result).map_or(Next::Go, Next::Stop)
+    let (ended, running) = run_many(jobs, concurrency, cancel, |index, item, result| {
+        items.add(index, item, result).map_or(Flow::Continue, Flow::Stop)
     })
     .await;
-    let stop = match why {
-        Why::Done => BatchStop::Completed,
-        Why::Stopped(stop) => stop,
-        Why::Over(end) => items.cancel(end),
+    let stop = match ended {
+        Ended::All => BatchStop::Completed,
+        Ended::Stopped(stop) => stop,
+        Ended::Over(end) => items.cancel(end),
     };
     (items.finish(running), stop)
 }

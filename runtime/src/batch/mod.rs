@@ -25,7 +25,12 @@ pub use self::{
     parallel::Parallel,
     report::{BatchItem, BatchStop, Batched},
 };
-use crate::{BoxFuture, Module, text::Fact};
+use crate::{
+    Module,
+    lm::BoxFuture,
+    module::{traced, tracer},
+    text::Fact,
+};
 
 /// One module on many inputs: made by [`Module::batch`], run by `.await`, which gives a [`Batched`].
 ///
@@ -42,7 +47,7 @@ use crate::{BoxFuture, Module, text::Fact};
 ///
 /// ```
 /// use std::time::Duration;
-/// use karat::{BatchStop, Module, Predict, Reply, ScriptedLm, signature};
+/// use karat::{Module, Predict, Reply, ScriptedLm, batch::BatchStop, signature};
 ///
 /// #[signature]
 /// struct Qa {
@@ -102,13 +107,13 @@ impl<M: Module> IntoFuture for Batch<M> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let Self { module, inputs, settings } = self;
-            let outer = module.tracer().cloned();
+            let outer = tracer(&module).cloned();
             // Made one by one as they start: a waiting input costs nothing but itself.
             let jobs = inputs.iter().map(|input| {
                 let module = &module;
                 Job::new(
                     outer.clone(),
-                    |tracer| async move { module.traced(&tracer).call(input.clone()).await },
+                    |tracer| async move { traced(module, &tracer).call(input.clone()).await },
                 )
             });
             let (endings, stop) = jobs::run(jobs, settings, |error| error.kind().is(Fact::Shared)).await;

@@ -11,16 +11,20 @@ use super::{
     report::Batched,
     settings::{Settings, setters},
 };
-use crate::{BoxFuture, Module, Prediction, Result};
+use crate::{
+    Module, Prediction, Result,
+    lm::BoxFuture,
+    module::{traced, tracer},
+};
 
 /// Different modules, each on an input of its own, side by side: run by `.await`, which gives a [`Batched`] in the order in which
 /// they were added.
 ///
-/// It has the settings and the rules of a [`Batch`](crate::Batch), but for one: since other modules may have other LMs, no error
+/// It has the settings and the rules of a [`Batch`](crate::batch::Batch), but for one: since other modules may have other LMs, no error
 /// of one item is taken for that of all; `.max_errors(0)` ends it at the first failure.
 ///
 /// ```
-/// use karat::{Module, Parallel, Predict, Reply, ScriptedLm, signature};
+/// use karat::{Module, Predict, Reply, ScriptedLm, batch::Parallel, signature};
 ///
 /// #[signature]
 /// struct Summarize {
@@ -88,9 +92,9 @@ impl<O: 'static> Parallel<O> {
         input: M::Input,
         finish: impl FnOnce(Prediction<M::Output>) -> Prediction<O> + Send + 'static,
     ) -> Self {
-        let outer = module.tracer().cloned();
+        let outer = tracer(module).cloned();
         self.jobs.push(Job::new(outer, |tracer| -> BoxFuture<'static, _> {
-            let copy = module.traced(&tracer);
+            let copy = traced(module, &tracer);
             Box::pin(async move { copy.call(input).await.map(finish) })
         }));
         self

@@ -4,7 +4,7 @@ mod coerce;
 mod compiled;
 mod constraints;
 mod defs;
-mod history;
+pub(crate) mod history;
 mod kind;
 mod long_numbers;
 mod merge;
@@ -26,22 +26,27 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+pub use self::kind::{FieldKind, HasKind, KindOf, OrValue};
 pub(crate) use self::{
     coerce::lines_of,
     compiled::{CompiledField, Shape},
     constraints::Violation,
+    history::History,
     slots::read_value,
     sorted::to_value as written,
 };
 pub use self::{
-    history::History,
-    kind::{FieldKind, HasKind, KindOf, OrValue},
     rules::{Bound, CheckOutcome, Rules},
     slots::{Reader, Writer},
 };
 use crate::{
-    json::{Found, Repairs, Written},
+    json::{Found, Written},
     report::Result,
+};
+#[doc(inline)]
+pub use crate::{
+    json::{Repair, Repairs},
+    signature::{Fields, Place, Spec},
 };
 
 /// The types that a signature's field may have: those that serde reads and writes and schemars describes.
@@ -218,7 +223,7 @@ impl TypeFacts {
 /// [`with_name`](Field::with_name), [`with_description`](Field::with_description) and [`with_alias`](Field::with_alias).
 ///
 /// ```
-/// use karat::Field;
+/// use karat::field::Field;
 ///
 /// const REASONING: Field = Field::output::<String>("reasoning", "the steps that lead to the answer");
 /// assert_eq!(REASONING.name(), "reasoning");

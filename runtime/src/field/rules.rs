@@ -13,11 +13,11 @@ use super::wide;
 /// The rules of one output field: the model is told of them, and an answer that breaks one is refused.
 ///
 /// `#[output(range(..), length(..), pattern = "..", one_of(..), inner(..), check = ..)]` writes them; authors of modules say them
-/// for the fields that they add, with [`Field::rules`](crate::Field::rules). A rule that does not suit the field's type, e.g. a
+/// for the fields that they add, with [`Field::rules`](crate::field::Field::rules). A rule that does not suit the field's type, e.g. a
 /// range for a text, is an [`is_config`](crate::Error::is_config) error of the first call.
 ///
 /// ```
-/// use karat::Field;
+/// use karat::field::Field;
 ///
 /// const SCORE: Field = Field::output::<f64>("score", "").rules(|rules| rules.at_least(0).at_most(1));
 /// const TAGS: Field = Field::output::<Vec<String>>("tags", "")

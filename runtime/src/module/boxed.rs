@@ -18,7 +18,7 @@ trait Erased<I: 'static, O: 'static>: Traverse + Send + Sync {
 
 impl<M: Module> Erased<M::Input, M::Output> for M {
     fn forward(&self, input: M::Input) -> BoxFuture<'_, Result<Prediction<M::Output>>> {
-        Box::pin(super::forward(self, input))
+        Box::pin(super::run(self, input))
     }
 
     fn source(&self) -> Option<&'static str> {
@@ -43,8 +43,6 @@ where
 {
     type Input = I;
     type Output = O;
-
-    const HAS_SPAN: bool = false;
 
     async fn forward(&self, input: I) -> Result<Prediction<O>> {
         self.0.forward(input).await

@@ -14,7 +14,10 @@ use crate::{prediction::Prediction, report::Result};
 /// be saved and loaded by itself.
 ///
 /// ```
-/// use karat::{ChainOfThought, Frozen, Module, Predict, Prediction, Reasoned, Result, module, signature};
+/// use karat::{
+///     ChainOfThought, Frozen, Module, Predict, Prediction, Reasoned, Result, author::all_predictors, module,
+///     signature,
+/// };
 ///
 /// #[signature]
 /// struct Qa {
@@ -33,7 +36,7 @@ use crate::{prediction::Prediction, report::Result};
 /// let twice = Twice { tuned: Frozen::new(ChainOfThought::new()), fresh: Predict::new() };
 /// let paths = |found: Vec<(String, _)>| found.into_iter().map(|(path, _)| path).collect::<Vec<_>>();
 /// assert_eq!(paths(twice.named_predictors()), ["fresh"]);
-/// assert_eq!(paths(twice.all_predictors()), ["tuned.predict", "fresh"]);
+/// assert_eq!(paths(all_predictors(&twice)), ["tuned.predict", "fresh"]);
 /// # #[module]
 /// # impl Twice {
 /// #     async fn forward(&self, input: QaInput) -> Result<Prediction<Reasoned<QaOutput>>> {
@@ -74,10 +77,8 @@ impl<M: Module> Module for Frozen<M> {
     type Input = M::Input;
     type Output = M::Output;
 
-    const HAS_SPAN: bool = false;
-
     async fn forward(&self, input: M::Input) -> Result<Prediction<M::Output>> {
-        super::forward(&self.0, input).await
+        super::run(&self.0, input).await
     }
 
     fn source(&self) -> Option<&'static str> {

@@ -2,6 +2,7 @@
 
 mod boxed;
 mod containers;
+mod copies;
 mod frozen;
 mod lm;
 mod parameter;
@@ -12,11 +13,12 @@ mod traverse;
 use std::{collections::HashSet, fmt::Debug, future::Future, io, path::Path, sync::Arc};
 
 use self::lm::one_lm;
-pub(crate) use self::run::forward;
 pub use self::{
     boxed::BoxModule,
+    copies::{all_predictors, all_predictors_mut, records_content, rollout_width, traced, tracer},
     frozen::Frozen,
     parameter::{Param, Parameter},
+    run::run,
     sub_modules::{SubModule, SubModules},
     traverse::{Node, Site, Traverse, Walker, WalkerMut},
 };
@@ -92,10 +94,6 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// Whatever the author returns; an error of a predictor names its path.
     fn forward(&self, input: Self::Input) -> impl Future<Output = Result<Prediction<Self::Output>>> + Send;
 
-    // Whether it is told as a span of its own. Not a predictor, which has one, nor what hands all on to another module.
-    #[doc(hidden)]
-    const HAS_SPAN: bool = true;
-
     /// The source text of the block that defines [`forward`](Module::forward), kept at compile time; `None` where the module
     /// was not written with `#[module]`.
     fn source(&self) -> Option<&'static str> {
@@ -111,11 +109,11 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// As [`forward`](Module::forward)'s, with the [trace](Error::trace) and [usage](Error::usage) of the run.
     fn call(&self, input: Self::Input) -> impl Future<Output = Result<Prediction<Self::Output>>> + Send {
         async move {
-            if self.tracer().is_some() {
-                return run::forward(self, input).await;
+            if tracer(self).is_some() {
+                return run(self, input).await;
             }
             let tracer = Tracer::new();
-            run::traced(&self.traced(&tracer), &tracer, input).await
+            run::outermost(&traced(self, &tracer), &tracer, input).await
         }
     }
 
@@ -134,7 +132,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
 
     /// Calls the module on each of these inputs, [8 at a time](Batch::concurrency) unless told otherwise. Awaited, it gives the
     /// results in the order of the inputs, each beside its input; see [`Batch`] for the settings and
-    /// [`Batched`](crate::Batched) for what comes back.
+    /// [`Batched`](crate::batch::Batched) for what comes back.
     ///
     /// The inputs are collected at once; nothing is sent before the batch is awaited. It runs copies of the module as it is
     /// now, and borrows nothing, so that it can be spawned. A failed item fails alone, unless it shows that all others
@@ -183,29 +181,6 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// The module with a bound on what each call of it may spend; see [`Budgeted`].
     fn budget(self, budget: Budget) -> Budgeted<Self> {
         Budgeted::new(self, budget)
-    }
-
-    /// Where the run writes of which this copy is a part; `None` outside of any run.
-    fn tracer(&self) -> Option<&Tracer> {
-        // Every call asks, so that no paths are written for it.
-        let mut found = None;
-        Walker::run(self, &mut |_, node| match node {
-            Node::Parameter(parameter) if found.is_none() => {
-                found = parameter.as_predictor().and_then(Predictor::tracer);
-            }
-            _ => {}
-        });
-        found
-    }
-
-    /// A copy whose predictors write to this tracer; for authors of wrappers.
-    #[must_use]
-    fn traced(&self, tracer: &Tracer) -> Self {
-        let mut copy = self.clone();
-        for (path, predictor) in copy.all_predictors_mut() {
-            predictor.set_tracer(tracer, &path);
-        }
-        copy
     }
 
     /// Everything that can be learned, with its path, in a stable order: `answer.predict`, `steps[0]`, `tools['search']`; `self`
@@ -264,27 +239,6 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
         self.named_predictors_mut().into_iter().map(|(_, predictor)| predictor).collect()
     }
 
-    /// Every predictor with its path, those in a [`Frozen`] included: what a run has to reach.
-    fn all_predictors(&self) -> Vec<(String, &Predictor)> {
-        let mut found = Vec::new();
-        Walker::run(self, &mut |site, node| {
-            if let Node::Parameter(parameter) = node {
-                found.extend(parameter.as_predictor().map(|predictor| (site.path().to_owned(), predictor)));
-            }
-        });
-        found
-    }
-
-    /// Every predictor with its path, those in a [`Frozen`] included. Authors of wrappers set on them what one run needs; what
-    /// a frozen one has learned is to stay.
-    fn all_predictors_mut(&mut self) -> Vec<(String, &mut Predictor)> {
-        let mut found = Vec::new();
-        WalkerMut::run(self, &mut |site, parameter| {
-            found.extend(parameter.as_predictor_mut().map(|predictor| (site.path().to_owned(), predictor)));
-        });
-        found
-    }
-
     /// Every module in this one with its path, breadth first from `self`: `self.answer`, `self.answer.predict`,
     /// `self.steps[0]`. [`SubModules`] filters by type and leaves out frozen ones.
     ///
@@ -332,18 +286,10 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
         Ok(())
     }
 
-    /// How many rollout ids one run of the module uses: 1, times the `n` of each wrapper inside of it. Wrappers space the
-    /// ids of their own rollouts by it, so that nested rollouts never share one.
-    fn rollout_width(&self) -> u64 {
-        let mut width = 1;
-        Walker::run(self, &mut |site, _| width = site.repeats().max(width));
-        width
-    }
-
     /// Sets the LM of every predictor, frozen ones included: it is where they run, and nothing that they have learned. It stays
     /// when a [state](crate::State) is loaded, unless the state is told to [take its own](crate::State::take_lm).
     fn set_lm(&mut self, lm: &Lm) {
-        for (_, predictor) in self.all_predictors_mut() {
+        for (_, predictor) in all_predictors_mut(self) {
             predictor.set_lm(lm);
         }
     }
@@ -351,7 +297,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// Sets how every predictor, frozen ones included, writes its prompts and reads its answers.
     fn set_adapter(&mut self, adapter: impl Adapter) {
         let adapter: Arc<dyn Adapter> = Arc::new(adapter);
-        for (_, predictor) in self.all_predictors_mut() {
+        for (_, predictor) in all_predictors_mut(self) {
             predictor.set_adapter(adapter.clone());
         }
     }
@@ -361,7 +307,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// # Errors
     /// [`is_config`](Error::is_config): they have different ones; the message names each.
     fn get_lm(&self) -> Result<Option<Lm>> {
-        one_lm(&self.all_predictors())
+        one_lm(&all_predictors(self))
     }
 
     /// A copy that shares nothing that can change: what is set on one is not seen by the other, and its
@@ -369,7 +315,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     #[must_use]
     fn deepcopy(&self) -> Self {
         let mut copy = self.clone();
-        for (_, predictor) in copy.all_predictors_mut() {
+        for (_, predictor) in all_predictors_mut(&mut copy) {
             predictor.renew_caller();
         }
         copy
@@ -384,7 +330,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     ///
     /// Calls of a reward or of a critic are in the history of their LMs alone. [`deepcopy`](Module::deepcopy) begins anew.
     fn history(&self) -> CallHistory {
-        let predictors = self.all_predictors();
+        let predictors = all_predictors(self);
         let callers: HashSet<_> = predictors.iter().map(|(_, predictor)| predictor.caller().id()).collect();
         CallHistory::of(predictors.iter().filter_map(|(_, predictor)| predictor.resolve_lm().ok()), &callers)
     }

@@ -5,7 +5,11 @@ use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _};
 use serde_json::{Map, Value, json};
 
 use super::rollouts::Hints;
-use crate::{JsonAdapter, Lm, Module, Predict, Result, Score, Trace, Tracer, signature, text::shortened};
+use crate::{
+    JsonAdapter, Lm, Module, Predict, Result, Score, Trace,
+    author::{Tracer, all_predictors, shortened},
+    signature,
+};
 
 /// A program made of LM predictors was run once and its output was rated. Find out which predictor held the reward down and
 /// what it should do instead. Then advise: for each predictor that should change, under its exact name from `modules`, one or
@@ -108,7 +112,7 @@ struct Paths(Vec<(String, String)>);
 
 impl Paths {
     fn of(module: &impl Module) -> Self {
-        let named = module.all_predictors().into_iter();
+        let named = all_predictors(module).into_iter();
         Self(
             named
                 .map(|(path, predictor)| {
@@ -164,7 +168,7 @@ impl Paths {
 /// One line per predictor: path, fields, task.
 fn definitions(module: &impl Module) -> String {
     let mut text = String::new();
-    for (path, predictor) in module.all_predictors() {
+    for (path, predictor) in all_predictors(module) {
         let names = |fields: Vec<Cow<'static, str>>| fields.join(", ");
         let (inputs, outputs) = predictor.field_names();
         // Writing to a `String` does not fail.

@@ -7,8 +7,9 @@ use super::{
     rollouts::{Hints, Rollouts, Tally},
 };
 use crate::{
-    BoxReward, IntoScore, Module, Prediction, Result, Reward, RewardFn, Stop, Traverse, Walker, WalkerMut,
-    run::{Next, Why, run_many},
+    Module, Prediction, Result, Reward, Stop,
+    author::{BoxReward, Ended, Flow, IntoScore, RewardFn, run_many},
+    traverse::{Traverse, Walker, WalkerMut},
 };
 
 /// Runs a module up to `n` times and returns the prediction with the highest reward.
@@ -76,25 +77,25 @@ impl<M: Module> Module for BestOfN<M> {
         let mut at_the_end = Stop::Completed;
         let jobs = (0..self.judged.settings.n).map(|index| rollouts.start(index, &Hints::new()));
         let end = rollouts.deadline().wait();
-        let (why, running) = run_many(jobs, self.concurrency, end, |_, started, outcome| {
+        let (ended, running) = run_many(jobs, self.concurrency, end, |_, started, outcome| {
             if rollouts.is_out_of_budget(&outcome) {
                 at_the_end = Stop::Budget;
             }
             match (tally.add(started, outcome), at_the_end) {
-                (Ok(true), _) => Next::Stop(Ok(Stop::Threshold)),
+                (Ok(true), _) => Flow::Stop(Ok(Stop::Threshold)),
                 // No other one starts; those on their way may need no further call.
-                (_, Stop::Budget) => Next::Finish,
-                (Ok(false), _) => Next::Go,
-                (Err(error), _) => Next::Stop(Err(error)),
+                (_, Stop::Budget) => Flow::Finish,
+                (Ok(false), _) => Flow::Continue,
+                (Err(error), _) => Flow::Stop(Err(error)),
             }
         })
         .await;
         running.values().for_each(|started| tally.add_cancelled(started));
-        let stop = match why {
-            Why::Done => at_the_end,
-            Why::Over(()) => Stop::Deadline,
-            Why::Stopped(Ok(stop)) => stop,
-            Why::Stopped(Err(error)) => return Err(tally.fail(error, rollouts.costs())),
+        let stop = match ended {
+            Ended::All => at_the_end,
+            Ended::Over(()) => Stop::Deadline,
+            Ended::Stopped(Ok(stop)) => stop,
+            Ended::Stopped(Err(error)) => return Err(tally.fail(error, rollouts.costs())),
         };
         tally.finish(stop, rollouts.outer(), rollouts.costs())
     }

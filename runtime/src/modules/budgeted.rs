@@ -1,6 +1,10 @@
 //! A module with a bound on what one call of it may spend.
 
-use crate::{Budget, Module, Prediction, Result, Tracer, Traverse, Walker, WalkerMut, module::forward};
+use crate::{
+    Budget, Module, Prediction, Result,
+    author::{Tracer, run, traced, tracer},
+    traverse::{Traverse, Walker, WalkerMut},
+};
 
 /// A module of which each call may spend no more than a [`Budget`], whatever runs below it: predictors, nested wrappers, rewards,
 /// advice. What [`Module::budget`] gives.
@@ -53,12 +57,10 @@ impl<M: Module> Module for Budgeted<M> {
     type Input = M::Input;
     type Output = M::Output;
 
-    const HAS_SPAN: bool = false;
-
     async fn forward(&self, input: M::Input) -> Result<Prediction<M::Output>> {
-        let outer = self.module.tracer().cloned().unwrap_or_else(Tracer::new);
+        let outer = tracer(&self.module).cloned().unwrap_or_else(Tracer::new);
         let tracer = outer.child_within(self.budget);
-        let outcome = forward(&self.module.traced(&tracer), input).await;
+        let outcome = run(&traced(&self.module, &tracer), input).await;
         outer.append(&tracer.trace());
         outcome
     }

@@ -9,16 +9,17 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    Adapter, Field, Lm, Module, OnParseError, Place, Predict, Prediction, Result, Signature, Traverse,
-    Walker, WalkerMut,
+    Lm, Module, OnParseError, Predict, Prediction, Result, Signature,
+    adapter::Adapter,
+    field::{Field, Place},
     lm::{Answer, Config},
-    signature::{Clash, Probe},
+    traverse::{Traverse, Walker, WalkerMut},
 };
 
 /// The field that the model writes before the signature's own outputs.
-const REASONING: Field = Field::output::<String>(NAME, "the steps that lead to the answer");
+pub(super) const NAME: &str = "reasoning";
 
-const NAME: &str = "reasoning";
+const REASONING: Field = Field::output::<String>(NAME, "the steps that lead to the answer");
 
 /// Has the model reason step by step before it writes the signature's outputs.
 ///
@@ -46,16 +47,6 @@ impl<O: Answer> Answer for Reasoned<O> {
         fields.insert(0, (NAME.to_owned(), self.reasoning.into()));
         Ok(fields)
     }
-}
-
-/// The compiler asks for it in a `#[module]` struct; see [`Probe`].
-impl<S: Signature> Probe<ChainOfThought<S>> {
-    #[doc(hidden)]
-    pub const CLASH: Clash = Clash::of::<S>(
-        NAME,
-        "`ChainOfThought` adds the output `reasoning`, and this signature has a field of that name: use `Predict` for it, or \
-         rename the field",
-    );
 }
 
 impl<O> Deref for Reasoned<O> {

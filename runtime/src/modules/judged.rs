@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{BoxReward, Error, ErrorKind, Module, Result};
+use crate::{Error, ErrorKind, Module, Result, author::BoxReward};
 
 /// A module, the reward that judges its rollouts, and the rules for them.
 #[derive(Clone, Debug)]

@@ -1,9 +1,11 @@
-//! The modules that come with karat. They use the public API alone: whatever they do, a module of your own can do.
+//! The modules that come with karat. They use the public API alone, but for `clashes`: whatever they do, a module of your own can do;
+//! the test `authors` builds these files outside of karat.
 
 mod advice;
 mod best_of_n;
 mod budgeted;
 mod chain_of_thought;
+mod clashes;
 mod judged;
 mod majority;
 mod multi_chain_comparison;

@@ -5,17 +5,18 @@ use std::fmt::{self, Write as _};
 use serde_json::Value;
 
 use crate::{
-    Adapter, Error, ErrorKind, Field, Lm, Module, OnParseError, Place, Predict, Prediction, Reasoned, Result,
-    Signature, Traverse, Walker, WalkerMut,
+    Error, ErrorKind, Lm, Module, OnParseError, Predict, Prediction, Reasoned, Result, Signature,
+    adapter::Adapter,
+    field::{Field, Place},
     lm::Config,
-    signature::{Clash, Probe},
+    traverse::{Traverse, Walker, WalkerMut},
 };
 
 /// What the model writes before the signature's own outputs.
+pub(super) const NAME: &str = "rationale";
+
 const RATIONALE: Field =
     Field::output::<String>(NAME, "which attempts are right, where the others go wrong, and what follows");
-
-const NAME: &str = "rationale";
 
 /// The most characters of an attempt's reasoning that the model sees.
 const MOST: usize = 4_000;
@@ -67,15 +68,6 @@ pub struct Comparison<I, O> {
     pub input: I,
     /// The attempts, e.g. the completions of a [`ChainOfThought`](crate::ChainOfThought) with `n`.
     pub attempts: Vec<Reasoned<O>>,
-}
-
-/// The compiler asks for it in a `#[module]` struct; see [`Probe`].
-impl<S: Signature> Probe<MultiChainComparison<S>> {
-    #[doc(hidden)]
-    pub const CLASH: Clash = Clash::of::<S>(
-        NAME,
-        "`MultiChainComparison` adds the output `rationale`, and this signature has a field of that name: rename the field",
-    );
 }
 
 impl<S: Signature> MultiChainComparison<S> {

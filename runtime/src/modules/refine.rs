@@ -8,8 +8,10 @@ use super::{
     rollouts::{Hints, Outcome, Rollouts, Tally},
 };
 use crate::{
-    Advice, BoxReward, IntoScore, Lm, Module, Prediction, Result, Reward, RewardFn, Stop, Tracer, Traverse,
-    Walker, WalkerMut, run::caught,
+    Lm, Module, Prediction, Result, Reward, Stop,
+    author::{BoxReward, IntoScore, RewardFn, Tracer, all_predictors, caught},
+    trace::Advice,
+    traverse::{Traverse, Walker, WalkerMut},
 };
 
 /// Runs a module up to `n` times, one rollout after another, with advice in between, and returns the prediction with the
@@ -87,7 +89,7 @@ impl<M: Module> Refine<M> {
         rollout_id: u64,
         review: Review,
     ) -> Result<Option<(String, Hints)>> {
-        let predictors = self.judged.module.all_predictors();
+        let predictors = all_predictors(&self.judged.module);
         if let (Some(feedback), Critic::WithoutFeedback) =
             (review.score.feedback().filter(|text| !text.trim().is_empty()), self.critic)
         {

@@ -7,11 +7,12 @@ use tracing::Instrument;
 
 use super::judged::{Judged, Settings};
 use crate::{
-    Advice, Error, ErrorKind, Field, Module, Prediction, Predictor, Result, Rollout, Score, Stop, Tracer,
-    module::forward,
-    run::{Deadline, caught},
-    telemetry::{self, Open},
-    text::{STEP, causes as causes_of, mixed, shortened},
+    Error, ErrorKind, Module, Prediction, Result, Rollout, Score, Stop,
+    author::{
+        Deadline, RolloutSpan, Tracer, all_predictors_mut, caught, causes, rollout_width, run, shortened,
+        traced, tracer,
+    },
+    trace::Advice,
 };
 
 /// The most characters of an output in a report.
@@ -54,13 +55,13 @@ pub(super) type Outcome<O> = Result<(Prediction<O>, Score)>;
 impl<'a, M: Module> Rollouts<'a, M> {
     pub(super) fn new(judged: &'a Judged<M>, input: &'a M::Input) -> Self {
         let module = &judged.module;
-        let outer = module.tracer().cloned().unwrap_or_default();
+        let outer = tracer(module).cloned().unwrap_or_default();
         Self {
             judged,
             input,
             costs: outer.child(),
             outer,
-            width: module.rollout_width(),
+            width: rollout_width(module),
             deadline: Deadline::after(judged.settings.deadline),
         }
     }
@@ -97,19 +98,20 @@ impl<'a, M: Module> Rollouts<'a, M> {
     /// The configured copy for rollout `index`.
     fn copy(&self, index: usize, hints: &Hints) -> (M, Started) {
         let tracer = self.costs.child();
-        let mut copy = self.judged.module.traced(&tracer);
+        let mut copy = traced(&self.judged.module, &tracer);
         let offset = self.width.saturating_mul(index as u64);
+        let all = self.width.saturating_mul(self.judged.settings.n as u64);
         let mut first_id = None;
         let mut notes = Vec::new();
-        for (path, predictor) in copy.all_predictors_mut() {
-            let id = self.first_id(predictor).saturating_add(offset);
+        for (path, predictor) in all_predictors_mut(&mut copy) {
+            let id = predictor.first_rollout_id(all).saturating_add(offset);
             first_id.get_or_insert(id);
             predictor.set_rollout_ids(id, self.width);
             let temperature =
                 self.judged.settings.temperature.or(predictor.run_temperature()).unwrap_or(TEMPERATURE);
             predictor.set_run_temperature(temperature);
             if let Some(hint) = hints.get(&path) {
-                give_hint(predictor, hint);
+                predictor.add_hint(hint);
             }
             match predictor.config().temperature {
                 Some(0.0) => notes.push(format!(
@@ -127,77 +129,31 @@ impl<'a, M: Module> Rollouts<'a, M> {
         (copy, Started { index, rollout_id, tracer, notes, start: Instant::now() })
     }
 
-    /// Where the ids of this call's rollouts begin. A wrapper that is made anew inside of a module's `forward` is not seen by
-    /// the wrappers around that module, which leave no room for its ids: those begin elsewhere, far from all others.
-    fn first_id(&self, predictor: &Predictor) -> u64 {
-        let start = predictor.rollout_id();
-        let needed = self.width.saturating_mul(self.judged.settings.n as u64);
-        match predictor.rollout_room() {
-            Some(room) if needed > room => far_from(start),
-            _ => start,
-        }
-    }
-
     /// Runs the copy and judges what it gives. A panic in either is a failure of this rollout alone.
     async fn run(&self, copy: M, started: Started) -> Outcome<M::Output> {
-        let span = telemetry::rollout(started.index, started.rollout_id);
+        let span = RolloutSpan::open(started.index, started.rollout_id);
         let outcome = pin!(self.judge(&copy, &started, &span)).instrument(span.get()).await;
         span.end(outcome.as_ref().err());
         outcome
     }
 
-    async fn judge(&self, copy: &M, started: &Started, span: &Open) -> Outcome<M::Output> {
+    async fn judge(&self, copy: &M, started: &Started, span: &RolloutSpan) -> Outcome<M::Output> {
         // Inside of a block of its own, since a `forward` written by hand may panic before there is a future.
-        let prediction = caught("the module", async { forward(copy, self.input.clone()).await }).await?;
+        let prediction = caught("the module", async { run(copy, self.input.clone()).await }).await?;
         let prediction = prediction.with_usage(started.tracer.usage()).with_trace(started.tracer.trace());
         let judge = started.tracer.child();
         let Judged { reward, settings, .. } = self.judged;
-        let reward_span = telemetry::reward(reward.rule());
+        let span = span.reward(reward.rule());
         let evaluate = caught("the reward", reward.evaluate(self.input, &prediction, &judge));
-        let score = evaluate.instrument(reward_span.get()).await;
-        let passed =
-            score.as_ref().ok().and_then(|score| settings.threshold.map(|_| settings.passes(score.value())));
-        let with_feedback = reward_span.is_heard() && records_content(copy);
-        let given = score.as_ref().ok();
-        let judged = telemetry::Judged {
-            score: given.map(Score::value),
-            passed,
-            feedback: given.and_then(Score::feedback).filter(|_| with_feedback),
-            error: score.as_ref().err(),
-        };
-        reward_span.end_reward(span, reward.rule(), &judged);
+        let score = evaluate.instrument(span.get()).await;
+        let passes = |score: &Score| settings.threshold.map(|_| settings.passes(score.value()));
+        span.end(copy, &score, score.as_ref().ok().and_then(passes));
         Ok((prediction, score?))
     }
 }
 
-/// True if what one of the module's LMs writes may be recorded; then so may what is said about it.
-fn records_content<M: Module>(module: &M) -> bool {
-    let predictors = module.all_predictors();
-    predictors.iter().any(|(_, predictor)| predictor.resolve_lm().is_ok_and(|lm| lm.records_content()))
-}
-
-/// An id that other starts hardly ever come near, the same in every process.
-fn far_from(id: u64) -> u64 {
-    mixed(id.wrapping_add(STEP)) >> 2 | 1 << 62
-}
-
 /// Texts by the path of the predictor that they are for.
 pub(super) type Hints = BTreeMap<String, String>;
-
-/// The field in which a predictor's prompt carries its hint; named as DSPy does, so that a field `hint` of the user's own
-/// stays apart.
-const HINT: Field =
-    Field::input::<String>("hint_", "Advice from earlier attempts at this same task; follow it.");
-
-/// Adds the hint to those that outer runs have given.
-fn give_hint(predictor: &mut Predictor, hint: &str) {
-    let outer = predictor.run_inputs().iter().find(|(field, _)| field.name() == HINT.name());
-    let text = match outer.and_then(|(_, value)| value.as_str()) {
-        Some(outer) => format!("{outer}\n{hint}"),
-        None => hint.to_owned(),
-    };
-    predictor.set_run_input(HINT, text);
-}
 
 /// The rollouts that ended so far, and the best of them.
 pub(super) struct Tally<'a, O> {
@@ -308,8 +264,8 @@ impl<'a, O: Debug> Tally<'a, O> {
     }
 
     fn no_success(&self, stop: Stop) -> Error {
-        let causes = self.records.iter().filter_map(|record| Some((record.index(), record.error()?)));
-        let causes = match causes_of("rollout", causes) {
+        let errors = self.records.iter().filter_map(|record| Some((record.index(), record.error()?)));
+        let causes = match causes("rollout", errors) {
             causes if causes.is_empty() => causes,
             causes => format!(": {causes}"),
         };
@@ -346,17 +302,4 @@ fn exhausted(message: String, last: Error) -> Error {
         error = error.with_predictor(path);
     }
     error.with_source(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::far_from;
-
-    #[test]
-    fn an_id_far_from_another_is_splitmix64s_number_with_its_second_bit_set() {
-        // The first outputs for the seeds 0 and 1234567, as published with the generator.
-        for (seed, number) in [(0, 0xe220_a839_7b1d_cdaf_u64), (1_234_567, 6_457_827_717_110_365_317)] {
-            assert_eq!(far_from(seed), number >> 2 | 1 << 62);
-        }
-    }
 }

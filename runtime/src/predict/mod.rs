@@ -10,6 +10,7 @@ mod on_parse_error;
 mod pieces;
 mod predictor;
 mod reasoning;
+mod rollout;
 mod splitter;
 mod violation;
 
@@ -286,8 +287,6 @@ impl<S: Signature> Predict<S> {
 impl<S: Signature> Module for Predict<S> {
     type Input = S::Input;
     type Output = S::Output;
-
-    const HAS_SPAN: bool = false;
 
     async fn forward(&self, input: S::Input) -> Result<Prediction<S::Output>> {
         self.forward_with(input, &[]).await

@@ -1,8 +1,11 @@
 use std::sync::Arc;
 
 use crate::{
-    Adapter, ChatAdapter, JsonAdapter, Module, OnParseError, Predict, Reply, Result, ScriptedLm, StreamEvent,
-    TerseAdapter, Update, XmlAdapter, signature,
+    ChatAdapter, JsonAdapter, Module, OnParseError, Predict, Reply, Result, ScriptedLm, TerseAdapter,
+    XmlAdapter,
+    adapter::Adapter,
+    signature,
+    stream::{StreamEvent, Update},
 };
 
 /// Answer.
@@ -335,21 +338,25 @@ fn an_adapter_without_an_outline_leaves_all_but_the_beginning_alone() {
         fn name(&self) -> &'static str {
             "plain"
         }
-        fn prepare(&self, _: &crate::Task<'_>) -> crate::Prepared {
-            crate::Prepared { prefix: Arc::new([]), modes: vec![crate::Mode::PROMPT], stop: Vec::new() }
+        fn prepare(&self, _: &crate::adapter::Task<'_>) -> crate::adapter::Prepared {
+            crate::adapter::Prepared {
+                prefix: Arc::new([]),
+                modes: vec![crate::adapter::Mode::PROMPT],
+                stop: Vec::new(),
+            }
         }
-        fn turn(&self, _: &crate::Task<'_>, _: &crate::Demo) -> [String; 2] {
+        fn turn(&self, _: &crate::adapter::Task<'_>, _: &crate::adapter::Demo) -> [String; 2] {
             Default::default()
         }
-        fn ask(&self, _: &crate::Task<'_>, _: &crate::Inputs<'_>) -> String {
+        fn ask(&self, _: &crate::adapter::Task<'_>, _: &crate::adapter::Inputs<'_>) -> String {
             String::new()
         }
         fn read(
             &self,
-            task: &crate::Task<'_>,
-            _: &crate::Inputs<'_>,
+            task: &crate::adapter::Task<'_>,
+            _: &crate::adapter::Inputs<'_>,
             text: &str,
-        ) -> Result<Vec<Option<crate::FieldValue>>> {
+        ) -> Result<Vec<Option<crate::field::FieldValue>>> {
             Ok(task.outputs().map(|field| Some(field.value_of_text(text))).collect())
         }
     }

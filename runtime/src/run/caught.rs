@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use crate::{Error, Result};
 
 /// Awaits the future; its panic becomes an [`is_panic`](Error::is_panic) error that names `what`.
-pub(crate) fn caught<T, F: Future<Output = Result<T>>>(
+pub fn caught<T, F: Future<Output = Result<T>>>(
     what: &'static str,
     future: F,
 ) -> impl Future<Output = Result<T>> + use<T, F> {

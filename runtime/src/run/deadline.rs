@@ -11,21 +11,23 @@ use futures_util::future::{Either, select};
 use tokio::time::{Instant, sleep_until};
 
 /// A moment at which work has to end, or none.
-pub(crate) struct Deadline(Option<Instant>);
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Option<Instant>);
 
 impl Deadline {
     /// So much time from now on; `None` never ends.
-    pub(crate) fn after(time: Option<Duration>) -> Self {
+    pub fn after(time: Option<Duration>) -> Self {
         Self(time.and_then(|time| Instant::now().checked_add(time)))
     }
 
-    pub(crate) fn is_over(&self) -> bool {
+    /// True from the deadline on.
+    pub fn is_over(&self) -> bool {
         self.0.is_some_and(|moment| Instant::now() >= moment)
     }
 
     /// Ends at the deadline. Each poll reads the clock too, since the timer does not go off while work that never waits (answers
     /// from a cache, a reward that computes for long) holds the thread.
-    pub(crate) async fn wait(&self) {
+    pub async fn wait(&self) {
         let Some(moment) = self.0 else { return future::pending().await };
         let mut sleep = pin!(sleep_until(moment));
         future::poll_fn(|context| match self.is_over() {
@@ -36,7 +38,7 @@ impl Deadline {
     }
 
     /// Awaits the future up to the deadline. It is polled first: what is done by then counts.
-    pub(crate) async fn within<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+    pub async fn within<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         match select(pin!(future), pin!(self.wait())).await {
             Either::Left((output, _)) => Some(output),
             Either::Right(_) => None,

@@ -17,9 +17,11 @@ use super::caught;
 use crate::Result;
 
 /// What the output of a run means for the others.
-pub(crate) enum Next<S> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Flow<S> {
     /// They go on.
-    Go,
+    Continue,
     /// Those that run go on, no other starts.
     Finish,
     /// All end, for this reason.
@@ -27,9 +29,10 @@ pub(crate) enum Next<S> {
 }
 
 /// Why a set of runs ended.
-pub(crate) enum Why<S, E> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended<S, E> {
     /// Every run that was to start has ended.
-    Done,
+    All,
     /// The output of a run stopped it.
     Stopped(S),
     /// Its end came first.
@@ -42,12 +45,12 @@ pub(crate) enum Why<S, E> {
 ///
 /// A run that panics gives an error. At the end, or when `take` stops it, no further run begins, and runs that are done at that
 /// same moment are taken too, so that the order of arrival decides nothing.
-pub(crate) async fn run_many<N, T, S, E, F: Future<Output = Result<T>>>(
+pub async fn run_many<N, T, S, E, F: Future<Output = Result<T>>>(
     jobs: impl ExactSizeIterator<Item = (N, F)>,
     concurrency: usize,
     end: impl Future<Output = E>,
-    mut take: impl FnMut(usize, N, Result<T>) -> Next<S>,
-) -> (Why<S, E>, BTreeMap<usize, N>) {
+    mut take: impl FnMut(usize, N, Result<T>) -> Flow<S>,
+) -> (Ended<S, E>, BTreeMap<usize, N>) {
     let mut jobs = jobs.enumerate();
     let mut may_start = true;
     let mut end = pin!(end);
@@ -58,7 +61,7 @@ pub(crate) async fn run_many<N, T, S, E, F: Future<Output = Result<T>>>(
     let mut why = loop {
         // Polled before anything starts, since runs that never wait leave no other moment for it.
         if let Some(end) = end.as_mut().now_or_never() {
-            break Why::Over(end);
+            break Ended::Over(end);
         }
         while may_start && running.len() < concurrency {
             let Some((index, (note, run))) = jobs.next() else { break };
@@ -72,14 +75,14 @@ pub(crate) async fn run_many<N, T, S, E, F: Future<Output = Result<T>>>(
         // The end is polled second: a run that is done by then counts.
         let (index, output) = match select(running.next(), end.as_mut()).await {
             Either::Left((Some(ended), _)) => ended,
-            Either::Left((None, _)) => break Why::Done,
-            Either::Right((end, _)) => break Why::Over(end),
+            Either::Left((None, _)) => break Ended::All,
+            Either::Right((end, _)) => break Ended::Over(end),
         };
         if let (Some(note), Some(output)) = (notes.remove(&index), output) {
             match take(index, note, output) {
-                Next::Go => {}
-                Next::Finish => may_start = false,
-                Next::Stop(stop) => break Why::Stopped(stop),
+                Flow::Continue => {}
+                Flow::Finish => may_start = false,
+                Flow::Stop(stop) => break Ended::Stopped(stop),
             }
         }
         // Lets others have the thread now and then, though no run ever waits.
@@ -92,12 +95,12 @@ pub(crate) async fn run_many<N, T, S, E, F: Future<Output = Result<T>>>(
             left_out = true;
             continue;
         };
-        if let (Next::Stop(stop), Why::Over(_)) = (take(index, note, output), &why) {
-            why = Why::Stopped(stop);
+        if let (Flow::Stop(stop), Ended::Over(_)) = (take(index, note, output), &why) {
+            why = Ended::Stopped(stop);
         }
     }
-    if matches!(why, Why::Over(_)) && !left_out && notes.is_empty() {
-        why = Why::Done;
+    if matches!(why, Ended::Over(_)) && !left_out && notes.is_empty() {
+        why = Ended::All;
     }
     (why, notes)
 }

@@ -5,9 +5,9 @@ mod deadline;
 mod many;
 mod tracer;
 
-pub use self::tracer::Tracer;
-pub(crate) use self::{
+pub use self::{
     caught::caught,
     deadline::Deadline,
-    many::{Next, Why, run_many},
+    many::{Ended, Flow, run_many},
+    tracer::Tracer,
 };

@@ -85,7 +85,7 @@ pub struct State {
     mistake: Option<Error>,
 }
 
-/// How a [`Parameter`](crate::Parameter) is to take its state.
+/// How a [`Parameter`](crate::traverse::Parameter) is to take its state.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StateOptions {
     allow_unsafe_lm_state: bool,

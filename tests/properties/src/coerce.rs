@@ -5,7 +5,7 @@ mod names;
 use std::{collections::BTreeMap, fmt::Debug, sync::LazyLock};
 
 use arbitrary::Unstructured;
-use karat::{FieldType, Predict, signature};
+use karat::{Predict, field::FieldType, signature};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;

@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock};
 
 use arbitrary::{Result, Unstructured};
 use karat::{
-    Adapter, ChatAdapter, JsonAdapter, Module, OnParseError, Predict, Reply, ScriptedLm, TerseAdapter,
-    XmlAdapter, blocking, lm::Finish, signature,
+    ChatAdapter, JsonAdapter, Module, OnParseError, Predict, Reply, ScriptedLm, TerseAdapter, XmlAdapter,
+    adapter::Adapter, blocking, lm::Finish, signature,
 };
 use serde_json::json;
 

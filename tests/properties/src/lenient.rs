@@ -2,7 +2,11 @@
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use karat::{FieldValue, Predict, Repair, signature};
+use karat::{
+    Predict,
+    field::{FieldValue, Repair},
+    signature,
+};
 use serde_json::Value;
 
 use crate::{explain, hostile, whole::Whole, written};

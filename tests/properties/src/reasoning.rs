@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use arbitrary::{Result, Unstructured};
 use karat::{
-    Adapter, ChatAdapter, JsonAdapter, Module, OnParseError, Predict, Reply, ScriptedLm, TerseAdapter,
-    XmlAdapter, signature,
+    ChatAdapter, JsonAdapter, Module, OnParseError, Predict, Reply, ScriptedLm, TerseAdapter, XmlAdapter,
+    adapter::Adapter, signature,
 };
 
 use crate::{chunks, hostile, streaming, whole::Whole};

@@ -1,7 +1,7 @@
 //! What a prompt shows of a demo's values is read as these values, whatever they hold.
 
 use arbitrary::{Result, Unstructured};
-use karat::{Adapter, ChatAdapter, JsonAdapter, Predict, XmlAdapter, signature};
+use karat::{ChatAdapter, JsonAdapter, Predict, XmlAdapter, adapter::Adapter, signature};
 
 use crate::hostile;
 

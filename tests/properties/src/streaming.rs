@@ -4,8 +4,10 @@ use std::sync::{Arc, LazyLock};
 
 use arbitrary::{Result, Unstructured};
 use karat::{
-    Adapter, ChatAdapter, JsonAdapter, Module, OnParseError, Predict, Reply, ScriptedLm, StreamEvent,
-    TerseAdapter, Update, XmlAdapter, blocking, signature,
+    ChatAdapter, JsonAdapter, Module, OnParseError, Predict, Reply, ScriptedLm, TerseAdapter, XmlAdapter,
+    adapter::Adapter,
+    blocking, signature,
+    stream::{StreamEvent, Update},
 };
 
 use crate::{chunks, hostile};
@@ -126,7 +128,7 @@ pub(crate) fn told_at_last(events: &[String], field: &str) -> String {
 }
 
 /// The events in short, and the output if there is one.
-pub(crate) fn events<O: Send + 'static>(stream: karat::ModuleStream<O>) -> (Vec<String>, Option<O>) {
+pub(crate) fn events<O: Send + 'static>(stream: karat::stream::ModuleStream<O>) -> (Vec<String>, Option<O>) {
     let run = async move {
         let (mut stream, mut told) = (stream, Vec::new());
         while let Some(Ok(event)) = stream.next().await {

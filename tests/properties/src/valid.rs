@@ -1,7 +1,7 @@
 //! Valid JSON is read as `serde_json` reads it.
 
 use arbitrary::{Result, Unstructured};
-use karat::Repair;
+use karat::field::Repair;
 use serde_json::Value;
 
 use crate::{hostile, lenient};

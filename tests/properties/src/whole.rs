@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use karat::{Adapter, Demo, FieldValue, Inputs, Prepared, Task};
+use karat::{
+    adapter::{Adapter, Demo, Inputs, Prepared, Task},
+    field::FieldValue,
+};
 
 /// Reads the whole text as each field's value, and keeps what it read.
 #[derive(Clone, Debug, Default)]

@@ -11,7 +11,8 @@ use std::{
 };
 
 use karat::{
-    BatchItem, BatchStop, Batched, BestOfN, Module, Predict, Prediction, Reply, Result, ScriptedLm,
+    BestOfN, Module, Predict, Prediction, Reply, Result, ScriptedLm,
+    batch::{BatchItem, BatchStop, Batched},
     lm::{Request, Usage},
     module,
 };

@@ -10,8 +10,10 @@ use std::{
 };
 
 use karat::{
-    BatchStop, ErrorKind, Module, Predict, Prediction, Reply, Result, ScriptedLm, Traverse, Walker,
-    WalkerMut, signature,
+    ErrorKind, Module, Predict, Prediction, Reply, Result, ScriptedLm,
+    batch::BatchStop,
+    signature,
+    traverse::{Traverse, Walker, WalkerMut},
 };
 use tokio::{
     sync::oneshot,

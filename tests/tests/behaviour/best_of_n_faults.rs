@@ -9,8 +9,8 @@ use std::{
 };
 
 use karat::{
-    BestOfN, Error, ErrorKind, Module, Predict, Prediction, Reply, Result, Rollout, ScriptedLm, Stop,
-    Traverse, Walker, WalkerMut, module,
+    BestOfN, Error, ErrorKind, Module, Predict, Prediction, Reply, Result, Rollout, ScriptedLm, Stop, module,
+    traverse::{Traverse, Walker, WalkerMut},
 };
 
 use crate::support::{

@@ -2,7 +2,7 @@
 
 use std::{sync::mpsc, thread, time::Duration};
 
-use karat::{BestOfN, Module, Parallel, Refine, Reply, ScriptedLm, blocking};
+use karat::{BestOfN, Module, Refine, Reply, ScriptedLm, batch::Parallel, blocking};
 
 use crate::{
     batch::{answers, echo, questions},

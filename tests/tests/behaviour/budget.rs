@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use karat::{
-    BestOfN, BoxFuture, Budget, Budgeted, Cache, Critic, ErrorKind, LanguageModel, Lm, Module, Pool, Predict,
-    Refine, Reply, Result, Retry, ScriptedLm, Stop, Usage,
-    lm::{Price, Prices, Request, Response, Sink},
+    BestOfN, Budget, Budgeted, Cache, Critic, ErrorKind, LanguageModel, Lm, Module, Predict, Refine, Reply,
+    Result, Retry, ScriptedLm, Stop, Usage,
+    lm::{BoxFuture, Pool, Price, Prices, Request, Response, Sink},
 };
 
 use crate::support::{

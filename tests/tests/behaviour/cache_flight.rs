@@ -11,8 +11,8 @@ use std::{
 };
 
 use karat::{
-    BoxFuture, Cache, Error, ErrorKind, LanguageModel, Lm, Reply, Result, ScriptedLm,
-    lm::{Caller, CallerId, Completion, Delta, DeltaPart, Finish, Request, Response, Usage},
+    Cache, Error, ErrorKind, LanguageModel, Lm, Reply, Result, ScriptedLm,
+    lm::{BoxFuture, Caller, CallerId, Completion, Delta, DeltaPart, Finish, Request, Response, Usage},
 };
 
 use crate::support::*;

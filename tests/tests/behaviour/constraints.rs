@@ -1,8 +1,10 @@
 //! Rules of output fields: shown to the model, enforced on its answer, never bent.
 
 use karat::{
-    ChainOfThought, ChatAdapter, Error, Field, JsonAdapter, Module, OnParseError, Place, Predict, Reply,
-    ScriptedLm, TerseAdapter, XmlAdapter, signature,
+    ChainOfThought, ChatAdapter, Error, JsonAdapter, Module, OnParseError, Predict, Reply, ScriptedLm,
+    TerseAdapter, XmlAdapter,
+    field::{Field, Place},
+    signature,
 };
 use serde_json::{Value, json};
 

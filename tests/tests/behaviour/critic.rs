@@ -288,7 +288,7 @@ async fn a_critic_that_panics_costs_the_advice_alone() {
     let refined = refine.call(ask()).await.unwrap();
     assert_eq!((&*refined.answer, lm.calls(), critic.calls()), ("0.6", 3, 2));
     for rollout in &refined.rollouts()[..2] {
-        let error = rollout.advice().and_then(karat::Advice::error).expect("why there is no advice");
+        let error = rollout.advice().and_then(karat::trace::Advice::error).expect("why there is no advice");
         assert!(error.kind() == ErrorKind::Panic && error.to_string().contains("no critic today"), "{error}");
     }
 }

@@ -3,8 +3,11 @@
 use std::{collections::BTreeMap, fmt::Debug};
 
 use karat::{
-    Adapter, ChatAdapter, JsonAdapter, Module, Predict, Repair, Reply, ScriptedLm, StreamEvent, TerseAdapter,
-    Update, XmlAdapter, signature,
+    ChatAdapter, JsonAdapter, Module, Predict, Reply, ScriptedLm, TerseAdapter, XmlAdapter,
+    adapter::Adapter,
+    field::Repair,
+    signature,
+    stream::{StreamEvent, Update},
 };
 use rust_decimal::Decimal;
 use schemars::JsonSchema;

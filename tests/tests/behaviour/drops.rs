@@ -9,8 +9,10 @@ use std::{
 };
 
 use karat::{
-    BestOfN, Budget, Cache, ChainOfThought, Critic, ErrorKind, Limits, Lm, Module, Pool, Predict, Refine,
-    Reply, Result, Retry, ScriptedLm, StreamEvent, lm::Request,
+    BestOfN, Budget, Cache, ChainOfThought, Critic, ErrorKind, Limits, Lm, Module, Predict, Refine, Reply,
+    Result, Retry, ScriptedLm,
+    lm::{Pool, Request},
+    stream::StreamEvent,
 };
 use tokio::runtime::Handle;
 

@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 
 use karat::{
-    Adapter, ChatAdapter, ErrorKind, JsonAdapter, Module, OnParseError, Predict, Prediction, Repair, Reply,
-    ScriptedLm, StreamEvent, TerseAdapter, Update, XmlAdapter, lm::Finish, signature,
+    ChatAdapter, ErrorKind, JsonAdapter, Module, OnParseError, Predict, Prediction, Reply, ScriptedLm,
+    TerseAdapter, XmlAdapter,
+    adapter::Adapter,
+    field::Repair,
+    lm::Finish,
+    signature,
+    stream::{StreamEvent, Update},
 };
 use serde::{Deserialize, Serialize};
 
@@ -231,45 +236,45 @@ impl Adapter for Dyn {
         self.0.name()
     }
 
-    fn prepare(&self, task: &karat::Task<'_>) -> karat::Prepared {
+    fn prepare(&self, task: &karat::adapter::Task<'_>) -> karat::adapter::Prepared {
         self.0.prepare(task)
     }
 
-    fn turn(&self, task: &karat::Task<'_>, example: &karat::Demo) -> [String; 2] {
+    fn turn(&self, task: &karat::adapter::Task<'_>, example: &karat::adapter::Demo) -> [String; 2] {
         self.0.turn(task, example)
     }
 
-    fn ask(&self, task: &karat::Task<'_>, inputs: &karat::Inputs<'_>) -> String {
+    fn ask(&self, task: &karat::adapter::Task<'_>, inputs: &karat::adapter::Inputs<'_>) -> String {
         self.0.ask(task, inputs)
     }
 
     fn read(
         &self,
-        task: &karat::Task<'_>,
-        inputs: &karat::Inputs<'_>,
+        task: &karat::adapter::Task<'_>,
+        inputs: &karat::adapter::Inputs<'_>,
         text: &str,
-    ) -> karat::Result<Vec<Option<karat::FieldValue>>> {
+    ) -> karat::Result<Vec<Option<karat::field::FieldValue>>> {
         self.0.read(task, inputs, text)
     }
 
     fn cut_output<'a>(
         &self,
-        task: &karat::Task<'a>,
-        inputs: &karat::Inputs<'_>,
+        task: &karat::adapter::Task<'a>,
+        inputs: &karat::adapter::Inputs<'_>,
         text: &str,
-    ) -> Option<karat::TaskField<'a>> {
+    ) -> Option<karat::adapter::TaskField<'a>> {
         self.0.cut_output(task, inputs, text)
     }
 
     fn follow<'a>(
         &self,
-        task: &karat::Task<'a>,
-        inputs: &karat::Inputs<'a>,
-    ) -> Option<Box<dyn karat::Follow + 'a>> {
+        task: &karat::adapter::Task<'a>,
+        inputs: &karat::adapter::Inputs<'a>,
+    ) -> Option<Box<dyn karat::adapter::Follow + 'a>> {
         self.0.follow(task, inputs)
     }
 
-    fn owns_tag(&self, task: &karat::Task<'_>, name: &str) -> bool {
+    fn owns_tag(&self, task: &karat::adapter::Task<'_>, name: &str) -> bool {
         self.0.owns_tag(task, name)
     }
 }
@@ -282,21 +287,21 @@ async fn an_adapter_that_says_nothing_of_cuts_has_no_cut_answer_read() {
         fn name(&self) -> &'static str {
             "plain"
         }
-        fn prepare(&self, task: &karat::Task<'_>) -> karat::Prepared {
+        fn prepare(&self, task: &karat::adapter::Task<'_>) -> karat::adapter::Prepared {
             ChatAdapter.prepare(task)
         }
-        fn turn(&self, task: &karat::Task<'_>, example: &karat::Demo) -> [String; 2] {
+        fn turn(&self, task: &karat::adapter::Task<'_>, example: &karat::adapter::Demo) -> [String; 2] {
             ChatAdapter.turn(task, example)
         }
-        fn ask(&self, task: &karat::Task<'_>, inputs: &karat::Inputs<'_>) -> String {
+        fn ask(&self, task: &karat::adapter::Task<'_>, inputs: &karat::adapter::Inputs<'_>) -> String {
             ChatAdapter.ask(task, inputs)
         }
         fn read(
             &self,
-            task: &karat::Task<'_>,
-            inputs: &karat::Inputs<'_>,
+            task: &karat::adapter::Task<'_>,
+            inputs: &karat::adapter::Inputs<'_>,
             text: &str,
-        ) -> karat::Result<Vec<Option<karat::FieldValue>>> {
+        ) -> karat::Result<Vec<Option<karat::field::FieldValue>>> {
             ChatAdapter.read(task, inputs, text)
         }
     }

@@ -150,7 +150,7 @@ impl LanguageModel for Plain {
         &'a self,
         request: &'a Request,
         _: Option<&'a mut karat::lm::Sink<'a>>,
-    ) -> karat::BoxFuture<'a, Result<Response>> {
+    ) -> karat::lm::BoxFuture<'a, Result<Response>> {
         assert!(!matches!(request.response_format, Some(ResponseFormat::JsonSchema { .. })));
         let completions = vec![karat::lm::Completion::new("{\"answer\": \"Paris\"}")];
         Box::pin(async { Ok(Response::new(completions)) })

@@ -1,8 +1,8 @@
 //! What is told of answers that are not written as they were asked for.
 
 use karat::{
-    Adapter, ChatAdapter, JsonAdapter, Module, Predict, Prediction, Repair, ScriptedLm, TerseAdapter,
-    XmlAdapter, signature,
+    ChatAdapter, JsonAdapter, Module, Predict, Prediction, ScriptedLm, TerseAdapter, XmlAdapter,
+    adapter::Adapter, field::Repair, signature,
 };
 
 /// Answer the question.

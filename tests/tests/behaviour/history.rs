@@ -1,9 +1,9 @@
 //! The history of LM calls: who sees which, what an entry holds, and what it never holds.
 
 use karat::{
-    BestOfN, BoxFuture, CallHistory, Error, ErrorKind, JsonAdapter, LanguageModel, Lm, Module, OnParseError,
-    Predict, Refine, Reply, Result, Retry, ScriptedLm,
-    lm::{Request, Response},
+    BestOfN, Error, ErrorKind, JsonAdapter, LanguageModel, Lm, Module, OnParseError, Predict, Refine, Reply,
+    Result, Retry, ScriptedLm,
+    lm::{BoxFuture, CallHistory, Request, Response},
 };
 use tokio::time::timeout;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use karat::{
-    CallHistory, Error, ErrorKind, HistoryEntry, Lm, Module, Predict, Reply, ScriptedLm,
-    lm::{Caller, CallerId, Message, Prompt, Request},
+    Error, ErrorKind, Lm, Module, Predict, Reply, ScriptedLm,
+    lm::{CallHistory, Caller, CallerId, HistoryEntry, Message, Prompt, Request},
 };
 
 use crate::support::{Echo, Qa, ask, hi, paris, texts};

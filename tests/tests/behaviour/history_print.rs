@@ -4,9 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use karat::{
-    BestOfN, BoxFuture, Error, ErrorKind, LanguageModel, Lm, Module, OnParseError, Predict, Reply, Result,
-    ScriptedLm,
-    lm::{Caller, CallerId, Completion, Finish, Message, Request, Response, Role},
+    BestOfN, Error, ErrorKind, LanguageModel, Lm, Module, OnParseError, Predict, Reply, Result, ScriptedLm,
+    lm::{BoxFuture, Caller, CallerId, Completion, Finish, Message, Request, Response, Role},
 };
 use tokio::time::timeout;
 

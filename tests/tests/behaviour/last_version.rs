@@ -2,10 +2,7 @@
 
 use std::fs;
 
-use karat::{
-    Replay,
-    lm::{Completion, Config, Finish, Message, Request, Response, ResponseFormat},
-};
+use karat::lm::{Completion, Config, Finish, Message, Replay, Request, Response, ResponseFormat};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 

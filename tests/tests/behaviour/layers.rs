@@ -3,11 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use karat::{
-    BoxFuture, Cache, JsonAdapter, LanguageModel, Limits, Lm, Module, Predict, Reply, Result, Retry,
-    ScriptedLm,
+    Cache, JsonAdapter, LanguageModel, Limits, Lm, Module, Predict, Reply, Result, Retry, ScriptedLm,
     lm::{
-        Caller, CallerId, Completion, Delta, Layer, Message, Next, Request, Response, ResponseFormat, Sink,
-        Takes,
+        BoxFuture, Caller, CallerId, Completion, Delta, Layer, Message, Next, Request, Response,
+        ResponseFormat, Sink, Takes,
     },
 };
 use serde_json::json;

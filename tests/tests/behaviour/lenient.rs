@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use karat::{
-    JsonAdapter, Module, OnParseError, Predict, Repair, Reply, ScriptedLm, lm::Completion, lm::Response,
+    JsonAdapter, Module, OnParseError, Predict, Reply, ScriptedLm,
+    field::Repair,
+    lm::{Completion, Response},
     signature,
 };
 
@@ -157,7 +159,7 @@ impl karat::LanguageModel for Fixed {
         &'a self,
         _: &'a karat::lm::Request,
         _: Option<&'a mut karat::lm::Sink<'a>>,
-    ) -> karat::BoxFuture<'a, karat::Result<Response>> {
+    ) -> karat::lm::BoxFuture<'a, karat::Result<Response>> {
         Box::pin(async { Ok(self.0.clone()) })
     }
 }

@@ -3,8 +3,11 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use karat::{
-    Adapter, ChatAdapter, JsonAdapter, Module, OnParseError, Predict, Repair, Reply, ScriptedLm, StreamEvent,
-    TerseAdapter, Update, XmlAdapter, signature,
+    ChatAdapter, JsonAdapter, Module, OnParseError, Predict, Reply, ScriptedLm, TerseAdapter, XmlAdapter,
+    adapter::Adapter,
+    field::Repair,
+    signature,
+    stream::{StreamEvent, Update},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -23,7 +23,7 @@ impl<F: Fn(usize) -> Result<RateLimit, Error> + Send + Sync + 'static> LanguageM
         &'a self,
         _: &'a Request,
         _: Option<&'a mut karat::lm::Sink<'a>>,
-    ) -> karat::BoxFuture<'a, karat::Result<Response>> {
+    ) -> karat::lm::BoxFuture<'a, karat::Result<Response>> {
         let mut number = self.0.lock().unwrap();
         *number += 1;
         let told = (self.1)(*number);
@@ -105,7 +105,7 @@ impl Layer for Delay {
         request: &'a karat::lm::Request,
         sink: Option<&'a mut karat::lm::Sink<'a>>,
         next: karat::lm::Next<'a>,
-    ) -> karat::BoxFuture<'a, karat::Result<Response>> {
+    ) -> karat::lm::BoxFuture<'a, karat::Result<Response>> {
         Box::pin(async move {
             tokio::time::sleep(self.0).await;
             next.call(request, sink).await

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt::Debug};
 
-use karat::{Adapter, ChatAdapter, JsonAdapter, Repair, TerseAdapter, XmlAdapter, lm::Finish, signature};
+use karat::{
+    ChatAdapter, JsonAdapter, TerseAdapter, XmlAdapter, adapter::Adapter, field::Repair, lm::Finish,
+    signature,
+};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

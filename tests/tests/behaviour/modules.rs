@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use karat::{
-    BestOfN, BoxModule, ChainOfThought, Error, Field, Module, Place, Predict, Prediction, Reply, Result,
-    ScriptedLm, module, signature,
+    BestOfN, BoxModule, ChainOfThought, Error, Module, Predict, Prediction, Reply, Result, ScriptedLm,
+    field::{Field, Place},
+    module, signature,
 };
 use serde_json::json;
 

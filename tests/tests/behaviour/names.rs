@@ -3,8 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use karat::{
-    Adapter, ChatAdapter, Error, JsonAdapter, Module, OnParseError, Predict, Repair, Reply, ScriptedLm,
-    StreamEvent, TerseAdapter, Update, XmlAdapter, signature,
+    ChatAdapter, Error, JsonAdapter, Module, OnParseError, Predict, Reply, ScriptedLm, TerseAdapter,
+    XmlAdapter,
+    adapter::Adapter,
+    field::Repair,
+    signature,
+    stream::{StreamEvent, Update},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

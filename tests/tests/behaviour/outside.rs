@@ -1,8 +1,9 @@
 //! What `BestOfN` does, an author outside of karat can do: this one uses the public API alone.
 
 use karat::{
-    BestOfN, BoxReward, Error, ErrorKind, IntoScore, Module, Predict, Prediction, Result, Rollout, Stop,
-    Tracer, Traverse, Walker, WalkerMut,
+    BestOfN, Error, ErrorKind, Module, Predict, Prediction, Result, Rollout, Stop,
+    author::{BoxReward, IntoScore, Tracer, rollout_width, traced},
+    traverse::{Traverse, Walker, WalkerMut},
 };
 
 use crate::support::{
@@ -38,9 +39,9 @@ impl<M: Module> Module for UntilPositive<M> {
         let (mut rollouts, mut best) = (Vec::new(), None::<(usize, f64, Prediction<M::Output>, Tracer)>);
         for index in 0..self.n {
             let tracer = costs.child();
-            let mut copy = self.module.traced(&tracer);
+            let mut copy = traced(&self.module, &tracer);
             for (_, predictor) in copy.named_predictors_mut() {
-                let width = self.module.rollout_width();
+                let width = rollout_width(&self.module);
                 predictor.set_rollout_ids(predictor.rollout_id() + width * index as u64, width);
                 predictor.set_run_temperature(predictor.run_temperature().unwrap_or(1.0));
             }

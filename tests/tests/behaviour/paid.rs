@@ -1,9 +1,10 @@
 //! Every call that was paid for is in the usage, also where what came of it is an error.
 
 use karat::{
-    BestOfN, Budget, Cache, Error, ErrorKind, Lm, Module, OnParseError, Pool, Predict, Refine, Replay, Reply,
-    Retry, ScriptedLm, StreamEvent, Usage,
-    lm::{Finish, Price, Prices},
+    BestOfN, Budget, Cache, Error, ErrorKind, Lm, Module, OnParseError, Predict, Refine, Reply, Retry,
+    ScriptedLm, Usage,
+    lm::{Finish, Pool, Price, Prices, Replay},
+    stream::StreamEvent,
 };
 
 use crate::support::{Qa, TwoSteps, ask, hi, millis, number, question, reply, tokens};

@@ -1,6 +1,10 @@
 //! Different modules side by side.
 
-use karat::{BatchStop, BestOfN, ErrorKind, Module, Parallel, Prediction, Result, ScriptedLm, module};
+use karat::{
+    BestOfN, ErrorKind, Module, Prediction, Result, ScriptedLm,
+    batch::{BatchStop, Parallel},
+    module,
+};
 use tokio::time::Instant;
 
 use crate::{

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use karat::{
-    BestOfN, ChainOfThought, Error, Frozen, Module, Param, Predict, Prediction, Refine, Result, lm::Config,
-    module,
+    BestOfN, ChainOfThought, Error, Frozen, Module, Param, Predict, Prediction, Refine, Result,
+    author::all_predictors, lm::Config, module,
 };
 
 use crate::support::*;
@@ -81,13 +81,13 @@ fn parameters_are_predictors_and_params_in_a_stable_order_and_not_what_is_frozen
 #[test]
 fn a_run_reaches_frozen_predictors_too() {
     let mut whole = whole();
-    let all = paths(whole.all_predictors());
+    let all = paths(all_predictors(&whole));
     for path in ["tuned.query", "tuned.answer.predict", "best.module"] {
         assert!(all.iter().any(|found| found == path), "{path} in {all:?}");
     }
     let lm = echo_id().lm();
     whole.set_lm(&lm);
-    assert!(whole.all_predictors().iter().all(|(_, predictor)| predictor.lm() == Some(&lm)));
+    assert!(all_predictors(&whole).iter().all(|(_, predictor)| predictor.lm() == Some(&lm)));
     assert_eq!(whole.get_lm().unwrap(), Some(lm));
 }
 

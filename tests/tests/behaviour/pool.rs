@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use karat::{
-    Error, ErrorKind, Lm, Pool, Reply, ScriptedLm,
-    lm::{Caller, CallerId, Delta},
+    Error, ErrorKind, Lm, Reply, ScriptedLm,
+    lm::{Caller, CallerId, Delta, Pool},
 };
 use tokio::time::{Instant, advance, sleep};
 

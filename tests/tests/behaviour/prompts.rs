@@ -1,7 +1,9 @@
 //! The exact prompts of each adapter. After a change, read what `INSTA_UPDATE=always cargo test -p karat-tests --test behaviour`
 //! wrote to `snapshots/`.
 
-use karat::{Adapter, ChainOfThought, ChatAdapter, JsonAdapter, TerseAdapter, XmlAdapter, signature};
+use karat::{
+    ChainOfThought, ChatAdapter, JsonAdapter, TerseAdapter, XmlAdapter, adapter::Adapter, signature,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

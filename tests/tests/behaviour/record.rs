@@ -3,8 +3,8 @@
 use std::{fs, path::Path, time::Duration};
 
 use karat::{
-    BestOfN, Cache, Error, ErrorKind, Lm, Module, Predict, Replay, Reply, ScriptedLm,
-    lm::{Finish, Message, Request},
+    BestOfN, Cache, Error, ErrorKind, Lm, Module, Predict, Reply, ScriptedLm,
+    lm::{Finish, Message, Replay, Request},
 };
 use serde_json::{Value, json};
 

@@ -9,8 +9,8 @@ use std::{
 };
 
 use karat::{
-    BestOfN, Error, ErrorKind, Lm, Module, Predict, Reply, Result, Retry, ScriptedLm, Timeouts, Usage,
-    lm::Response,
+    BestOfN, Error, ErrorKind, Lm, Module, Predict, Reply, Result, Retry, ScriptedLm, Usage,
+    lm::{Response, Timeouts},
 };
 use tokio::time::Instant;
 
@@ -401,7 +401,7 @@ impl karat::LanguageModel for Empty {
         &'a self,
         _: &'a karat::lm::Request,
         _: Option<&'a mut karat::lm::Sink<'a>>,
-    ) -> karat::BoxFuture<'a, Result<Response>> {
+    ) -> karat::lm::BoxFuture<'a, Result<Response>> {
         Box::pin(async {
             match self.0.fetch_add(1, Ordering::Relaxed) {
                 0 | 1 => Err(Error::new(ErrorKind::Server, "busy")),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use karat::{
-    BoxFuture, Error, ErrorKind, LanguageModel, Lm, Module, Predict, Reply, Result, ScriptedLm, Timeouts,
-    lm::{Caller, CallerId, Delta, Request, Response, Sink},
+    Error, ErrorKind, LanguageModel, Lm, Module, Predict, Reply, Result, ScriptedLm,
+    lm::{BoxFuture, Caller, CallerId, Delta, Request, Response, Sink, Timeouts},
 };
 
 use crate::{

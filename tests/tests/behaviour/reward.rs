@@ -1,8 +1,8 @@
 //! Rewards of every form, and a reward that asks an LM itself.
 
 use karat::{
-    BestOfN, Error, ErrorKind, IntoScore, Module, Predict, Prediction, Refine, Reply, Result, Reward, Score,
-    ScriptedLm, module, reward, signature,
+    BestOfN, Error, ErrorKind, Module, Predict, Prediction, Refine, Reply, Result, Reward, Score, ScriptedLm,
+    author::IntoScore, module, reward, signature,
 };
 
 use crate::support::{

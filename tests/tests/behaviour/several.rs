@@ -1,8 +1,8 @@
 //! Several attempts at one task: comparison and majority.
 
 use karat::{
-    BatchStop, BestOfN, ChainOfThought, Comparison, Module, MultiChainComparison, Predict, Prediction,
-    Reasoned, Reply, ScriptedLm, majority, normalize,
+    BestOfN, ChainOfThought, Comparison, Module, MultiChainComparison, Predict, Prediction, Reasoned, Reply,
+    ScriptedLm, batch::BatchStop, majority, normalize,
 };
 
 use crate::support::*;

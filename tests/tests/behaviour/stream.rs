@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use karat::{
-    Adapter, BestOfN, ChainOfThought, ChatAdapter, Error, ErrorKind, JsonAdapter, Module, ModuleStream,
-    OnParseError, Predict, Prediction, Reply, Result, ScriptedLm, StreamEvent, TerseAdapter, Update,
-    XmlAdapter, signature,
+    BestOfN, ChainOfThought, ChatAdapter, Error, ErrorKind, JsonAdapter, Module, OnParseError, Predict,
+    Prediction, Reply, Result, ScriptedLm, TerseAdapter, XmlAdapter,
+    adapter::Adapter,
+    signature,
+    stream::{ModuleStream, StreamEvent, Update},
 };
 
 use crate::support::{QaInput, Twins, TwoSteps, ask, by_rollout, number, qa, reply, step_reply};
@@ -286,7 +288,7 @@ async fn an_lm_that_cannot_stream_tells_its_answer_when_it_is_there() {
             &'a self,
             _: &'a karat::lm::Request,
             _: Option<&'a mut karat::lm::Sink<'a>>,
-        ) -> karat::BoxFuture<'a, Result<karat::lm::Response>> {
+        ) -> karat::lm::BoxFuture<'a, Result<karat::lm::Response>> {
             let mut completion = karat::lm::Completion::new("[[ ## answer ## ]]\nParis, France");
             completion.reasoning = Some("It is.".into());
             Box::pin(async { Ok(karat::lm::Response::new([completion])) })

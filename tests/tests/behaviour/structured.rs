@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use karat::{
-    BestOfN, BoxFuture, ChainOfThought, ChatAdapter, ErrorKind, JsonAdapter, LanguageModel, Lm, Module,
-    Predict, Prediction, Reply, Result, ScriptedLm,
-    lm::{Request, Response, ResponseFormat, Takes},
+    BestOfN, ChainOfThought, ChatAdapter, ErrorKind, JsonAdapter, LanguageModel, Lm, Module, Predict,
+    Prediction, Reply, Result, ScriptedLm,
+    lm::{BoxFuture, Request, Response, ResponseFormat, Takes},
     signature,
 };
 use schemars::JsonSchema;

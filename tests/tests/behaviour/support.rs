@@ -9,9 +9,8 @@ use std::{
 };
 
 use karat::{
-    BoxFuture, CallHistory, Error, ErrorKind, LanguageModel, Lm, Predict, Prediction, Reply, Result, Rollout,
-    ScriptedLm,
-    lm::{Completion, Message, Request, Response, Usage},
+    Error, ErrorKind, LanguageModel, Lm, Predict, Prediction, Reply, Result, Rollout, ScriptedLm,
+    lm::{BoxFuture, CallHistory, Completion, Message, Request, Response, Usage},
 };
 use serde_json::Value;
 

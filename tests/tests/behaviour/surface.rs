@@ -1,10 +1,13 @@
 //! What all public types can do: go to other threads, be shown, be read from text.
 
 use karat::{
-    BatchStop, BestOfN, Budget, Cache, CallHistory, ChainOfThought, Error, ErrorKind, History, Limits, Lm,
-    Pool, Predict, Prediction, Predictor, Refine, Replay, Reply, Retry, Rollout, Score, ScriptedLm, State,
-    Stop, Timeouts, Trace, Usage,
-    lm::{Completion, Config, Finish, Message, Prices, Prompt, Request, Response, Role},
+    BestOfN, Budget, Cache, ChainOfThought, Error, ErrorKind, History, Limits, Lm, Predict, Prediction,
+    Predictor, Refine, Reply, Retry, Rollout, Score, ScriptedLm, State, Stop, Trace, Usage,
+    batch::BatchStop,
+    lm::{
+        CallHistory, Completion, Config, Finish, Message, Pool, Prices, Prompt, Replay, Request, Response,
+        Role, Timeouts,
+    },
     signature,
 };
 

@@ -6,7 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use karat::{BestOfN, ChainOfThought, Module, Predict, Prediction, Refine, Result, Traverse, module};
+use karat::{
+    BestOfN, ChainOfThought, Module, Predict, Prediction, Refine, Result, author::rollout_width, module,
+    traverse::Traverse,
+};
 
 use crate::support::{Qa, QaInput, QaOutput, Twins, TwoSteps, echo_id};
 
@@ -222,14 +225,14 @@ fn a_generic_module_is_walked_through_its_parameter() {
 #[test]
 fn the_width_of_a_module_is_the_product_of_the_wrappers_on_the_widest_way_down() {
     let best = |n| BestOfN::new(p(), n, |_, _| 0.0);
-    assert_eq!(p().rollout_width(), 1);
-    assert_eq!(best(3).rollout_width(), 3);
-    assert_eq!(BestOfN::new(best(3), 4, |_, _| 0.0).rollout_width(), 12);
+    assert_eq!(rollout_width(&p()), 1);
+    assert_eq!(rollout_width(&best(3)), 3);
+    assert_eq!(rollout_width(&BestOfN::new(best(3), 4, |_, _| 0.0)), 12);
     a_module!(Two {
         small: BestOfN<P>,
         large: BestOfN<P>,
     });
-    assert_eq!(Two { small: best(2), large: best(5) }.rollout_width(), 5);
+    assert_eq!(rollout_width(&Two { small: best(2), large: best(5) }), 5);
 }
 
 #[test]
@@ -246,8 +249,8 @@ fn a_deep_copy_of_containers_is_independent() {
 fn traverse_is_object_safe_enough_for_a_box() {
     let part: Box<dyn Traverse> = Box::new(TwoSteps::new());
     let mut found = 0;
-    karat::Walker::run(&*part, &mut |_, node| {
-        found += usize::from(matches!(node, karat::Node::Parameter(_)))
+    karat::traverse::Walker::run(&*part, &mut |_, node| {
+        found += usize::from(matches!(node, karat::traverse::Node::Parameter(_)))
     });
     assert_eq!(found, 2);
 }

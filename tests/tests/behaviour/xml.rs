@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use karat::{
-    ChainOfThought, Demo, Error, History, Module, OnParseError, Predict, Repair, Reply, ScriptedLm,
-    XmlAdapter, signature,
+    ChainOfThought, Error, History, Module, OnParseError, Predict, Reply, ScriptedLm, XmlAdapter,
+    adapter::Demo, field::Repair, signature,
 };
 use serde_json::{Map, Value, json};
 

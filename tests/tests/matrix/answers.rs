@@ -1,6 +1,6 @@
 //! Rows 10 to 20: answers that are none, that are cut, and that say no.
 
-use karat::{ErrorKind, Repair};
+use karat::{ErrorKind, field::Repair};
 use karat_tests::{
     Act, Received, Reply,
     reply::{END, event, pieces},

@@ -273,7 +273,7 @@ pub fn plain_server(script: impl FnMut(&karat_tests::Received) -> Reply + Send +
 /// A subject of a server in the clear, with the usual limits.
 pub fn subject(surface: Surface, server: &Server) -> Subject {
     let url = format!("http://{}/v1", server.address());
-    Subject::new(surface, &url, Duration::from_secs(600), karat::Timeouts::new())
+    Subject::new(surface, &url, Duration::from_secs(600), karat::lm::Timeouts::new())
 }
 
 /// A cell's own test.

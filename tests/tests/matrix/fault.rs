@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use karat::{Error, ErrorKind, Prediction, Timeouts};
+use karat::{Error, ErrorKind, Prediction, lm::Timeouts};
 use karat_tests::{Received, Reply, reply, server::Greeting};
 
 use super::subject::{QaOutput, Surface};

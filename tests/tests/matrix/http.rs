@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use karat::{ErrorKind, Timeouts};
+use karat::{ErrorKind, lm::Timeouts};
 use karat_tests::{Act, Certificate, Reply, reply, server::Greeting};
 use serde_json::{Value, json};
 

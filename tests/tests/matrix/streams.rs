@@ -1,6 +1,6 @@
 //! Row 10: whoever reads slowly.
 
-use karat::{Module, StreamEvent};
+use karat::{Module, stream::StreamEvent};
 use tokio::time::{Instant, sleep};
 
 use super::{

@@ -3,8 +3,10 @@
 use std::{error::Error as _, time::Duration};
 
 use karat::{
-    BestOfN, BoxFuture, Cache, Error, ErrorKind, Limits, Lm, Module, OnParseError, Predict, Prediction,
-    Refine, Retry, StreamEvent, Timeouts, signature,
+    BestOfN, Cache, Error, ErrorKind, Limits, Lm, Module, OnParseError, Predict, Prediction, Refine, Retry,
+    lm::{BoxFuture, Timeouts},
+    signature,
+    stream::StreamEvent,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! Rows 21 to 32: what a model writes, and where a key must not go.
 
-use karat::{ErrorKind, Prediction, Repair};
+use karat::{ErrorKind, Prediction, field::Repair};
 use karat_tests::Reply;
 use serde_json::json;
 

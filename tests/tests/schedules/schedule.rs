@@ -12,8 +12,11 @@ use std::{
 use fastrand::Rng;
 use futures_util::FutureExt;
 use karat::{
-    Batched, Error, Module, Prediction, Result, StreamEvent,
+    Error, Module, Prediction, Result,
+    author::all_predictors_mut,
+    batch::Batched,
     lm::{Config, Message, Request},
+    stream::StreamEvent,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -123,7 +126,7 @@ impl Schedule {
             .map(|(i, stack)| stack.build(&world, &format!("lm{i}"), &[]))
             .collect();
         let mut program = self.program.build(&world, &lms[lms.len() - 1], true);
-        for (i, (_, predictor)) in program.all_predictors_mut().into_iter().enumerate() {
+        for (i, (_, predictor)) in all_predictors_mut(&mut program).into_iter().enumerate() {
             predictor.set_lm(&lms[i % lms.len()]);
         }
         let start = Instant::now();

@@ -7,8 +7,8 @@ use std::{
 
 use fastrand::Rng;
 use karat::{
-    BoxFuture, Cache, Limits, Lm, Pool, Result, Retry, Timeouts,
-    lm::{Layer, Next, Request, Response, Sink},
+    Cache, Limits, Lm, Result, Retry,
+    lm::{BoxFuture, Layer, Next, Pool, Request, Response, Sink, Timeouts},
 };
 
 use super::{

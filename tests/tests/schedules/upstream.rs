@@ -7,8 +7,8 @@ use std::{
 
 use fastrand::Rng;
 use karat::{
-    BoxFuture, Error, ErrorKind, LanguageModel, Reply, Result, ScriptedLm, Usage,
-    lm::{Delta, Finish, Request, Response, Sink},
+    Error, ErrorKind, LanguageModel, Reply, Result, ScriptedLm, Usage,
+    lm::{BoxFuture, Delta, Finish, Request, Response, Sink},
 };
 use serde_json::{Value, json};
 

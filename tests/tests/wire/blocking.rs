@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use karat::{BatchStop, BestOfN, Module, Predict, Refine, blocking, signature};
+use karat::{BestOfN, Module, Predict, Refine, batch::BatchStop, blocking, signature};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers};

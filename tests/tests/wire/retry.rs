@@ -16,8 +16,8 @@ use std::{
 };
 
 use karat::{
-    Error, ErrorKind, Lm, Result, Retry, Timeouts,
-    lm::{Caller, CallerId, Response},
+    Error, ErrorKind, Lm, Result, Retry,
+    lm::{Caller, CallerId, Response, Timeouts},
 };
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers};

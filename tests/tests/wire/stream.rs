@@ -8,9 +8,10 @@ use std::{
 };
 
 use karat::{
-    ErrorKind, JsonAdapter, Module, OnParseError, Predict, Result, StreamEvent,
+    ErrorKind, JsonAdapter, Module, OnParseError, Predict, Result,
     lm::{Caller, CallerId, Completion, DeltaPart, Finish, Response, ToolCall, ToolSpec},
     signature,
+    stream::StreamEvent,
 };
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 #![deny(warnings, missing_docs, unreachable_pub, private_interfaces, rust_2018_idioms)]
 #![allow(dead_code)]
 
-use karat::{BestOfN, Fields, Predict, Prediction, Score, Signature, reward};
+use karat::{BestOfN, Predict, Prediction, Score, Signature, field::Fields, reward};
 
 /// Answer the question.
 #[karat::signature]
@@ -44,7 +44,7 @@ fn fallible(_: &QaInput, prediction: &Prediction<QaOutput>) -> Result<f64, std::
 }
 
 #[reward]
-fn opaque(_: &QaInput, _: &Prediction<QaOutput>) -> impl karat::IntoScore + use<> {
+fn opaque(_: &QaInput, _: &Prediction<QaOutput>) -> impl karat::author::IntoScore + use<> {
     1.0
 }
 

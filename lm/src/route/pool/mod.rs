@@ -35,7 +35,7 @@ use crate::{
 /// ```
 /// use std::time::Duration;
 ///
-/// use karat::{Lm, Pool};
+/// use karat::{Lm, lm::Pool};
 ///
 /// # fn main() -> karat::Result<()> {
 /// let server = |port| Ok::<_, karat::Error>(Lm::new("vllm/qwen3")?.base_url(format!("http://127.0.0.1:{port}/v1")));
