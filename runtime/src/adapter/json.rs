@@ -115,8 +115,8 @@ impl Adapter for JsonAdapter {
         objects.retain(|found| {
             let part = found.start..found.end;
             // A dictionary of Python's has no braces by which a half of it would be known.
-            let is_pythons =
-                json::is_ordered(text, found) && inputs.texts().iter().any(|input| json::has_ordered(input));
+            let is_pythons = json::is_ordered_dict(text, found)
+                && inputs.texts().iter().any(|input| json::has_ordered_dict(input));
             // One that may begin as an input, and has another's object in it, is nobody's for sure.
             let is_doubtful = put_together.begins_in(&part) && begun.meets(&part);
             !repeated.has(text, found)
@@ -159,7 +159,7 @@ impl Adapter for JsonAdapter {
             return Err(refused("the one JSON object in the answer is repeated from the input".into()));
         }
         let count = objects.len();
-        let Some(one) = json::clear(objects) else {
+        let Some(one) = json::unambiguous(objects) else {
             return Err(refused(match count {
                 1 => "the answer's JSON object is cut off".into(),
                 _ => format!(

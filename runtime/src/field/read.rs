@@ -62,7 +62,7 @@ impl CompiledField {
             return itself.into();
         }
         let is_other = fitting.is_empty() && (is_lossy || self.fit(&itself).is_err());
-        match json::clear(if is_other { others } else { fitting }) {
+        match json::unambiguous(if is_other { others } else { fitting }) {
             Some(one) => FieldValue::found(text, one),
             None => itself.into(),
         }

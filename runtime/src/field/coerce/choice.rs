@@ -16,7 +16,7 @@ impl<'a> Target<'a> {
     pub(super) fn chosen(self, choices: &[Value], value: &Value) -> Result<Fit, Misfit> {
         self.choice(choices, value).or_else(|misfit| match choices.iter().any(Value::is_string) {
             true if value.is_number() || value.is_boolean() => {
-                let text = scalar::text(value, self.place)?;
+                let text = scalar::text(value, self.location)?;
                 let fit = choose(choices, &text.value).map_err(|_| misfit)?;
                 Ok(Fit { cost: fit.cost + text.cost, ..fit.and(Repair::ValueForText) })
             }

@@ -54,14 +54,14 @@ impl<'a> Target<'a> {
                 Ok(Fit { cost: 2, ..Fit::mended(Value::Array(Vec::new()), Repair::Word) })
             }
             // Half a list, or several, is not one item.
-            _ if has_other_json(value) || json::begins(text) => Err(expected("a list", value)),
+            _ if has_other_json(value) || json::begins_sequence(text) => Err(expected("a list", value)),
             Said::Lines if serde_json::from_str::<IgnoredAny>(text).is_err() => {
                 Err(expected("a list, or a line with `-` before it for each item", value))
             }
             _ => {
                 let one = match self.item(0) {
                     // It is written where the list would be.
-                    Some(target) => Self { place: self.place, ..target }
+                    Some(target) => Self { location: self.location, ..target }
                         .coerce(value)
                         .map_err(|_| expected("a list", value))?,
                     None => Fit::exact(value.clone()),
@@ -74,8 +74,8 @@ impl<'a> Target<'a> {
     /// The schema of a list's item.
     pub(super) fn item(self, index: usize) -> Option<Self> {
         let fixed = self.key("prefixItems").and_then(|items| items.get(index));
-        let place = self.place.map(|place| place.item(index));
-        fixed.or(self.key("items")).map(|schema| Self { place, ..self.at(schema) })
+        let location = self.location.map(|location| location.item(index));
+        fixed.or(self.key("items")).map(|schema| Self { location, ..self.at(schema) })
     }
 
     /// Null, where it may stand, for a text that says that there are no items.

@@ -19,7 +19,7 @@ pub(crate) use self::lines::items as lines_of;
 pub(super) use self::{aliases::Aliases, choice::same};
 use super::patterns::Patterns;
 use crate::{
-    json::{self, Place, Repair, Repairs, Written},
+    json::{self, Location, Repair, Repairs, Written},
     text::shortened,
 };
 
@@ -68,8 +68,8 @@ pub(crate) struct Misfit {
 }
 
 impl Misfit {
-    fn within(self, place: impl fmt::Display) -> Self {
-        Self { message: format!("{place}: {}", self.message), ..self }
+    fn within(self, location: impl fmt::Display) -> Self {
+        Self { message: format!("{location}: {}", self.message), ..self }
     }
 }
 
@@ -99,7 +99,7 @@ pub(crate) struct Target<'a> {
     aliases: Aliases,
     patterns: &'a Patterns,
     /// Where the value is written, if that is known.
-    place: Option<Place<'a>>,
+    location: Option<Location<'a>>,
 }
 
 impl<'a> Target<'a> {
@@ -112,13 +112,13 @@ impl<'a> Target<'a> {
             with_names: true,
             aliases: Aliases::None,
             patterns: Patterns::none(),
-            place: None,
+            location: None,
         }
     }
 
     /// The same for a value that is written so.
     pub(crate) fn written(self, written: Option<&'a Written>) -> Self {
-        Self { place: written.map(Written::place), ..self }
+        Self { location: written.map(Written::location), ..self }
     }
 
     /// The types alone of a part of a schema that holds the definitions, without the names that it lists.
@@ -148,7 +148,7 @@ impl<'a> Target<'a> {
 
     /// The schema of an entry of the object.
     fn entry(self, key: &str, schema: &'a Value) -> Self {
-        Self { place: self.place.map(|place| place.entry(key)), ..self.at(schema) }
+        Self { location: self.location.map(|location| location.entry(key)), ..self.at(schema) }
     }
 
     fn format(self) -> Option<&'a str> {
@@ -162,7 +162,7 @@ impl<'a> Target<'a> {
     }
 
     fn decimal(self, value: &Value) -> Result<Fit, Misfit> {
-        scalar::decimal(value, self.place, self.key("pattern").is_some())
+        scalar::decimal(value, self.location, self.key("pattern").is_some())
     }
 
     fn key(self, keyword: &str) -> Option<&'a Value> {
@@ -228,7 +228,7 @@ impl<'a> Target<'a> {
                 self.null_for_nothing(fit, value)
             }
             _ if self.key("properties").is_some() => self.object(value),
-            _ => scalar::anything(value, self.place),
+            _ => scalar::anything(value, self.location),
         }
     }
 
@@ -256,13 +256,13 @@ impl<'a> Target<'a> {
             "boolean" => scalar::boolean(value),
             "integer" => scalar::integer(
                 value,
-                self.place,
+                self.location,
                 self.format().is_some_and(|format| format.ends_with("int128")),
             ),
-            "number" => scalar::number(value, self.place, self.format() == Some("float")),
+            "number" => scalar::number(value, self.location, self.format() == Some("float")),
             "array" => self.array(value),
             "object" => self.object(value),
-            "string" => scalar::text(value, self.place),
+            "string" => scalar::text(value, self.location),
             _ => Ok(Fit::exact(value.clone())),
         }
     }
