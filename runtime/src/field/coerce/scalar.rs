@@ -1,5 +1,5 @@
-//! Numbers, texts, truth values and null in other words. Of a number every digit counts that is written, whatever a
-//! [`Number`] holds of it.
+//! Converts values to numbers, texts, truth values and null. Every written digit of a number counts, also those that a
+//! [`Number`] loses.
 
 use serde_json::{Number, Value};
 
@@ -32,7 +32,7 @@ pub(super) fn boolean(value: &Value) -> Result<Fit, Misfit> {
     }
 }
 
-/// A text; what is no text and no object stands for the text in which it is written.
+/// Converts to a text: a number, a truth value or a list becomes the text as which it is written.
 pub(super) fn text(value: &Value, location: Option<Location<'_>>) -> Result<Fit, Misfit> {
     let written = match (value, location) {
         (Value::String(_), _) => return Ok(Fit::exact(value.clone())),
@@ -41,7 +41,7 @@ pub(super) fn text(value: &Value, location: Option<Location<'_>>) -> Result<Fit,
         (_, None) => Some(value.to_string()),
     };
     match written {
-        // Any other type that takes the value is nearer.
+        // Any other type that takes the value is cheaper.
         Some(text) => Ok(Fit { cost: 2, ..Fit::mended(Value::String(text), Repair::ValueForText) }),
         None => Err(expected("a text", value)),
     }
@@ -54,7 +54,7 @@ pub(super) fn integer(value: &Value, location: Option<Location<'_>>, is_wide: bo
         Value::String(text) => numeral(text),
         _ => None,
     };
-    // A type that takes floats too would round it.
+    // A type that also takes floats would round the number.
     let is_lossy = value.is_f64() && value.as_f64().is_some_and(is_large);
     let misfit = || Misfit { is_lossy, ..expected_of("a whole number", value, location) };
     let digits = numeral.as_ref().and_then(Numeral::whole).ok_or_else(misfit)?;
@@ -65,7 +65,7 @@ pub(super) fn integer(value: &Value, location: Option<Location<'_>>, is_wide: bo
     if !is_wide || digits.parse::<i128>().is_err() && digits.parse::<u128>().is_err() {
         return Err(misfit());
     }
-    // What no number of JSON's holds is a text of its digits, which the typed read takes.
+    // A number too large for a `Number` becomes a text of its digits, which the typed read takes.
     let is_plain = location.and_then(|location| location.text(value)).is_some_and(|text| text == digits);
     match (value, is_plain) {
         (Value::String(text), _) if *text == digits => {
@@ -91,14 +91,14 @@ pub(super) fn number(value: &Value, location: Option<Location<'_>>, is_single: b
                 }
                 _ => Ok(Fit::exact(value.clone())),
             },
-            // Nobody knows more than the float.
+            // Without a source text the float is all that is known.
             None if location.is_none() => Ok(Fit::exact(value.clone())),
             None => Err(lossy()),
         },
         Value::String(text) => {
             let numeral = numeral(text).ok_or_else(|| expected("a number", value))?;
             let float = held(&numeral, is_single).ok_or_else(|| expected(what, value))?;
-            // A whole number stays one.
+            // A whole number stays whole.
             let whole = numeral.whole().filter(|_| !numeral.is_spelled_as_float());
             let whole = whole.and_then(|digits| serde_json::from_str::<Number>(&digits).ok());
             let number = whole.filter(|number| !number.is_f64()).or_else(|| Number::from_f64(float));
@@ -111,13 +111,13 @@ pub(super) fn number(value: &Value, location: Option<Location<'_>>, is_single: b
     }
 }
 
-/// The float of the number, if it says the same.
+/// Returns the number's float, if that keeps its value.
 fn held(numeral: &Numeral, is_single: bool) -> Option<f64> {
     let float = if is_single { numeral.single().map(f64::from) } else { numeral.float() };
     float.filter(|float| float.abs() < 16_777_216.0 || numeral.is_held_by(*float))
 }
 
-/// A number that keeps its digits in a text where a [`Number`] would not; with a pattern, as digits and a point alone.
+/// Converts to a decimal: digits that a [`Number`] would lose are kept in a text; with a pattern, as digits and a point alone.
 pub(super) fn decimal(
     value: &Value,
     location: Option<Location<'_>>,
@@ -154,7 +154,7 @@ pub(super) fn decimal(
     }
 }
 
-/// A value of any type, if it has every digit that is written.
+/// Accepts a value of any type, if it keeps every written digit.
 pub(super) fn anything(value: &Value, location: Option<Location<'_>>) -> Result<Fit, Misfit> {
     match location.and_then(|location| lost(value, location)) {
         Some(number) => {
@@ -165,7 +165,7 @@ pub(super) fn anything(value: &Value, location: Option<Location<'_>>) -> Result<
     }
 }
 
-/// The first number in the value that is written with other digits.
+/// Finds the first number in the value that lacks written digits.
 fn lost(value: &Value, location: Location<'_>) -> Option<String> {
     match value {
         Value::Number(number) if number.is_f64() => {
@@ -182,17 +182,17 @@ fn lost(value: &Value, location: Location<'_>) -> Option<String> {
     }
 }
 
-/// True if every digit of the number, as far as it tells them, is one of a float's.
+/// True if a float holds every digit of the [`Number`].
 pub(super) fn is_exact(number: &Number) -> bool {
     let digits = number.as_i64().map(i128::from).or(number.as_u64().map(i128::from));
     digits.is_none_or(|digits| number.as_f64().is_some_and(|float| float as i128 == digits))
 }
 
-/// True if the number is one of a float's without a look at how it is written.
+/// True if a float certainly holds the number, whatever its source text is.
 pub(super) fn is_surely_held(number: &Number, is_single: bool) -> bool {
     let Some(float) = number.as_f64() else { return false };
     match is_single {
-        // No whole number that is rounded, and none that is rounded twice.
+        // Excludes rounded whole numbers, and numbers that could be rounded twice, by way of 64 bits.
         true => {
             let is_normal = float == 0.0 || float.abs() > 1.2e-38;
             float.abs() <= 16_777_216.0 && is_normal && float.to_bits().trailing_zeros() != 28
@@ -201,7 +201,7 @@ pub(super) fn is_surely_held(number: &Number, is_single: bool) -> bool {
     }
 }
 
-/// The number to its last digit; `None` if that is not known.
+/// Returns the number with every digit; `None` if these are not known.
 fn numeral_of(number: &Number, location: Option<Location<'_>>) -> Option<Numeral> {
     let written = location.and_then(|location| location.text(&Value::Number(number.clone())));
     match written {
@@ -211,14 +211,14 @@ fn numeral_of(number: &Number, location: Option<Location<'_>>) -> Option<Numeral
     }
 }
 
-/// The number that a text is, with commas or underscores between groups of three digits.
+/// Reads a text as a number; commas or underscores may stand between groups of three digits.
 fn numeral(text: &str) -> Option<Numeral> {
     let plain = ungrouped(text.trim())?;
     let one = json::find(&plain).ok()?.pop()?;
     one.value.is_number().then(|| Numeral::parse(plain.get(one.start..one.end)?))?
 }
 
-/// The text without commas or underscores between groups of three digits; `None` if they stand elsewhere.
+/// Removes commas or underscores between groups of three digits; `None` if they stand elsewhere.
 fn ungrouped(text: &str) -> Option<String> {
     if !text.contains([',', '_']) {
         return Some(text.to_owned());
@@ -234,7 +234,7 @@ fn ungrouped(text: &str) -> Option<String> {
     is_grouped.then(|| whole.replace([',', '_'], "") + rest)
 }
 
-/// As [`expected`], with a number as it is written.
+/// Like [`expected`], with numbers as they are written.
 fn expected_of(what: &str, found: &Value, location: Option<Location<'_>>) -> Misfit {
     format!("expected {what}, found {}", excerpt_of(found, location)).into()
 }
