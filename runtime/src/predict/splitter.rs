@@ -93,7 +93,7 @@ impl Splitter {
                 self.held.drain(..tag.span.end);
                 (self.inside, self.has_told) = (Trimmed::default(), [self.has_told.contains(&true), false]);
             }
-            Next::Begun(0) => {}
+            Next::Partial(0) => {}
             _ => match may_be_bare(&self.held) {
                 Some(true) => self.place = Place::Lost,
                 Some(false) => {}
@@ -115,7 +115,7 @@ impl Splitter {
                 self.place = Place::Lost;
                 tag.span.start
             }
-            Next::Begun(at) => at,
+            Next::Partial(at) => at,
             Next::Nothing => self.held.len(),
         };
         let text: String = self.held.drain(..certain).collect();
@@ -131,7 +131,7 @@ impl Splitter {
                     break tag.span;
                 }
                 Next::Tag(tag) => from = tag.span.end,
-                Next::Begun(at) => break at..at,
+                Next::Partial(at) => break at..at,
                 Next::Nothing => break self.held.len()..self.held.len(),
             }
         };

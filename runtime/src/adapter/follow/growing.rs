@@ -1,9 +1,9 @@
-//! A text that grows and is not moved.
+//! A text buffer that grows without moving its text.
 
-/// How long its pieces become.
+/// Bytes of a full piece.
 const PIECE: usize = 64 << 10;
 
-/// A text that grows by pieces, so that however long it is, its old memory is never held beside the new.
+/// A text buffer of pieces: growing never copies the text, so old and new memory are never held at once.
 #[derive(Clone, Default)]
 pub(crate) struct Growing {
     full: Vec<String>,
@@ -11,7 +11,7 @@ pub(crate) struct Growing {
 }
 
 impl Growing {
-    /// Adds a text, mostly a short one.
+    /// Appends a text, mostly a short one.
     #[inline]
     pub(crate) fn push(&mut self, text: &str) {
         match self.last.len() + text.len() <= PIECE {
@@ -33,11 +33,11 @@ impl Growing {
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        // A piece is full only when there is more.
+        // A full piece is followed by another one.
         self.last.is_empty()
     }
 
-    /// Its pieces, none of them empty.
+    /// Iterates over the pieces; none is empty.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = &str> {
         let last = std::iter::once(&self.last);
         self.full.iter().chain(last).map(String::as_str).filter(|piece| !piece.is_empty())
@@ -49,7 +49,7 @@ impl Growing {
         self.last.clear();
     }
 
-    /// All of it, which it has no more.
+    /// Takes the whole text out of the buffer.
     pub(crate) fn take(&mut self) -> String {
         let last = std::mem::take(&mut self.last);
         if self.full.is_empty() {
