@@ -1,4 +1,4 @@
-//! What programs see of karat at run time, told by tests with a scripted LM: no network, no clock.
+//! Tests of karat's behaviour at run time with a scripted LM: no network, no clock.
 
 mod batch;
 mod batch_faults;
@@ -15,26 +15,23 @@ mod constraints;
 mod constraints_of_types;
 mod constraints_page;
 mod critic;
-mod digits;
 mod drops;
 mod earlier_errors;
-mod ends;
 mod fallback;
-mod flags;
 mod history;
 mod history_bounds;
 mod history_print;
 mod isolation;
 mod last_version;
 mod layers;
-mod lenient;
+mod lenient_json;
 mod lenient_texts;
 mod limits;
 mod limits_learned;
-mod mixtures;
 mod modules;
 mod names;
 mod nesting;
+mod number_digits;
 mod outside;
 mod paid;
 mod parallel;
@@ -47,10 +44,12 @@ mod programs;
 mod prompts;
 mod record;
 mod refine;
+mod repair_flags;
 mod retry;
 mod retry_stream;
 mod reward;
 mod several;
+mod several_flaws;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod state;
@@ -61,8 +60,9 @@ mod state_lm;
 mod state_of_dspy_3_4;
 mod state_whose_lm;
 mod stream;
-mod structured;
+mod structured_output;
 mod support;
 mod surface;
 mod traversal;
+mod value_ends;
 mod xml;
