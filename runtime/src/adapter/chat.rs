@@ -124,7 +124,7 @@ impl Adapter for ChatAdapter {
             let slots = output.and_then(|output| found.get_mut(output).zip(is_empty.get_mut(output)));
             let (Some((slot, empty)), Some(field)) = (slots, field) else { return goes_on };
             let is_first = slot.is_none();
-            // The first of two wins, unless nothing stands below it.
+            // The first marker wins, unless no text stands below it.
             if let Some(before) = slot {
                 before.repairs.add(Repair::DoubleField);
                 if !*empty {

@@ -276,22 +276,22 @@ fn head(text: &str, first: Tag) -> Tag {
                 last = text.get(next.span.clone()).unwrap_or_default();
                 end = next.span.end;
             }
-            // A head without an end is one of thoughts.
+            // A head without an end begins reasoning.
             _ => return Tag { span: first.span.start..end, ..first },
         }
     }
 }
 
-/// The most blocks of reasoning with which a reply may begin.
+/// Most blocks of reasoning with which a reply may begin.
 pub(crate) const MOST_BLOCKS: usize = 16;
 
-/// What is left of an input that is repeated in the reasoning, if its own tags end that: behind the first closing tag of each
-/// maker, and behind the blocks that follow it.
+/// Returns the rests of an input that its closing tags would put behind the reasoning, if the model repeats it there: the text behind
+/// the first closing tag of each maker, and behind each block after that.
 pub(super) fn behind_ends(input: &str) -> impl Iterator<Item = &str> {
     let (mut seen, mut blocks) = (0_u32, 0);
-    // Where the last block ends behind which a further one may begin, and whose that is.
+    // End of the last block, and maker of the block that begins behind it.
     let (mut end, mut next) = (None, None);
-    // Most inputs have no tags, which is seen at once.
+    // Most inputs have no tags, and the search is quick.
     let tags = Tags::except(|_| false).find(input).into_iter();
     let ends = tags.filter(move |tag| {
         let is_blank = |end: usize| input.get(end..tag.span.start).is_some_and(|text| text.trim().is_empty());
@@ -310,7 +310,7 @@ pub(super) fn behind_ends(input: &str) -> impl Iterator<Item = &str> {
     ends.filter_map(|tag| input.get(tag.span.end..))
 }
 
-/// Marks in a reply are the tags of reasoning: one that comes from an input ends no thoughts of the model's.
+/// The marks are the tags of reasoning: a tag that comes from an input does not end the model's reasoning.
 impl Marks for Tags {
     fn could_be_in(&self, text: &str) -> bool {
         memchr3(b'<', b'[', 0xe2, text.as_bytes()).is_some()

@@ -194,7 +194,7 @@ impl Lines {
             false => line.repairs.extend(repairs()),
         }
         line.has_label = true;
-        // The first of two wins.
+        // Of two values the first wins.
         self.open = (!line.is_filled).then_some(index);
         self.passed.clear();
     }

@@ -55,7 +55,7 @@ repairs! {
     Number: "number in another form",
     /// An object had a key twice: with equal values or, in valid JSON, with different ones, of which the last counts.
     DoubleKey: "key twice",
-    /// A blank that is none of JSON's.
+    /// A blank other than JSON's four stood between values.
     Blank: "other blank",
     /// A number stood between quotes, perhaps with commas between groups of three digits.
     NumberInText: "number as text",

@@ -44,7 +44,7 @@ pub(super) fn bare(cursor: &mut Cursor<'_>, within: Within) -> Result<Value, Fla
 fn is_half(text: &str, within: Within) -> bool {
     let count = |c: char| text.matches(c).count();
     let quotes = count('"');
-    // A single quote at the end is half of a pair where none stands before a word; elsewhere it may be an apostrophe.
+    // A final single quote is half of a pair, unless another one stands before a word.
     let ends_quotation =
         text.chars().next_back().filter(|c| matches!(c, '\'' | '`' | '’')).is_some_and(|_| {
             let mut before = ' ';
@@ -78,7 +78,7 @@ pub(super) fn alone(cursor: &mut Cursor<'_>) -> Option<Value> {
 fn length(cursor: &Cursor<'_>, within: Within) -> Result<usize, Flaw> {
     let rest = cursor.rest();
     let mut open = 0_usize;
-    // Of the blanks before the current character: whether there are any, and a line end among them.
+    // True if blanks stand before the current character, and if a line end is among them.
     let mut blanks = false;
     let mut new_line = false;
     for (at, c) in rest.char_indices() {
@@ -109,7 +109,7 @@ fn length(cursor: &Cursor<'_>, within: Within) -> Result<usize, Flaw> {
             '}' if within == Within::Object => true,
             ']' if within == Within::List => true,
             '}' | ']' => return Err(cursor.lookahead(at).flaw(format!("`{c}` closes nothing"))),
-            // A comment, and not the slashes of an address.
+            // Slashes behind a blank begin a comment; others belong to an address.
             '/' => blanks && (rest[at..].starts_with("//") || rest[at..].starts_with("/*")),
             // A comma was forgotten behind a number or a literal.
             quote if within != Within::Object && blanks && string::opens(quote) => {

@@ -130,7 +130,7 @@ fn delimited(cursor: &mut Cursor<'_>, ends: Ends, has_inner_quote: &mut bool) ->
                 break;
             }
             if escaped && cursor.rest().starts_with("\\\\") {
-                // Where the quotes are escaped, so is each backslash and each quote of the text, once more.
+                // Between escaped quotes, each backslash and each quote of the text is escaped twice.
                 let twice = ["\\\\\\\\", "\\\\\\\""].iter().find(|twice| cursor.rest().starts_with(**twice));
                 if let Some(twice) = twice {
                     out.extend(twice.chars().next_back());
@@ -214,7 +214,7 @@ fn is_last(cursor: &Cursor<'_>, quote: char, ends: Ends, is_in_quotation: bool) 
     let _ = after.skip();
     let Some(next) = after.peek() else { return true };
     match ends {
-        // Texts that are joined.
+        // A `+` joins the next text.
         Ends::Text | Ends::Value(_) if next == '+' => !is_in_quotation,
         Ends::Text => false,
         // A key contains no quotes: any other reading would be a guess.
