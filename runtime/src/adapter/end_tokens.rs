@@ -5,7 +5,7 @@
 
 use memchr::memchr2;
 
-use super::{Growing, prompt_texts::PromptTexts};
+use super::{TextBuffer, prompt_texts::PromptTexts};
 use crate::json;
 
 /// Tokens that end a turn or a text; fewer than 64.
@@ -201,7 +201,7 @@ pub(super) struct EndTokenFilter {
     is_json: bool,
     quotes: Quotes,
     /// End tokens that are held back, and the blanks behind them.
-    held: Growing,
+    held: TextBuffer,
     /// Index of the last token that is held.
     last: usize,
     /// Text that may be the beginning of a token.

@@ -40,7 +40,7 @@ pub use self::{
     xml::XmlAdapter,
 };
 pub(crate) use self::{
-    follow::{Growing, Trimmed},
+    follow::{TextBuffer, Trimmer},
     repeats::Repeats,
     sections::fences,
 };

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Follow, Followed, Growing, Trimmed};
+use super::{Follow, Followed, TextBuffer, Trimmer};
 use crate::{adapter::TaskField, field::FieldValue, json::Written};
 
 /// Reads a streamed JSON object whose keys are a task's outputs.
@@ -15,8 +15,8 @@ pub(in crate::adapter) struct JsonFollow<'a> {
     /// Index of the field whose value is being read.
     open: Option<usize>,
     /// Text of the key or value so far.
-    text: Growing,
-    trimmed: Trimmed,
+    text: TextBuffer,
+    trimmer: Trimmer,
     /// First half of a pair of `\u` escapes.
     high: Option<u32>,
 }
@@ -63,8 +63,8 @@ impl<'a> JsonFollow<'a> {
             fields,
             state: ObjectState::Before { fence: false },
             open: None,
-            text: Growing::default(),
-            trimmed: Trimmed::default(),
+            text: TextBuffer::default(),
+            trimmer: Trimmer::default(),
             high: None,
         }
     }
@@ -147,7 +147,7 @@ impl<'a> JsonFollow<'a> {
     /// Starts the value of a key; false if the key came before, so that the reading of the whole must decide.
     fn start(&mut self, emit: &mut dyn FnMut(Followed<'_>)) -> bool {
         self.text.clear();
-        self.trimmed = Trimmed::default();
+        self.trimmer = Trimmer::default();
         let Some(index) = self.open else { return true };
         let is_first = self.seen.get_mut(index).is_some_and(|seen| !std::mem::replace(seen, true));
         if is_first {
@@ -176,7 +176,7 @@ impl<'a> JsonFollow<'a> {
                 emit(Followed::Text(text));
             }
             ObjectState::InText(_) => {}
-            ObjectState::InOther { .. } => self.trimmed.push(text, &mut |text| {
+            ObjectState::InOther { .. } => self.trimmer.push(text, &mut |text| {
                 self.text.push(text);
                 if is_field {
                     emit(Followed::Text(text));

@@ -1,13 +1,13 @@
 //! Reads a streamed answer, and emits the field values that are certain.
 
-mod growing;
 mod json;
 mod lines;
 mod markers;
 mod output_texts;
 mod tags;
+mod text_buffer;
 
-pub(crate) use self::growing::Growing;
+pub(crate) use self::text_buffer::TextBuffer;
 pub(super) use self::{json::JsonFollow, lines::LineFollow, markers::MarkerFollow, tags::TagFollow};
 use crate::field::FieldValue;
 
@@ -36,13 +36,13 @@ pub enum Followed<'t> {
 
 /// Trims the blanks at both ends of a streamed text.
 #[derive(Clone, Default)]
-pub(crate) struct Trimmed {
+pub(crate) struct Trimmer {
     has_text: bool,
     /// Blanks that belong to the text if more text comes.
-    blanks: Growing,
+    blanks: TextBuffer,
 }
 
-impl Trimmed {
+impl Trimmer {
     pub(crate) fn push(&mut self, text: &str, emit: &mut dyn FnMut(&str)) {
         let text = if self.has_text { text } else { text.trim_start() };
         let solid = text.trim_end();
@@ -66,16 +66,16 @@ impl Trimmed {
 
 #[cfg(test)]
 mod tests {
-    use super::Trimmed;
+    use super::Trimmer;
 
     #[test]
     fn a_streamed_text_is_trimmed_as_the_whole_text_is() {
         for text in ["", "  ", " a", "a ", "\n a  b\u{a0}\t c \n\n", "ab"] {
             let chars: Vec<_> = text.chars().map(String::from).collect();
             for size in 1..=text.chars().count().max(1) {
-                let (mut trimmed, mut emitted) = (Trimmed::default(), String::new());
+                let (mut trimmer, mut emitted) = (Trimmer::default(), String::new());
                 for piece in chars.chunks(size) {
-                    trimmed.push(&piece.concat(), &mut |text| emitted.push_str(text));
+                    trimmer.push(&piece.concat(), &mut |text| emitted.push_str(text));
                 }
                 assert_eq!(emitted, text.trim(), "{text:?} by {size}");
             }

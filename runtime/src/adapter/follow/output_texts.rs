@@ -1,6 +1,6 @@
 //! Collects the streamed values of an answer whose fields stand one below the other: each ends where the next one begins.
 
-use super::{Followed, Growing, Trimmed};
+use super::{Followed, TextBuffer, Trimmer};
 use crate::adapter::{TaskField, end_tokens::EndTokenFilter, prompt_texts::PromptTexts};
 
 /// Texts of the output fields so far. A field's value starts with its first text that is not blank; of two values of a field, the
@@ -19,8 +19,8 @@ pub(super) struct OutputTexts<'a> {
 #[derive(Clone, Default)]
 struct OutputText {
     /// The emitted text, while the value is open.
-    emitted: Growing,
-    trimmed: Trimmed,
+    emitted: TextBuffer,
+    trimmer: Trimmer,
     has_started: bool,
 }
 
@@ -85,8 +85,8 @@ impl<'a> OutputTexts<'a> {
 
 impl OutputText {
     fn push(&mut self, index: usize, text: &str, emit: &mut dyn FnMut(Followed<'_>)) {
-        let Self { emitted, trimmed, has_started } = self;
-        trimmed.push(text, &mut |text| {
+        let Self { emitted, trimmer, has_started } = self;
+        trimmer.push(text, &mut |text| {
             emitted.push(text);
             if !std::mem::replace(has_started, true) {
                 emit(Followed::Started(index));

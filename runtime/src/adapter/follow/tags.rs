@@ -1,6 +1,6 @@
 //! Reads a streamed answer of elements.
 
-use super::{Follow, Followed, Growing, Trimmed};
+use super::{Follow, Followed, TextBuffer, Trimmer};
 use crate::adapter::{
     TaskField,
     end_tokens::EndTokenFilter,
@@ -32,11 +32,11 @@ struct Element {
     index: usize,
     name: String,
     /// Its text without the blanks at both ends.
-    content: Growing,
+    content: TextBuffer,
     /// True for the first element of its field.
     counts: bool,
     filter: EndTokenFilter,
-    trimmed: Trimmed,
+    trimmer: Trimmer,
     entities: EntityDecoder,
 }
 
@@ -86,10 +86,10 @@ impl<'a> TagFollow<'a> {
                     emit(Followed::Started(index));
                 }
                 let is_json = self.fields.get(index).is_some_and(|field| !field.takes_any_text());
-                let (filter, trimmed, entities) =
-                    (EndTokenFilter::new(is_json), Trimmed::default(), EntityDecoder::default());
-                let (name, content) = (name.to_owned(), Growing::default());
-                self.open = Some(Element { index, name, content, counts, filter, trimmed, entities });
+                let (filter, trimmer, entities) =
+                    (EndTokenFilter::new(is_json), Trimmer::default(), EntityDecoder::default());
+                let (name, content) = (name.to_owned(), TextBuffer::default());
+                self.open = Some(Element { index, name, content, counts, filter, trimmer, entities });
                 if kind == Kind::Empty {
                     self.close(emit);
                 }
@@ -127,8 +127,8 @@ impl<'a> TagFollow<'a> {
 impl Element {
     /// Splits off the filter for end tokens from the parts that take the filtered text.
     fn parts(&mut self, is_text: bool) -> (&mut EndTokenFilter, ContentSink<'_>) {
-        let Self { counts, filter, trimmed, content, entities, .. } = self;
-        (filter, ContentSink { is_text, counts: *counts, trimmed, content, entities })
+        let Self { counts, filter, trimmer, content, entities, .. } = self;
+        (filter, ContentSink { is_text, counts: *counts, trimmer, content, entities })
     }
 }
 
@@ -136,8 +136,8 @@ impl Element {
 struct ContentSink<'e> {
     is_text: bool,
     counts: bool,
-    trimmed: &'e mut Trimmed,
-    content: &'e mut Growing,
+    trimmer: &'e mut Trimmer,
+    content: &'e mut TextBuffer,
     entities: &'e mut EntityDecoder,
 }
 
@@ -146,8 +146,8 @@ impl ContentSink<'_> {
         if !self.counts {
             return;
         }
-        let Self { is_text, trimmed, content, entities, .. } = self;
-        trimmed.push(text, &mut |text| {
+        let Self { is_text, trimmer, content, entities, .. } = self;
+        trimmer.push(text, &mut |text| {
             content.push(text);
             match is_text {
                 true => entities.push(text, &mut |text| emit(Followed::Text(text))),
