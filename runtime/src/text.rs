@@ -1,10 +1,10 @@
-//! Shortens and joins texts for prompts and messages.
+//! Text in prompts and messages.
 
 use std::collections::HashMap;
 
 use crate::error::Error;
 
-/// Cuts the middle out of a text of more than `most` characters; a mark says how many are gone.
+/// The text with its middle cut out where it has more than `most` characters; the mark says how much is gone.
 pub(crate) fn shortened(text: &str, most: usize) -> String {
     let length = text.chars().count();
     if length <= most {
@@ -17,14 +17,11 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
     [start, &format!(" [... {} characters cut ...] ", length - head - tail), end].concat()
 }
 
-/// Lists the errors of several items, each cause once: `all 5: no connection`, or
-/// `item 0: no answer; items 1, 2 and 4: no connection`. Names at most ten items of each cause.
-pub(crate) fn errors_by_cause<'e>(
-    noun: &str,
-    causes: impl IntoIterator<Item = (usize, &'e Error)>,
-) -> String {
+/// What each of several things failed of, equal causes said once: `all 5: no connection`, or
+/// `item 0: no answer; items 1, 2 and 4: no connection`. Of a cause that many share, the first few are named.
+pub(crate) fn said_once<'e>(noun: &str, causes: impl IntoIterator<Item = (usize, &'e Error)>) -> String {
     let mut groups: Vec<(&Error, Vec<usize>)> = Vec::new();
-    // Grouped by text: there may be thousands of items and as many causes.
+    // By text, for there may be thousands of items and as many causes.
     let mut known: HashMap<String, usize> = HashMap::new();
     for (index, error) in causes {
         let group = *known.entry(error.cause()).or_insert(groups.len());
@@ -33,18 +30,18 @@ pub(crate) fn errors_by_cause<'e>(
             None => groups.push((error, vec![index])),
         }
     }
-    let line = |(error, indices): &(&Error, Vec<usize>)| match indices.as_slice() {
+    let told = |(error, indices): &(&Error, Vec<usize>)| match indices.as_slice() {
         [only] => format!("{noun} {only}: {error}"),
         all if groups.len() == 1 => format!("all {}: {}", all.len(), error.cause()),
         several => format!("{}: {}", numbered(noun, several), error.cause()),
     };
-    groups.iter().map(line).collect::<Vec<_>>().join("; ")
+    groups.iter().map(told).collect::<Vec<_>>().join("; ")
 }
 
-/// How many items are named of those that share a cause.
+/// How many are named of those that share a cause.
 const NAMED: usize = 10;
 
-/// Names several items: `items 1, 2 and 4`, `items 0, 1, .. (500 in all)`.
+/// `item 3`, `items 1, 2 and 4`, `items 0, 1, .. (500 in all)`.
 fn numbered(noun: &str, indices: &[usize]) -> String {
     let named: Vec<_> = indices.iter().take(NAMED).map(ToString::to_string).collect();
     match named.as_slice() {
@@ -61,15 +58,15 @@ mod tests {
     #[test]
     fn equal_causes_are_said_once() {
         let (down, odd) = (Error::parse("down"), Error::parse("odd"));
-        let listed = |errors: &[&Error]| errors_by_cause("item", errors.iter().copied().enumerate());
-        assert_eq!(listed(&[]), "");
-        assert_eq!(listed(&[&down]), "item 0: down");
-        assert_eq!(listed(&[&down; 5]), "all 5: down");
-        assert_eq!(listed(&[&down, &odd, &down]), "items 0 and 2: down; item 1: odd");
-        assert_eq!(listed(&[&odd, &down, &down, &down]), "item 0: odd; items 1, 2 and 3: down");
+        let told = |errors: &[&Error]| said_once("item", errors.iter().copied().enumerate());
+        assert_eq!(told(&[]), "");
+        assert_eq!(told(&[&down]), "item 0: down");
+        assert_eq!(told(&[&down; 5]), "all 5: down");
+        assert_eq!(told(&[&down, &odd, &down]), "items 0 and 2: down; item 1: odd");
+        assert_eq!(told(&[&odd, &down, &down, &down]), "item 0: odd; items 1, 2 and 3: down");
         let mut many = vec![&down; 1000];
         many.push(&odd);
-        let text = listed(&many);
+        let text = told(&many);
         assert_eq!(text, "items 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, .. (1000 in all): down; item 1000: odd");
     }
 

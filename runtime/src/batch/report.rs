@@ -3,7 +3,7 @@
 use std::{fmt, ops::Deref, slice, time::Duration, vec};
 
 use super::items::Ending;
-use crate::{Error, Prediction, Result, lm::Usage, text::errors_by_cause};
+use crate::{Error, Prediction, Result, lm::Usage, text::said_once};
 
 /// What became of a [`Batch`](super::Batch) or a [`Parallel`](super::Parallel): every item, in the order of the inputs. A slice of
 /// [`BatchItem`]s by `Deref`.
@@ -133,7 +133,7 @@ impl<I, O> fmt::Display for Batched<I, O> {
         let failed = self.errors().count();
         write!(f, "{} items, {} done", self.items.len(), self.items.len() - failed)?;
         if failed > 0 {
-            write!(f, "; {}", errors_by_cause("item", self.errors()))?;
+            write!(f, "; {}", said_once("item", self.errors()))?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::{
     run::{Deadline, caught},
     split_mix::{STEP, mixed},
     telemetry::{self, Open},
-    text::{errors_by_cause, shortened},
+    text::{said_once, shortened},
 };
 
 /// The most characters of an output in a report.
@@ -303,7 +303,7 @@ impl<'a, O: Debug> Tally<'a, O> {
 
     fn no_success(&self, stop: Stop) -> Error {
         let causes = self.records.iter().filter_map(|record| Some((record.index(), record.error()?)));
-        let causes = match errors_by_cause("rollout", causes) {
+        let causes = match said_once("rollout", causes) {
             causes if causes.is_empty() => causes,
             causes => format!(": {causes}"),
         };

@@ -1,4 +1,4 @@
-//! Tests of karat's behaviour at run time with a scripted LM: no network, no clock.
+//! What programs see of karat at run time, told by tests with a scripted LM: no network, no clock.
 
 mod batch;
 mod batch_faults;
@@ -60,7 +60,7 @@ mod state_lm;
 mod state_of_dspy_3_4;
 mod state_whose_lm;
 mod stream;
-mod structured_output;
+mod structured;
 mod support;
 mod surface;
 mod traversal;

@@ -1,4 +1,4 @@
-//! Tests of structured output: the form asked for, the forms that a model is known to take, and null for absent values.
+//! Structured output: what a model is asked for, what it is known to take, and null for what may be absent.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -94,7 +94,7 @@ fn read() -> ReadOutput {
 }
 
 #[tokio::test]
-async fn null_for_an_optional_value_is_its_default_at_any_depth_and_no_repair() {
+async fn null_for_what_may_be_absent_is_the_types_default_at_any_depth_and_no_repair() {
     let json = ScriptedLm::new([Reply::text(fields().to_string())]);
     let fields = fields();
     let fields = fields.as_object().unwrap().iter().map(|(name, value)| (name.as_str(), value.clone()));
@@ -110,7 +110,7 @@ async fn null_for_an_optional_value_is_its_default_at_any_depth_and_no_repair() 
 }
 
 #[tokio::test]
-async fn a_custom_model_gets_a_closed_schema_with_all_rules() {
+async fn a_model_of_ones_own_is_given_a_closed_schema_with_all_rules() {
     let lm = ScriptedLm::new([Reply::text(fields().to_string())]);
     Predict::<Read>::new().adapter(JsonAdapter).lm(&lm.lm()).call(text()).await.unwrap();
     let requests = lm.requests();
@@ -133,7 +133,7 @@ async fn a_custom_model_gets_a_closed_schema_with_all_rules() {
 
 type Rule = fn(&ResponseFormat) -> Takes;
 
-/// A custom model that takes forms in this way.
+/// A model that is known to take forms in this way.
 struct Known {
     takes: Rule,
     inner: Lm,
@@ -162,7 +162,7 @@ fn ask() -> QaInput {
 }
 
 #[tokio::test]
-async fn a_form_that_a_model_does_not_take_costs_no_call() {
+async fn a_form_that_a_model_is_known_not_to_take_costs_no_call() {
     let answer = || Reply::text(r#"{"answer": "Paris"}"#);
     let rows: [(Rule, &str, bool); 4] = [
         (|_| Takes::Strictly, "json_schema", true),
@@ -197,7 +197,7 @@ async fn a_form_that_a_model_does_not_take_costs_no_call() {
 }
 
 #[tokio::test]
-async fn a_refused_form_causes_one_warning_for_each_predictor() {
+async fn a_refused_rung_is_warned_of_once_for_each_predictor() {
     let lm = ScriptedLm::computed(|request| match request.response_format {
         Some(ResponseFormat::JsonSchema { .. }) => failure(ErrorKind::BadRequest),
         _ => Reply::text(r#"{"answer": "Paris"}"#),
@@ -213,15 +213,15 @@ async fn a_refused_form_causes_one_warning_for_each_predictor() {
         .await
         .into_iter()
         .for_each(|row| drop(row.result.unwrap()));
-    let texts = warnings.told();
-    assert_eq!(texts.len(), 1, "{texts:?}");
+    let told = warnings.told();
+    assert_eq!(told.len(), 1, "{told:?}");
     for part in ["refused=\"json_schema\"", "taken=\"json_object\"", "scripted"] {
-        assert!(texts[0].contains(part), "{part}: {texts:?}");
+        assert!(told[0].contains(part), "{part}: {told:?}");
     }
 }
 
 #[tokio::test]
-async fn the_prediction_has_the_form_that_was_used() {
+async fn the_rung_goes_along_with_the_prediction() {
     let lm = ScriptedLm::computed(|_| Reply::text(r#"{"reasoning": "known", "answer": "Paris"}"#));
     let thought = ChainOfThought::<Qa>::new().adapter(JsonAdapter).lm(&lm.lm());
     let prediction = thought.call(ask()).await.unwrap();
@@ -235,7 +235,7 @@ async fn the_prediction_has_the_form_that_was_used() {
     assert_eq!(Prediction::new(1).mode(), None);
 }
 
-/// A type whose schema has a reference to nothing.
+/// A type whose schema leads nowhere.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Odd(Arc<str>);
 
@@ -259,7 +259,7 @@ pub struct OddQa {
 }
 
 #[tokio::test]
-async fn a_schema_with_a_dangling_reference_leaves_the_other_forms() {
+async fn a_schema_that_leads_nowhere_leaves_the_other_forms() {
     let lm = ScriptedLm::new([Reply::text(r#"{"odd": "x"}"#)]);
     let odd = Predict::<OddQa>::new().adapter(JsonAdapter).lm(&lm.lm());
     let prediction = odd.call(OddQaInput { text: "?".into() }).await.unwrap();
