@@ -1,6 +1,6 @@
-//! What `batch` adds to the sleeps of its LM: 256 inputs, 16 at a time, on an LM that takes 20 ms.
+//! Measures the overhead of `batch`: 256 inputs, 16 at a time, on an LM that sleeps 20 ms.
 //!
-//! The floor beside it: the same sleeps in a bare `buffer_unordered(16)`.
+//! Floor: the same sleeps in a bare `buffer_unordered(16)`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
 

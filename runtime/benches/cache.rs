@@ -1,7 +1,6 @@
-//! What a hit costs, with the digest of a request of 2 KB, and what an LM without a cache pays for the layers that it does not
-//! have.
+//! Measures a cache hit, with the digest of a request of 2 KB, and a call of an LM without a cache.
 //!
-//! The floors beside it: a SHA-256 of 2 KB alone, and for the disk, reading a file of the entry's size.
+//! Floors: a SHA-256 of 2 KB alone, and for the disk, reading a file of the entry's size.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
 
@@ -30,12 +29,12 @@ impl LanguageModel for AtOnce {
     }
 }
 
-/// A request of 2 KB by hand, of which all is read for the digest.
+/// Builds a request of 2 KB by hand, which is read whole for the digest.
 fn prompt() -> Prompt {
     vec![Message::system("s".repeat(1_500)), Message::user("u".repeat(548))].into()
 }
 
-/// The same as a predictor writes it: a shared prefix, whose digest is known, and the call's own message.
+/// Builds a request as a predictor does: a shared prefix, whose digest is known, and the call's own message.
 fn of_predictor() -> Prompt {
     let mut prompt = Prompt::new([Message::system("s".repeat(1_500))].into());
     prompt.push(Message::user("u".repeat(548)));
@@ -66,7 +65,7 @@ fn cache(c: &mut Criterion) {
         b.to_async(runtime()).iter(|| ask_with(&cached, &of_predictor));
     });
     let folder = std::env::temp_dir().join(format!("karat-bench-{}", std::process::id()));
-    // Nothing is kept in memory, so that every hit is one of the disk's.
+    // Nothing is kept in memory, so that every hit reads the disk.
     let disk = Cache::disk(&folder).entries(0);
     let on_disk = bare.cache(disk.clone());
     group.bench_function("disk_hit", |b| b.to_async(runtime()).iter(|| ask(on_disk.clone())));
@@ -77,7 +76,7 @@ fn cache(c: &mut Criterion) {
     let _ = std::fs::remove_dir_all(folder);
 }
 
-/// The first file in the folder's folders.
+/// Finds the first file in the folder's folders.
 fn walk(folder: &std::path::Path) -> Option<std::path::PathBuf> {
     let inner = std::fs::read_dir(folder).ok()?.next()?.ok()?.path();
     Some(std::fs::read_dir(inner).ok()?.next()?.ok()?.path())

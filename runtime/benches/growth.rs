@@ -1,9 +1,9 @@
-//! How the time of reading an answer grows with its length, for valid, cut and hostile text in every form. Linear is 2.0 for
-//! twice the text; the goal is 2.2 up to 16 MiB. A single step differs with what else the machine does, hence the last column.
+//! Measures how the time of reading an answer grows with its length, for valid, cut and hostile text in every form. Linear is 2.0
+//! for twice the text; the goal is 2.2 up to 16 MiB. A single step varies with the machine's load, hence the last column.
 //!
-//! `just growth` runs it, up to so many MiB and for rows whose name has a text in it. Each time is the least of some runs and
-//! processor time. The allocator keeps its memory there: what is measured is the reading, and not how the system hands out
-//! pages, which alone makes `serde_json`'s row 2.4.
+//! `just growth` runs it, with a limit in MiB and a filter of row names. Each time is processor time, the least of several runs. The
+//! allocator keeps its memory there, so that the system's handing out of pages is not measured, which alone makes `serde_json`'s row
+//! 2.4.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
 
@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use self::document::{Any, AnyInput, List, ListInput, document};
 
-/// Each is repeated to the wanted length, as the answer in JSON and as a field's text.
+/// Units of JSON text: each is repeated to the wanted length, as the answer in JSON and as a field's text.
 const JSON: [&str; 18] = [
     "[",
     "\"a\",",
@@ -40,7 +40,7 @@ const JSON: [&str; 18] = [
     "\u{200b}[\u{2028}",
 ];
 
-/// The same for field markers.
+/// Units of text with field markers.
 const CHAT: [&str; 13] = [
     "[[ ",
     "[[ ## ",
@@ -57,7 +57,7 @@ const CHAT: [&str; 13] = [
     "[[ ## WORDS ## ]]\n",
 ];
 
-/// The same for elements.
+/// Units of text with elements.
 const XML: [&str; 10] = [
     "<",
     "<words",
@@ -71,7 +71,7 @@ const XML: [&str; 10] = [
     "<WORDS>",
 ];
 
-/// Makes a text of so many bytes.
+/// Makes a text of this many bytes.
 type Text = Box<dyn Fn(usize) -> String>;
 
 /// Reads a text.
@@ -97,13 +97,13 @@ fn main() {
     }
 }
 
-/// For each doubling, from the first to the last.
+/// Mean growth for each doubling, from the first time to the last.
 fn over_all(times: &[Duration]) -> f64 {
     let (Some(first), Some(last)) = (times.first(), times.last()) else { return 0.0 };
     (last.as_secs_f64() / first.as_secs_f64()).powf(1.0 / (times.len() - 1).max(1) as f64)
 }
 
-/// The least time of each. All sizes take turns, so that a slower moment of the machine meets them alike.
+/// Measures the least time of each text. All sizes take turns, so that a slower moment of the machine affects them alike.
 fn times(texts: &[String], read: &Read) -> Vec<Duration> {
     let mut least = vec![Duration::MAX; texts.len()];
     for _ in 0..RUNS {

@@ -1,7 +1,6 @@
-//! What an LM call pays for layers: for those that are off (never set, or set and switched off again), and for those that are on
-//! and have nothing to do.
+//! Measures the cost of layers in an LM call: of layers that are off (never set, or switched off again), and of idle ones.
 //!
-//! The floor beside it: the model called without an `Lm`.
+//! Floor: the model called without an `Lm`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
 

@@ -1,4 +1,4 @@
-//! What it costs to look through a module, to copy it and to dump its state.
+//! Measures traversing a module, copying it, and dumping its state.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
 
@@ -29,7 +29,7 @@ impl Program {
     }
 }
 
-/// A program of so many predictors, half of them in chains of thought, each with so many demos of 2 KB.
+/// Builds a program of `predictors`, half of them in chains of thought, each with `demos` of 2 KB.
 fn program(predictors: usize, demos: usize) -> Program {
     let demo = Qa { question: "q".repeat(1_000), answer: "a".repeat(1_000) };
     let demos = vec![demo; demos];

@@ -1,6 +1,6 @@
-//! What karat itself costs per call: an LM that answers at once, one input, one output.
+//! Measures karat's own cost of a call: an LM that answers at once, one input, one output.
 //!
-//! The floor beside it: the same LM called without karat, and `serde_json` reading the same answer.
+//! Floors: the same LM called without karat, and `serde_json` reading the same answer.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
 

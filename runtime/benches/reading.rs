@@ -1,5 +1,5 @@
-//! What reading an answer costs: strict JSON beside `serde_json`, and the error on text that only opens. Prints one table each;
-//! each time is the least of some runs, and processor time, since the machine may be shared. `growth.rs` has how the time grows.
+//! Measures reading an answer: strict JSON compared with `serde_json`, and the error on text that only opens brackets. Prints a table
+//! of each; times are processor time, the least of several runs, since the machine may be shared. `growth.rs` measures growth.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
 
@@ -27,7 +27,7 @@ fn main() {
     depth();
 }
 
-/// The least time of some runs.
+/// Returns the least time of several runs.
 fn least(runs: usize, mut run: impl FnMut() -> Duration) -> Duration {
     (0..runs).map(|_| run()).min().unwrap_or_default()
 }
@@ -40,7 +40,7 @@ fn timed<T>(run: impl FnOnce() -> T) -> Duration {
     elapsed
 }
 
-/// Tells how long the reading of the text itself takes, without the typed output.
+/// Adapter that measures the reading of the text itself, without the typed output.
 #[derive(Clone, Debug, Default)]
 struct Stopwatch(Arc<Mutex<Duration>>);
 
@@ -76,7 +76,7 @@ fn strict() {
     let input = AnyInput { text: String::new() };
     for (name, bytes, runs) in [("1 KB", 1_000, 4_000), ("100 KB", 100_000, 200), ("10 MB", 10_000_000, 7)] {
         let text = document(bytes);
-        // In turns, so that a slower moment of the machine meets both.
+        // In turns, so that a slower moment of the machine affects both.
         let (mut floor, mut own) = (Duration::MAX, Duration::MAX);
         for _ in 0..runs {
             floor = floor.min(timed(|| serde_json::from_str::<Value>(black_box(&text)).is_ok()));

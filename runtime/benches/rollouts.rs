@@ -1,4 +1,4 @@
-//! What `BestOfN` adds to the slowest of its rollouts, on an LM that takes 50 ms.
+//! Measures the overhead of `BestOfN` over its slowest rollout, on an LM that takes 50 ms.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
 

@@ -1,6 +1,5 @@
-//! What it costs to follow an answer while it is written, byte by byte, beside reading it at once: the parsers alone, and a
-//! whole call with all its events. Prints a table; each time is the least of some runs, and processor time, since the machine
-//! may be shared.
+//! Measures following a streamed answer byte by byte, compared with reading it at once: the parsers alone, and a whole call with all
+//! its events. Prints a table; times are processor time, the least of several runs, since the machine may be shared.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may stop at once")]
 
@@ -30,10 +29,10 @@ struct Report {
     points: Vec<String>,
 }
 
-/// Tells the same answer in pieces of one byte, or whole.
+/// Model that streams the same answer in pieces.
 struct Typist {
     answer: String,
-    /// How many bytes a piece has.
+    /// Bytes of a piece.
     size: usize,
 }
 
@@ -57,7 +56,7 @@ impl LanguageModel for Typist {
     }
 }
 
-/// Tells how long an adapter takes to read an answer at once, and to follow it byte by byte.
+/// Adapter that measures reading an answer at once, and following it byte by byte.
 #[derive(Clone, Debug)]
 struct Stopwatch<A> {
     adapter: A,
@@ -87,16 +86,16 @@ impl<A: Adapter> Adapter for Stopwatch<A> {
         let read = start.elapsed();
         let start = ThreadTime::now();
         if let Some(mut follow) = self.adapter.follow(task, inputs) {
-            let mut told = 0;
-            let mut tell = |followed: karat::adapter::Followed<'_>| {
+            let mut count = 0;
+            let mut emit = |followed: karat::adapter::Followed<'_>| {
                 black_box(&followed);
-                told += 1;
+                count += 1;
             };
             for at in 0..text.len() {
-                follow.push(&text[at..=at], &mut tell);
+                follow.push(&text[at..=at], &mut emit);
             }
-            follow.end(&mut tell);
-            assert!(told > 0, "nothing was followed");
+            follow.end(&mut emit);
+            assert!(count > 0, "nothing was followed");
         }
         *self.times.lock().unwrap_or_else(PoisonError::into_inner) = [read, start.elapsed()];
         found

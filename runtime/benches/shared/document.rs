@@ -1,4 +1,4 @@
-//! What benchmarks read, and into what.
+//! The documents that benchmarks read, and their signatures.
 
 use karat::signature;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ pub(crate) struct Any {
     pub(crate) value: Value,
 }
 
-/// A document as programs have them: records with texts, numbers, lists.
+/// Makes a realistic document: records with texts, numbers, lists.
 pub(crate) fn document(bytes: usize) -> String {
     let record = |number: usize| {
         json!({

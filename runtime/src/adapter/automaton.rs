@@ -1,23 +1,23 @@
-//! Many texts looked for at once, in time linear in all of them: the automaton of Aho and Corasick (1975).
+//! Searches for many texts at once in linear time: the automaton of Aho and Corasick (1975).
 
 use std::collections::{HashMap, VecDeque};
 
-/// How many kinds of texts are told apart.
+/// Number of kinds of texts.
 const KINDS: usize = 3;
 
 #[derive(Default)]
 struct Node {
-    /// The first byte that goes on from here, with where to; the others are in [`Automaton::more`].
+    /// The first byte that goes on from here, and its node; the others are in [`Automaton::more`].
     next: Option<(u8, u32)>,
     /// True if other bytes go on too.
     has_more: bool,
-    /// Where to go on if no byte does.
+    /// The node to go on from if no byte does.
     fallback: u32,
     /// The length of the longest text of each kind that ends here.
     longest: [u32; KINDS],
 }
 
-/// The texts to look for.
+/// Automaton of the texts to search for.
 pub(super) struct Automaton {
     nodes: Vec<Node>,
     more: HashMap<(u32, u8), u32>,
@@ -59,7 +59,7 @@ impl Automaton {
         }
     }
 
-    /// A new node; the root again, which ends the text, where there are more than 32 bits can count.
+    /// Adds a node. Beyond 2^32 nodes returns the root, which cuts the text short.
     fn add(&mut self, at: u32, byte: u8) -> u32 {
         let Ok(new) = u32::try_from(self.nodes.len()) else { return 0 };
         self.nodes.push(Node::default());
@@ -74,7 +74,7 @@ impl Automaton {
         new
     }
 
-    /// Sets where each node falls back to, nearest to the root first.
+    /// Sets the fallback of each node, nearest to the root first.
     fn link(&mut self) {
         let mut children: HashMap<u32, Vec<(u8, u32)>> = HashMap::new();
         for ((at, byte), next) in &self.more {
@@ -111,7 +111,7 @@ impl Automaton {
         }
     }
 
-    /// What the texts of each kind cover: sorted ranges, those that touch as one.
+    /// Finds what the texts of each kind cover: sorted ranges, touching ones merged.
     pub(super) fn cover(&self, text: &[u8]) -> [Vec<(usize, usize)>; KINDS] {
         let mut covers: [Vec<(usize, usize)>; KINDS] = Default::default();
         let mut at = 0;

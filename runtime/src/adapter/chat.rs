@@ -1,4 +1,4 @@
-//! Field markers in chat messages, as DSPy's programs and demos use them.
+//! The chat adapter: field markers in chat messages, as in DSPy.
 
 use std::{
     borrow::Cow,
@@ -9,13 +9,13 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    Adapter, Demo, Inputs, Mode, NOT_GIVEN, Outline, Prepared, Task, TaskField, complete, ends,
+    Adapter, Demo, Inputs, Mode, NOT_GIVEN, Outline, Prepared, Task, TaskField, complete, end_tokens,
     follow::{Follow, MarkerFollow},
     marker,
-    names::Names,
+    names::MarkerNames,
+    prompt_texts::PromptTexts,
     repeats::{self, Marks, Repeats},
     sections::{self, End, Section},
-    shown::Shown,
     text_of,
 };
 use crate::{
@@ -28,34 +28,34 @@ use crate::{
 /// Each field under a line `[[ ## name ## ]]`; the default adapter.
 ///
 /// # Rules of reading
-/// * Only the signature's own names and aliases count; another case, full-width letters, blanks, hyphens or nothing for underscores
-///   do where they mean one field only. Any other marker stays in the value as it is, but for one alone on its line, outside of a
-///   block of code, that the prompt does not have: it ends the last value, if nothing but such sections and the end marker follow
-///   and that loses no value.
-/// * An end token of a chat template, such as `<|im_end|>`, is taken off the end of the reply and of the value before the end
-///   marker, unless the prompt has it or nothing else is left; one before a token that starts a turn ends the reply.
-/// * Brackets and hashes may be full-width or have blanks between them; emphasis around a marker and a colon behind it belong
+/// * Only the signature's own names and aliases count. Another case, full-width letters, and blanks, hyphens or nothing in place of
+///   underscores are accepted if they mean one field only.
+/// * Any other marker stays in the value. Exception: one alone on its line, outside of a block of code, that the prompt does not
+///   contain. It ends the last value, if only such sections and the end marker follow and no value is lost.
+/// * An end token of a chat template, such as `<|im_end|>`, is removed from the end of the reply and of the value before the end
+///   marker, unless the prompt contains it or nothing else is left. An end token before a token that starts a turn ends the reply.
+/// * Brackets and hashes may be full-width or have blanks between them. Emphasis around a marker and a colon behind it belong
 ///   to it.
-/// * A marker that begins its line goes before one that begins it as a heading, an item of a list or a quotation, and that before
-///   one behind other text; of the same kind, the first with something below it wins. Where each field that must be there has
-///   one of the first kind, the others are text. Behind other text, a marker counts only if its line begins with a marker, or
-///   ends with it or with the end marker; two such of one field are an error, since one of them may be a mention.
-/// * A value goes to the next marker that counts; an input's marker and `[[ ## completed ## ]]`, which may be missing, end it too.
-///   Blanks around it are left out. Text before the first marker and behind the last value is passed over, and so is a block
-///   of code around the whole reply; one around a value is the value's own.
-/// * [`Prediction::repairs`](crate::Prediction::repairs) tells of each field what was not as it was asked for:
+/// * A marker that begins its line goes before one behind the sign of a heading, a list item or a quotation, and that before one
+///   behind other text; of the same kind, the first with text below it wins. If each required field has a marker of the first
+///   kind, the others are text. Behind other text, a marker counts only if its line begins with a marker, or ends with it or with
+///   the end marker; two such markers of one field are an error, since one may be a mention.
+/// * A value goes to the next marker that counts, also to an input's marker or `[[ ## completed ## ]]`, which may be missing. Blanks
+///   around it are left out. Text before the first marker and behind the last value is passed over, and so is a block of code
+///   around the whole reply; a block of code around a value is part of the value.
+/// * [`Prediction::repairs`](crate::Prediction::repairs) lists the flaws of each field:
 ///   [`Repair::Marker`], its marker, or the end marker behind it, is in another form than `[[ ## name ## ]]` or not alone on its
 ///   line; [`Repair::Name`], the name is in another case; [`Repair::DoubleField`], it has several markers that count;
 ///   [`Repair::Fence`], the reply stands in a block of code; [`Repair::ForeignMarker`], a marker of no field stands in the value or
-///   ended it; [`Repair::EndToken`], an end token was taken off. No end marker, and text around the answer, are no flaws.
-/// * Whatever is written into a prompt is read back as it was, to the last blank: what would read as a marker gets a backslash,
-///   `[[ \## name ## ]]`, and a blank end the sign `[[ \ ]]`.
-/// * A marker that stands in a repeated input is never read. A reply repeats an input where it has all of its text in order, or
-///   one of its markers with the 48 characters before and the line below, no matter how blanks, line ends, case, width,
-///   backslashes, emphasis, hyphens and signs of quotation differ, or as JSON has it. Below a marker that is all of an input
-///   nothing is read that has another input in it.
+///   ended it; [`Repair::EndToken`], an end token was removed. A missing end marker and text around the answer are no flaws.
+/// * Values in a prompt are read back exactly, to the last blank: text that would read as a marker gets a backslash,
+///   `[[ \## name ## ]]`, and a blank end gets the sign `[[ \ ]]`.
+/// * A marker in a repeated input is never read. A reply repeats an input if it contains all of the input's text in order, or one
+///   of its markers with the 48 characters before and the line below. Blanks, line ends, case, width, backslashes, emphasis,
+///   hyphens and signs of quotation may differ, and the text may be escaped as in JSON. Below a marker that is a whole input, no
+///   value is read that contains another input.
 ///
-/// `docs/answers.md` has examples of what is read and what is refused.
+/// `docs/answers.md` has examples of answers that are read or refused.
 ///
 /// ```
 /// use karat::{Predict, signature};
@@ -114,19 +114,20 @@ impl Adapter for ChatAdapter {
     }
 
     fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>> {
-        let names = Names::of(task);
+        let names = MarkerNames::of(task);
         let repeats = Repeats::find(inputs, text, &names);
         let mut found: Vec<Option<FieldValue>> = task.outputs().map(|_| None).collect();
         let mut is_empty = vec![false; found.len()];
-        let shown = Shown::of(task, inputs);
+        let shown = PromptTexts::of(task, inputs);
         let take = |Section { output, value, mut repairs, end }: Section<'_>| {
             let field = output.and_then(|output| task.outputs().nth(output));
-            let turn = ends::turn(&value, field.is_some_and(|field| !field.takes_any_text()), &shown);
+            let turn =
+                end_tokens::reply_end(&value, field.is_some_and(|field| !field.takes_any_text()), &shown);
             let goes_on = if turn.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
             let slots = output.and_then(|output| found.get_mut(output).zip(is_empty.get_mut(output)));
             let (Some((slot, empty)), Some(field)) = (slots, field) else { return goes_on };
             let is_first = slot.is_none();
-            // The first of two wins, unless nothing stands below it.
+            // The first marker wins, unless no text stands below it.
             if let Some(before) = slot {
                 before.repairs.add(Repair::DoubleField);
                 if !*empty {
@@ -136,7 +137,7 @@ impl Adapter for ChatAdapter {
             let mut value = turn.and_then(|turn| value.get(..turn)).unwrap_or(&value).trim();
             if turn.is_some() || end != End::Field {
                 let length = value.len();
-                value = ends::without_tokens(value, &shown);
+                value = end_tokens::without_tokens(value, &shown);
                 if value.len() < length {
                     repairs.add(Repair::EndToken);
                 }
@@ -166,7 +167,7 @@ impl Adapter for ChatAdapter {
             Error::parse(message).with_field(name).with_completion(text)
         })?;
         for ((slot, field), is_empty) in found.iter_mut().zip(task.outputs()).zip(is_empty) {
-            // Nothing below its marker is how a model leaves out what is no text.
+            // A model leaves out an optional value by writing nothing below its marker.
             if is_empty && field.is_optional() && !field.takes_any_text() {
                 *slot = None;
             }
@@ -175,7 +176,7 @@ impl Adapter for ChatAdapter {
     }
 
     fn cut_output<'a>(&self, task: &Task<'a>, inputs: &Inputs<'_>, text: &str) -> Option<TaskField<'a>> {
-        let (names, shown) = (Names::of(task), Shown::of(task, inputs));
+        let (names, shown) = (MarkerNames::of(task), PromptTexts::of(task, inputs));
         let repeats = Repeats::find(inputs, text, &names);
         let mut is_there: Vec<_> = task.outputs().map(|_| false).collect();
         let mut open = None;
@@ -185,15 +186,16 @@ impl Adapter for ChatAdapter {
                 *is_there = true;
             }
             let is_json = field.is_some_and(|field| !field.takes_any_text());
-            if ends::turn(&value, is_json, &shown).is_some() {
+            if end_tokens::reply_end(&value, is_json, &shown).is_some() {
                 return ControlFlow::Break(());
             }
-            open =
-                field.filter(|_| end == End::Text).map(|field| (field, is_json && ends::is_closed(&value)));
+            open = field
+                .filter(|_| end == End::Text)
+                .map(|field| (field, is_json && end_tokens::is_closed(&value)));
             ControlFlow::Continue(())
         });
         let (field, is_closed) = open?;
-        // A field that may be left out would have come behind it.
+        // An optional field could have followed it.
         if is_closed {
             task.outputs().zip(is_there).find(|(_, is_there)| !is_there).map(|(field, _)| field)
         } else {
@@ -202,14 +204,14 @@ impl Adapter for ChatAdapter {
     }
 
     fn outline(&self, task: &Task<'_>, text: &str) -> Option<Outline> {
-        Some(Outline::new(sections::outline(text, &Names::of(task))))
+        Some(Outline::new(sections::outline(text, &MarkerNames::of(task))))
     }
 
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
-        let names = Names::of(task);
+        let names = MarkerNames::of(task);
         let is_certain = !repeats::could_mark(inputs, &names);
         is_certain.then(|| {
-            Box::new(MarkerFollow::new(task.outputs().collect(), names, Shown::of(task, inputs))) as _
+            Box::new(MarkerFollow::new(task.outputs().collect(), names, PromptTexts::of(task, inputs))) as _
         })
     }
 }
@@ -231,7 +233,7 @@ fn system(task: &Task<'_>) -> String {
     text
 }
 
-/// The given fields, one a line. Their types show in their values.
+/// Lists the input fields, one a line, without their types, which their values show.
 pub(super) fn list_inputs(text: &mut String, task: &Task<'_>) {
     let mut head = Some("\nGiven:\n");
     for field in task.inputs() {
@@ -240,7 +242,7 @@ pub(super) fn list_inputs(text: &mut String, task: &Task<'_>) {
     }
 }
 
-/// The fields to write, one a line, with their types.
+/// Lists the output fields, one a line, with their types.
 pub(super) fn list_outputs(text: &mut String, head: &str, task: &Task<'_>) {
     text.push_str(head);
     for field in task.outputs() {
@@ -256,10 +258,10 @@ fn end_with_description(text: &mut String, field: TaskField<'_>) {
     text.push('\n');
 }
 
-/// The input fields, each below its marker.
+/// Writes the input fields, each below its marker.
 pub(super) fn inputs_text<'v>(task: &Task<'_>, values: impl Iterator<Item = Option<&'v Value>>) -> String {
-    let names = Names::of(task);
-    // Room for a short question, and for what is asked below it.
+    let names = MarkerNames::of(task);
+    // Room for a short question, and for the request below it.
     let mut text = String::with_capacity(256);
     for (field, value) in task.inputs().zip(values) {
         if let Some(value) = field.given(value) {
@@ -269,9 +271,9 @@ pub(super) fn inputs_text<'v>(task: &Task<'_>, values: impl Iterator<Item = Opti
     text
 }
 
-/// Inputs of this run alone, with their descriptions, since the system text does not have them.
+/// Writes inputs of this run alone, with their descriptions, which the system text lacks.
 pub(super) fn write_extra(text: &mut String, task: &Task<'_>, inputs: &Inputs<'_>) {
-    let names = Names::of(task);
+    let names = MarkerNames::of(task);
     for (field, value) in inputs.extra {
         if !field.description().is_empty() {
             let _ = writeln!(text, "({})", field.description());
@@ -281,11 +283,11 @@ pub(super) fn write_extra(text: &mut String, task: &Task<'_>, inputs: &Inputs<'_
 }
 
 fn outputs_text(task: &Task<'_>, demo: &Demo) -> String {
-    let names = Names::of(task);
+    let names = MarkerNames::of(task);
     let mut text = String::new();
     for (field, value) in task.outputs().zip(&demo.outputs) {
         let value = field.given(value.as_ref());
-        // A text that would read as nothing.
+        // A text that would be read as null.
         let is_null = !field.is_text()
             && field.takes_any_text()
             && value.and_then(Value::as_str).is_some_and(|text| matches!(text.trim(), "null" | "None"));
@@ -304,11 +306,11 @@ fn write_field(text: &mut String, name: &str, value: &str) {
     text.push_str("\n\n");
 }
 
-fn escaped<'v>(names: &Names<'_>, value: &'v str) -> Cow<'v, str> {
+fn escaped<'v>(names: &MarkerNames<'_>, value: &'v str) -> Cow<'v, str> {
     marker::escape(value, |name| names.has(name))
 }
 
-/// An input's text; a list of texts is numbered, which small models read better than JSON.
+/// Writes an input's text; a list of texts is numbered, which small models read better than JSON.
 pub(super) fn input_text(value: &Value) -> Cow<'_, str> {
     let items = match value {
         Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) => items,
@@ -318,8 +320,8 @@ pub(super) fn input_text(value: &Value) -> Cow<'_, str> {
     lines.collect::<Vec<_>>().join("\n").into()
 }
 
-/// Marks in a reply to a task are markers with its names.
-impl Marks for Names<'_> {
+/// The marks of the chat form are markers with the task's names.
+impl Marks for MarkerNames<'_> {
     fn could_be_in(&self, text: &str) -> bool {
         marker::has_bracket(text)
     }

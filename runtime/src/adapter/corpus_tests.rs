@@ -1,4 +1,4 @@
-//! The rows of `tests/corpora` with field markers; `xml_tests.rs` has those with tags.
+//! Tests the rows of `tests/corpora` with field markers; `xml_tests.rs` has those with tags.
 
 use serde_json::{Map, Value};
 
@@ -8,7 +8,7 @@ use crate::{
     signature::{Layout, Slot},
 };
 
-/// What a text is by a schema, with the schema's defaults.
+/// Reads a text by a schema, with the schema's defaults.
 fn read(schema: &Value, text: &str) -> Result<Value, String> {
     let properties = schema["properties"].as_object().unwrap();
     let slot = |(name, property): (&String, &Value)| {
@@ -42,7 +42,7 @@ fn read(schema: &Value, text: &str) -> Result<Value, String> {
 }
 
 #[test]
-fn the_corpus_of_fields_below_markers_is_read_as_it_asks() {
+fn the_corpus_of_fields_below_markers_is_read_as_its_rows_expect() {
     let Some([rows]) = crate::repository::corpora(["dspy"]) else { return };
     let rows = rows.lines();
     let rows = rows.map(|line| serde_json::from_str::<Value>(line).unwrap());

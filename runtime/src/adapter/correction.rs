@@ -1,9 +1,9 @@
-//! What the model is told when its answer could not be read.
+//! Writes the message that asks again after an unreadable answer.
 
 use super::Task;
 use crate::{report::Error, text::shortened};
 
-/// The user message after an unreadable answer: what was wrong, and that the whole answer is wanted again.
+/// Writes the user message after an unreadable answer: it names the error and asks for the whole answer again.
 pub(super) fn message(task: &Task<'_>, error: &Error) -> String {
     let problem = shortened(&error.to_string(), 1_000);
     let names = task.outputs().map(|field| format!("`{}`", field.name())).collect::<Vec<_>>().join(", ");

@@ -1,4 +1,4 @@
-//! Nested elements as a JSON value: `<items><item>a</item></items>`, `<address><city>Rome</city></address>`,
+//! Converts nested elements to a JSON value: `<items><item>a</item></items>`, `<address><city>Rome</city></address>`,
 //! `<counts><entry key="a">1</entry></counts>`.
 
 use std::{
@@ -15,19 +15,21 @@ use crate::{
     json::{self, Found, Repair},
 };
 
-/// The deepest nesting that is read, as in JSON.
+/// Deepest nesting that is read, as in JSON.
 const DEPTH: usize = 128;
 
 const TOO_DEEP: &str = "its elements are nested too deeply";
 
-/// How far references and unions are followed to learn what a schema wants.
+/// Deepest nesting of references and unions that is followed in a schema.
 const UNIONS: usize = 8;
 
-/// The value that elements stand for by a schema, which holds its own definitions. Single values are texts; bringing them to
-/// their types is left to who knows these. A text where there are no elements, or none are wanted.
+/// Converts elements to a value by a schema that contains its own definitions.
+///
+/// Single values stay texts; the field converts them to their types. The result is a text if there are no elements, or the schema
+/// wants none.
 ///
 /// # Errors
-/// Why they stand for no list, object or map.
+/// Why the elements are no list, object or map.
 pub(super) fn value(text: &str, schema: &Value) -> Result<FieldValue, String> {
     let reader = Reader::new(text, schema);
     let mut value = FieldValue::from(reader.value(reader.whole(), Some(schema), 0)?);
@@ -40,10 +42,10 @@ pub(super) fn value(text: &str, schema: &Value) -> Result<FieldValue, String> {
     Ok(value)
 }
 
-/// The list that has what stands in repeated elements as its items; `None` if the first is a list by itself.
+/// Converts the insides of repeated elements to the items of a list; `None` if the first is a list by itself.
 ///
 /// # Errors
-/// Only the others are, or one stands for no item.
+/// Another one is a list by itself, or one is no item.
 pub(super) fn items(texts: &[&str], schema: &Value) -> Option<Result<Value, String>> {
     let wanted = Wanted::new(schema, Some(schema));
     let mut items = Vec::with_capacity(texts.len());
@@ -62,7 +64,7 @@ pub(super) fn items(texts: &[&str], schema: &Value) -> Option<Result<Value, Stri
     Some(Ok(Value::Array(items)))
 }
 
-/// True if a value of the schema, which holds its own definitions, may be of this type.
+/// True if the schema, which contains its own definitions, takes values of this type.
 pub(super) fn wants(schema: &Value, kind: &str) -> bool {
     Wanted::new(schema, Some(schema)).has(kind)
 }
@@ -70,25 +72,25 @@ pub(super) fn wants(schema: &Value, kind: &str) -> bool {
 struct Reader<'a> {
     text: &'a str,
     tags: Vec<Tag<'a>>,
-    /// Where each tag's element ends.
+    /// The closing tag of each element.
     ends: Ends,
     root: &'a Value,
-    /// True if a property's name was written in another form.
+    /// True if a tag had a property's name in another form.
     has_other_names: Cell<bool>,
-    /// True if elements were repeated as the items of a list.
+    /// True if repeated elements became the items of a list.
     has_repeats: Cell<bool>,
 }
 
-/// The inside of an element.
-struct Part {
+/// Inside of an element: its bytes, and its tags by index.
+struct Contents {
     bytes: Range<usize>,
     tags: Range<usize>,
 }
 
-/// An element and its inside.
+/// A child element.
 struct Child<'r, 'a> {
     tag: &'r Tag<'a>,
-    inside: Part,
+    inside: Contents,
 }
 
 impl<'a> Reader<'a> {
@@ -103,20 +105,20 @@ impl<'a> Reader<'a> {
         Reader { text, tags, ends, root, has_other_names, has_repeats }
     }
 
-    fn whole(&self) -> Part {
-        Part { bytes: 0..self.text.len(), tags: 0..self.tags.len() }
+    fn whole(&self) -> Contents {
+        Contents { bytes: 0..self.text.len(), tags: 0..self.tags.len() }
     }
 
-    /// True if nothing stands in one of several elements of a list's name, and that stands for no item.
-    fn is_no_item(&self, part: &Part, list: &Wanted<'a>) -> bool {
+    /// True for an empty element that is no item: the list's items cannot be null.
+    fn is_no_item(&self, part: &Contents, list: &Wanted<'a>) -> bool {
         let text = self.text.get(part.bytes.clone()).unwrap_or_default();
         text.trim().is_empty() && !Wanted::new(self.root, list.item(0)).has("null")
     }
 
-    /// What stands in one of several elements of a list's name, as an item; `None` if it is a list by itself.
+    /// Converts one of several elements with a list's name to an item; `None` if it is a list by itself.
     fn item(
         &self,
-        part: Part,
+        part: Contents,
         list: &Wanted<'a>,
         index: usize,
         depth: usize,
@@ -128,7 +130,7 @@ impl<'a> Reader<'a> {
             true => json::find(text).is_ok_and(|found| is_array(&found)),
             false if lines_of(text).is_some() => true,
             false => {
-                let children = self.children(Part { bytes: part.bytes.clone(), tags: part.tags.clone() });
+                let children = self.children(Contents { bytes: part.bytes.clone(), tags: part.tags.clone() });
                 children.is_ok_and(|children| {
                     !children.is_empty() && !list.item_has_property(self.root, &children)
                 })
@@ -140,7 +142,7 @@ impl<'a> Reader<'a> {
         Some(self.value(part, list.item(index), depth))
     }
 
-    fn value(&self, part: Part, schema: Option<&'a Value>, depth: usize) -> Result<Value, String> {
+    fn value(&self, part: Contents, schema: Option<&'a Value>, depth: usize) -> Result<Value, String> {
         if depth > DEPTH {
             return Err(TOO_DEEP.into());
         }
@@ -164,8 +166,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The elements directly in a part, with nothing between them.
-    fn children(&self, part: Part) -> Result<Vec<Child<'_, 'a>>, String> {
+    /// Splits a part into its child elements; only blanks may stand between them.
+    fn children(&self, part: Contents) -> Result<Vec<Child<'_, 'a>>, String> {
         let mut children = Vec::new();
         let mut byte = part.bytes.start;
         let mut at = part.tags.start;
@@ -184,8 +186,8 @@ impl<'a> Reader<'a> {
             };
             let closing = self.tags.get(end).unwrap_or(tag);
             let inside = match tag.kind {
-                Kind::Open => Part { bytes: tag.span.end..closing.span.start, tags: at + 1..end },
-                _ => Part { bytes: 0..0, tags: 0..0 },
+                Kind::Open => Contents { bytes: tag.span.end..closing.span.start, tags: at + 1..end },
+                _ => Contents { bytes: 0..0, tags: 0..0 },
             };
             children.push(Child { tag, inside });
             byte = closing.span.end;
@@ -205,7 +207,7 @@ impl<'a> Reader<'a> {
     ) -> Result<Value, String> {
         let all = |is: &dyn Fn(&Tag<'_>) -> bool| children.iter().all(|child| is(child.tag));
         let is_list = match wanted.has("array") {
-            // A single object may stand for a list of one.
+            // The elements may be the properties of one object, for a list of one.
             true => !(wanted.item_has_property(self.root, &children)),
             false => wanted.is_open() && all(&|tag| tag.name.eq_ignore_ascii_case("item")),
         };
@@ -267,7 +269,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What a value may be: the plain schemas behind references and unions. None of them: anything.
+/// The schemas that a value may have, behind references and unions; without any, it may be anything.
 struct Wanted<'a> {
     schemas: Vec<&'a Value>,
 }
@@ -299,7 +301,7 @@ impl<'a> Wanted<'a> {
         })
     }
 
-    /// True if it may be anything.
+    /// True if the value may be anything.
     fn is_open(&self) -> bool {
         let says_nothing = |schema: &&Value| {
             ["type", "enum", "const", "properties"].iter().all(|keyword| schema.get(keyword).is_none())
@@ -315,7 +317,7 @@ impl<'a> Wanted<'a> {
         self.has("string") || self.is_open()
     }
 
-    /// What an element with nothing in it stands for.
+    /// Returns the value of an empty element.
     fn empty(&self) -> Value {
         match () {
             () if self.has("null") => Value::Null,
@@ -325,7 +327,7 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// The property that a tag names, in whatever case and with whatever joins its words.
+    /// Finds the property that a tag names; case and the signs between words may differ.
     fn property(&self, tag: &str) -> Option<(&'a str, &'a Value)> {
         let all = || {
             let maps = self.schemas.iter().filter_map(|schema| schema.get("properties")?.as_object());
@@ -336,14 +338,14 @@ impl<'a> Wanted<'a> {
         exact.or_else(|| named().and_then(|wanted| all().find(|(name, _)| *name == wanted)))
     }
 
-    /// The schema of what has no name of its own: a map's values.
+    /// Finds the schema of a map's values.
     fn further(&self) -> Option<&'a Value> {
         let by_pattern = |schema: &&'a Value| schema.get("patternProperties")?.as_object()?.values().next();
         let by_pattern = self.schemas.iter().find_map(by_pattern);
         by_pattern.or_else(|| self.schemas.iter().find_map(|schema| schema.get("additionalProperties")))
     }
 
-    /// The schema of a list's item.
+    /// Finds the schema of a list's item.
     fn item(&self, index: usize) -> Option<&'a Value> {
         self.schemas.iter().find_map(|schema| {
             let fixed = schema.get("prefixItems").and_then(|items| items.get(index));
@@ -351,7 +353,7 @@ impl<'a> Wanted<'a> {
         })
     }
 
-    /// True if these are the parts of a list's item rather than items.
+    /// True if the elements are the properties of one item rather than items.
     fn item_has_property(&self, root: &'a Value, children: &[Child<'_, '_>]) -> bool {
         let item = Wanted::new(root, self.item(0));
         children.iter().all(|child| item.property(child.tag.name).is_some())

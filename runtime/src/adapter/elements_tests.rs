@@ -17,7 +17,7 @@ fn elements_are_read_only_where_a_value_may_have_parts() {
 }
 
 #[test]
-fn what_is_no_element_as_a_whole_is_a_text_where_a_text_will_do() {
+fn elements_with_text_around_them_are_a_text_where_the_type_takes_one() {
     let mixed = "<b>bold</b> text";
     assert_eq!(read(mixed, &json!({})), Ok(json!(mixed)));
     assert_eq!(read(mixed, &json!({"type": ["string", "object"]})), Ok(json!(mixed)));
@@ -25,7 +25,7 @@ fn what_is_no_element_as_a_whole_is_a_text_where_a_text_will_do() {
 }
 
 #[test]
-fn an_empty_element_is_null_where_that_will_do_else_the_emptiest_value_of_its_type() {
+fn an_empty_element_is_null_or_the_empty_value_of_its_type() {
     for (kind, empty) in [
         (json!("array"), json!([])),
         (json!("object"), json!({})),
@@ -48,7 +48,7 @@ fn a_maps_values_have_the_schema_of_its_values() {
 }
 
 #[test]
-fn a_property_in_another_form_is_noted_and_one_that_no_tag_can_spell_is_not() {
+fn a_property_in_another_form_is_noted_unless_no_tag_can_spell_it() {
     let schema = json!({"properties": {"a": {}, "firstName": {}, "last name": {}}});
     for (text, noted) in [
         ("<a>x</a>", false),
@@ -61,7 +61,7 @@ fn a_property_in_another_form_is_noted_and_one_that_no_tag_can_spell_is_not() {
 }
 
 #[test]
-fn elements_are_read_as_deep_as_the_limit_says() {
+fn elements_are_read_down_to_the_limit_of_nesting() {
     let nested = |levels: usize| format!("{}x{}", "<item>".repeat(levels), "</item>".repeat(levels));
     assert!(read(&nested(DEPTH), &json!({})).is_ok_and(|value| value.is_array()));
     assert_eq!(read(&nested(DEPTH + 1), &json!({})), Err(TOO_DEEP.to_owned()));

@@ -1,50 +1,51 @@
-//! Markers of no field of the task: `[[ ## completion ## ]]`, or a field that was not asked for.
+//! Foreign markers: markers that name no field of the task, such as `[[ ## completion ## ]]`.
 
 use std::ops::Range;
 
 use super::{
-    ends,
-    marker::{Marker, Place},
+    end_tokens,
+    marker::{LinePosition, Marker},
+    prompt_texts::PromptTexts,
     sections::fences,
-    shown::Shown,
 };
 
-/// Those of a reply that the prompt does not show, in order.
+/// The foreign markers of a reply that the prompt does not contain, in order.
 #[derive(Default)]
-pub(super) struct Foreign {
-    marks: Vec<Mark>,
+pub(super) struct ForeignMarkers {
+    marks: Vec<ForeignMarker>,
     /// How many of them were passed.
     passed: usize,
 }
 
-/// A reply may have one every few bytes, so it is small.
-struct Mark {
+/// A foreign marker. A reply may have one every few bytes, so it is small.
+struct ForeignMarker {
     start: u32,
     end: u32,
     is_alone: bool,
 }
 
-/// What a value has of them.
+/// The foreign markers within one value.
 #[derive(Default)]
-pub(super) struct Found {
-    /// True if one stands in it, outside of its blocks of code.
+pub(super) struct ForeignInValue {
+    /// True if one stands outside of the value's blocks of code.
     pub(super) is_any: bool,
-    /// Where the first stands that is alone on its line: the value ends there if no field follows.
+    /// Start of the first one alone on its line: the value ends there if no field follows.
     pub(super) end: Option<usize>,
 }
 
-impl Foreign {
-    /// Adds a marker of the text, unless the prompt shows one of its name.
-    pub(super) fn add(&mut self, text: &str, marker: &Marker<'_>, shown: &Shown<'_>) {
+impl ForeignMarkers {
+    /// Adds a marker of the text, unless the prompt contains one of its name.
+    pub(super) fn add(&mut self, text: &str, marker: &Marker<'_>, shown: &PromptTexts<'_>) {
         let Range { start, end } = marker.span;
-        // Behind the first 4 GiB, no reply goes on.
+        // No reply is longer than 4 GiB.
         if let (Ok(start), Ok(end)) = (u32::try_from(start), u32::try_from(end)) {
             if !shown.has_marker(marker.name) {
                 let behind = || text.get(marker.span.end..).and_then(|rest| rest.lines().next());
-                let ends_line =
-                    || marker.ends_line || behind().is_some_and(|rest| ends::are_all(rest, shown));
-                let is_alone = marker.place == Place::Start && ends_line();
-                self.marks.push(Mark { start, end, is_alone });
+                let ends_line = || {
+                    marker.ends_line || behind().is_some_and(|rest| end_tokens::are_end_tokens(rest, shown))
+                };
+                let is_alone = marker.position == LinePosition::Start && ends_line();
+                self.marks.push(ForeignMarker { start, end, is_alone });
             }
         }
     }
@@ -53,13 +54,13 @@ impl Foreign {
         self.marks.is_empty()
     }
 
-    /// What stands in a value; one is asked about after the other, in order.
-    pub(super) fn within(&mut self, text: &str, value: Range<usize>) -> Found {
-        let mut found = Found::default();
+    /// Finds the foreign markers in a value; call it for the values in order.
+    pub(super) fn within(&mut self, text: &str, value: Range<usize>) -> ForeignInValue {
+        let mut found = ForeignInValue::default();
         let mut fences = fences(text.get(value.clone()).unwrap_or_default()).peekable();
         let mut in_code = false;
         let mut behind = value.start;
-        // Whether something stands before the first that is alone, and between those behind it.
+        // True if text stands before the first marker that is alone, and between those behind it.
         let (mut has_text, mut has_rest) = (false, false);
         let is_blank = |part: Range<usize>| text.get(part).is_none_or(|part| part.trim().is_empty());
         while let Some(mark) = self.marks.get(self.passed).filter(|mark| (mark.start as usize) < value.end) {
@@ -86,7 +87,7 @@ impl Foreign {
             }
         }
         has_rest |= !is_blank(behind..value.end);
-        // Nothing but what stands below a marker of nobody would be no value, and what is there would be lost.
+        // If the value's only text stands below a foreign marker, ending it there would lose the text.
         found.end = found.end.filter(|_| has_text || !has_rest);
         found
     }

@@ -1,4 +1,4 @@
-//! Outputs as one JSON object.
+//! The JSON adapter: outputs as one JSON object.
 
 use std::{cell::OnceCell, fmt::Write as _, ops::Range, sync::Arc};
 
@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json as object};
 use super::{
     Adapter, Demo, Inputs, Mode, NOT_GIVEN, Outline, Prepared, Task, TaskField,
     chat::{inputs_text, list_inputs, list_outputs, write_extra},
-    complete, ends,
+    complete, end_tokens,
     follow::{Follow, JsonFollow},
+    prompt_texts::PromptTexts,
     reasoning,
     repeats::{self, Marks, Repeats},
-    shown::Shown,
     wrapped,
 };
 use crate::{
@@ -25,28 +25,26 @@ use crate::{
 /// Inputs under field markers, outputs as one JSON object: a schema that the provider enforces where it can, else any JSON
 /// object, else by the prompt alone.
 ///
-/// The schema is that of the output fields' types. Each provider is sent it in its own form and in the part of JSON Schema that it
-/// takes; rules that it does not take are told in words, and null stands for what may be absent. The page
-/// `docs/structured-output.md` has the table.
+/// The schema is that of the output fields' types. Each provider gets it in its own form and its own part of JSON Schema; rules
+/// outside of that part are written in words, and null stands for an absent value. `docs/structured-output.md` has the table.
 ///
-/// The rung that was used is [`Prediction::mode`](crate::Prediction::mode), and in the trace. One that the provider is known not
-/// to take is passed over without a call; one that was refused is warned of and not tried again. A schema larger than the
+/// [`Prediction::mode`](crate::Prediction::mode) and the trace name the form that was used. A form that the provider is known not
+/// to take is passed over without a call; one that it refuses causes a warning and is not tried again. A schema larger than the
 /// provider takes is an [`is_config`](Error::is_config) error before anything is sent, which names the type.
 ///
 /// Rules of reading: the object may stand in a code block or between prose, and may have the usual flaws of a model's JSON (see
-/// [`Repair`](crate::field::Repair)); names and aliases count, the name before an alias; a key in another case, or with other signs that
-/// join its words, counts where the field has no other key and no other field is meant, and two such keys are an error; other keys
-/// are passed over; of several objects one may differ from the others only if it alone has a field of the task.
+/// [`Repair`](crate::field::Repair)). Names and aliases count, the name before an alias. A key in another case, or with other signs between
+/// its words, counts if the field has no other key and no other field is meant; two such keys are an error. Other keys are passed
+/// over. Of several objects, one may differ from the others only if it alone has a field of the task.
 ///
-/// An object without any field may hold the answer: `{"json_input": {..}}`, `{"name": "..", "arguments": {..}}`. So may a list of
-/// one, and a JSON text that is the whole reply. What is inside is read if it is the only object there with all fields that have
-/// to be, by their exact names, and if it is no input's.
+/// An object without any field may contain the answer: `{"json_input": {..}}`, `{"name": "..", "arguments": {..}}`. So may a list of
+/// one, and a JSON text that is the whole reply. The object inside is read if it is the only one there with all required fields, by
+/// their exact names, and if it is no input's.
 ///
-/// [`Prediction::repairs`](crate::Prediction::repairs) tells of each field what was mended in the object, and
-/// [`Repair::Name`] of one whose key was in another form, [`Repair::DoubleField`] of one that stood under its name and an alias, and
-/// of all fields [`Repair::UnknownKey`] where the object has a key that is none of them, [`Repair::Wrapped`] or
-/// [`Repair::JsonInText`] where the answer was wrapped, and [`Repair::EndToken`] where an end token of a chat template, such as
-/// `<|im_end|>`, stood behind it.
+/// [`Prediction::repairs`](crate::Prediction::repairs) lists the flaws of each field: those of the object,
+/// [`Repair::Name`] if its key was in another form, and [`Repair::DoubleField`] if it stood under its name and an alias. All fields
+/// have [`Repair::UnknownKey`] if the object has a key of no field, [`Repair::Wrapped`] or [`Repair::JsonInText`] if the answer was
+/// wrapped, and [`Repair::EndToken`] if an end token of a chat template, such as `<|im_end|>`, stood behind it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JsonAdapter;
 
@@ -68,7 +66,7 @@ impl Adapter for JsonAdapter {
                 modes.insert(0, Mode { name: "json_schema", response_format: Some(format) });
             }
             Err(error) => {
-                tracing::warn!(signature = task.signature(), %error, "no schema goes to the provider, only the prompt says it");
+                tracing::warn!(signature = task.signature(), %error, "the provider gets no schema: only the prompt describes the answer");
             }
         }
         Prepared { prefix, modes, stop: Vec::new() }
@@ -94,9 +92,9 @@ impl Adapter for JsonAdapter {
 
     fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>> {
         let refused = |why: String| Error::parse(why).with_completion(text);
-        let shown = Shown::of(task, inputs);
+        let shown = PromptTexts::of(task, inputs);
         let whole = text;
-        let text = ends::without_tokens(whole, &shown);
+        let text = end_tokens::without_tokens(whole, &shown);
         let mut has_token = text.len() < whole.len();
         let mut objects =
             json::find(text).map_err(|flaw| refused(format!("the answer is not a JSON object: {flaw}")))?;
@@ -104,7 +102,7 @@ impl Adapter for JsonAdapter {
             let before = objects.partition_point(|found| found.start < at);
             before.checked_sub(1).and_then(|last| objects.get(last)).is_some_and(|found| at < found.end)
         };
-        if let Some(turn) = ends::turn_outside(text, is_inside, &shown) {
+        if let Some(turn) = end_tokens::reply_end_outside(text, is_inside, &shown) {
             objects.retain(|found| found.start < turn);
             has_token = true;
         }
@@ -112,15 +110,15 @@ impl Adapter for JsonAdapter {
         let has_object = objects.iter().any(is_object);
         let fields: Vec<_> = task.outputs().collect();
         let repeated = Repeatable::of(inputs);
-        // Half an object of an input that is repeated would go on into whatever follows it.
-        let begun = Repeats::find(inputs, text, &Begun(&fields));
+        // Half an object of a repeated input would go on into the text behind it.
+        let begun = Repeats::find(inputs, text, &AnswerStarts(&fields));
         let put_together = Repeats::find(inputs, text, &Braces);
         objects.retain(|found| {
             let part = found.start..found.end;
-            // A dictionary of Python's has no braces by which a half of it would be known.
-            let is_pythons =
-                json::is_ordered(text, found) && inputs.texts().iter().any(|input| json::has_ordered(input));
-            // One that may begin as an input, and has another's object in it, is nobody's for sure.
+            // Half of a Python dictionary cannot be recognised: it has no braces.
+            let is_pythons = json::is_ordered_dict(text, found)
+                && inputs.texts().iter().any(|input| json::has_ordered_dict(input));
+            // An object that may begin in one input and contains another input's object is doubtful.
             let is_doubtful = put_together.begins_in(&part) && begun.meets(&part);
             !repeated.has(text, found)
                 && !begun.begins_in(&part)
@@ -128,7 +126,7 @@ impl Adapter for JsonAdapter {
                 && !is_doubtful
                 && !is_pythons
         });
-        // Where there are several, an answer is one that has a field of the task.
+        // Of several objects, one with a field of the task is the answer.
         let has_field = |found: &Found| {
             fields.iter().any(|field| field.names().any(|name| found.value.get(name).is_some()))
         };
@@ -138,7 +136,7 @@ impl Adapter for JsonAdapter {
         };
         let mut inner = None;
         if !objects.iter().any(|found| has_field(found) || has_field_in_other_case(found)) {
-            // A part of an object in which an input is repeated may be that input's.
+            // An inner object of a repeated input may belong to that input.
             let is_own = |found: &Found| {
                 let part = found.start..found.end;
                 !begun.meets(&part) && !put_together.meets(&part) && !repeated.holds(&found.value)
@@ -162,7 +160,7 @@ impl Adapter for JsonAdapter {
             return Err(refused("the one JSON object in the answer is repeated from the input".into()));
         }
         let count = objects.len();
-        let Some(one) = json::clear(objects) else {
+        let Some(one) = json::unambiguous(objects) else {
             return Err(refused(match count {
                 1 => "the answer's JSON object is cut off".into(),
                 _ => format!(
@@ -185,7 +183,7 @@ impl Adapter for JsonAdapter {
     }
 
     fn cut_output<'a>(&self, _: &Task<'a>, _: &Inputs<'_>, _: &str) -> Option<TaskField<'a>> {
-        // An object without its closing bracket is not read.
+        // An object without its closing bracket is an error anyway.
         None
     }
 
@@ -210,7 +208,7 @@ impl Adapter for JsonAdapter {
     }
 }
 
-/// True if the input has an object, or the beginning of one, with a field of the task.
+/// True if the input contains an object, or the beginning of one, with a field of the task.
 fn begins_answer(fields: &[TaskField<'_>], input: &str) -> bool {
     let has_field = |inside: &str| {
         fields.iter().flat_map(TaskField::names).any(|name| {
@@ -222,7 +220,7 @@ fn begins_answer(fields: &[TaskField<'_>], input: &str) -> bool {
     input.split_once('{').is_some_and(|(_, inside)| has_field(inside))
 }
 
-/// The fields' values in an object: under the name, else the first alias, else a key in another case.
+/// Takes the fields' values out of an object: by name, else by the first alias, else by a key in another case.
 ///
 /// # Errors
 /// The name of a field for which two such keys stand.
@@ -232,7 +230,7 @@ fn values<'a>(
     mut all: Repairs,
     written: &Written,
 ) -> Result<Vec<Option<FieldValue>>, &'a str> {
-    // A number beyond all floats was read as a text.
+    // A number beyond the range of floats was read as a text.
     let given = |key: &str, value: Value| match value.is_string() && !written.has_large() {
         true => value.into(),
         false => FieldValue::from(value).with(written.entry(key)),
@@ -249,7 +247,7 @@ fn values<'a>(
         }
         found.push(value);
     }
-    // A good answer has no key left.
+    // A good answer has no keys left.
     let has_value: Vec<_> = found.iter().map(Option::is_some).collect();
     for (key, value) in object {
         let index = field_in_other_case(fields, &key).filter(|index| has_value.get(*index) == Some(&false));
@@ -267,18 +265,20 @@ fn values<'a>(
     Ok(found)
 }
 
-/// The index of the one field whose name or alias is this key in another form.
+/// Finds the one field whose name or alias is this key in another form.
 fn field_in_other_case(fields: &[TaskField<'_>], key: &str) -> Option<usize> {
     let names = fields.iter().enumerate();
     name::find(names.flat_map(|(index, field)| field.names().map(move |name| (name, index))), key)
 }
 
-/// What a model could repeat of the inputs: their texts, and the values in them, which are read once and only if needed.
+/// Parts of the inputs that a model could repeat as an object.
 struct Repeatable<'a> {
     texts: Vec<&'a str>,
+    /// Rests of the texts behind tags that end reasoning.
     rests: Vec<&'a str>,
-    /// Those that are no texts: the prompt has them as JSON.
+    /// Objects among the inputs, which the prompt has as JSON.
     objects: Vec<&'a Value>,
+    /// JSON values within the texts, read at the first use.
     values: OnceCell<Vec<Value>>,
 }
 
@@ -290,12 +290,12 @@ impl<'a> Repeatable<'a> {
         Self { texts, rests, objects, values: OnceCell::new() }
     }
 
-    /// True if the object is an input's and not the model's: between prose, if it stands in an input, in whatever form; alone,
-    /// only if an input is nothing else, since an answer may well agree with what an input speaks of.
+    /// True if the object is an input's and not the model's. Between prose: if an input contains it, in any form. Alone: only if it
+    /// is a whole input, since an answer may agree with an object that an input mentions.
     fn has(&self, text: &str, object: &Found) -> bool {
         let source = &text[object.start..object.end];
         if source == text.trim() {
-            // The same in another notation is the same.
+            // The same object may be in another notation.
             let is_it = |input: &&str| {
                 let found = json::find(input).unwrap_or_default();
                 matches!(&found[..], [one] if one.value == object.value && input.get(one.start..one.end) == Some(input.trim()))
@@ -309,7 +309,7 @@ impl<'a> Repeatable<'a> {
             || self.values.get_or_init(|| self.values()).contains(&object.value)
     }
 
-    /// True if an input is this value, or has it in it as JSON.
+    /// True if an input is this value, or contains it as JSON.
     fn holds(&self, value: &Value) -> bool {
         let mut open: Vec<_> = self.values.get_or_init(|| self.values()).iter().collect();
         while let Some(one) = open.pop() {
@@ -332,10 +332,10 @@ impl<'a> Repeatable<'a> {
     }
 }
 
-/// Marks in a reply are the beginnings of objects with a field of the task.
-struct Begun<'f>(&'f [TaskField<'f>]);
+/// Marks that are the beginnings of objects with a field of the task.
+struct AnswerStarts<'f>(&'f [TaskField<'f>]);
 
-impl Marks for Begun<'_> {
+impl Marks for AnswerStarts<'_> {
     fn could_be_in(&self, text: &str) -> bool {
         text.contains('{')
     }
@@ -345,14 +345,14 @@ impl Marks for Begun<'_> {
     }
 
     fn is_piece(&self, text: &str) -> bool {
-        // The beginning of an object alone begins every answer of the model's own too.
-        let tells = |c: char| !c.is_whitespace() && !c.is_control() && !c.is_ascii_punctuation();
-        let is_told = |(before, _): (&str, &str)| before.contains(tells);
-        begins_answer(self.0, text) || Braces.is_piece(text) && text.rsplit_once('{').is_some_and(is_told)
+        // A brace alone also begins every answer of the model: letters before it identify an input's.
+        let is_letter = |c: char| !c.is_whitespace() && !c.is_control() && !c.is_ascii_punctuation();
+        let has_letters = |(before, _): (&str, &str)| before.contains(is_letter);
+        begins_answer(self.0, text) || Braces.is_piece(text) && text.rsplit_once('{').is_some_and(has_letters)
     }
 }
 
-/// Marks in a reply are the braces of an object: one may begin in one input and end in another.
+/// Marks that are braces: an object may begin in one input and end in another.
 struct Braces;
 
 impl Marks for Braces {
@@ -380,7 +380,7 @@ fn system(task: &Task<'_>) -> String {
     text
 }
 
-/// A demo's answer. What it does not say is marked as such, whatever the field's type: null would be an answer.
+/// Writes a demo's answer. A missing value is marked as not given, whatever the field's type: null would be an answer.
 fn object(task: &Task<'_>, demo: &Demo) -> String {
     let pairs = task.outputs().zip(&demo.outputs);
     let object: Map<_, _> = pairs
@@ -392,7 +392,7 @@ fn object(task: &Task<'_>, demo: &Demo) -> String {
     Value::Object(object).to_string()
 }
 
-/// Providers take letters, digits, `_` and `-`, at most 64.
+/// Makes a schema's name that providers take: letters, digits, `_` and `-`, at most 64 characters.
 fn schema_name(signature: &str) -> String {
     let allowed = |c: char| {
         if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }
@@ -400,7 +400,8 @@ fn schema_name(signature: &str) -> String {
     signature.chars().map(allowed).take(64).collect()
 }
 
-/// The schema of the whole answer, types as schemars writes them: an object with every output field, in order, and nothing else.
+/// Builds the schema of the whole answer: an object with every output field in order and no other key, types as schemars writes
+/// them.
 fn schema(task: &Task<'_>) -> Value {
     let mut generator =
         SchemaGenerator::new(SchemaSettings::draft2020_12().with(|settings| settings.meta_schema = None));

@@ -1,61 +1,61 @@
-//! Field markers `[[ ## name ## ]]`: how they are written, found, and kept out of values.
+//! Writes, finds and escapes field markers: `[[ ## name ## ]]`.
 //!
-//! Whether a text has a marker at some place is decided by that line alone, so a reply can be searched line by line, as it comes.
+//! The line of a marker alone decides whether it is one, so a reply can be searched line by line, as it comes.
 
 use std::{borrow::Cow, ops::Range};
 
 use memchr::memchr3;
 
-/// The name that ends an answer.
+/// Name of the marker that ends an answer.
 pub(crate) const COMPLETED: &str = "completed";
 
-/// Stands at the end of a value that has blanks there, which would be left out otherwise.
+/// Sign at the end of a value that ends with blanks, so that they are kept.
 const EDGE: &str = "[[ \\ ]]";
 
-/// Adds the marker line of a field.
+/// Writes the marker of a field.
 pub(crate) fn write(out: &mut String, name: &str) {
     out.push_str("[[ ## ");
     out.push_str(name);
     out.push_str(" ## ]]");
 }
 
-/// How much a marker's place says that it is meant as one; the first says most.
+/// Position of a marker in its line; the first is the most certain to be meant as a marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Place {
-    /// It begins its line, behind nothing but blanks and emphasis.
+pub(crate) enum LinePosition {
+    /// Behind nothing but blanks and emphasis.
     Start,
-    /// It begins its line as a heading, an item of a list, or a quotation.
+    /// Behind the sign of a heading, a list item, or a quotation.
     Item,
-    /// Other text stands before it.
+    /// Behind other text.
     Within,
 }
 
-/// A marker in a text: the name in it, and where it stands.
+/// A marker in a text.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Marker<'a> {
     pub(crate) name: &'a str,
-    pub(crate) place: Place,
-    /// From bracket to bracket.
+    pub(crate) position: LinePosition,
+    /// Bytes from bracket to bracket.
     pub(crate) core: Range<usize>,
-    /// With the emphasis around it, the blanks and list signs before it, and a colon behind it.
+    /// Bytes with the emphasis around it, the blanks and list signs before it, and a colon behind it.
     pub(crate) span: Range<usize>,
-    /// Where its line begins.
+    /// Start of its line.
     pub(crate) line: usize,
-    /// True if nothing stands behind it on its line.
+    /// True if it ends its line.
     pub(crate) ends_line: bool,
-    /// True if it is written as [`write`] does, alone on its line.
+    /// True if it is written as [`write`] writes it, alone on its line.
     pub(crate) is_plain: bool,
 }
 
-/// All markers of the text, whatever their names.
+/// Finds all markers of the text, whatever their names.
 pub(crate) fn find(text: &str) -> Vec<Marker<'_>> {
     let mut markers = Vec::new();
     each(text, |marker| markers.push(marker));
     markers
 }
 
-/// Gives each marker of the text in order, whatever its name. A text may have a marker every few bytes, so who takes them keeps
-/// only what is needed.
+/// Calls `take` with each marker of the text in order, whatever its name. A text may have a marker every few bytes, so callers keep
+/// only what they need.
 pub(crate) fn each<'a>(text: &'a str, mut take: impl FnMut(Marker<'a>)) {
     let mut line = Line::default();
     let mut at = 0;
@@ -77,15 +77,15 @@ pub(crate) fn each<'a>(text: &'a str, mut take: impl FnMut(Marker<'a>)) {
 #[derive(Default)]
 struct Line {
     start: usize,
-    /// Where the blanks at its end begin.
+    /// Start of the blanks at its end.
     body_end: usize,
     end: usize,
-    /// Where the last of its markers ends that were seen.
+    /// End of its last marker so far.
     behind_last: usize,
 }
 
 impl Line {
-    /// The line of a marker which is behind this one.
+    /// Finds the line of a marker behind this line.
     fn next(&self, text: &str, marker: Range<usize>) -> Self {
         let before = text.get(self.end..marker.start).unwrap_or_default();
         let start = self.end + before.trim_end_matches(|c| !is_line_end(c)).len();
@@ -95,18 +95,18 @@ impl Line {
         Self { start, body_end: start + body.len(), end, behind_last: start }
     }
 
-    /// The marker of these parts, which begins here.
+    /// Builds the marker that begins at `start`.
     fn marker<'a>(&mut self, text: &'a str, start: usize, parts: &Parts<'a>) -> Marker<'a> {
         let end = start + parts.length;
         let before = text.get(self.behind_last..start).unwrap_or_default();
         let behind = text.get(end..self.body_end).unwrap_or_default();
-        let place = if self.behind_last == self.start { place(before) } else { Place::Within };
+        let position = if self.behind_last == self.start { position(before) } else { LinePosition::Within };
         let unemphasised = before.trim_end_matches(is_emphasis);
         let emphasis = before.get(unemphasised.len()..).unwrap_or_default();
         let mut rest = without_prefix(behind, emphasis);
         let mut span_start = start;
-        match place {
-            Place::Start | Place::Item => {
+        match position {
+            LinePosition::Start | LinePosition::Item => {
                 span_start = self.start;
                 if let Some(colon) = rest.strip_prefix([':', '：']) {
                     let colon = without_prefix(colon, emphasis);
@@ -115,14 +115,14 @@ impl Line {
                     }
                 }
             }
-            Place::Within if rest.len() < behind.len() => span_start = start - emphasis.len(),
-            Place::Within => {}
+            LinePosition::Within if rest.len() < behind.len() => span_start = start - emphasis.len(),
+            LinePosition::Within => {}
         }
         self.behind_last = self.body_end - rest.len();
         let is_alone = start == self.start && end == self.body_end;
         Marker {
             name: parts.name,
-            place,
+            position,
             core: start..end,
             span: span_start..self.behind_last,
             line: self.start,
@@ -132,12 +132,12 @@ impl Line {
     }
 }
 
-/// True if the marker is written as [`write`] does.
+/// True if the marker is written as [`write`] writes it.
 fn is_plain(marker: &str, name: &str) -> bool {
     marker.strip_prefix("[[ ## ").and_then(|marker| marker.strip_suffix(" ## ]]")) == Some(name)
 }
 
-/// The text without the closing emphasis with which it begins, if it does.
+/// Removes the closing emphasis with which the text may begin.
 fn without_prefix<'t>(text: &'t str, emphasis: &str) -> &'t str {
     if emphasis.is_empty() {
         return text;
@@ -146,11 +146,11 @@ fn without_prefix<'t>(text: &'t str, emphasis: &str) -> &'t str {
     text.strip_prefix(&*closing).unwrap_or(text)
 }
 
-/// What a marker's place is, by what stands before it on its line.
-fn place(before: &str) -> Place {
+/// Judges a marker's position by the text before it on its line.
+fn position(before: &str) -> LinePosition {
     let is_sign = |c| is_blank(c) || is_emphasis(c) || "#>-+•~".contains(c);
     if before.chars().all(|c| is_blank(c) || is_emphasis(c)) {
-        return Place::Start;
+        return LinePosition::Start;
     }
     let rest = before.trim_start_matches(is_sign);
     let number = rest.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -158,10 +158,10 @@ fn place(before: &str) -> Place {
         Some(behind) if (1..4).contains(&(rest.len() - number.len())) => behind,
         _ => rest,
     };
-    if rest.chars().all(is_sign) { Place::Item } else { Place::Within }
+    if rest.chars().all(is_sign) { LinePosition::Item } else { LinePosition::Within }
 }
 
-/// The ends of a line, those of Python's `splitlines`.
+/// True for the line ends of Python's `splitlines`.
 pub(crate) fn is_line_end(c: char) -> bool {
     matches!(
         c,
@@ -192,13 +192,13 @@ fn is_hash(c: char) -> bool {
     matches!(c, '#' | '＃')
 }
 
-/// The first opening bracket from this place on.
+/// Finds the first opening bracket from this byte on.
 fn opening(text: &str, from: usize) -> Option<Range<usize>> {
     sign(text, from, ['[', '［', '【'])
 }
 
-/// The first of these signs from this place on. Their last bytes are looked for, many at a time: in most texts, whatever their
-/// script, few other characters have them.
+/// Finds the first of these signs from this byte on. It searches for their last bytes, many at a time: in texts of any script, few
+/// other characters have them.
 fn sign(text: &str, from: usize, signs: [char; 3]) -> Option<Range<usize>> {
     let [one, two, three] = signs;
     let mut end = from;
@@ -212,27 +212,27 @@ fn sign(text: &str, from: usize, signs: [char; 3]) -> Option<Range<usize>> {
     }
 }
 
-/// The last byte of a character in UTF-8: its lowest bits.
+/// Returns the last byte of a character in UTF-8: its lowest bits.
 const fn last_byte(c: char) -> u8 {
     if c.is_ascii() { c as u8 } else { 0x80 | (c as u32 & 0x3f) as u8 }
 }
 
-/// True if the text has a bracket, without which nothing in it is a marker or a piece of one.
+/// True if the text has a bracket; without one, it has no marker and no piece of one.
 pub(crate) fn has_bracket(text: &str) -> bool {
     opening(text, 0).is_some() || sign(text, 0, [']', '］', '】']).is_some()
 }
 
-/// What a marker consists of.
+/// Parts of a marker.
 struct Parts<'a> {
     name: &'a str,
-    /// How many backslashes stand before its first hash, and where.
+    /// Number of backslashes before the first hash, and their place.
     slashes: usize,
     slashes_at: usize,
     length: usize,
 }
 
-/// The marker with which the text begins, with or without backslashes before its first hash. No bracket and no hash is in a
-/// name, so that no text is looked at more than a few times.
+/// Parses the marker with which the text begins, with or without backslashes before its first hash. A name contains no bracket and
+/// no hash, so that no text is read more than a few times.
 fn parts(text: &str) -> Option<Parts<'_>> {
     let slashed = behind(behind(text, is_opening)?, is_opening)?;
     let rest = slashed.trim_start_matches('\\');
@@ -245,7 +245,7 @@ fn parts(text: &str) -> Option<Parts<'_>> {
     (!name.is_empty()).then_some(Parts { name, slashes, slashes_at, length: text.len() - rest.len() })
 }
 
-/// What stands behind the sign with which the text begins, and behind the blanks after it.
+/// Returns the text behind the sign with which it begins, and behind the blanks after that.
 fn behind(text: &str, is_sign: impl Fn(char) -> bool) -> Option<&str> {
     let mut chars = text.chars();
     chars.next().filter(|c| is_sign(*c))?;
@@ -256,10 +256,10 @@ fn behind(text: &str, is_sign: impl Fn(char) -> bool) -> Option<&str> {
     Some(behind)
 }
 
-/// What may become of a text that begins with an opening bracket, as far as it is known.
+/// What a text that begins with an opening bracket may become, judged by its beginning.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Beginning {
-    /// It begins with a marker, so many bytes long.
+    /// It begins with a marker of this many bytes.
     Marker(usize),
     /// It begins with a marker that has backslashes, or with the sign of a blank end.
     Escaped,
@@ -269,7 +269,7 @@ pub(crate) enum Beginning {
     Nothing,
 }
 
-/// What the text, which begins with an opening bracket, may become.
+/// Judges what a text that begins with an opening bracket may become.
 pub(crate) fn beginning(text: &str) -> Beginning {
     let is_gap = |c| is_blank(c) || is_opening(c);
     let inside = text.trim_start_matches(is_gap);
@@ -278,7 +278,7 @@ pub(crate) fn beginning(text: &str) -> Beginning {
     }
     match parts(text) {
         Some(parts) => Beginning::Marker(parts.length),
-        // No bracket is in a marker but those at its ends.
+        // A marker has brackets only at its ends.
         None if inside.is_empty() => Beginning::Open,
         None if inside.starts_with(is_hash) && !inside.contains(|c| is_opening(c) || is_line_end(c)) => {
             if inside.chars().filter(|c| is_closing(*c)).count() < 2 {
@@ -291,7 +291,7 @@ pub(crate) fn beginning(text: &str) -> Beginning {
     }
 }
 
-/// Where the text has what is a marker or would be one without backslashes.
+/// Finds markers in the text, also those with backslashes.
 pub(crate) fn find_like(text: &str) -> Vec<(&str, Range<usize>)> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -319,13 +319,13 @@ pub(crate) fn is_piece(text: &str) -> bool {
     is_cut_behind || end.is_some_and(|end| end.is_empty() || end.contains(is_hash))
 }
 
-/// The value with a backslash in everything that would read as a marker of a reserved name: `[[ \## name ## ]]`; and with
-/// [`EDGE`] where it begins or ends with blanks. [`unescape`] gives it back exactly.
+/// Escapes everything in a value that would read as a marker of a reserved name: `[[ \## name ## ]]`. [`unescape`] gives it back
+/// exactly.
 pub(crate) fn escape(value: &str, reserved: impl Fn(&str) -> bool) -> Cow<'_, str> {
     change_backslashes(value, &reserved, |count| count + 1)
 }
 
-/// The inverse of [`escape`].
+/// Inverts [`escape`].
 pub(crate) fn unescape(value: &str, reserved: impl Fn(&str) -> bool) -> Cow<'_, str> {
     if !value.contains('\\') {
         return Cow::Borrowed(value);
@@ -333,8 +333,8 @@ pub(crate) fn unescape(value: &str, reserved: impl Fn(&str) -> bool) -> Cow<'_, 
     change_backslashes(value, &reserved, |count: usize| count.saturating_sub(1))
 }
 
-/// An escaped value with its ends marked if they are blank, so that they are not left out; or if `always`. [`without_edges`]
-/// gives it back exactly.
+/// Marks the ends of an escaped value with [`EDGE`] if they are blank, and its beginning also if `always`. [`without_edges`] gives
+/// it back exactly.
 pub(crate) fn with_edges(escaped: Cow<'_, str>, always: bool) -> Cow<'_, str> {
     let before = always || escaped.starts_with(char::is_whitespace) || escaped.starts_with(EDGE);
     let behind = escaped.ends_with(char::is_whitespace) || escaped.ends_with(EDGE);
@@ -346,7 +346,7 @@ pub(crate) fn with_edges(escaped: Cow<'_, str>, always: bool) -> Cow<'_, str> {
     }
 }
 
-/// The value without the marks of its ends and the blanks outside of them, and whether it had any.
+/// Removes the marks of a value's ends and the blanks outside of them; true if it had marks.
 pub(crate) fn without_edges(value: &str) -> (&str, bool) {
     let value = value.trim();
     let inside = value.strip_prefix(EDGE).unwrap_or(value);
@@ -354,7 +354,7 @@ pub(crate) fn without_edges(value: &str) -> (&str, bool) {
     (inside, inside.len() < value.len())
 }
 
-/// Changes the number of backslashes before the first hash of everything marker-like with a reserved name.
+/// Changes the number of backslashes before the first hash of each marker with a reserved name.
 fn change_backslashes<'v>(
     value: &'v str,
     reserved: &dyn Fn(&str) -> bool,

@@ -1,12 +1,12 @@
 use super::*;
 
-fn names(text: &str) -> Vec<(&str, Place)> {
-    find(text).into_iter().map(|marker| (marker.name, marker.place)).collect()
+fn names(text: &str) -> Vec<(&str, LinePosition)> {
+    find(text).into_iter().map(|marker| (marker.name, marker.position)).collect()
 }
 
 #[test]
-fn markers_are_found_with_their_place() {
-    use Place::*;
+fn markers_are_found_with_their_position() {
+    use LinePosition::*;
     assert_eq!(
         names("[[ ## a ## ]]\nx\n  **[[ ## b ## ]]**\n- [[ ## c ## ]] y [[ ## d ## ]]"),
         [("a", Start), ("b", Start), ("c", Item), ("d", Within)]
@@ -106,7 +106,7 @@ fn blanks_at_the_ends_are_kept_by_marks() {
 #[test]
 fn emphasis_around_a_name_is_no_part_of_it() {
     for text in ["[[ ## `a` ## ]]", "[[ ## *a* ## ]]", "[[ ## **a** ## ]]"] {
-        assert_eq!(names(text), [("a", Place::Start)], "{text}");
+        assert_eq!(names(text), [("a", LinePosition::Start)], "{text}");
     }
 }
 
@@ -127,7 +127,7 @@ fn a_marker_alone_on_its_line_in_the_plain_form_is_plain() {
 }
 
 #[test]
-fn what_a_text_may_become_is_known_as_soon_as_it_shows() {
+fn a_beginning_is_judged_as_soon_as_it_is_certain() {
     use Beginning::*;
     for (text, expected) in [
         ("[", Open),
@@ -146,7 +146,7 @@ fn what_a_text_may_become_is_known_as_soon_as_it_shows() {
 }
 
 #[test]
-fn a_piece_of_a_marker_at_either_end_of_a_text_is_seen() {
+fn a_piece_of_a_marker_at_either_end_of_a_text_is_found() {
     for (text, expected) in [
         ("see [[", true),
         ("see [[ \\", true),
@@ -166,7 +166,7 @@ fn a_piece_of_a_marker_at_either_end_of_a_text_is_seen() {
 }
 
 #[test]
-fn a_value_without_edges_is_told_from_one_with_them() {
+fn a_value_with_marked_edges_is_distinguished_from_one_without() {
     assert_eq!(without_edges(" a "), ("a", false));
     assert_eq!(without_edges(&with_edges(" a".into(), false)), (" a", true));
 }

@@ -1,4 +1,4 @@
-//! Between typed fields and a model's text. An adapter writes a predictor's prompt and reads the reply; it knows no HTTP.
+//! Adapters convert between typed fields and a model's text: one writes a predictor's prompt and reads the reply. No HTTP here.
 
 mod automaton;
 pub(crate) mod chat;
@@ -7,17 +7,17 @@ mod corpus_tests;
 mod correction;
 mod demo;
 mod elements;
-mod ends;
+mod end_tokens;
 mod follow;
 mod foreign;
 pub(crate) mod json;
 mod marker;
 mod names;
 mod outline;
+mod prompt_texts;
 pub(crate) mod reasoning;
 mod repeats;
 mod sections;
-mod shown;
 mod tag;
 pub(crate) mod terse;
 #[cfg(test)]
@@ -32,7 +32,7 @@ use serde_json::Value;
 
 pub(crate) use self::{
     chat::ChatAdapter,
-    follow::{Growing, Trimmed},
+    follow::{TextBuffer, Trimmer},
     json::JsonAdapter,
     repeats::Repeats,
     sections::fences,
@@ -49,13 +49,13 @@ use crate::{
     signature::{Layout, Slot},
 };
 
-/// Stands for a value that a demo does not have.
+/// Placeholder for a value that a demo lacks.
 pub(crate) const NOT_GIVEN: &str = "(not given in this example)";
 
-/// Stands before a demo that lacks a value.
+/// Line before a demo that lacks a value.
 const INCOMPLETE: &str = "An example of the task in which some fields are not given.";
 
-/// How a task becomes a prompt and a reply becomes field values.
+/// Writes a task's prompt and reads the field values from a reply.
 ///
 /// Implement it for a format of your own. The engine calls [`prepare`](Adapter::prepare) once per predictor and shares the
 /// result, [`ask`](Adapter::ask) once per call, and [`read`](Adapter::read) once per completion.
@@ -63,90 +63,90 @@ pub trait Adapter: Debug + Send + Sync + 'static {
     /// Its name in traces, e.g. `chat`.
     fn name(&self) -> &'static str;
 
-    /// The constant part of the prompt and what goes along with every request.
+    /// Writes the constant part of the prompt, and the settings of every request.
     fn prepare(&self, task: &Task<'_>) -> Prepared;
 
-    /// A demo or an earlier turn of a conversation, as the user message and the assistant message that it would have been. A
-    /// value that it does not have is left out of the former and marked as not given in the latter.
+    /// Writes a demo or an earlier turn of a conversation as a user message and an assistant message. A missing value is left out of
+    /// the first and marked as not given in the second.
     fn turn(&self, task: &Task<'_>, example: &Demo) -> [String; 2];
 
-    /// The call's own user message.
+    /// Writes the call's own user message.
     fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String;
 
-    /// The values of the output fields, in the order of [`Task::outputs`].
+    /// Reads the values of the output fields, in the order of [`Task::outputs`].
     ///
-    /// What the inputs hold must never become an output, even if the model repeats it; [`ChatAdapter`] says what that means.
+    /// Text of the inputs must never become an output, even if the model repeats it; [`ChatAdapter`] has the exact rules.
     ///
     /// # Errors
     /// [`is_parse`](Error::is_parse): a field that is not optional is missing, or the text has another form.
     fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>>;
 
-    /// The output of which an answer may lack a part that was cut at the model's token limit, and that [`read`](Self::read)
-    /// takes; `None` if the answer shows that all of its last value is there.
+    /// Finds the output that may be incomplete in an answer that was cut at the model's token limit and that [`read`](Self::read)
+    /// accepts; `None` if the answer shows that its last value is complete.
     ///
-    /// The last output, where it is not implemented: such an answer is an error.
+    /// By default the last output: such an answer is an error.
     fn cut_output<'a>(&self, task: &Task<'a>, inputs: &Inputs<'_>, text: &str) -> Option<TaskField<'a>> {
         let _ = (inputs, text);
         task.outputs().last()
     }
 
-    /// What reads an answer while it is written; `None` if nothing of it is certain before its end, as in adapters that do not
-    /// implement this, or where an input holds something that would read as an output.
+    /// Returns a reader for a streamed answer; `None` if nothing is certain before the answer's end: by default, and where an input
+    /// contains text that would read as an output.
     ///
-    /// Whatever it tells, the whole answer is read by [`read`](Adapter::read), and that decides.
+    /// [`read`](Adapter::read) still reads the whole answer at its end, and its result counts.
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
         let _ = (task, inputs);
         None
     }
 
-    /// The user message that follows an answer which could not be read.
+    /// Writes the user message after an answer that could not be read.
     fn correct(&self, task: &Task<'_>, error: &Error) -> String {
         correction::message(task, error)
     }
 
-    /// Where in a text the values of a reply stand, before it is read; it may take what is only a draft of one for a value.
+    /// Locates the values of a reply before it is read; a draft of a value may be among them.
     ///
-    /// With it, reasoning is found wherever it stands in a reply, as behind a text, or where its opening tag is a part of the
-    /// prompt; `None`, as in adapters that do not implement this, if only what the reply begins with can be reasoning.
+    /// With an outline, reasoning is found anywhere in a reply: behind a text, or where its opening tag is a part of the prompt.
+    /// `None`, the default, if only the reply's beginning can be reasoning.
     fn outline(&self, task: &Task<'_>, text: &str) -> Option<Outline> {
         let _ = (task, text);
         None
     }
 
-    /// True if `<name>` at the start of an answer is a field's tag and not that of the model's reasoning, as in
-    /// `<reasoning>..</reasoning>`, which is otherwise taken out of the text before it is read.
+    /// True if `<name>` at the start of an answer is a field's tag. Otherwise a block such as `<reasoning>..</reasoning>` there is the
+    /// model's reasoning, and is removed before the text is read.
     fn owns_tag(&self, task: &Task<'_>, name: &str) -> bool {
         let _ = (task, name);
         false
     }
 }
 
-/// What [`Adapter::prepare`] makes once per predictor.
+/// Constant part of a predictor's requests, made once by [`Adapter::prepare`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Prepared {
-    /// The messages before the call's own: system text and demos.
+    /// Messages before the call's own: system text and demos.
     pub prefix: Arc<[Message]>,
-    /// The ladder of forms to ask for, best first: the next is tried when the provider refuses one as a bad request.
+    /// Forms to ask for, best first: the next is tried when the provider refuses one as a bad request.
     pub modes: Vec<Mode>,
-    /// Texts at which generation ends.
+    /// Texts that end the generation.
     pub stop: Vec<String>,
 }
 
 impl Prepared {
-    /// These messages, and the prompt alone for what is asked of the provider.
+    /// Takes the messages; the form asked for is the prompt's alone.
     pub fn new(prefix: impl Into<Arc<[Message]>>) -> Self {
         Self { prefix: prefix.into(), modes: vec![Mode::PROMPT], stop: Vec::new() }
     }
 
-    /// The forms to ask for, best first.
+    /// Sets the forms to ask for, best first.
     #[must_use]
     pub fn modes(mut self, modes: impl IntoIterator<Item = Mode>) -> Self {
         self.modes = modes.into_iter().collect();
         self
     }
 
-    /// Texts at which generation ends.
+    /// Sets the texts that end the generation.
     #[must_use]
     pub fn stop<T: Into<String>>(mut self, stop: impl IntoIterator<Item = T>) -> Self {
         self.stop = stop.into_iter().map(Into::into).collect();
@@ -154,13 +154,13 @@ impl Prepared {
     }
 }
 
-/// One rung of the ladder.
+/// One form of answer to ask a provider for.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Mode {
     /// Its name in traces.
     pub name: &'static str,
-    /// What the provider is asked for.
+    /// The response format of the request.
     pub response_format: Option<ResponseFormat>,
 }
 
@@ -168,13 +168,13 @@ impl Mode {
     /// The prompt alone.
     pub const PROMPT: Mode = Mode { name: "prompt", response_format: None };
 
-    /// A mode of this name that asks for a form of answer.
+    /// Names a mode and its response format.
     pub fn new(name: &'static str, response_format: impl Into<Option<ResponseFormat>>) -> Self {
         Self { name, response_format: response_format.into() }
     }
 }
 
-/// What is to be done, as an adapter sees it: instructions, fields, demos.
+/// A task as an adapter sees it: instructions, fields, demos.
 #[derive(Clone, Copy, Debug)]
 pub struct Task<'a> {
     pub(crate) layout: &'a Layout,
@@ -188,7 +188,7 @@ impl<'a> Task<'a> {
         &self.layout.signature
     }
 
-    /// What to do.
+    /// The instructions.
     pub fn instructions(&self) -> &'a str {
         self.instructions
     }
@@ -207,13 +207,13 @@ impl<'a> Task<'a> {
         self.layout.shown(role).map(|slot| TaskField { slot })
     }
 
-    /// Worked examples, all of them.
+    /// All worked examples.
     pub fn demos(&self) -> &'a [Demo] {
         self.demos
     }
 
-    /// The worked examples that a prompt shows, each with whether it is complete, by the rules of DSPy: those that lack a value
-    /// or have a null come first; those that have no input at all, or no output, are left out.
+    /// The worked examples that a prompt shows, each with true if it is complete, by DSPy's rules: those that lack a value or have a
+    /// null come first; those without any input or any output are left out.
     pub fn shown_demos(&self) -> impl Iterator<Item = (&'a Demo, bool)> {
         let task = *self;
         let all = self.demos.iter().map(move |demo| (demo, task.is_complete(demo)));
@@ -259,7 +259,7 @@ impl<'a> TaskField<'a> {
         self.slot.compiled.field.kind()
     }
 
-    /// Other names under which the model may give it.
+    /// Other names under which the model may give the field.
     pub fn aliases(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.slot.compiled.field.aliases()
     }
@@ -274,7 +274,7 @@ impl<'a> TaskField<'a> {
         self.names().any(|known| known == name)
     }
 
-    /// What it holds; may be empty.
+    /// The description; may be empty.
     pub fn description(&self) -> &'a str {
         self.slot.shown_description()
     }
@@ -284,12 +284,12 @@ impl<'a> TaskField<'a> {
         &self.slot.compiled.type_text
     }
 
-    /// What its values have to keep beside their type, in words, e.g. `from 0 to 10`; may be empty.
+    /// The rules of its values in words, e.g. `from 0 to 10`; may be empty.
     pub fn rules_text(&self) -> &'a str {
         &self.slot.compiled.rules_text
     }
 
-    /// True if its values are text as it stands.
+    /// True if its values are plain text.
     pub fn is_text(&self) -> bool {
         self.slot.compiled.shape == Shape::Text
     }
@@ -299,12 +299,12 @@ impl<'a> TaskField<'a> {
         self.slot.compiled.shape != Shape::Json
     }
 
-    /// True if its values are lists, or may be.
+    /// True if its type takes lists.
     fn takes_list(&self) -> bool {
         self.slot.compiled.takes_list()
     }
 
-    /// True if its values may be lists.
+    /// True if its type takes lists and is not text.
     fn is_list(&self) -> bool {
         !self.takes_any_text() && self.takes_list()
     }
@@ -314,35 +314,35 @@ impl<'a> TaskField<'a> {
         self.slot.compiled.target()
     }
 
-    /// True if it may be absent.
+    /// True if the field may be absent.
     pub fn is_optional(&self) -> bool {
         self.slot.compiled.optional
     }
 
-    /// The value, unless it is a null of a type that has none.
+    /// Returns the value, unless it is a null that the type does not take.
     pub fn given<'v>(&self, value: Option<&'v Value>) -> Option<&'v Value> {
         value.filter(|value| !value.is_null() || self.slot.compiled.field.takes_null())
     }
 
-    /// The value that a piece of a model's text stands for: text as it is for text fields, JSON or a bare word for the rest.
+    /// Reads a piece of a model's text: as it is for text fields, as JSON or a bare word for the rest.
     ///
-    /// JSON may have the usual flaws of a model's text; what was mended is noted.
+    /// JSON may have the usual flaws of a model's text; each repair is noted.
     pub fn value_of_text(&self, text: &str) -> FieldValue {
         self.slot.compiled.value_of_text(text)
     }
 
-    /// The value as text: strings as they are, all else as JSON.
+    /// Writes the value as text: strings as they are, all else as JSON.
     pub fn text_of_value<'v>(&self, value: &'v Value) -> Cow<'v, str> {
         text_of(value)
     }
 
-    /// The JSON schema of its values, as part of the generator's schema.
+    /// Returns the JSON schema of its values, as part of the generator's schema.
     pub fn schema(&self, generator: &mut SchemaGenerator) -> Value {
         self.slot.compiled.schema(generator)
     }
 }
 
-/// A value as text: strings as they are, all else as JSON.
+/// Writes a value as text: strings as they are, all else as JSON.
 pub(crate) fn text_of(value: &Value) -> Cow<'_, str> {
     match value {
         Value::String(text) => Cow::Borrowed(text),
@@ -350,7 +350,7 @@ pub(crate) fn text_of(value: &Value) -> Cow<'_, str> {
     }
 }
 
-/// The text as it stands between the quotes of a JSON text.
+/// Escapes the text as between the quotes of a JSON string.
 fn in_json(text: &str) -> Cow<'_, str> {
     let quoted = Value::from(text).to_string();
     let inside = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
@@ -373,17 +373,17 @@ impl<'a> Inputs<'a> {
         given.filter(|(slot, _)| !slot.is_turns()).map(|(_, value)| value.as_ref())
     }
 
-    /// Inputs of this run alone, which are in no task, demo or trace, e.g. a hint.
+    /// Inputs of this run alone, e.g. a hint; they are in no task, demo or trace.
     pub fn extra(&self) -> &'a [(Field, Value)] {
         self.extra
     }
 
-    /// Every text among the values, however deep, that a model could repeat.
+    /// Collects every text inside of the values, which a model could repeat.
     pub(crate) fn texts(&self) -> Vec<&'a str> {
         self.all().filter_map(Value::as_str).collect()
     }
 
-    /// The values and whatever is in them.
+    /// Iterates over the values and everything inside of them.
     fn all(&self) -> impl Iterator<Item = &'a Value> + use<'a> {
         let extra = self.extra.iter().map(|(_, value)| value);
         let mut given = self.values.iter().flatten().chain(extra);
@@ -400,7 +400,7 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// Checks that no field is missing that has to be there.
+/// Checks that no required field is missing.
 fn complete(task: &Task<'_>, found: Vec<Option<FieldValue>>, text: &str) -> Result<Vec<Option<FieldValue>>> {
     let fields = || task.outputs().zip(&found);
     let missing = || fields().filter(|(field, value)| value.is_none() && !field.is_optional());

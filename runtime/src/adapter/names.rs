@@ -1,29 +1,29 @@
-//! Which field of the task a marker's name means.
+//! Resolves a marker's name to a field of the task.
 
 use std::cell::OnceCell;
 
 use super::{Task, marker::COMPLETED};
 use crate::field::name;
 
-/// What a name in a marker stands for.
+/// Meaning of a marker's name.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Own {
+pub(super) enum Meaning {
     /// The output of this index.
     Output(usize),
-    /// An input, whose marker ends an output's value.
+    /// The input of this index; its marker ends an output's value.
     Input(usize),
     /// The end of the answer.
     Completed,
 }
 
-/// The names that markers may have in a reply to a task.
-pub(super) struct Names<'a> {
+/// MarkerNames that markers may have in a reply to a task.
+pub(super) struct MarkerNames<'a> {
     task: Task<'a>,
-    /// The names in their usual width, made when one is first needed.
-    known: OnceCell<Vec<(String, Own)>>,
+    /// The names in their usual width, made at the first use.
+    known: OnceCell<Vec<(String, Meaning)>>,
 }
 
-impl<'a> Names<'a> {
+impl<'a> MarkerNames<'a> {
     pub(super) fn of(task: &Task<'a>) -> Self {
         Self { task: *task, known: OnceCell::new() }
     }
@@ -32,35 +32,34 @@ impl<'a> Names<'a> {
         &self.task
     }
 
-    fn find_exact(&self, name: &str) -> Option<Own> {
+    fn find_exact(&self, name: &str) -> Option<Meaning> {
         let output = self.task.outputs().position(|field| field.answers_to(name));
         let input = || self.task.inputs().position(|field| field.name() == name);
-        let end = || (name == COMPLETED).then_some(Own::Completed);
-        output.map(Own::Output).or_else(|| input().map(Own::Input)).or_else(end)
+        let end = || (name == COMPLETED).then_some(Meaning::Completed);
+        output.map(Meaning::Output).or_else(|| input().map(Meaning::Input)).or_else(end)
     }
 
-    /// What the name stands for: as it is written; else in any width and in another form of [`name`], if that means one thing
-    /// only.
-    pub(super) fn find(&self, name: &str) -> Option<Own> {
-        self.find_as_written(name).map(|(own, _)| own)
+    /// Finds the meaning of a name: exactly as written, else in any width and any form of [`name`] if only one meaning fits.
+    pub(super) fn find(&self, name: &str) -> Option<Meaning> {
+        self.find_as_written(name).map(|(meaning, _)| meaning)
     }
 
-    fn find_loose(&self, given: &str) -> Option<Own> {
+    fn find_loose(&self, given: &str) -> Option<Meaning> {
         let known = self.known.get_or_init(|| {
             let outputs = self.task.outputs().enumerate();
-            let outputs =
-                outputs.flat_map(|(index, field)| field.names().map(move |name| (name, Own::Output(index))));
+            let outputs = outputs
+                .flat_map(|(index, field)| field.names().map(move |name| (name, Meaning::Output(index))));
             let inputs =
-                self.task.inputs().enumerate().map(|(index, field)| (field.name(), Own::Input(index)));
-            let all = outputs.chain(inputs).chain([(COMPLETED, Own::Completed)]);
-            all.map(|(known, own)| (narrowed(known), own)).collect()
+                self.task.inputs().enumerate().map(|(index, field)| (field.name(), Meaning::Input(index)));
+            let all = outputs.chain(inputs).chain([(COMPLETED, Meaning::Completed)]);
+            all.map(|(known, meaning)| (narrowed(known), meaning)).collect()
         });
-        name::find(known.iter().map(|(known, own)| (known.as_str(), *own)), &narrowed(given))
+        name::find(known.iter().map(|(known, meaning)| (known.as_str(), *meaning)), &narrowed(given))
     }
 
-    /// What the name stands for, as [`find`](Self::find) tells it, and whether it is written so.
-    pub(super) fn find_as_written(&self, name: &str) -> Option<(Own, bool)> {
-        let exact = self.find_exact(name).map(|own| (own, true));
+    /// Like [`find`](Self::find); true if the name is written exactly.
+    pub(super) fn find_as_written(&self, name: &str) -> Option<(Meaning, bool)> {
+        let exact = self.find_exact(name).map(|meaning| (meaning, true));
         exact.or_else(|| Some((self.find_loose(name)?, false)))
     }
 
@@ -69,12 +68,12 @@ impl<'a> Names<'a> {
     }
 }
 
-/// The name in its usual width.
+/// Converts a name to its usual width.
 pub(super) fn narrowed(name: &str) -> String {
     name.chars().map(narrow).collect()
 }
 
-/// A full-width character's usual form.
+/// Converts a full-width character to its usual form.
 pub(super) fn narrow(c: char) -> char {
     match c {
         '【' => '[',

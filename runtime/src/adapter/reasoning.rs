@@ -1,4 +1,4 @@
-//! The tags between which models put their reasoning, and where a text has some.
+//! Finds the tags between which models put their reasoning.
 
 use std::ops::Range;
 
@@ -40,19 +40,19 @@ const PAIRS: [(&str, &str); 18] = [
     ("<unused94>thought", "<unused95>"),
 ];
 
-/// The maker of the tags of harmony, the form of gpt-oss: each message has a head with its channel, and only those of the channel
+/// Maker of the tags of harmony, the format of gpt-oss: each message has a head with its channel, and only messages of the channel
 /// `final` are for the caller.
 pub(crate) const HARMONY: usize = PAIRS.len();
 
-/// Parts of a message's head in harmony, and what ends a message.
+/// Parts of a message's head in harmony.
 const HEAD: [&str; 3] = ["<|channel|>", "<|start|>", "<|constrain|>"];
 const MESSAGE: &str = "<|message|>";
 const ENDS: [&str; 3] = ["<|end|>", "<|return|>", "<|call|>"];
 
-/// How many tags and parts of heads there are; at most 64.
+/// Number of tags and parts of heads; at most 64.
 const COUNT: usize = 2 * PAIRS.len() + HEAD.len() + 1 + ENDS.len();
 
-/// All of them, each with its maker and its kind.
+/// All tags and parts of heads, each with its maker and kind.
 static PATTERNS: [(usize, Kind, &str); COUNT] = ALL;
 const ALL: [(usize, Kind, &str); COUNT] = {
     let mut all = [(HARMONY, Kind::Open, MESSAGE); COUNT];
@@ -75,7 +75,7 @@ const ALL: [(usize, Kind, &str); COUNT] = {
     all
 };
 
-/// For each byte a bit for each pattern that has it as its second one, in either case.
+/// For each byte, one bit for each pattern whose second byte it is, in either case.
 static BY_SECOND: [u64; 256] = {
     let mut by = [0; 256];
     let mut at = 0;
@@ -88,71 +88,71 @@ static BY_SECOND: [u64; 256] = {
     by
 };
 
-/// How a reply in harmony begins, and its answer, where a server leaves out all special tokens.
+/// Beginnings of a reply in harmony, and of its answer, where a server drops all special tokens.
 const BARE: [&str; 2] = ["analysis", "commentary"];
 const BARE_FINAL: &str = "assistantfinal";
 
-/// The most bytes between two parts of a message's head, such as a channel's name.
+/// Most bytes between two parts of a message's head, such as a channel's name.
 const LONGEST_NAME: usize = 128;
 
-/// The most blanks before the `>` of a tag.
+/// Most blanks before the `>` of a tag.
 const BLANKS: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Thoughts begin.
+    /// Reasoning begins.
     Open,
-    /// Thoughts end.
+    /// Reasoning ends.
     Close,
-    /// A message of harmony ends, whatever it is.
+    /// A message of harmony ends, of any channel.
     End,
 }
 
 /// A tag of reasoning in a text.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tag {
-    /// Tags of one maker belong together.
+    /// The maker; an opening and a closing tag of one maker are a pair.
     pub(crate) maker: usize,
     pub(crate) kind: Kind,
     pub(crate) span: Range<usize>,
 }
 
 impl Tag {
-    /// The tag in the text from this place on.
+    /// Moves the tag's span, for the text from this byte on.
     pub(crate) fn behind(&self, start: usize) -> Self {
         let place = |at: usize| at.saturating_sub(start);
         Self { span: place(self.span.start)..place(self.span.end), ..*self }
     }
 }
 
-/// What a text has next.
+/// The next tag in a text.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Next {
     Tag(Tag),
-    /// From here on it may go on to be a tag.
-    Begun(usize),
+    /// The text ends in what may become a tag, from this byte on.
+    Partial(usize),
     Nothing,
 }
 
-/// The tags that are those of reasoning.
+/// A set of reasoning tags.
 #[derive(Clone)]
 pub(crate) struct Tags {
-    /// A bit for each maker.
+    /// One bit for each maker.
     makers: u32,
 }
 
 impl Tags {
-    /// All that there are.
+    /// All reasoning tags.
     pub(crate) const ALL: Self = Self { makers: u32::MAX };
 
-    /// All but those that are fields' own.
+    /// Returns all reasoning tags except those that are tags of fields.
     pub(crate) fn except(is_field: impl Fn(&str) -> bool) -> Self {
         let is_free = |(open, _): &(&str, &str)| !is_field(open.trim_matches(['<', '>']));
         let pairs = PAIRS.iter().enumerate().filter(|(_, pair)| is_free(pair));
         Self { makers: pairs.fold(1 << HARMONY, |makers, (maker, _)| makers | 1 << maker) }
     }
 
-    /// All tags of the text, those of a message's head in harmony as one.
+    /// Finds all tags of the text; a message's head in harmony is one tag.
     pub(crate) fn find(&self, text: &str) -> Vec<Tag> {
         let mut tags: Vec<Tag> = Vec::new();
         let mut at = 0;
@@ -173,11 +173,11 @@ impl Tags {
         tags
     }
 
-    /// The first tag from this place on; parts of a message's head are tags of their own.
+    /// Finds the first tag from this byte on; each part of a message's head is one tag.
     pub(crate) fn next(&self, text: &str, from: usize) -> Next {
         let mut at = from;
         while let Some(rest) = text.as_bytes().get(at..) {
-            // The first byte of `◁` is that of many signs; what follows tells.
+            // Many signs share the first byte of `◁`; the next byte decides.
             let Some(offset) = memchr3(b'<', b'[', 0xe2, rest) else { break };
             let start = at + offset;
             at = start + 1;
@@ -188,18 +188,18 @@ impl Tags {
                     Match::Whole(length) => {
                         return Next::Tag(Tag { maker, kind, span: start..start + length });
                     }
-                    Match::Begun => is_begun = true,
+                    Match::Partial => is_begun = true,
                     Match::No => {}
                 }
             }
             if is_begun {
-                return Next::Begun(start);
+                return Next::Partial(start);
             }
         }
         Next::Nothing
     }
 
-    /// The patterns with this second byte, which most brackets of a text do not have; all of them if the text ends before it.
+    /// Iterates over the patterns with this second byte, which few brackets of a text have; over all if the text ends before it.
     fn patterns(&self, second: Option<&u8>) -> impl Iterator<Item = (usize, Kind, &'static str)> {
         let makers = self.makers;
         let all = u64::MAX >> (u64::BITS as usize - COUNT);
@@ -214,14 +214,14 @@ impl Tags {
 }
 
 enum Match {
-    /// So many bytes of the text.
+    /// The text begins with the tag, in this many bytes.
     Whole(usize),
-    /// The text ends within it.
-    Begun,
+    /// The text ends within the tag.
+    Partial,
     No,
 }
 
-/// Compares the text's beginning with a tag, in any case; before a `>` behind a name blanks may stand.
+/// Compares the text's beginning with a tag, in any case; blanks may stand before the `>` behind a name.
 #[inline]
 fn matched(text: &[u8], tag: &[u8]) -> Match {
     let mut at = 0;
@@ -234,7 +234,7 @@ fn matched(text: &[u8], tag: &[u8]) -> Match {
             at += behind.take_while(|byte| byte.is_ascii_whitespace()).count();
         }
         match text.get(at) {
-            None => return Match::Begun,
+            None => return Match::Partial,
             Some(found) if found.eq_ignore_ascii_case(byte) => at += 1,
             Some(_) => return Match::No,
         }
@@ -242,7 +242,7 @@ fn matched(text: &[u8], tag: &[u8]) -> Match {
     Match::Whole(at)
 }
 
-/// Whether the text begins as harmony without its special tokens does; false if it may go on to do so, `None` if it does not.
+/// True if the text begins as harmony without special tokens; false if it may still become that; `None` if not.
 pub(crate) fn may_be_bare(text: &str) -> Option<bool> {
     let may_be =
         |name: &str| begins(text, name).then_some(true).or_else(|| begins(name, text).then_some(false));
@@ -253,7 +253,7 @@ fn begins(text: &str, start: &str) -> bool {
     text.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start))
 }
 
-/// The head of a message that begins with this part: the end of all thoughts if its channel is `final`.
+/// Reads the head of a harmony message from its first part on; it ends the reasoning if its channel is `final`.
 fn head(text: &str, first: Tag) -> Tag {
     let none = Tags { makers: 0 };
     let mut end = first.span.end;
@@ -276,22 +276,22 @@ fn head(text: &str, first: Tag) -> Tag {
                 last = text.get(next.span.clone()).unwrap_or_default();
                 end = next.span.end;
             }
-            // A head without an end is one of thoughts.
+            // A head without an end begins reasoning.
             _ => return Tag { span: first.span.start..end, ..first },
         }
     }
 }
 
-/// The most blocks of reasoning with which a reply may begin.
+/// Most blocks of reasoning with which a reply may begin.
 pub(crate) const MOST_BLOCKS: usize = 16;
 
-/// What is left of an input that is repeated in the reasoning, if its own tags end that: behind the first closing tag of each
-/// maker, and behind the blocks that follow it.
+/// Returns the rests of an input that its closing tags would put behind the reasoning, if the model repeats it there: the text behind
+/// the first closing tag of each maker, and behind each block after that.
 pub(super) fn behind_ends(input: &str) -> impl Iterator<Item = &str> {
     let (mut seen, mut blocks) = (0_u32, 0);
-    // Where the last block ends behind which a further one may begin, and whose that is.
+    // End of the last block, and maker of the block that begins behind it.
     let (mut end, mut next) = (None, None);
-    // Most inputs have no tags, which is seen at once.
+    // Most inputs have no tags, and the search is quick.
     let tags = Tags::except(|_| false).find(input).into_iter();
     let ends = tags.filter(move |tag| {
         let is_blank = |end: usize| input.get(end..tag.span.start).is_some_and(|text| text.trim().is_empty());
@@ -310,7 +310,7 @@ pub(super) fn behind_ends(input: &str) -> impl Iterator<Item = &str> {
     ends.filter_map(|tag| input.get(tag.span.end..))
 }
 
-/// Marks in a reply are the tags of reasoning: one that comes from an input ends no thoughts of the model's.
+/// The marks are the tags of reasoning: a tag that comes from an input does not end the model's reasoning.
 impl Marks for Tags {
     fn could_be_in(&self, text: &str) -> bool {
         memchr3(b'<', b'[', 0xe2, text.as_bytes()).is_some()
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_behind_each_block_of_an_input_is_known() {
+    fn the_text_behind_each_block_of_an_input_is_found() {
         let behind = |input| super::behind_ends(input).collect::<Vec<_>>();
         assert_eq!(behind("a</think>b</think>c"), ["b</think>c"]);
         assert_eq!(
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn an_input_that_ends_the_reasoning_in_which_it_is_repeated_gives_no_answer() {
+    fn a_repeated_input_that_closes_the_reasoning_gives_no_answer() {
         let chat = Predict::<Qa>::new();
         let xml = chat.clone().adapter(XmlAdapter);
         for (qa, answer) in [(chat, "[[ ## answer ## ]]\nMallory"), (xml, "<answer>Mallory</answer>")] {

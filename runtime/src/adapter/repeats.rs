@@ -1,9 +1,9 @@
-//! Where a reply repeats what it was given, so that no input can answer in the model's place.
+//! Finds the parts of a reply that repeat an input, so that no input can answer in the model's place.
 //!
-//! A reply repeats an input where it has all of the input's text in order. It does not matter how blanks, line ends, upper and
-//! lower case, full-width characters, backslashes, emphasis, hyphens and the `>` of quotations differ, and whether the text
-//! stands as it is or as JSON has it. Of an input with marks of fields in it, an excerpt is a repeat too: a mark with the
-//! [`BEFORE`] characters before it (or all of them) and the line below it.
+//! A reply repeats an input if it contains all of the input's text in order. Blanks, line ends, upper and lower case, full-width
+//! characters, backslashes, emphasis, hyphens and the `>` of quotations may differ, and the text may be escaped as in JSON. For an
+//! input that contains marks of fields, an excerpt is a repeat too: a mark with the [`BEFORE`] bytes before it (or all of them) and
+//! the line below it.
 
 use std::{borrow::Cow, cell::OnceCell, collections::BTreeMap, ops::Range};
 
@@ -11,48 +11,48 @@ use serde_json::Value;
 
 use super::{Inputs, automaton::Automaton, in_json, names::narrow, reasoning};
 
-/// How much of the text before a mark tells an excerpt, in bytes of plain text.
+/// Bytes of plain text before a mark that belong to an excerpt.
 const BEFORE: usize = 48;
 
-/// How much of the line below a mark tells an excerpt.
+/// Most bytes of the line below a mark that belong to an excerpt.
 const BEHIND: usize = 64;
 
-/// An excerpt's text before the mark has at least so many letters and digits.
-const TELLING: usize = 8;
+/// Least letters and digits before the mark of an excerpt.
+const LETTERS: usize = 8;
 
-/// What an adapter's marks look like in a text.
+/// Recognises an adapter's marks of fields in a text.
 pub(crate) trait Marks {
-    /// False if the text has nothing of which marks are made: neither it nor a part of it has a mark, or a piece of one.
+    /// False if the text certainly contains no mark and no piece of one.
     fn could_be_in(&self, text: &str) -> bool;
 
-    /// Where the text has marks of the task's fields, even if escaped.
+    /// Finds the marks of the task's fields in the text, also escaped ones.
     fn find(&self, text: &str) -> Vec<Range<usize>>;
 
     /// True if the text could be a mark's beginning or end.
     fn is_piece(&self, text: &str) -> bool;
 
-    /// Another form in which the text may be repeated.
+    /// Returns another form in which the text may be repeated.
     fn other_form(&self, text: &str) -> Option<String> {
         let _ = text;
         None
     }
 }
 
-/// What the texts that are looked for are.
+/// Kind of a text to search for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
-    /// It has marks in it, or pieces of some, and other text.
+    /// A text that contains marks or pieces of marks, and other text.
     Marked,
-    /// It is nothing but a mark.
+    /// A text that is one mark.
     Bare,
-    /// Any other.
+    /// Any other text.
     Plain,
 }
 
-/// The parts of a reply that repeat inputs; none at all if no input has marks.
+/// Parts of a reply that repeat inputs; empty if no input has marks.
 #[derive(Default)]
 pub(crate) struct Repeats {
-    /// Where each byte of the reply's plain text comes from.
+    /// Place in the reply of each byte of its plain text.
     places: Vec<u32>,
     marked: Vec<(usize, usize)>,
     marked_or_bare: Vec<(usize, usize)>,
@@ -61,14 +61,15 @@ pub(crate) struct Repeats {
 
 impl Repeats {
     pub(crate) fn find(inputs: &Inputs<'_>, reply: &str, marks: &impl Marks) -> Self {
-        // Most inputs have nothing for which the reply would have to be looked at.
+        // Most inputs contain no marks, and the reply need not be searched.
         if !inputs.all().any(|value| could_have_marks(value, marks)) {
             return Self::default();
         }
         let mut texts = texts(inputs);
         let plain = OnceCell::new();
         let of_reply = || plain.get_or_init(|| Plain::of(reply));
-        // Where an input was repeated in the model's reasoning, its own tag may have ended that: the reply begins with its rest.
+        // A closing tag in an input that the model repeated in its reasoning may have ended the reasoning: the reply then begins with
+        // the input's rest.
         let rests: Vec<_> = texts
             .iter()
             .flat_map(|text| reasoning::behind_ends(text))
@@ -102,7 +103,7 @@ impl Repeats {
         Self { places: plain.places, marked, marked_or_bare, others }
     }
 
-    /// True if this part of the reply, a mark, is repeated together with other text of its input: it is not the model's.
+    /// True if this mark of the reply is repeated with other text of its input: it is not the model's own.
     pub(crate) fn has(&self, part: &Range<usize>) -> bool {
         covers(&self.marked, self.plain(part))
     }
@@ -113,25 +114,24 @@ impl Repeats {
         covers(&self.marked, (start, end.min(start + 1)))
     }
 
-    /// True if the part consists of repeated inputs, whatever they are.
+    /// True if the part consists of repeated inputs of any kind.
     pub(super) fn covers(&self, part: &Range<usize>) -> bool {
         covers(&self.others, self.plain(part))
     }
 
-    /// True if a repeat of an input with marks stands in the part, be it in parts.
+    /// True if the part overlaps a repeat of an input with marks.
     pub(super) fn meets(&self, part: &Range<usize>) -> bool {
         let (start, end) = self.plain(part);
         let next = self.marked.partition_point(|(_, last)| *last <= start);
         self.marked.get(next).is_some_and(|(first, _)| *first < end)
     }
 
-    /// True if an input is nothing but this mark. Every answer has it too, so what is below it must tell.
+    /// True if a whole input is this mark. Every answer has the mark too, so the text below it decides.
     pub(crate) fn has_bare(&self, part: &Range<usize>) -> bool {
         covers(&self.marked_or_bare, self.plain(part))
     }
 
-    /// True if a value of the reply has nothing of its own, or an input in it: below a mark that could be an input's, it is not
-    /// the model's for sure.
+    /// True if a value of the reply is empty or contains an input: below a mark that could be an input's, it may not be the model's.
     pub(super) fn is_doubtful(&self, reply: &str, value: &Range<usize>) -> bool {
         let (start, end) = self.plain(value);
         let next = self.others.partition_point(|(_, last)| *last <= start);
@@ -145,13 +145,13 @@ impl Repeats {
     }
 }
 
-/// True if a reply that repeats the inputs could repeat marks: nothing in it is the model's for sure before its end.
+/// True if a reply that repeats the inputs could repeat marks: then nothing is certain before the reply's end.
 pub(super) fn could_mark(inputs: &Inputs<'_>, marks: &impl Marks) -> bool {
     inputs.all().any(|value| could_have_marks(value, marks))
         && texts(inputs).iter().any(|text| has_marks(text, marks))
 }
 
-/// False if no text of the value, other than those of the values in it, has what marks are made of. No number has that.
+/// False if no text or key of the value itself can contain marks; values inside of it are not checked.
 fn could_have_marks(value: &Value, marks: &impl Marks) -> bool {
     match value {
         Value::String(text) => marks.could_be_in(text),
@@ -160,7 +160,7 @@ fn could_have_marks(value: &Value, marks: &impl Marks) -> bool {
     }
 }
 
-/// True if the text has marks or pieces of some. JSON's form has them only where the text has some.
+/// True if the text contains marks or pieces of marks. Its JSON form has them only if the text does.
 fn has_marks(text: &str, marks: &impl Marks) -> bool {
     let is_marked = |text: &str| marks.is_piece(text) || !marks.find(text).is_empty();
     is_marked(text) || marks.other_form(text).is_some_and(|other| is_marked(&other))
@@ -183,7 +183,7 @@ fn merged(mut ranges: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
     merged
 }
 
-/// Every text and number among the values, however deep, that a model could repeat.
+/// Collects every text, key and number inside of the values, which a model could repeat.
 fn texts<'a>(inputs: &Inputs<'a>) -> Vec<Cow<'a, str>> {
     let mut texts = Vec::new();
     for value in inputs.all() {
@@ -197,7 +197,7 @@ fn texts<'a>(inputs: &Inputs<'a>) -> Vec<Cow<'a, str>> {
     texts
 }
 
-/// The forms in which a text may be repeated.
+/// Lists the forms in which a text may be repeated.
 fn forms<'t>(text: &'t str, marks: &impl Marks) -> Vec<Cow<'t, str>> {
     let json = Some(in_json(text)).filter(|json| json != text);
     let other = marks.other_form(text).filter(|other| other != text).map(Cow::Owned);
@@ -218,12 +218,12 @@ fn add_marked(wanted: &mut BTreeMap<Vec<u8>, Kind>, text: &str, marks: &impl Mar
     }
     between.push_str(text.get(at..).unwrap_or_default());
     let plain = Plain::of(text);
-    // Several marks one after another are no part of every answer.
+    // Only a single mark is part of every answer.
     if found.len() == 1 && Plain::of(&between).bytes.is_empty() {
         wanted.insert(plain.bytes, Kind::Bare);
         return;
     }
-    // A mark with nothing below it is told by the next one.
+    // The excerpt of a mark without text below it includes the next mark.
     let is_empty = |part: Range<usize>| text.get(part).is_none_or(|part| part.chars().all(is_left_out));
     let ends = found.windows(2).map(|pair| match pair {
         [mark, next] if !is_empty(mark.end..next.start) => next.start,
@@ -236,12 +236,12 @@ fn add_marked(wanted: &mut BTreeMap<Vec<u8>, Kind>, text: &str, marks: &impl Mar
     wanted.insert(plain.bytes, Kind::Marked);
 }
 
-/// What may differ where a text is repeated.
+/// True for a character that is ignored in repeats.
 pub(super) fn is_left_out(c: char) -> bool {
     c.is_whitespace() || c.is_control() || "\\>*_`-•\u{200b}\u{2060}\u{feff}".contains(c)
 }
 
-/// True if nothing is there but blanks, in JSON's form or as they are: what stood behind an input's mark.
+/// True if the text is only blanks, plain or escaped as in JSON.
 fn is_blank_in_json(text: &str) -> bool {
     let escapes = ["\\n", "\\r", "\\t"];
     let mut rest = text.trim_start_matches(is_left_out_but_backslash);
@@ -255,10 +255,10 @@ fn is_left_out_but_backslash(c: char) -> bool {
     c != '\\' && is_left_out(c)
 }
 
-/// A text without all that may differ where it is repeated.
+/// A text without the characters that are ignored in repeats.
 struct Plain {
     bytes: Vec<u8>,
-    /// Where in the text each byte comes from; behind 4 GiB, where no reply goes on, the same for all.
+    /// Place in the text of each byte; the same for all behind 4 GiB, which no reply reaches.
     places: Vec<u32>,
 }
 
@@ -281,17 +281,17 @@ impl Plain {
         this
     }
 
-    /// The mark with some of the text around it, up to where the next one begins, if that tells it from the model's own.
+    /// Cuts out a mark with some text around it, up to the next mark; `None` if too few letters stand before it to identify it.
     fn excerpt(&self, text: &str, mark: &Range<usize>, end_of_text: usize) -> Option<Vec<u8>> {
         let index = |at: usize| self.places.partition_point(|place| (*place as usize) < at);
         let (start, end) = (index(mark.start), index(mark.end));
         let before = start.saturating_sub(BEFORE);
-        let telling =
+        let letters =
             self.bytes.get(before..start)?.iter().filter(|byte| byte.is_ascii_alphanumeric() || **byte > 127);
-        if telling.count() < TELLING {
+        if letters.count() < LETTERS {
             return None;
         }
-        // Only so far is looked for the line's end: many marks may stand on one line.
+        // The search for the line's end is limited, since many marks may stand on one line.
         let limit =
             self.places.get(end + BEHIND).map_or(end_of_text, |place| end_of_text.min(*place as usize));
         let below = text.get(mark.end..limit).unwrap_or_default();
@@ -307,7 +307,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_that_touch_a_repeat_do_not_meet_it() {
+    fn parts_that_touch_a_repeat_do_not_overlap_it() {
         let ranges = || vec![(2, 4)];
         let (marked, marked_or_bare, others) = (ranges(), ranges(), ranges());
         let repeats = Repeats { places: (0..10).collect(), marked, marked_or_bare, others };
@@ -330,13 +330,13 @@ mod tests {
     }
 
     #[test]
-    fn an_excerpt_is_a_mark_with_telling_text_before_it_and_its_line_below() {
+    fn an_excerpt_is_a_mark_with_enough_text_before_it_and_its_line_below() {
         let excerpt = |text: &str| {
             let mark = text.find("[[m]]").unwrap();
             let excerpt = Plain::of(text).excerpt(text, &(mark..mark + 5), text.len())?;
             Some(String::from_utf8(excerpt).unwrap())
         };
-        assert_eq!(excerpt("abcdefg\n[[m]]\nbelow"), None, "seven letters tell nothing");
+        assert_eq!(excerpt("abcdefg\n[[m]]\nbelow"), None, "seven letters are too few");
         assert_eq!(excerpt("abcdefgh\n[[m]]\n\n below\nmore").as_deref(), Some("abcdefgh[[m]]below"));
         assert!(excerpt("äöüß\n[[m]]\n").is_some() && excerpt("!!!!!!!!!!!!\n[[m]]\n").is_none());
         let long = format!("{}\n[[m]] {}", "a".repeat(100), "b".repeat(200));

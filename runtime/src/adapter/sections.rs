@@ -1,54 +1,54 @@
-//! Which markers of a reply count, and what stands below each.
+//! Splits a reply into sections: decides which markers count, and takes the text below each.
 
 use std::{borrow::Cow, ops::ControlFlow, ops::Range};
 
 use super::{
     Task,
-    foreign::Foreign,
-    marker::{self, Marker, Place},
-    names::{Names, Own},
+    foreign::ForeignMarkers,
+    marker::{self, LinePosition, Marker},
+    names::{MarkerNames, Meaning},
+    prompt_texts::PromptTexts,
     repeats::Repeats,
-    shown::Shown,
 };
 use crate::json::{Repair, Repairs};
 
-/// A part of a reply: what stands below a marker, or before the first.
+/// A section of a reply: the text below a marker, or before the first one.
 pub(super) struct Section<'t> {
-    /// The output's index, if it is one's.
+    /// The index of its output; `None` if it is no output's.
     pub(super) output: Option<usize>,
     pub(super) value: Cow<'t, str>,
-    /// What is not as it was asked for in the markers around it.
+    /// Flaws of the markers around it.
     pub(super) repairs: Repairs,
-    /// What ends it.
+    /// How it ends.
     pub(super) end: End,
 }
 
-/// What ends a section.
+/// How a section ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum End {
-    /// The marker of another field.
+    /// By the marker of another field.
     Field,
-    /// The end marker, or one of no field.
+    /// By the end marker, or a foreign one.
     Mark,
-    /// The end of the text.
+    /// By the end of the text.
     Text,
 }
 
 /// A marker of one of the task's fields. A reply may have one every few bytes, so it is small.
-struct Mark {
-    own: Own,
+struct FieldMarker {
+    meaning: Meaning,
     core: Range<u32>,
     span: Range<u32>,
     line: u32,
-    place: Place,
+    position: LinePosition,
     ends_line: bool,
     repairs: Repairs,
     counts: bool,
 }
 
-impl Mark {
-    /// `None` behind the first 4 GiB, where no reply goes on.
-    fn new(own: Own, is_name: bool, marker: &Marker<'_>) -> Option<Self> {
+impl FieldMarker {
+    /// Copies a marker; `None` behind 4 GiB, which no reply reaches.
+    fn new(meaning: Meaning, is_name: bool, marker: &Marker<'_>) -> Option<Self> {
         let small = |range: &Range<usize>| Some(range.start.try_into().ok()?..range.end.try_into().ok()?);
         let mut repairs = Repairs::default();
         if !is_name {
@@ -58,11 +58,11 @@ impl Mark {
             repairs.add(Repair::Marker);
         }
         Some(Self {
-            own,
+            meaning,
             core: small(&marker.core)?,
             span: small(&marker.span)?,
             line: marker.line.try_into().ok()?,
-            place: marker.place,
+            position: marker.position,
             ends_line: marker.ends_line,
             repairs,
             counts: false,
@@ -78,21 +78,21 @@ impl Mark {
     }
 }
 
-/// Gives the parts of a reply in order, up to where `take` breaks off.
+/// Calls `take` with the sections of a reply in order, until it breaks off.
 ///
 /// # Errors
-/// The index of an output whose markers all stand within lines, and there are several.
+/// The index of an output with several markers that all stand within lines.
 pub(super) fn each<'t>(
     text: &'t str,
-    names: &Names<'_>,
+    names: &MarkerNames<'_>,
     repeats: &Repeats,
-    shown: &Shown<'_>,
+    shown: &PromptTexts<'_>,
     mut take: impl FnMut(Section<'t>) -> ControlFlow<()>,
 ) -> Result<(), usize> {
-    let (mut marks, mut foreign) = (Vec::new(), Foreign::default());
+    let (mut marks, mut foreign) = (Vec::new(), ForeignMarkers::default());
     marker::each(text, |marker| match names.find_as_written(marker.name) {
         Some(_) if repeats.has(&marker.core) => {}
-        Some((own, is_name)) => marks.extend(Mark::new(own, is_name, &marker)),
+        Some((meaning, is_name)) => marks.extend(FieldMarker::new(meaning, is_name, &marker)),
         None => foreign.add(text, &marker, shown),
     });
     choose(&mut marks, names.task())?;
@@ -106,17 +106,18 @@ pub(super) fn each<'t>(
     if take(before).is_break() {
         return Ok(());
     }
-    let is_end = |mark: &&Mark| mark.own == Own::Completed && mark.place == Place::Within;
+    let is_end =
+        |mark: &&FieldMarker| mark.meaning == Meaning::Completed && mark.position == LinePosition::Within;
     let mut ends = marks.iter().filter(is_end).peekable();
     while let Some(mark) = counting.next() {
         let next = counting.peek();
         let begin = mark.span().end;
         let end = next.map_or(text.len(), |next| next.span().start);
         let mut repairs = mark.repairs;
-        if let Some(next) = next.filter(|next| next.own == Own::Completed) {
+        if let Some(next) = next.filter(|next| next.meaning == Meaning::Completed) {
             repairs.extend(next.repairs);
         }
-        // An end marker on the value's last line.
+        // An end marker may stand on the value's last line.
         let mut value_end = end;
         while let Some(completed) = ends.next_if(|completed| completed.span().start < end) {
             let Range { start, end: behind } = completed.span();
@@ -133,7 +134,7 @@ pub(super) fn each<'t>(
         let mut end = match next {
             _ if value_end < end => End::Mark,
             None => End::Text,
-            Some(next) if next.own == Own::Completed => End::Mark,
+            Some(next) if next.meaning == Meaning::Completed => End::Mark,
             Some(_) => End::Field,
         };
         if !foreign.is_empty() {
@@ -146,12 +147,12 @@ pub(super) fn each<'t>(
                 end = End::Mark;
             }
         }
-        let output = match mark.own {
-            Own::Output(output) => Some(output),
-            Own::Input(_) | Own::Completed => None,
+        let output = match mark.meaning {
+            Meaning::Output(output) => Some(output),
+            Meaning::Input(_) | Meaning::Completed => None,
         };
         let is_quoted =
-            mark.place == Place::Item && part(mark.line as usize..mark.core().start).contains('>');
+            mark.position == LinePosition::Item && part(mark.line as usize..mark.core().start).contains('>');
         let value = if is_quoted { unquoted(value) } else { Cow::Borrowed(value) };
         if take(Section { output, value, repairs, end }).is_break() {
             break;
@@ -160,19 +161,19 @@ pub(super) fn each<'t>(
     Ok(())
 }
 
-/// Where the values of outputs would stand if all markers counted that begin lines.
-pub(super) fn outline(text: &str, names: &Names<'_>) -> Vec<Range<usize>> {
+/// Locates the values of outputs as if all markers that begin lines counted.
+pub(super) fn outline(text: &str, names: &MarkerNames<'_>) -> Vec<Range<usize>> {
     let mut values: Vec<Range<usize>> = Vec::new();
     let mut is_open = false;
     marker::each(text, |marker| {
-        let Some(own) = names.find(marker.name) else { return };
-        if marker.place != Place::Start && own != Own::Completed {
+        let Some(meaning) = names.find(marker.name) else { return };
+        if marker.position != LinePosition::Start && meaning != Meaning::Completed {
             return;
         }
         if let Some(last) = values.last_mut().filter(|_| std::mem::take(&mut is_open)) {
             last.end = marker.span.start;
         }
-        if let Own::Output(_) = own {
+        if let Meaning::Output(_) = meaning {
             values.push(marker.span.start..text.len());
             is_open = true;
         }
@@ -180,64 +181,71 @@ pub(super) fn outline(text: &str, names: &Names<'_>) -> Vec<Range<usize>> {
     values
 }
 
-/// Decides which markers count: for each field those in the best place.
-fn choose(marks: &mut [Mark], task: &Task<'_>) -> Result<(), usize> {
-    // Where all that must be there begins lines of its own, the form is plain, and what stands elsewhere is text.
-    let begins_line =
-        |index| marks.iter().any(|mark| mark.place == Place::Start && mark.own == Own::Output(index));
+/// Decides which markers count: for each field those in the best position.
+fn choose(marks: &mut [FieldMarker], task: &Task<'_>) -> Result<(), usize> {
+    // If every required field has a marker that begins a line, the form is plain, and markers elsewhere are text.
+    let begins_line = |index| {
+        marks
+            .iter()
+            .any(|mark| mark.position == LinePosition::Start && mark.meaning == Meaning::Output(index))
+    };
     let is_plain = task.outputs().enumerate().all(|(index, field)| field.is_optional() || begins_line(index));
-    // Lines that begin with a marker, and those that end with the end marker, may have more of them within.
+    // A line that begins with a marker, or ends with the end marker, may contain more markers.
     let mut closed_line = None;
     for mark in marks.iter_mut().rev() {
-        if mark.ends_line && mark.own == Own::Completed {
+        if mark.ends_line && mark.meaning == Meaning::Completed {
             closed_line = Some(mark.line);
         }
-        // For now, whether its line is one of the latter.
+        // For now: true if its line ends with the end marker.
         mark.counts = closed_line == Some(mark.line);
     }
     let mut open_line = None;
-    let mut best: Vec<(Own, Place, usize)> = Vec::new();
+    let mut best: Vec<(Meaning, LinePosition, usize)> = Vec::new();
     for mark in marks.iter_mut() {
-        if mark.place != Place::Within {
+        if mark.position != LinePosition::Within {
             open_line = Some(mark.line);
         }
         let (is_open, is_closed) = (open_line == Some(mark.line), mark.counts);
-        mark.counts = match (mark.own, mark.place) {
-            (Own::Input(_), place) => place == Place::Start,
-            (Own::Completed, Place::Within) => mark.ends_line,
-            (Own::Output(_), Place::Within) => {
+        mark.counts = match (mark.meaning, mark.position) {
+            (Meaning::Input(_), position) => position == LinePosition::Start,
+            (Meaning::Completed, LinePosition::Within) => mark.ends_line,
+            (Meaning::Output(_), LinePosition::Within) => {
                 (is_open || mark.ends_line || is_closed) && !is_plain || is_open && is_closed
             }
-            (Own::Output(_), Place::Item) => !is_plain,
+            (Meaning::Output(_), LinePosition::Item) => !is_plain,
             _ => true,
         };
         if !mark.counts {
             continue;
         }
-        match best.iter_mut().find(|(known, ..)| *known == mark.own) {
-            Some((_, place, count)) if mark.place == *place => *count += 1,
-            Some((_, place, count)) if mark.place < *place => (*place, *count) = (mark.place, 1),
+        match best.iter_mut().find(|(known, ..)| *known == mark.meaning) {
+            Some((_, position, count)) if mark.position == *position => *count += 1,
+            Some((_, position, count)) if mark.position < *position => {
+                (*position, *count) = (mark.position, 1)
+            }
             Some(_) => {}
-            None => best.push((mark.own, mark.place, 1)),
+            None => best.push((mark.meaning, mark.position, 1)),
         }
     }
-    for (own, place, count) in &best {
-        if let (Own::Output(index), Place::Within, 2..) = (own, place, count) {
+    for (meaning, position, count) in &best {
+        if let (Meaning::Output(index), LinePosition::Within, 2..) = (meaning, position, count) {
             return Err(*index);
         }
     }
     for mark in marks {
-        mark.counts =
-            mark.counts && best.iter().any(|(own, place, _)| (*own, *place) == (mark.own, mark.place));
+        mark.counts = mark.counts
+            && best
+                .iter()
+                .any(|(meaning, position, _)| (*meaning, *position) == (mark.meaning, mark.position));
     }
     Ok(())
 }
 
-/// Leaves out the markers of outputs that may be an input's, with what may be another's below them.
-fn leave_borrowed(marks: &mut [Mark], text: &str, repeats: &Repeats) {
+/// Drops markers of outputs that may be an input's and have another input's text, or none, below them.
+fn leave_borrowed(marks: &mut [FieldMarker], text: &str, repeats: &Repeats) {
     let mut end = text.len();
     for mark in marks.iter_mut().rev().filter(|mark| mark.counts) {
-        let is_output = matches!(mark.own, Own::Output(_));
+        let is_output = matches!(mark.meaning, Meaning::Output(_));
         if is_output && repeats.has_bare(&mark.core()) && repeats.is_doubtful(text, &(mark.span().end..end)) {
             mark.counts = false;
             continue;
@@ -246,7 +254,7 @@ fn leave_borrowed(marks: &mut [Mark], text: &str, repeats: &Repeats) {
     }
 }
 
-/// A value without the `>` of a quotation in which its marker stands too, if all of its lines have one.
+/// Removes the `>` of a quotation from a value whose marker is quoted too, if all of its lines have one.
 fn unquoted(value: &str) -> Cow<'_, str> {
     let (first, rest) = value.split_once('\n').unwrap_or((value, ""));
     let lines = rest.lines().map(|line| match line.trim_start().strip_prefix('>') {
@@ -259,7 +267,7 @@ fn unquoted(value: &str) -> Cow<'_, str> {
     }
 }
 
-/// Where each line begins that opens or closes a block of code, with where it ends.
+/// Finds the lines that open or close a block of code: start and end of each.
 pub(crate) fn fences(text: &str) -> impl Iterator<Item = (usize, usize)> {
     let mut start = 0;
     text.split_inclusive('\n').filter_map(move |line| {
@@ -269,7 +277,7 @@ pub(crate) fn fences(text: &str) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
-/// A value in a reply that stands in a block of code as a whole: without the block's end, and whether the block goes on.
+/// Removes the end of the code block around the whole reply from a value; true if the block goes on behind it.
 fn within_block(value: &str) -> (&str, bool) {
     let (mut before, mut last, mut count) = (None, None, 0);
     for fence in fences(value) {
@@ -277,9 +285,9 @@ fn within_block(value: &str) -> (&str, bool) {
     }
     let is_blank = |from: usize, to: usize| value.get(from..to).is_some_and(|part| part.trim().is_empty());
     match (before, last) {
-        // The block's end; text behind it is no part of the answer.
+        // The block ends here; text behind it is no part of the answer.
         (_, Some((at, _))) if count % 2 == 1 => (value.get(..at).unwrap_or_default(), false),
-        // Its end, and the beginning of the next field's.
+        // The block ends, and the next field's block begins.
         (Some((at, end)), Some((next, next_end)))
             if is_blank(end, next) && is_blank(next_end, value.len()) =>
         {

@@ -32,7 +32,7 @@ fn pair(reasoning: &str, answer: &str) -> Option<(String, String)> {
 }
 
 #[test]
-fn an_end_marker_on_a_values_last_line_ends_it_and_no_other_mention_of_a_marker_does() {
+fn an_end_marker_on_a_values_last_line_ends_it_and_no_other_mention_does() {
     for (text, expected) in [
         (
             "[[ ## reasoning ## ]]\nfoo\n[[ ## answer ## ]]\nbar [[ ## completed ## ]]\n[[ ## completed ## ]]",
@@ -58,7 +58,7 @@ fn an_end_marker_on_a_values_last_line_ends_it_and_no_other_mention_of_a_marker_
 }
 
 #[test]
-fn of_a_fields_markers_those_in_the_best_place_count_whatever_their_order() {
+fn a_fields_markers_in_the_best_position_count_whatever_their_order() {
     for (text, expected) in [
         (
             "- [[ ## reasoning ## ]]: foo\n- [[ ## answer ## ]]: what\n[[ ## answer ## ]]\nbar",
@@ -74,7 +74,7 @@ fn of_a_fields_markers_those_in_the_best_place_count_whatever_their_order() {
 }
 
 #[test]
-fn the_sign_of_a_quotation_is_taken_off_only_where_the_marker_is_quoted_too() {
+fn the_sign_of_a_quotation_is_removed_only_if_the_marker_is_quoted_too() {
     let quotation = "- [[ ## reasoning ## ]]: foo\n- [[ ## answer ## ]]:\n> a\n> b";
     assert_eq!(both(quotation), pair("foo", "> a\n> b"));
     let quoted = "> [[ ## reasoning ## ]]\n> foo\n> [[ ## answer ## ]]\n> a\n> b";
@@ -89,7 +89,7 @@ fn an_optional_field_that_is_only_mentioned_is_not_given() {
 }
 
 #[test]
-fn null_is_no_text_where_a_text_may_be_absent() {
+fn null_is_an_absent_text_where_the_text_is_optional() {
     let read = |text: &str| {
         let input = AnswerAloneInput { question: "?".into() };
         let text = format!("[[ ## reasoning ## ]]\n{text}\n[[ ## answer ## ]]\nParis");

@@ -1,8 +1,8 @@
-//! Tags `<name>`: how they are found, and kept out of values.
+//! Finds and escapes tags: `<name>`.
 
 use std::{num::NonZeroU32, ops::Range};
 
-/// What a tag does.
+/// Kind of a tag.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Kind {
     /// `<name>`
@@ -18,12 +18,12 @@ pub(super) enum Kind {
 pub(super) struct Tag<'a> {
     pub(super) name: &'a str,
     pub(super) kind: Kind,
-    /// The attribute `key`, as it stands.
+    /// The attribute `key`, not unescaped.
     pub(super) key: Option<&'a str>,
     pub(super) span: Range<usize>,
 }
 
-/// All tags of the text. What is no whole tag is text.
+/// Finds all tags of the text. An incomplete tag is text.
 pub(super) fn find(text: &str) -> impl Iterator<Item = Tag<'_>> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -39,10 +39,11 @@ pub(super) fn find(text: &str) -> impl Iterator<Item = Tag<'_>> {
     })
 }
 
-/// For each tag of the kind [`Kind::Open`] that has an end of the same name, where in the list that stands. The number beside a
-/// kind tells which tags have the same name. Tags behind the first 2^32 have no end.
+/// Pairs opening tags with the closing tags of the same name.
+///
+/// Tags with the same number have the same name. Tags behind the first 2^32 get no end.
 pub(super) fn ends(tags: impl Iterator<Item = (usize, Kind)>) -> Ends {
-    // Until its end is found, an open tag has in its place the one of its name that was open before it, both counted from 1.
+    // Until its end is found, an open tag's slot has the open tag of its name before it; both count from 1.
     let mut ends: Vec<Option<NonZeroU32>> = Vec::with_capacity(tags.size_hint().0);
     let mut open: Vec<Option<NonZeroU32>> = Vec::new();
     let index = |number: NonZeroU32| number.get() as usize - 1;
@@ -75,17 +76,17 @@ pub(super) fn ends(tags: impl Iterator<Item = (usize, Kind)>) -> Ends {
     Ends(ends)
 }
 
-/// Where each element ends.
+/// The closing tag of each opening tag.
 pub(super) struct Ends(Vec<Option<NonZeroU32>>);
 
 impl Ends {
-    /// The place of the tag that ends the one at this place.
+    /// Returns the index of the tag that closes the tag of this index.
     pub(super) fn of(&self, at: usize) -> Option<usize> {
         self.0.get(at).copied().flatten().map(|number| number.get() as usize - 1)
     }
 }
 
-/// The tag with which the text begins, and its length. No `<` is inside of a tag, so that no text is looked at twice.
+/// Parses the tag with which the text begins, with its length. A tag contains no `<`, so that no text is read twice.
 fn at_start(text: &str) -> Option<(Tag<'_>, usize)> {
     let inside = text.strip_prefix('<')?;
     let (kind, inside) = match inside.strip_prefix('/') {
@@ -118,7 +119,7 @@ fn at_start(text: &str) -> Option<(Tag<'_>, usize)> {
     }
 }
 
-/// The attribute with which the text begins: name, value, and what stands behind it.
+/// Parses the attribute with which the text begins: name, value, and the text behind it.
 fn attribute(text: &str) -> Option<(&str, &str, &str)> {
     let is_end = |c: char| c.is_whitespace() || "=<>\"'".contains(c);
     let (name, rest) = text.split_at(text.find(is_end)?);
@@ -137,12 +138,12 @@ fn attribute(text: &str) -> Option<(&str, &str, &str)> {
     Some((name, value, behind))
 }
 
-/// The name of a whole tag.
+/// Returns the name of a whole tag.
 pub(super) fn name_of(tag: &str) -> &str {
     split_name(tag.trim_start_matches(['<', '/'])).0
 }
 
-/// The name with which the text begins, which may be empty, and what stands behind it.
+/// Splits the text behind the name with which it begins, which may be empty.
 pub(super) fn split_name(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c| !is_of_name(c)).unwrap_or(text.len()))
 }
@@ -151,13 +152,13 @@ fn is_of_name(c: char) -> bool {
     c.is_alphanumeric() || "_-.:".contains(c)
 }
 
-/// A field's name as a tag has it: what cannot stand in one is `_`.
+/// Writes a field's name as a tag's name: characters that a tag cannot have become `_`.
 pub(super) fn of_name(name: &str) -> String {
     name.chars().map(|c| if is_of_name(c) { c } else { '_' }).collect()
 }
 
-/// The value without what would read as a tag of a reserved name or as an entity; all else as it is, so that it stays readable.
-/// [`unescape`] gives it back exactly.
+/// Escapes everything in a value that would read as a tag of a reserved name or as an entity, and nothing else, so that it stays
+/// readable. [`unescape`] gives it back exactly.
 pub(super) fn escape(value: &str, reserved: impl Fn(&str) -> bool) -> String {
     let mut out = String::with_capacity(value.len());
     let mut rest = value;
@@ -176,7 +177,7 @@ pub(super) fn escape(value: &str, reserved: impl Fn(&str) -> bool) -> String {
     out
 }
 
-/// The text with each entity's character in its place.
+/// Replaces each entity by its character.
 pub(super) fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -196,16 +197,16 @@ pub(super) fn has_entity(text: &str) -> bool {
     text.match_indices('&').any(|(at, _)| text.get(at..).and_then(entity).is_some())
 }
 
-/// The most bytes of an entity.
+/// Most bytes of an entity.
 pub(super) const LONGEST_ENTITY: usize = 13;
 
-/// The entity with which the text begins: its character and its length.
+/// Parses the entity with which the text begins: its character and its length.
 fn entity(text: &str) -> Option<(char, usize)> {
     let inside = text.strip_prefix('&')?;
     let end = inside.bytes().take(LONGEST_ENTITY - 1).position(|byte| byte == b';')?;
     let name = inside.get(..end)?;
     let number = |digits: &str, radix| {
-        // A sign, which the parser takes, is none of an entity.
+        // The parser takes a sign, which no entity has.
         let is_number = digits.chars().all(|c| c.is_digit(radix));
         is_number.then(|| u32::from_str_radix(digits, radix).ok().and_then(char::from_u32)).flatten()
     };
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_whole_tag_is_text() {
+    fn an_incomplete_tag_is_text() {
         for text in ["<", "<>", "</>", "< a>", "<a", "<a b>", "<a b=>c", "<a b='c>", "<a b='<c'", "<a,>"] {
             let found = tags(text);
             assert!(found.is_empty(), "{text}: {found:?}");
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entity_has_at_most_its_longest_length_and_not_every_ampersand_begins_one() {
+    fn an_entity_has_a_limited_length_and_not_every_ampersand_begins_one() {
         assert_eq!(unescape("&#0000000065;"), "A");
         assert_eq!(unescape("&#00000000065;"), "&#00000000065;");
         assert!(has_entity("a &amp; b") && !has_entity("a & b; c"));

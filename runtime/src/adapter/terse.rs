@@ -1,14 +1,14 @@
-//! Plain `Question: ..` / `Answer: ..` lines, for small models.
+//! The terse adapter: plain `Question: ..` / `Answer: ..` lines, for small models.
 
 use std::{fmt::Write as _, ops::Range};
 
 use serde_json::Value;
 
 use super::{
-    Adapter, Demo, Inputs, Mode, Outline, Prepared, Task, TaskField, complete, elements, ends,
+    Adapter, Demo, Inputs, Mode, Outline, Prepared, Task, TaskField, complete, elements, end_tokens,
     follow::{Follow, LineFollow},
+    prompt_texts::PromptTexts,
     repeats::{self, Marks, Repeats},
-    shown::Shown,
     text_of,
 };
 use crate::{
@@ -18,15 +18,15 @@ use crate::{
     report::Result,
 };
 
-/// Each field on a line behind its label, with the instructions (and rules that values have to keep) as the only system text and demos as earlier turns. Small
-/// models, which copy a longer form instead of filling it in, answer best like this, with two or three demos; it is meant
-/// for short values, since a blank line ends the answer.
+/// Each field on a line behind its label; the instructions (and the rules of values) are the only system text, and demos are earlier
+/// turns. Small models, which copy a longer form instead of filling it in, answer best like this, with two or three demos. It is
+/// meant for short values, since a blank line ends the answer.
 ///
-/// Rules of reading: a label counts at the start of a line, in any case; text before the first label is the first output's;
-/// a line with an input's label ends the answer, because there the model goes on to a question of its own; the first of two
-/// wins; labels in a repeated input are never read.
+/// Rules of reading: a label counts at the start of a line, in any case. Text before the first label belongs to the first output. A
+/// line with an input's label ends the answer, because the model goes on there to a question of its own. Of two values of an
+/// output, the first wins. Labels in a repeated input are never read.
 ///
-/// [`Prediction::repairs`](crate::Prediction::repairs) tells of each field what was not as it was asked for: [`Repair::Name`], its
+/// [`Prediction::repairs`](crate::Prediction::repairs) lists the flaws of each field: [`Repair::Name`], its
 /// label is in another case; [`Repair::Marker`], it has blanks around it; [`Repair::DoubleField`], it stands twice, or below text
 /// that was the field's already; [`Repair::EndToken`], an end token of a chat template, such as `<|im_end|>`, was taken off the end of
 /// the reply. The first field's label may be missing.
@@ -40,7 +40,7 @@ impl Adapter for TerseAdapter {
 
     fn prepare(&self, task: &Task<'_>) -> Prepared {
         let mut prefix = vec![Message::system(system(task))];
-        // Without a word about what is not given: a small model would take it for a part of the task.
+        // No line says that a value is not given: a small model would take it for a part of the task.
         for (demo, _) in task.shown_demos() {
             let [asked, answered] = self.turn(task, demo);
             prefix.extend([Message::user(asked), Message::assistant(answered)]);
@@ -59,7 +59,7 @@ impl Adapter for TerseAdapter {
 
     fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String {
         let mut text = String::new();
-        // What is only for this run comes first: the question itself stays last, where a small model looks for it.
+        // Inputs of this run alone come first: the question stays last, where a small model looks for it.
         for (field, value) in inputs.extra {
             write_line(&mut text, field.name(), value);
         }
@@ -82,14 +82,15 @@ impl Adapter for TerseAdapter {
         let open = lines.open.and_then(|index| task.outputs().nth(index).zip(lines.all.get(index)));
         let is_ended = |(field, line): &(TaskField<'_>, &Line)| {
             let is_list = || field.is_list() || elements::wants(field.target(), "object");
-            !field.takes_any_text() && (ends::is_closed(&line.text) || text.ends_with('\n') && !is_list())
+            !field.takes_any_text()
+                && (end_tokens::is_closed(&line.text) || text.ends_with('\n') && !is_list())
         };
         let has_none =
             || task.outputs().zip(&lines.all).find(|(_, line)| !line.is_filled).map(|(field, _)| field);
         match open.filter(|open| !is_ended(open)) {
             _ if !is_open => None,
             Some((field, _)) => Some(field),
-            // One that may be left out would have come behind it.
+            // An optional field could have followed it.
             None => has_none(),
         }
     }
@@ -116,40 +117,41 @@ impl Adapter for TerseAdapter {
         let (wanted, given) = (Labels::of(task.outputs()), Labels::of(task.inputs()));
         let is_certain = !repeats::could_mark(inputs, &wanted);
         is_certain.then(|| {
-            Box::new(LineFollow::new(task.outputs().collect(), wanted, given, Shown::of(task, inputs))) as _
+            Box::new(LineFollow::new(task.outputs().collect(), wanted, given, PromptTexts::of(task, inputs)))
+                as _
         })
     }
 }
 
-/// What a reply has of each output.
+/// Texts of all outputs in a reply.
 struct Lines {
     all: Vec<Line>,
-    /// The output that goes on.
+    /// Index of the output whose text goes on.
     open: Option<usize>,
-    /// What stands below a label that does not count.
+    /// Text below a label that does not count.
     passed: String,
-    /// True if that label's output is JSON.
+    /// True if the output of that label is JSON.
     passes_json: bool,
 }
 
-/// What a reply has of one output.
+/// Text of one output in a reply.
 #[derive(Clone, Default)]
 struct Line {
     text: String,
-    /// Whether the text is more than blanks, kept beside it: looking again at every label would be quadratic.
+    /// True if the text is not blank; kept here, since looking again at every label would be quadratic.
     is_filled: bool,
     has_label: bool,
     repairs: Repairs,
 }
 
 impl Lines {
-    /// Reads a reply; true if nothing but the text's end ended it.
+    /// Reads a reply; true if only the text's end ended it.
     fn of(task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> (Self, bool) {
         let all = task.outputs().map(|_| Line::default()).collect();
         let mut this = Self { all, open: Some(0), passed: String::new(), passes_json: false };
         let (wanted, given) = (Labels::of(task.outputs()), Labels::of(task.inputs()));
         let repeats = Repeats::find(inputs, text, &wanted);
-        let shown = Shown::of(task, inputs);
+        let shown = PromptTexts::of(task, inputs);
         let mut start = 0;
         for line in text.split_inclusive('\n') {
             let this_line = start..start + line.len();
@@ -187,7 +189,7 @@ impl Lines {
         (this, is_open)
     }
 
-    /// Takes a label.
+    /// Starts an output's text behind its label.
     fn begin(&mut self, index: usize, repairs: impl FnOnce() -> Repairs) {
         let Some(line) = self.all.get_mut(index) else { return };
         match line.has_label || line.is_filled {
@@ -195,18 +197,18 @@ impl Lines {
             false => line.repairs.extend(repairs()),
         }
         line.has_label = true;
-        // The first of two wins.
+        // Of two values the first wins.
         self.open = (!line.is_filled).then_some(index);
         self.passed.clear();
     }
 
-    /// Cuts the open value where the reply ends in it; true if it does.
-    fn turn(&mut self, task: &Task<'_>, shown: &Shown<'_>) -> bool {
+    /// Cuts the open value where the reply ends; true if the reply ends in it.
+    fn turn(&mut self, task: &Task<'_>, shown: &PromptTexts<'_>) -> bool {
         let open = self.open.and_then(|index| self.all.get_mut(index).zip(task.outputs().nth(index)));
         let Some((line, field)) = open else {
-            return ends::turn(&self.passed, self.passes_json, shown).is_some();
+            return end_tokens::reply_end(&self.passed, self.passes_json, shown).is_some();
         };
-        let turn = ends::turn(&line.text, !field.takes_any_text(), shown);
+        let turn = end_tokens::reply_end(&line.text, !field.takes_any_text(), shown);
         turn.into_iter().for_each(|turn| line.text.truncate(turn));
         if turn.is_some() {
             line.end(shown);
@@ -214,8 +216,8 @@ impl Lines {
         turn.is_some()
     }
 
-    /// Ends the open value, and the reply with it; true if the reply ended before its text did.
-    fn end(&mut self, task: &Task<'_>, shown: &Shown<'_>) -> bool {
+    /// Ends the reply and its open value; true if the reply ended before its text did.
+    fn end(&mut self, task: &Task<'_>, shown: &PromptTexts<'_>) -> bool {
         let is_over = self.turn(task, shown);
         if let Some(line) = self.open.and_then(|index| self.all.get_mut(index)) {
             line.end(shown);
@@ -225,9 +227,9 @@ impl Lines {
 }
 
 impl Line {
-    /// Takes off the end tokens.
-    fn end(&mut self, shown: &Shown<'_>) {
-        let kept = ends::without_tokens(&self.text, shown).len();
+    /// Removes the end tokens.
+    fn end(&mut self, shown: &PromptTexts<'_>) {
+        let kept = end_tokens::without_tokens(&self.text, shown).len();
         if kept < self.text.len() {
             self.text.truncate(kept);
             self.repairs.add(Repair::EndToken);
@@ -235,7 +237,7 @@ impl Line {
     }
 }
 
-/// The instructions, and the rules of fields that have any, a line for each.
+/// Writes the instructions, and a line for each field with rules.
 fn system(task: &Task<'_>) -> String {
     let rules = task.outputs().filter(|field| !field.rules_text().is_empty());
     let lines = rules.map(|field| format!("\n{}: {}.", label(field.name()), field.rules_text()));
@@ -246,7 +248,7 @@ fn is_blank(text: &str) -> bool {
     text.trim().is_empty()
 }
 
-/// What stands behind a label, up to the next.
+/// Finds the text behind a label, up to the next one.
 fn below(text: &str, start: usize, labels: &Labels) -> Range<usize> {
     let rest = text.get(start..).unwrap_or_default();
     let mut lines = rest.split_inclusive('\n').enumerate();
@@ -255,17 +257,17 @@ fn below(text: &str, start: usize, labels: &Labels) -> Range<usize> {
     start..start + length
 }
 
-/// A field's name as people write it: `search_query` is `Search query`.
+/// Writes a field's name as a label: `search_query` is `Search query`.
 fn label(name: &str) -> String {
     let spaced = name.replace('_', " ");
     let mut letters = spaced.trim().chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// The most bytes of what may stand around a label or join its words.
+/// Most bytes of signs around a label and between its words.
 pub(super) const AROUND: usize = 16;
 
-/// The labels by which fields are known, each with the field's index.
+/// Labels of the fields, each with its field's index.
 pub(super) struct Labels(Vec<(usize, String)>);
 
 impl Labels {
@@ -276,12 +278,12 @@ impl Labels {
         Self(fields.enumerate().flat_map(names).collect())
     }
 
-    /// The most bytes that a label has.
+    /// Length of the longest label, in bytes.
     pub(super) fn longest(&self) -> usize {
         self.0.iter().map(|(_, label)| label.len()).max().unwrap_or(0)
     }
 
-    /// The field whose label begins the line, and what stands behind the colon.
+    /// Finds the field whose label begins the line, and the text behind the colon.
     pub(super) fn field<'l>(&self, line: &'l str) -> Option<(usize, &'l str)> {
         let (start, behind) = line.split_once(':')?;
         let start = start.trim();
@@ -296,7 +298,7 @@ impl Labels {
 }
 
 impl Labels {
-    /// What is not as it was asked for in the field's label that begins the line.
+    /// Lists the flaws of the field's label at the start of the line.
     fn repairs(&self, field: usize, line: &str) -> Repairs {
         let mut repairs = Repairs::default();
         let label = line.split_once(':').map_or(line, |(label, _)| label);
@@ -310,7 +312,7 @@ impl Labels {
     }
 }
 
-/// Marks in a reply are the labels at the start of its lines.
+/// The marks of the terse form are labels at the start of lines.
 impl Marks for Labels {
     fn could_be_in(&self, text: &str) -> bool {
         text.contains(':')
@@ -331,7 +333,7 @@ impl Marks for Labels {
     }
 }
 
-/// The fields that have a value, each on a line.
+/// Writes the fields that have a value, each on a line.
 fn lines<'a>(
     fields: impl Iterator<Item = TaskField<'a>>,
     values: impl Iterator<Item = Option<&'a Value>>,
@@ -347,7 +349,7 @@ fn lines<'a>(
 }
 
 fn write_line(text: &mut String, name: &str, value: &Value) {
-    // A list of texts reads best as text.
+    // A list of texts is easiest to read as lines of text.
     let value = match value {
         Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) => {
             items.iter().map(text_of).collect::<Vec<_>>().join("\n")
@@ -417,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_another_question_ends_the_answer() {
+    fn a_line_with_an_inputs_label_ends_the_answer() {
         assert_eq!(read("", "Ada\nQuestion: And who else?\nPoints: 1"), Some(("Ada".to_owned(), None)));
     }
 

@@ -1,5 +1,5 @@
-//! An answer that a model wrapped once more: in an object under another name, as the arguments of a tool, in a list of one, or as
-//! a JSON text.
+//! Unwraps an answer that a model wrapped once more: in an object under another name, as the arguments of a tool, in a list of one,
+//! or as a JSON text.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use crate::{
     json::{self, Found, Repair, Written},
 };
 
-/// The one answer within values that have no field of the task themselves, and how it is written; `None` if there is none, or
+/// Finds the one answer inside of values that have no field of the task themselves, with its source; `None` if there is none, or
 /// several.
 pub(super) fn find(task: &Task<'_>, all: &[Found], text: &str) -> Option<(Found, Written)> {
     let mut inner = all.iter().flat_map(|found| match &found.value {
@@ -36,7 +36,7 @@ fn within(outer: &Found, value: &Value) -> Found {
     found
 }
 
-/// The answers in an object. What stands under an input's name is that input, and `properties` may be those of a schema.
+/// Finds the answers in an object. A value under an input's name is that input, and `properties` may be those of a schema.
 fn in_object<'v>(
     task: &Task<'_>,
     outer: &'v Map<String, Value>,
@@ -57,7 +57,7 @@ fn parts(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_object().into_iter().flat_map(Map::values)
 }
 
-/// The answer in a list of one, unless the answer is a list itself.
+/// Finds the answer in a list of one, unless the answer is a list itself.
 fn in_list<'v>(task: &Task<'_>, items: &'v [Value]) -> Option<&'v Value> {
     let mut outputs = task.outputs();
     let is_list = outputs.next().is_some_and(|only| outputs.next().is_none() && only.takes_list());
@@ -81,7 +81,7 @@ fn in_text(task: &Task<'_>, outer: &Found, text: &str) -> Option<(Found, Written
     Some((found, written))
 }
 
-/// True for an object with all fields that have to be there, and at least one, each under its exact name.
+/// True for an object with all required fields, and at least one field, each under its exact name.
 fn is_answer(task: &Task<'_>, value: &Value) -> bool {
     let Value::Object(object) = value else { return false };
     let has = |field: &TaskField<'_>| field.names().any(|name| object.contains_key(name));

@@ -1,4 +1,4 @@
-//! Each field as an element.
+//! The XML adapter: each field as an element.
 
 use std::{fmt::Write as _, ops::Range};
 
@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::{
     Adapter, Demo, Inputs, Mode, NOT_GIVEN, Outline, Prepared, Task, TaskField,
     chat::{input_text, list_inputs, list_outputs},
-    complete, elements, ends,
+    complete, elements, end_tokens,
     follow::{Follow, TagFollow},
+    prompt_texts::PromptTexts,
     repeats::{self, Marks, Repeats},
-    shown::Shown,
     tag::{self, Kind, Tag},
     text_of,
 };
@@ -25,19 +25,20 @@ use crate::{
 /// Each field between tags with its name, `<answer>Paris</answer>`: for models that were trained on such prompts.
 ///
 /// Rules of reading: only elements with the name (or alias) of one of the signature's output fields count, in any case, with
-/// any attributes; the first of two wins; all other tags stay in the value as they are, and text around the elements is
-/// passed over; tags that come from a repeated input, as [`ChatAdapter`](crate::ChatAdapter) tells it, are never read. Blanks around a value are left out; `&lt;`, `&gt;`,
-/// `&amp;`, `&quot;`, `&apos;`, `&#10;` and `&#x41;` stand for their characters. An element without an end is an error, but for
-/// the task's last field, which then reads to the end of the text; a second end of a field's element is one too. `<items />` is
-/// nothing where that will do, else an empty list, map or text. Several elements of a list are its items, unless the first is a
-/// list by itself.
+/// any attributes; of two elements of a field, the first wins; all other tags stay in the value as they are, and text around the
+/// elements is passed over; tags of a repeated input, as [`ChatAdapter`](crate::ChatAdapter) defines it, are never read. Blanks around a value
+/// are left out; `&lt;`, `&gt;`, `&amp;`, `&quot;`, `&apos;`, `&#10;` and `&#x41;` stand for their characters. An element without an
+/// end is an error, except the task's last field, which then goes to the end of the text; a second end of a field's element is an
+/// error too. `<items />` is null where the type takes null, else an empty list, map or text. Several elements of a list are its
+/// items, unless the first is a list by itself.
 ///
-/// [`Prediction::repairs`](crate::Prediction::repairs) tells of each field what was not as it was asked for: [`Repair::Name`], a
+/// [`Prediction::repairs`](crate::Prediction::repairs) lists the flaws of each field: [`Repair::Name`], a
 /// tag in another case; [`Repair::Marker`], one with attributes or blanks, or an empty element; [`Repair::DoubleField`], several
 /// elements; [`Repair::EndToken`], an end token of a chat template behind the last; [`Repair::Truncated`], no end.
 ///
 /// Lists, maps and objects are JSON or elements: `<items><item>a</item></items>`, `<counts><entry key="a">1</entry></counts>`,
-/// `<address><postal_code>94305</postal_code></address>`, where a tag names a property without regard to case and to what joins its words.
+/// `<address><postal_code>94305</postal_code></address>`, where a tag may differ from the property's name in case and in the signs
+/// between words.
 ///
 /// ```
 /// use karat::{Module, Predict, ScriptedLm, XmlAdapter, signature};
@@ -79,7 +80,7 @@ impl Adapter for XmlAdapter {
     }
 
     fn turn(&self, task: &Task<'_>, example: &Demo) -> [String; 2] {
-        let reserved = Names::of(task.outputs().chain(task.inputs()));
+        let reserved = TagNames::of(task.outputs().chain(task.inputs()));
         let mut asked = inputs_text(task, &reserved, example.inputs.iter().map(Option::as_ref));
         let mut answered = String::new();
         for (field, value) in task.outputs().zip(&example.outputs) {
@@ -93,7 +94,7 @@ impl Adapter for XmlAdapter {
     }
 
     fn ask(&self, task: &Task<'_>, inputs: &Inputs<'_>) -> String {
-        let reserved = Names::of(task.outputs().chain(task.inputs()));
+        let reserved = TagNames::of(task.outputs().chain(task.inputs()));
         let mut text = inputs_text(task, &reserved, inputs.values());
         for (field, value) in inputs.extra {
             if !field.description().is_empty() {
@@ -113,23 +114,24 @@ impl Adapter for XmlAdapter {
 
     fn read(&self, task: &Task<'_>, inputs: &Inputs<'_>, text: &str) -> Result<Vec<Option<FieldValue>>> {
         let fields: Vec<_> = task.outputs().collect();
-        let names = Names::of(fields.iter().copied());
+        let names = TagNames::of(fields.iter().copied());
         let repeats = Repeats::find(inputs, text, &names);
         let mut marks = Vec::new();
         for (index, tag) in names.find_all(text) {
             if !repeats.has(&tag.span) {
-                marks.extend(Mark::new(index, &tag));
+                marks.extend(FieldTag::new(index, &tag));
             }
         }
         let ends = tag::ends(marks.iter().map(|mark| (mark.field as usize, mark.kind)));
-        let shown = Shown::of(task, inputs);
+        let shown = PromptTexts::of(task, inputs);
         let mut found: Vec<Option<FieldValue>> = vec![None; fields.len()];
-        // What stands in the elements of fields that are lists.
+        // The insides of the elements of fields that are lists.
         let mut parts: Vec<Vec<&str>> = vec![Vec::new(); fields.len()];
         let (mut at, mut behind, mut is_over) = (0, 0, false);
         while let Some(mark) = marks.get(at).filter(|_| !is_over) {
             // Between elements.
-            if ends::turn(text.get(behind..mark.start as usize).unwrap_or_default(), false, &shown).is_some()
+            if end_tokens::reply_end(text.get(behind..mark.start as usize).unwrap_or_default(), false, &shown)
+                .is_some()
             {
                 break;
             }
@@ -181,14 +183,14 @@ impl Adapter for XmlAdapter {
                 continue;
             }
             let mut content = text.get(inside).unwrap_or_default();
-            if let Some(turn) = ends::turn(content, !field.takes_any_text(), &shown) {
+            if let Some(turn) = end_tokens::reply_end(content, !field.takes_any_text(), &shown) {
                 content = content.get(..turn).unwrap_or(content);
                 is_over = true;
             }
             content = content.trim();
             if is_over || index + 1 == fields.len() {
                 let length = content.len();
-                content = ends::without_tokens(content, &shown);
+                content = end_tokens::without_tokens(content, &shown);
                 if content.len() < length {
                     repairs.add(Repair::EndToken);
                 }
@@ -224,7 +226,7 @@ impl Adapter for XmlAdapter {
         let found = self.read(task, inputs, text).unwrap_or_default();
         let last = found.len().saturating_sub(1);
         let is_cut = |(index, field, value): &(usize, TaskField<'_>, Option<FieldValue>)| {
-            // One that may be left out would have come behind the last end, and so would a list's next item.
+            // An optional field could have followed the last end, and so could a list's next item.
             value.as_ref().is_none_or(|value| {
                 let is_item = !value.value.is_array() || value.repairs.contains(Repair::DoubleField);
                 value.repairs.contains(Repair::Truncated) || *index == last && field.is_list() && is_item
@@ -235,7 +237,7 @@ impl Adapter for XmlAdapter {
     }
 
     fn outline(&self, task: &Task<'_>, text: &str) -> Option<Outline> {
-        let tags: Vec<_> = Names::of(task.outputs()).find_all(text).collect();
+        let tags: Vec<_> = TagNames::of(task.outputs()).find_all(text).collect();
         let ends = tag::ends(tags.iter().map(|(index, tag)| (*index, tag.kind)));
         let mut values: Vec<Range<usize>> = Vec::new();
         for (at, (_, tag)) in tags.iter().enumerate() {
@@ -250,14 +252,15 @@ impl Adapter for XmlAdapter {
     }
 
     fn owns_tag(&self, task: &Task<'_>, name: &str) -> bool {
-        Names::of(task.outputs()).field(name).is_some()
+        TagNames::of(task.outputs()).field(name).is_some()
     }
 
     fn follow<'a>(&self, task: &Task<'a>, inputs: &Inputs<'a>) -> Option<Box<dyn Follow + 'a>> {
-        let names = Names::of(task.outputs());
+        let names = TagNames::of(task.outputs());
         let is_certain = !repeats::could_mark(inputs, &names);
-        is_certain
-            .then(|| Box::new(TagFollow::new(task.outputs().collect(), names, Shown::of(task, inputs))) as _)
+        is_certain.then(|| {
+            Box::new(TagFollow::new(task.outputs().collect(), names, PromptTexts::of(task, inputs))) as _
+        })
     }
 }
 
@@ -280,7 +283,7 @@ fn system(task: &Task<'_>) -> String {
 
 fn inputs_text<'v>(
     task: &Task<'_>,
-    reserved: &Names,
+    reserved: &TagNames,
     values: impl Iterator<Item = Option<&'v Value>>,
 ) -> String {
     let mut text = String::new();
@@ -292,15 +295,15 @@ fn inputs_text<'v>(
     text
 }
 
-/// An element; a value of several lines stands on lines of its own.
-fn write_element(text: &mut String, reserved: &Names, name: &str, value: &str) {
+/// Writes an element; a value of several lines stands on lines of its own.
+fn write_element(text: &mut String, reserved: &TagNames, name: &str, value: &str) {
     let tag = tag::of_name(name);
     let value = tag::escape(value, |name| reserved.field(name).is_some());
     let line_end = if value.contains('\n') { "\n" } else { "" };
     let _ = writeln!(text, "<{tag}>{line_end}{value}{line_end}</{tag}>");
 }
 
-/// The value that an element's inside stands for.
+/// Reads the value of an element's inside.
 pub(super) fn value_of(field: &TaskField<'_>, content: &str) -> Result<FieldValue> {
     if content.is_empty() && field.takes_any_text() && !field.is_text() {
         return Ok(Value::Null.into());
@@ -315,7 +318,7 @@ pub(super) fn value_of(field: &TaskField<'_>, content: &str) -> Result<FieldValu
     if !tag::has_entity(content) {
         return Ok(field.value_of_text(content));
     }
-    // In JSON, an entity stands in its texts: a quote that it stands for ends none of them.
+    // In JSON, entities stand inside of texts: an escaped quote does not end a text.
     match serde_json::from_str(content) {
         Ok(value) => {
             let written = Written::of(content, &value);
@@ -325,7 +328,7 @@ pub(super) fn value_of(field: &TaskField<'_>, content: &str) -> Result<FieldValu
     }
 }
 
-/// The value with every text in it unescaped.
+/// Unescapes every text inside of the value.
 fn unescaped(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(tag::unescape(&text)),
@@ -337,7 +340,7 @@ fn unescaped(value: Value) -> Value {
     }
 }
 
-/// The text without the beginning of its closing tag, where it was cut in it.
+/// Removes the beginning of a closing tag in which the text was cut.
 pub(super) fn without_cut_end<'t>(text: &'t str, name: &str) -> &'t str {
     let is_cut = |end: &str| name.get(..end.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(end));
     match text.trim_end().rsplit_once("</") {
@@ -347,15 +350,15 @@ pub(super) fn without_cut_end<'t>(text: &'t str, name: &str) -> &'t str {
 }
 
 /// A tag of one of the task's fields. A reply may have one every few bytes, so it is small.
-struct Mark {
+struct FieldTag {
     field: u32,
     start: u32,
     end: u32,
     kind: Kind,
 }
 
-impl Mark {
-    /// `None` behind the first 4 GiB, where no reply goes on.
+impl FieldTag {
+    /// Copies a tag; `None` behind 4 GiB, which no reply reaches.
     fn new(field: usize, tag: &Tag<'_>) -> Option<Self> {
         let Range { start, end } = tag.span;
         let [field, start, end] = [field, start, end].map(u32::try_from);
@@ -367,10 +370,10 @@ impl Mark {
     }
 }
 
-/// The tags by which fields are known, each with the field's index.
-pub(super) struct Names(Vec<(usize, String)>);
+/// Tag names of the fields, each with its field's index.
+pub(super) struct TagNames(Vec<(usize, String)>);
 
-impl Names {
+impl TagNames {
     fn of<'a>(fields: impl Iterator<Item = TaskField<'a>>) -> Self {
         let names = |(index, field): (usize, TaskField<'a>)| {
             field.names().map(move |name| (index, tag::of_name(name)))
@@ -383,14 +386,14 @@ impl Names {
         Self(self.0.iter().cloned().chain([more]).collect())
     }
 
-    /// The field of a tag: as it is written; else in another case or with other signs that join words, if that is one field's.
+    /// Finds the field of a tag: exactly as written, else in another case or with other signs between words, if one field fits.
     pub(super) fn field(&self, tag: &str) -> Option<usize> {
         let exact = self.0.iter().find(|(_, name)| name == tag).map(|(index, _)| *index);
         let names = || self.0.iter().map(|(index, name)| (name.as_str(), *index));
         exact.or_else(|| name::find_by(names(), |name| name::is_same(name, tag)))
     }
 
-    /// What is not as it was asked for in a tag of the field.
+    /// Lists the flaws of a field's tag.
     fn repairs(&self, field: usize, tag: &str) -> Repairs {
         let mut repairs = Repairs::default();
         let name = tag::name_of(tag);
@@ -404,21 +407,21 @@ impl Names {
         repairs
     }
 
-    /// True if the text may go on to be a field's tag.
+    /// True if the text may become a field's tag.
     pub(super) fn has_beginning(&self, text: &str) -> bool {
         self.0.iter().any(|(_, name)| name::begins(name, text))
     }
 
-    /// The fields' tags in a text.
+    /// Finds the fields' tags in a text.
     fn find_all<'t>(&self, text: &'t str) -> impl Iterator<Item = (usize, Tag<'t>)> {
         tag::find(text).filter_map(|tag| Some((self.field(tag.name)?, tag)))
     }
 }
 
-/// Marks in a reply are tags with these names.
-impl Marks for Names {
+/// The marks of the XML form are tags with the fields' names.
+impl Marks for TagNames {
     fn could_be_in(&self, text: &str) -> bool {
-        // An entity stands for any character.
+        // An entity may stand for any character.
         memchr3(b'<', b'>', b'&', text.as_bytes()).is_some()
     }
 

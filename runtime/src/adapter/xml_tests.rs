@@ -25,19 +25,19 @@ fn input(question: &str) -> QaInput {
     QaInput { question: question.into() }
 }
 
-/// What a text is by a schema.
+/// Reads a text by a schema.
 fn read(schema: &Value, text: &str) -> Result<Value, String> {
     crate::adapter::tests::read(&XmlAdapter, schema, text)
 }
 
-/// What one field `x` of this schema has.
+/// Reads one field `x` of this schema.
 fn field(schema: Value, text: &str) -> Result<Value, String> {
     let object = read(&json!({"properties": {"x": schema}}), &format!("<x>{text}</x>"))?;
     Ok(object["x"].clone())
 }
 
 #[test]
-fn the_corpus_of_marked_fields_is_read_as_it_asks() {
+fn the_corpus_of_marked_fields_is_read_as_its_rows_expect() {
     let Some([rows]) = crate::repository::corpora(["dspy"]) else { return };
     let rows = rows.lines();
     let rows = rows.map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -54,7 +54,7 @@ fn the_corpus_of_marked_fields_is_read_as_it_asks() {
     assert_eq!(count, 9);
 }
 
-/// The next number of a sequence that is always the same.
+/// Returns the next number of a fixed pseudo-random sequence.
 fn next(state: &mut u64, below: usize) -> usize {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     (*state >> 33) as usize % below
@@ -135,7 +135,7 @@ fn every_text_of_a_demo_is_read_back_as_it_was_but_for_blanks_around_it() {
         };
         let read = qa().parse(&input("?"), &texts[2]);
         assert_eq!(read.as_ref().ok(), Some(&expected), "{}\n{read:?}", texts[2]);
-        // The question as it is shown has no tag of an output; repeated, it gives nothing.
+        // The escaped question has no tag of an output: repeated, it gives no value.
         assert!(qa().parse(&input("?"), &texts[1]).is_err(), "{}", texts[1]);
     }
 }
@@ -170,8 +170,8 @@ fn a_reply_of_repeated_inputs_has_no_field() {
     let mut state = 17;
     for _ in 0..2_000 {
         let lines: Vec<_> = (0..2).map(|_| hostile(&mut state)).collect();
-        // A tag that is a whole input gives nothing by itself, and would make every answer unreadable.
-        // So does one with signs of quotation and emphasis around it.
+        // A tag that is a whole input gives no value by itself, and would make every answer unreadable.
+        // The same holds with signs of quotation and emphasis around it.
         let is_tag = |line: &String| {
             let bare = line.trim_matches(|c: char| c.is_whitespace() || "\\>".contains(c));
             let bare = format!("{bare}>");
@@ -199,7 +199,7 @@ fn no_text_makes_it_panic() {
 }
 
 #[test]
-fn an_inner_element_of_the_same_name_belongs_to_the_value_and_what_is_unclear_is_an_error() {
+fn an_inner_element_of_the_same_name_is_part_of_the_value_or_an_error() {
     let read = |text: &str| {
         let output = qa().parse(&input("?"), &format!("<reason>{text}<notes/>"));
         output.map(|output| (output.reason, output.answer))
@@ -270,7 +270,7 @@ fn elements_become_lists_objects_and_maps() {
 }
 
 #[test]
-fn entities_in_json_are_those_of_its_texts_unless_all_of_it_is_escaped() {
+fn entities_in_json_belong_to_its_texts_unless_all_of_it_is_escaped() {
     let map = json!({"type": "object", "additionalProperties": {"type": "string"}});
     assert_eq!(field(map.clone(), r#"{"a": "&quot;b&quot; &lt;x>"}"#), Ok(json!({"a": "\"b\" <x>"})));
     assert_eq!(field(map, "{&quot;a&quot;: &quot;b&quot;}"), Ok(json!({"a": "b"})));

@@ -1,4 +1,4 @@
-//! What is derived from a field's type, once per signature: how its values stand in text, and its type in words.
+//! Compiles a field once per signature: the form of its values in text, its type in words, its schema and rules.
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use super::{
     words,
 };
 
-/// How a field's value stands in text, derived from its schema once per signature.
+/// Form of a field's values in text, derived from its schema.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Shape {
     /// The text is the value.
     Text,
     /// The text is the value, but for a bare `null` or `None`.
     OptionalText,
-    /// Anything else: JSON, with bare words taken as strings.
+    /// The text is JSON; bare words are strings.
     Json,
 }
 
-/// A field with what is derived from its type.
+/// A field with everything derived from its type and rules.
 #[derive(Clone, Debug)]
 pub(crate) struct CompiledField {
     pub(crate) field: Field,
@@ -35,7 +35,7 @@ pub(crate) struct CompiledField {
     pub(crate) type_text: String,
     /// The rules alone; may be empty.
     pub(crate) rules_text: String,
-    /// A narrower schema than the type's own, known only at run time.
+    /// A narrower schema than the type's own, set at run time.
     narrowed: Option<Value>,
     /// The schema with its definitions.
     pub(super) target: Arc<Value>,
@@ -45,7 +45,7 @@ pub(crate) struct CompiledField {
     whole: Arc<Value>,
     constraints: Option<Arc<Constraints>>,
     pub(super) patterns: Arc<Patterns>,
-    /// Why no answer could be right; told at the first call.
+    /// Why no answer could keep the rules; reported at the first call.
     pub(crate) mistake: Option<String>,
 }
 
@@ -57,7 +57,7 @@ impl CompiledField {
         Self::of(field, schema, &definitions, None)
     }
 
-    /// The field with a narrower schema than its type's, e.g. with the names that a map may have.
+    /// Returns the field with a narrower schema than its type's, e.g. with the names that a map may have.
     pub(crate) fn narrowed(&self, schema: Value) -> Self {
         Self::of(self.field.clone(), schema.clone(), &Map::new(), Some(schema))
     }
@@ -78,7 +78,7 @@ impl CompiledField {
         let (type_text, rules_text) = texts(&schema, &rules, &own_rules, definitions);
         let mut whole = schema.clone();
         merge(&mut whole, &own_rules, definitions);
-        // Names are read in another case too, whether the type or a rule lists them.
+        // A name may be in another case, whether the type or a rule lists it.
         merge(&mut schema, &words::names(&own_rules), definitions);
         let shape = match schema.get("type") {
             Some(Value::String(kind)) if kind == "string" && is_free_text(&schema) => Shape::Text,
@@ -110,12 +110,12 @@ impl CompiledField {
         }
     }
 
-    /// The JSON schema with the field's own rules, as part of the generator's schema.
+    /// Returns the JSON schema with the field's own rules, as part of the generator's schema.
     pub(crate) fn schema(&self, generator: &mut SchemaGenerator) -> Value {
         self.with_rules(self.narrowed.clone(), generator)
     }
 
-    /// The same of the field's type, also where it was narrowed.
+    /// Returns the schema of the field's type with its rules, without a narrower one.
     pub(crate) fn declared_schema(&self, generator: &mut SchemaGenerator) -> Value {
         self.with_rules(None, generator)
     }
@@ -128,8 +128,10 @@ impl CompiledField {
         schema
     }
 
-    /// The rules that a value breaks. One in a form of which the schema does not tell, such as an alias, is looked at as the type
-    /// writes it; what is not of the type at all breaks none, and the typed read tells of it.
+    /// Finds the rules that a value breaks.
+    ///
+    /// A value in a form that the schema does not describe, such as an alias, is checked as the type writes it. A value that is not
+    /// of the type breaks no rule: the typed read reports it.
     pub(crate) fn broken(&self, value: &Value) -> Vec<Violation> {
         let Some(constraints) = &self.constraints else { return Vec::new() };
         if value.is_null() && self.field.takes_null() {
@@ -144,7 +146,7 @@ impl CompiledField {
         if !is_known {
             let Some(written) = self.field.reread(value) else { return Vec::new() };
             (broken, _) = constraints.broken(self.name(), &self.whole, &written);
-            // Another word for one of the values is right, however the type writes it.
+            // An alias of a listed value keeps the rule, however the type writes it.
             broken.retain(|violation| violation.is_kept_as_it_was(value, &written));
         }
         if broken.is_empty() { constraints.failed(self.name(), value) } else { broken }
@@ -165,7 +167,7 @@ impl CompiledField {
     }
 }
 
-/// The field's own rules as a schema.
+/// Compiles the field's own rules to a schema.
 ///
 /// # Errors
 /// Why they do not suit its type.
@@ -183,7 +185,7 @@ fn compile(
     }
 }
 
-/// Type and rules in words, and the rules alone.
+/// Writes the type with its rules in words, and the rules alone.
 fn texts(
     schema: &Value,
     rules: &Rules,
@@ -203,7 +205,7 @@ fn texts(
     let checks: Vec<_> = rules.checks().iter().filter_map(|check| check.words.as_deref()).collect();
     let mut type_text = words::describe(&whole, definitions);
     if type_text.starts_with(words::OF_SCHEMA) && !own.is_empty() {
-        // The words say more to a model than keywords in the midst of a schema.
+        // A model understands words better than keywords within a schema.
         type_text = words::describe(schema, definitions);
         parts.iter().for_each(|rule| type_text += &format!(", {rule}"));
     }
@@ -243,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn types_are_told_in_words() {
+    fn types_are_described_in_words() {
         assert_eq!(compiled::<String>().type_text, "text");
         assert_eq!(compiled::<u8>().type_text, "whole number");
         assert_eq!(compiled::<Certainty>().type_text, "one of: Low, High");
@@ -277,7 +279,7 @@ mod tests {
         assert_eq!(compiled::<bool>().value_of_text("True").value, json!(true));
     }
 
-    /// Reads more than its schema tells of.
+    /// Reads more forms than its schema describes.
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     #[serde(untagged)]
     enum Code {
@@ -296,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_reads_what_its_schema_does_not_tell_of() {
+    fn a_type_may_read_forms_that_its_schema_does_not_describe() {
         assert_eq!(read::<Code>("7"), "7");
         assert_eq!(read::<Code>("Here: [1, 2,]"), "[1,2]");
         assert_eq!(read::<Code>("[1] or [2]"), "..");
@@ -314,7 +316,7 @@ mod tests {
         age: Option<u8>,
     }
 
-    /// What a field of this type would hold of the text, as JSON; `..` for an error.
+    /// Reads the text as a field of this type, and returns the value as JSON; `..` for an error.
     fn read<T: FieldType>(text: &str) -> String {
         let field = compiled::<T>();
         let settled = field.settle(field.value_of_text(text)).map(|settled| settled.value);
@@ -329,7 +331,7 @@ mod tests {
         let rows = page.lines().filter_map(|line| {
             let mut cells = line.strip_prefix("| ")?.split(" | ");
             let (kind, text, value) = (cells.next()?, cells.next()?, cells.next()?);
-            // Those are read by the tests of JSON.
+            // The tests of `json` read these rows.
             if kind == "JSON" {
                 return None;
             }

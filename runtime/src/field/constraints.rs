@@ -1,5 +1,5 @@
-//! What a value has to keep beside being of its type: what schemars declares at any depth, and the field's own rules, which are
-//! merged into the schema. A value is never changed to keep a rule.
+//! Checks values against constraints, after their type: those that schemars declares at any depth, and the field's own rules, which
+//! are merged into the schema. A value is never changed to keep a rule.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -17,48 +17,48 @@ use super::{
 };
 use crate::{json::Numeral, text::shortened};
 
-/// So many violations are told; more help nobody.
+/// Most violations that are reported.
 const MOST: usize = 5;
 
 /// A rule that a value breaks.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Violation {
-    /// The field and where in it, e.g. `person.tags[2]`.
+    /// Path of the value from the field on, e.g. `person.tags[2]`.
     pub(crate) place: String,
     /// The value, shortened.
     pub(crate) found: String,
     /// The rule in words.
     pub(crate) rule: String,
-    /// What a check said.
+    /// The message of a check; may be empty.
     pub(crate) why: String,
-    /// Where in the field, as a JSON pointer, if the value is none of a list of values.
+    /// JSON pointer within the field, if the rule is a list of values.
     choice_at: Option<String>,
 }
 
 impl Violation {
-    /// False for a value that is none of a list, but which the type wrote in another way than the model.
+    /// False if the rule is a list of values, and the type wrote the value in another way than the model.
     pub(super) fn is_kept_as_it_was(&self, found: &Value, written: &Value) -> bool {
         let Some(path) = &self.choice_at else { return true };
         found.pointer(path).is_none_or(|found| Some(found) == written.pointer(path))
     }
 }
 
-/// All that a field's values have to keep.
+/// All constraints of a field's values.
 #[derive(Debug)]
 pub(super) struct Constraints {
     patterns: Arc<Patterns>,
     checks: Vec<Check>,
-    /// False if the schema demands nothing beside types.
+    /// False if the schema has no rules beside types.
     has_rules: bool,
 }
 
 impl Constraints {
-    /// The rules in a schema with its definitions and regular expressions, and the user's tests.
+    /// Collects the rules of a schema, with its definitions and regular expressions, and the user's checks.
     pub(super) fn new(schema: &Value, patterns: Arc<Patterns>, checks: &[Check]) -> Self {
         let mut all = Self { patterns, checks: checks.to_vec(), has_rules: false };
         let mut open = vec![schema];
         while let Some(schema) = open.pop() {
-            // The bounds of a Rust type are nobody's rule: the typed read tells of them.
+            // The bounds of a Rust type are no rules: the typed read reports them.
             all.has_rules |= words::range(schema).is_some();
             all.has_rules |= KEYWORDS.iter().any(|keyword| schema.get(*keyword).is_some());
             open.extend(parts(schema));
@@ -66,12 +66,12 @@ impl Constraints {
         all
     }
 
-    /// True if every value of the type keeps them.
+    /// True if there are no constraints.
     pub(super) fn is_empty(&self) -> bool {
         !self.has_rules && self.checks.is_empty()
     }
 
-    /// The rules of the schema that the value of the field `name` breaks, and whether it has keys that the schema does not know.
+    /// Finds the rules of the schema that the value of the field `name` breaks; true if it has keys that the schema does not list.
     pub(super) fn broken(&self, name: &str, schema: &Value, value: &Value) -> (Vec<Violation>, bool) {
         let mut search = Search {
             root: schema,
@@ -87,7 +87,7 @@ impl Constraints {
         (search.found, search.has_other_keys)
     }
 
-    /// The tests that the value fails.
+    /// Runs the user's checks, and returns those that the value fails.
     pub(super) fn failed(&self, name: &str, value: &Value) -> Vec<Violation> {
         let failed = self.checks.iter().filter_map(|check| Some((check, check.failure(value)?)));
         let violation = |(check, why): (&Check, String)| Violation {
@@ -101,7 +101,7 @@ impl Constraints {
     }
 }
 
-/// What demands something beside types and ranges.
+/// Keywords of rules beside types and ranges.
 const KEYWORDS: [&str; 11] = [
     "multipleOf",
     "minLength",
@@ -116,13 +116,13 @@ const KEYWORDS: [&str; 11] = [
     "const",
 ];
 
-/// A walk through a value along its schema.
+/// Walks through a value along its schema.
 struct Search<'a> {
     root: &'a Value,
     patterns: &'a Patterns,
-    /// The field and where in it, for people.
+    /// Path of the current value from the field on, for messages.
     place: String,
-    /// Where in it, as a JSON pointer.
+    /// JSON pointer to it within the field.
     pointer: String,
     found: Vec<Violation>,
     has_other_keys: bool,
@@ -130,7 +130,7 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn visit(&mut self, schema: &'a Value, value: &Value, depth: usize) {
-        // Counted within one value, since a schema may refer to itself; how deep values are is limited where they are read.
+        // The depth counts schemas of one value, since a schema may refer to itself; the reader limits the depth of values.
         if depth > DEPTH || self.found.len() >= MOST {
             return;
         }
@@ -159,7 +159,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// One of the variants that are of the value's type has to hold. Where there is none, the type decides.
+    /// Checks that the value keeps the rules of one variant of its type. If no variant is of its type, the typed read reports it.
     fn visit_variants(&mut self, variants: &'a [Value], value: &Value, depth: usize) {
         let mut broken: Vec<Vec<Violation>> = Vec::new();
         for variant in variants {
@@ -175,7 +175,7 @@ impl<'a> Search<'a> {
             }
             broken.push(search.found);
         }
-        // Each breaks one rule of the same value: any of the rules would do.
+        // If each variant has one broken rule for the same value, keeping any of them is enough.
         let alike = broken.iter().all(|found| found.len() == 1);
         let mut all = broken.into_iter();
         let Some(mut first) = all.next() else { return };
@@ -219,7 +219,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// A number that is kept as a text, with all its digits.
+    /// Checks the rules of numbers on a number that is kept as a text with all its digits.
     fn digits(&mut self, schema: &Value, text: &str, value: &Value) {
         let is_number = |kind: &Value| kind == "integer" || kind == "number";
         let is_number = match schema.get("type") {
@@ -334,8 +334,8 @@ const BOUNDS: [(&str, Holds); 4] = [
     ("exclusiveMaximum", std::cmp::Ordering::is_lt),
 ];
 
-/// Exactly for whole numbers; else up to what floats lose, so that 0.3 is a multiple of 0.1. Every number is one of zero, which
-/// JSON Schema does not allow.
+/// True if the number is a multiple of `step`: exact for whole numbers, else with a tolerance for floats, so that 0.3 is a multiple
+/// of 0.1. Every number passes for a step of zero, which JSON Schema does not allow.
 fn is_multiple(number: &Number, step: &Number) -> bool {
     let whole = |number: &Number| number.as_i64().map(i128::from).or(number.as_u64().map(i128::from));
     if let (Some(number), Some(step)) = (whole(number), whole(step)) {
@@ -346,7 +346,7 @@ fn is_multiple(number: &Number, step: &Number) -> bool {
     !times.is_finite() || (times - times.round()).abs() <= 1e-9 * times.abs().max(1.0)
 }
 
-/// Equal for equal values: numbers by value, objects without regard to order.
+/// Writes equal values as equal texts: numbers by value, objects in any order of keys.
 fn canonical(value: &Value) -> String {
     match value {
         Value::Number(number) => match number.as_f64() {
@@ -365,7 +365,7 @@ fn canonical(value: &Value) -> String {
     }
 }
 
-/// Enough of a value to know it again.
+/// Shortens a value for a message.
 fn excerpt(value: &Value) -> String {
     shortened(&value.to_string(), 80)
 }

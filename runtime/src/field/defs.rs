@@ -1,10 +1,10 @@
-//! A schema for a prompt, with the definitions that it needs and no others: each type stands in it once.
+//! Writes a schema for a prompt with only the definitions that it needs: each type stands in it once.
 
 use serde_json::{Map, Value};
 
 const PLACE: &str = "#/$defs/";
 
-/// The schema with the definitions to which references lead. Where it is one of them itself, they lead to the whole.
+/// Adds the definitions that the schema's references reach. A reference to the schema itself becomes `#`.
 pub(super) fn whole(schema: &Value, definitions: &Map<String, Value>) -> Value {
     let mut names: Vec<&str> = Vec::new();
     let mut open = vec![schema];
@@ -43,7 +43,7 @@ pub(super) fn whole(schema: &Value, definitions: &Map<String, Value>) -> Value {
     whole
 }
 
-/// Leads references to this place to the whole.
+/// Points references to this definition at the whole schema.
 fn redirect(part: &mut Value, place: &str) {
     match part {
         Value::Object(map) => {

@@ -1,20 +1,20 @@
-//! Numbers with more digits than their type has: types for decimals round these in silence.
+//! Detects numbers with more digits than their type keeps: types for decimals silently round them.
 
 use serde_json::Value;
 
 use crate::{json::Numeral, text::shortened};
 
-/// As many digits as all types for decimals hold.
+/// Significant digits that every type for decimals keeps.
 const DIGITS: usize = 28;
 
-/// True for a number with more digits.
+/// True for a number with more digits than every decimal type keeps.
 pub(super) fn is_one(text: &str) -> bool {
     let is_possible =
         text.len() > DIGITS && text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
     is_possible && Numeral::parse(text).is_some_and(|numeral| numeral.significant() > DIGITS)
 }
 
-/// Tells of the first long number in the value that its type writes as another one.
+/// Describes the first long number in the value that its type changes.
 pub(super) fn changed(value: &Value, written: &Value) -> Option<String> {
     match (value, written) {
         (Value::String(text), other) if is_one(text) => {

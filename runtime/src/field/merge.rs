@@ -1,11 +1,13 @@
-//! A type's schema with a field's own rules in it.
+//! Merges a field's own rules into its type's schema.
 
 use serde_json::{Map, Value};
 
 use super::rules::compare;
 
-/// Adds the rules to the schema: both hold. References that they go into are put in place first, since strict providers
-/// refuse keywords beside one; null stays allowed where it was.
+/// Adds the rules to the schema, so that both hold.
+///
+/// A reference that gets rules is first replaced by its definition, since strict providers refuse keywords beside one. Null stays
+/// allowed where it was.
 pub(super) fn merge(schema: &mut Value, rules: &Map<String, Value>, definitions: &Map<String, Value>) {
     inline_top(schema, definitions);
     if let Some(Value::Array(variants)) = schema.get_mut("anyOf") {
@@ -42,7 +44,7 @@ pub(super) fn merge(schema: &mut Value, rules: &Map<String, Value>, definitions:
                     *known = new.clone();
                 }
             }
-            // Of two lists of values, what both have; the field's own are values of the type.
+            // The field's own values are all values of the type, so they are what both lists have.
             (Some(known), _) if keyword == "enum" => *known = rule,
             (Some(_), _) => {
                 let also = Value::Object([(keyword.clone(), rule)].into_iter().collect());
@@ -55,7 +57,7 @@ pub(super) fn merge(schema: &mut Value, rules: &Map<String, Value>, definitions:
     }
 }
 
-/// A reference at the top hides the type: put the definition in its place.
+/// Replaces a reference at the top, which hides the type, by its definition.
 pub(super) fn inline_top(schema: &mut Value, definitions: &Map<String, Value>) {
     let definition = schema
         .get("$ref")
@@ -68,7 +70,7 @@ pub(super) fn inline_top(schema: &mut Value, definitions: &Map<String, Value>) {
     }
 }
 
-/// The parts of a schema that are schemas.
+/// Iterates over the schemas directly inside of a schema.
 pub(super) fn parts(schema: &Value) -> impl Iterator<Item = &Value> {
     let named = ["properties", "patternProperties", "$defs"].into_iter();
     let named = named.filter_map(|keyword| schema.get(keyword)?.as_object()).flat_map(Map::values);

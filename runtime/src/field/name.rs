@@ -1,7 +1,9 @@
-//! When two names are the same. Signs and digits are the name. What may differ is case, how words are joined, and what a model
-//! puts around a name: quotes, backticks, emphasis, one sign at the end.
+//! Compares names as models write them.
+//!
+//! Signs and digits must be equal. Case may differ, the signs between words, and what a model puts around a name: quotes,
+//! backticks, emphasis, one sign at the end.
 
-/// What the name means, where it is not written as one of the known ones: `None` if it means nothing or several things.
+/// Finds the meaning of a name in another form than the known ones; `None` if it has no meaning or several.
 pub(crate) fn find<'n, T: PartialEq>(
     known: impl IntoIterator<Item = (&'n str, T)>,
     given: &str,
@@ -13,7 +15,7 @@ pub(crate) fn find<'n, T: PartialEq>(
     })
 }
 
-/// What all the known names mean that pass the test: `None` if none does, or if they mean several things.
+/// Finds the one meaning of the known names that pass the test; `None` if there is none, or several.
 pub(crate) fn find_by<'n, T: PartialEq>(
     known: impl IntoIterator<Item = (&'n str, T)>,
     is_it: impl Fn(&str) -> bool,
@@ -23,23 +25,23 @@ pub(crate) fn find_by<'n, T: PartialEq>(
     all.all(|other| other == first).then_some(first)
 }
 
-/// Equal but for case and what joins words.
+/// True if two names differ only in case and the signs between words.
 pub(crate) fn is_same(one: &str, other: &str) -> bool {
     !one.is_empty() && key(one).eq(key(other))
 }
 
-/// What all forms of a name have in common that are the same by [`is_same`].
+/// Normalizes a name: equal for names that are the same by [`is_same`].
 pub(crate) fn normal(name: &str) -> String {
     key(name).collect()
 }
 
-/// True if the known name may begin with this text, of which more may come.
+/// True if the known name may begin with this text, which may still grow.
 pub(crate) fn begins(known: &str, text: &str) -> bool {
     let mut known = key(known);
     key(text.trim_end_matches(is_join)).all(|c| known.next() == Some(c))
 }
 
-/// A name without quotes, backticks and emphasis around the whole, and without one sign at its end.
+/// Removes quotes, backticks and emphasis around a name, and one sign at its end.
 fn bare(name: &str) -> &str {
     let mut name = name.trim();
     let mut is_ended = false;
@@ -56,7 +58,7 @@ fn bare(name: &str) -> &str {
     }
 }
 
-/// A name without the sign that ends it, unless it is nothing else.
+/// Removes the sign at a name's end, unless the name is nothing else.
 fn without_end(name: &str) -> &str {
     let shorter = name.strip_suffix(['.', ',', ':', ';']).unwrap_or(name).trim_end();
     if shorter.is_empty() { name } else { shorter }
@@ -74,7 +76,7 @@ const QUOTES: [(char, char); 9] = [
     ('＂', '＂'),
 ];
 
-/// What stands between a pair of quotes, backticks or signs of emphasis.
+/// Returns the text between a pair of quotes, backticks or signs of emphasis.
 fn inside(name: &str) -> Option<&str> {
     let first = name.chars().next()?;
     let inside = if matches!(first, '*' | '_' | '`') {
@@ -88,23 +90,23 @@ fn inside(name: &str) -> Option<&str> {
     (!inside.trim().is_empty()).then_some(inside)
 }
 
-/// The name in small letters and without what joins its words.
+/// Iterates over a name in small letters, without the signs between its words.
 fn key(name: &str) -> impl Iterator<Item = char> + '_ {
     Joined { rest: name, before: None, kept: 0 }.flat_map(lower)
 }
 
-/// Small letters. The Kelvin sign only looks like a K.
+/// Lowers a character; the Kelvin sign, which only looks like a K, stays.
 fn lower(c: char) -> impl Iterator<Item = char> {
     let is_sign = c == '\u{212a}';
     let letters = (!is_sign).then(|| c.to_lowercase());
     letters.into_iter().flatten().chain(is_sign.then_some(c))
 }
 
-/// The characters of a name but for the blanks, hyphens and underscores that join its words.
+/// Iterates over a name without the blanks, hyphens and underscores between its words.
 struct Joined<'a> {
     rest: &'a str,
     before: Option<char>,
-    /// So many bytes of joining signs are the name's own.
+    /// Bytes of the next joining signs that belong to the name.
     kept: usize,
 }
 
@@ -128,7 +130,7 @@ impl Iterator for Joined<'_> {
     }
 }
 
-/// True if the signs between two characters only join words. Behind a blank, a hyphen before a digit may be its minus.
+/// True if the signs between two characters only join words. A hyphen behind a blank and before a digit may be a minus.
 fn joins(before: Option<char>, run: &str, behind: char) -> bool {
     let Some(before) = before else { return false };
     let is_one = || run.chars().count() == 1 || run.chars().all(char::is_whitespace);
@@ -157,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_and_digits_are_the_name() {
+    fn signs_and_digits_of_a_name_must_be_equal() {
         let ages = ["<18", "18-39", "40-64", "65+"];
         for none in ["> 18", ">18", "18", "<65", "1839", "18 39", "18_39", "65", "6 5+", "-18", "< 18", "≤18"]
         {
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn case_and_what_joins_words_may_differ_where_one_name_alone_is_left() {
+    fn case_and_joining_signs_may_differ_where_one_name_is_meant() {
         for given in
             ["very high", "VERY-HIGH", "very_high", "veryHigh", "very–high", "Very  High", "very - high"]
         {
@@ -206,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_emphasis_and_one_sign_at_the_end_fall_away_around_the_whole() {
+    fn quotes_emphasis_and_one_final_sign_around_a_name_are_ignored() {
         for given in [
             "\"low\"",
             "'low'",
@@ -245,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_may_begin_with_each_of_its_beginnings() {
+    fn a_name_begins_with_each_of_its_prefixes() {
         let name = "short_answer_2";
         for text in ["", "s", "SHORT", "short-", "shortA", "short answer ", "ShortAnswer2", "short_answer_2"]
         {

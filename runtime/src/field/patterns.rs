@@ -1,4 +1,4 @@
-//! The regular expressions of a schema, made once: what texts, and the keys of maps, have to match.
+//! Compiles the regular expressions of a schema once: for texts, and for the keys of maps.
 
 use std::collections::BTreeMap;
 
@@ -7,22 +7,22 @@ use serde_json::{Map, Value};
 
 use super::merge::parts;
 
-/// The regular expressions of a schema by their text.
+/// Compiled regular expressions of a schema, by their text.
 #[derive(Debug, Default)]
 pub(super) struct Patterns(BTreeMap<String, Regex>);
 
 static NONE: Patterns = Patterns(BTreeMap::new());
 
 impl Patterns {
-    /// None at all.
+    /// Returns an empty set.
     pub(super) fn none() -> &'static Self {
         &NONE
     }
 
-    /// Those of a schema with its definitions.
+    /// Compiles the patterns of a schema with its definitions.
     ///
     /// # Errors
-    /// One is no regular expression.
+    /// A pattern is no regular expression.
     pub(super) fn of(schema: &Value) -> Result<Self, String> {
         let mut all = BTreeMap::new();
         let mut open = vec![schema];
@@ -39,12 +39,12 @@ impl Patterns {
         Ok(Self(all))
     }
 
-    /// True if the regular expression, which is one of the schema's, finds something in the text.
+    /// True if this pattern of the schema matches somewhere in the text.
     pub(super) fn has_match(&self, pattern: &str, text: &str) -> bool {
         self.0.get(pattern).is_some_and(|regex| regex.is_match(text))
     }
 
-    /// What a map's schema says of the value of a key that matches one of its patterns.
+    /// Finds the schema of a map's entry by the pattern that its key matches.
     pub(super) fn entry<'s>(&self, schema: &'s Value, key: &str) -> Option<&'s Value> {
         let all = schema.get("patternProperties")?.as_object()?;
         all.iter().find(|(pattern, _)| self.has_match(pattern, key)).map(|(_, entry)| entry)

@@ -1,4 +1,4 @@
-//! From a piece of a model's text to a field's value.
+//! Reads a field's value from a piece of a model's text.
 
 use std::ops::Not;
 
@@ -13,8 +13,9 @@ use super::{
 use crate::json::{self, Found, Repair, Written};
 
 impl CompiledField {
-    /// The value that a piece of a model's text stands for. Bare words where JSON is wanted become a string: an enum's name, a
-    /// date; the typed read decides whether that fits.
+    /// Reads the value of a piece of a model's text.
+    ///
+    /// Bare words where JSON is wanted become a string, such as an enum's name or a date; the typed read decides whether it fits.
     pub(crate) fn value_of_text(&self, text: &str) -> FieldValue {
         let is_null = |text: &str| matches!(text, "null" | "None");
         match self.shape {
@@ -24,10 +25,12 @@ impl CompiledField {
         }
     }
 
-    /// The value that a text means by the field's schema: one in it that fits, else the text itself. Where neither fits, a type
-    /// may still read what its schema does not tell of: the one value of the text or, without one, the text.
+    /// Reads a text by the field's schema: a JSON value in it that fits, else the text itself.
+    ///
+    /// If neither fits, the type may still read forms that its schema does not describe: it gets the one value of the text or,
+    /// without one, the text.
     fn json_value(&self, text: &str) -> FieldValue {
-        // Brackets in the lines of a Markdown list are none of JSON.
+        // Brackets in the lines of a Markdown list begin no JSON.
         let lines = unfenced(text.trim());
         if lines_of(lines).is_some() {
             let lines = Value::String(lines.into());
@@ -44,7 +47,7 @@ impl CompiledField {
                 return true;
             }
             match self.fit_written(&found.value, Some(&Written::new(text, found))) {
-                // A text as it stands is nearer than one that stands for a value.
+                // The text itself may be nearer than a value that stands for a text.
                 Ok(fit) if fit.repairs.contains(Repair::ValueForText) => {
                     self.fit(&itself).is_ok_and(|own| own.is_nearer(&fit)).not()
                 }
@@ -56,19 +59,19 @@ impl CompiledField {
             }
         };
         let (fitting, others) = found.into_iter().partition::<Vec<_>, _>(fits);
-        // A name is itself, even where it looks like another value: `None`, `10`, `true`.
+        // A listed name counts, even if it looks like another value: `None`, `10`, `true`.
         let is_single = |found: &Found| !found.value.is_object() && !found.value.is_array();
         if fitting.iter().any(is_single) && self.wanted().lists(&itself) {
             return itself.into();
         }
         let is_other = fitting.is_empty() && (is_lossy || self.fit(&itself).is_err());
-        match json::clear(if is_other { others } else { fitting }) {
+        match json::unambiguous(if is_other { others } else { fitting }) {
             Some(one) => FieldValue::found(text, one),
             None => itself.into(),
         }
     }
 
-    /// True for a list of numbers in a prose, such as `[1]` for a source, where a list of texts is wanted.
+    /// True for a list of numbers in prose, such as `[1]` for a source, where a list of texts is wanted.
     fn is_mention(&self, text: &str, found: &Found) -> bool {
         let is_plain = |item: &Value| !item.is_string() && !item.is_object();
         found.repairs.contains(Repair::Prose)
@@ -79,10 +82,10 @@ impl CompiledField {
                 .is_ok_and(|fit| fit.repairs.contains(Repair::ValueForText))
     }
 
-    /// The value as the field's type wants it; as it is where the schema says too little to know, so that the typed read decides.
+    /// Converts the value to the field's type; a value that does not fit stays as it is, and the typed read decides.
     ///
     /// # Errors
-    /// The typed read would change it in silence.
+    /// The typed read would silently change the value.
     pub(crate) fn settle(&self, mut found: FieldValue) -> Result<FieldValue, Misfit> {
         let has_large = found.written.as_ref().is_some_and(Written::has_large);
         let is_text = self.shape != Shape::Json && found.value.is_string();
@@ -111,7 +114,7 @@ impl CompiledField {
         }
     }
 
-    /// The value as the type wants it, which may know keys of which its schema does not tell.
+    /// Converts the value to the type, whose keys may have aliases that the schema does not list.
     fn fit_type(&self, found: &FieldValue) -> Result<Fit, Misfit> {
         let wanted = self.wanted().written(found.written.as_ref());
         let fit = wanted.coerce(&found.value).or_else(|misfit| self.nothing(&found.value).ok_or(misfit));
@@ -127,7 +130,7 @@ impl CompiledField {
         [Aliases::AsGiven, Aliases::Mended].into_iter().filter_map(by).find(is_read).map_or(fit, Ok)
     }
 
-    /// The empty list where null is all that stands for a list. Within a value, null is left to the type.
+    /// Reads null for a whole list as an empty list. Null within a value is left to the type.
     fn nothing(&self, value: &Value) -> Option<Fit> {
         let nothing = || self.fit(&Value::String(String::new())).ok();
         value.is_null().then(nothing).flatten().filter(|fit| fit.value.is_array())
@@ -137,23 +140,23 @@ impl CompiledField {
         Target::new(&self.target).with_patterns(&self.patterns)
     }
 
-    /// True if the value is as the field's type wants it.
+    /// True if the value already fits the field's type.
     fn takes(&self, value: &Value) -> bool {
         self.wanted().takes(value)
     }
 
-    /// The value as the field's type wants it, if the same can be said in that type.
+    /// Converts the value to the field's type, if nothing is lost.
     pub(crate) fn fit(&self, value: &Value) -> Result<Fit, Misfit> {
         self.fit_written(value, None)
     }
 
-    /// The same of a value that is written so.
+    /// Like [`fit`](Self::fit), with the value's source text.
     fn fit_written(&self, value: &Value, written: Option<&Written>) -> Result<Fit, Misfit> {
         self.wanted().written(written).coerce(value)
     }
 }
 
-/// True for an object, a list, and a text that could be one.
+/// True for an object, a list, or a text that could contain one.
 fn may_have_parts(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains(['{', '[']),
@@ -161,7 +164,7 @@ fn may_have_parts(value: &Value) -> bool {
     }
 }
 
-/// Hands out every text of the value.
+/// Calls `take` with every text inside of the value.
 fn each_text<'v>(value: &'v Value, take: &mut impl FnMut(&'v str)) {
     match value {
         Value::String(text) => take(text),
@@ -171,7 +174,7 @@ fn each_text<'v>(value: &'v Value, take: &mut impl FnMut(&'v str)) {
     }
 }
 
-/// The inside of a text that is one whole Markdown code block, else the text.
+/// Returns the inside of a text that is one whole Markdown code block, else the text.
 fn unfenced(text: &str) -> &str {
     let inside = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
     match inside.and_then(|inside| inside.split_once('\n')) {

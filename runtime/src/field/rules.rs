@@ -1,4 +1,4 @@
-//! What the values of an output field have to keep beside being of its type, as `#[output(..)]` or a module's author says it.
+//! Rules for the values of an output field, as `#[output(..)]` or a module's author declares them.
 
 use std::{
     fmt::{self, Display},
@@ -10,10 +10,10 @@ use serde_json::{Map, Number, Value};
 
 use super::wide;
 
-/// The rules of one output field: the model is told of them, and an answer that breaks one is refused.
+/// Rules for the values of one output field: prompts show them, and an answer that breaks one is refused.
 ///
-/// `#[output(range(..), length(..), pattern = "..", one_of(..), inner(..), check = ..)]` writes them; authors of modules say them
-/// for the fields that they add, with [`Field::rules`](crate::field::Field::rules). A rule that does not suit the field's type, e.g. a
+/// `#[output(range(..), length(..), pattern = "..", one_of(..), inner(..), check = ..)]` declares them; authors of modules declare
+/// them for fields that they add with [`Field::rules`](crate::field::Field::rules). A rule that does not suit the field's type, e.g. a
 /// range for a text, is an [`is_config`](crate::Error::is_config) error of the first call.
 ///
 /// ```
@@ -27,7 +27,7 @@ use super::wide;
 #[derive(Clone, Debug, Default)]
 #[must_use = "its setters take it by value and return it"]
 pub struct Rules {
-    /// `minimum` and its like, as JSON Schema names them.
+    /// Bounds by their JSON Schema keyword, such as `minimum`.
     bounds: Map<String, Value>,
     shortest: Option<usize>,
     longest: Option<usize>,
@@ -39,22 +39,22 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Numbers from this one on.
+    /// Allows numbers from this one on.
     pub fn at_least(self, bound: impl Into<Bound>) -> Self {
         self.bound("minimum", bound.into())
     }
 
-    /// Numbers up to this one.
+    /// Allows numbers up to this one.
     pub fn at_most(self, bound: impl Into<Bound>) -> Self {
         self.bound("maximum", bound.into())
     }
 
-    /// Numbers greater than this one.
+    /// Allows numbers greater than this one.
     pub fn above(self, bound: impl Into<Bound>) -> Self {
         self.bound("exclusiveMinimum", bound.into())
     }
 
-    /// Numbers less than this one.
+    /// Allows numbers less than this one.
     pub fn below(self, bound: impl Into<Bound>) -> Self {
         self.bound("exclusiveMaximum", bound.into())
     }
@@ -67,39 +67,39 @@ impl Rules {
         self
     }
 
-    /// Texts of at least so many characters (Unicode scalar values), lists of so many items, maps of so many entries.
+    /// Sets the least length: characters (Unicode scalar values) of a text, items of a list, entries of a map.
     pub fn min_length(mut self, length: usize) -> Self {
         self.shortest = Some(length);
         self
     }
 
-    /// Texts of at most so many characters (Unicode scalar values), lists of so many items, maps of so many entries.
+    /// Sets the greatest length: characters (Unicode scalar values) of a text, items of a list, entries of a map.
     pub fn max_length(mut self, length: usize) -> Self {
         self.longest = Some(length);
         self
     }
 
-    /// Texts in which the regular expression finds something; `^` and `$` around it make it the whole text. The time to look
-    /// for it grows with the text's length and no faster.
+    /// Allows texts that the regular expression matches somewhere; put `^` and `$` around it to match the whole text. Matching takes
+    /// time linear in the text.
     pub fn pattern(mut self, pattern: impl Into<String>) -> Self {
         self.pattern = Some(pattern.into());
         self
     }
 
-    /// These values alone. A text in another case, or with other signs that join its words, is read as the one that it means.
+    /// Allows only these values. A text in another case, or with other signs between its words, is read as the value that it means.
     pub fn one_of<V: Into<Value>>(mut self, values: impl IntoIterator<Item = V>) -> Self {
         self.one_of = Some(values.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Rules for each item of a list. Its checks do not count: check the list.
+    /// Sets rules for each item of a list. Checks among them are ignored: check the list instead.
     pub fn inner(mut self, rules: fn(Rules) -> Rules) -> Self {
         self.inner = Some(Box::new(rules(Rules::default())));
         self
     }
 
-    /// Values of which a test holds. The name stands in errors; the words, if there are any, in prompts and in errors. A panic of
-    /// the test goes through to the caller. Null is never tested.
+    /// Allows values that pass a test. The name stands in errors; the words, if not empty, in prompts and errors. A panic of the
+    /// test goes through to the caller. Null is never tested.
     pub fn check<T: DeserializeOwned + 'static, C: CheckOutcome + 'static>(
         mut self,
         name: &str,
@@ -126,10 +126,10 @@ impl Rules {
         self.one_of.as_deref()
     }
 
-    /// The rules as a JSON schema, for values of these kinds; `None`: any kind.
+    /// Writes the rules as a JSON schema, for values of these kinds.
     ///
     /// # Errors
-    /// Why no value could keep them.
+    /// Why no value could keep the rules.
     pub(super) fn schema(&self, kinds: &Kinds<'_>) -> Result<Map<String, Value>, String> {
         if let Some(mistake) = &self.mistake {
             return Err(mistake.clone());
@@ -182,7 +182,7 @@ impl Rules {
     }
 }
 
-/// The kinds of value that a schema allows beside null, and its items' schema; `None`: it does not say.
+/// Kinds of value that a schema allows beside null, and the schema of its items; `None` if it does not say.
 pub(super) struct Kinds<'a> {
     pub(super) kinds: Option<Vec<&'a str>>,
     pub(super) items: Option<&'a Value>,
@@ -190,7 +190,7 @@ pub(super) struct Kinds<'a> {
 }
 
 impl<'a> Kinds<'a> {
-    /// Of a schema, whose references are looked up in `root`.
+    /// Collects the kinds of a schema, whose references are looked up in `root`.
     pub(super) fn of(schema: &'a Value, root: &'a Value) -> Self {
         let mut kinds = Some(Vec::new());
         let mut items = None;
@@ -246,7 +246,7 @@ fn gather<'a>(
     }
 }
 
-/// A bound of a range: any number of Rust.
+/// A bound of a range, from any Rust number.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bound(Option<Number>);
 
@@ -263,14 +263,14 @@ macro_rules! bounds {
 bounds!(i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
 
 impl From<i128> for Bound {
-    /// Beyond what JSON's readers take for a whole number: the nearest float.
+    /// Converts to the nearest float beyond the whole numbers that JSON's readers take.
     fn from(number: i128) -> Self {
         Self(Number::from_i128(number).or_else(|| Number::from_f64(number as f64)))
     }
 }
 
 impl From<u128> for Bound {
-    /// Beyond what JSON's readers take for a whole number: the nearest float.
+    /// Converts to the nearest float beyond the whole numbers that JSON's readers take.
     fn from(number: u128) -> Self {
         Self(Number::from_u128(number).or_else(|| Number::from_f64(number as f64)))
     }
@@ -283,13 +283,13 @@ impl From<f64> for Bound {
 }
 
 impl From<f32> for Bound {
-    /// The number as it is written, not as 64 bits would show it: 0.1 and not 0.10000000149.
+    /// Converts the number as it is written, not as 64 bits would show it: 0.1 and not 0.10000000149.
     fn from(number: f32) -> Self {
         number.to_string().parse::<f64>().map_or(Self(None), Self::from)
     }
 }
 
-/// Compares by value and exactly, also a whole number with a float.
+/// Compares two numbers exactly by value, also a whole number with a float.
 pub(super) fn compare(a: &Number, b: &Number) -> std::cmp::Ordering {
     use std::cmp::Ordering::{self, Equal, Greater, Less};
     let whole = |number: &Number| number.as_i64().map(i128::from).or(number.as_u64().map(i128::from));
@@ -315,7 +315,7 @@ pub(super) fn compare(a: &Number, b: &Number) -> std::cmp::Ordering {
 
 type Test = dyn Fn(&Value) -> Option<Result<(), String>> + Send + Sync;
 
-/// A test of the user's on the typed value.
+/// A user's test of the typed value.
 #[derive(Clone)]
 pub(super) struct Check {
     pub(super) name: Arc<str>,
@@ -324,12 +324,12 @@ pub(super) struct Check {
 }
 
 impl Check {
-    /// Why the value fails, may be empty; `None` if it passes or is none of the type, of which the typed read tells.
+    /// Why the value fails (may be empty); `None` if it passes, or is of another type, which the typed read reports.
     pub(super) fn failure(&self, value: &Value) -> Option<String> {
         (self.test)(value)?.err()
     }
 
-    /// How it is called in an error.
+    /// The check's words or, without any, its name, for an error.
     pub(super) fn rule(&self) -> &str {
         self.words.as_deref().unwrap_or(&self.name)
     }
@@ -341,14 +341,14 @@ impl fmt::Debug for Check {
     }
 }
 
-/// What a check may return: `bool`, or `Result<(), E>` whose error says what is wrong.
+/// Result of a check: `bool`, or `Result<(), E>` whose error says what is wrong.
 #[diagnostic::on_unimplemented(
     message = "a check cannot return `{Self}`",
     label = "the check returns `{Self}`",
     note = "a check takes a reference to the field's value and returns `bool`, or `Result<(), E>` with an error that implements `Display`"
 )]
 pub trait CheckOutcome {
-    /// Why the check failed; may be empty.
+    /// Returns why the check failed; may be empty.
     ///
     /// # Errors
     /// The check failed.

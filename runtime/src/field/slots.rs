@@ -1,4 +1,4 @@
-//! Between typed structs and one JSON value per field.
+//! Converts between typed structs and one JSON value per field.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::{
     text::shortened,
 };
 
-/// Takes typed values apart into one JSON value per field, in declared order.
+/// Splits typed values into one JSON value per field, in declared order.
 #[derive(Debug, Default)]
 pub struct Writer {
     values: Vec<Value>,
@@ -26,7 +26,7 @@ impl Writer {
         self.values.push(value);
     }
 
-    /// The values, or the first that has no JSON form (e.g. a map whose keys are no strings).
+    /// Returns the values, or an error for the first without a JSON form (e.g. a map whose keys are no strings).
     pub(crate) fn finish<'n>(self, name: impl Fn(usize) -> Option<&'n str>) -> Result<Vec<Value>> {
         match self.mistake {
             None => Ok(self.values),
@@ -39,7 +39,7 @@ impl Writer {
     }
 }
 
-/// Puts typed values together again from one JSON value per field, in declared order.
+/// Builds typed values from one JSON value per field, in declared order.
 #[derive(Debug)]
 pub struct Reader<'a> {
     fields: &'a [Field],
@@ -48,12 +48,12 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads these values, one for each of the fields.
+    /// Takes the values to read, one for each field.
     pub(crate) fn new(fields: &'a [Field], values: Vec<Option<Value>>) -> Self {
         Self { fields, values: values.into_iter(), next: 0 }
     }
 
-    /// The next field's value.
+    /// Reads the next field's value.
     ///
     /// # Errors
     /// [`is_parse`](Error::is_parse), with the field's name: the value is absent or of another type.
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_absent_value_is_none_for_an_option_and_an_error_for_the_rest() {
+    fn an_absent_value_is_none_for_an_option_and_an_error_otherwise() {
         assert_eq!(read_value::<Option<u8>>("x", None).unwrap(), None);
         assert_eq!(read_value::<u8>("x", None).unwrap_err().field(), Some("x"));
         assert!(read_value::<u8>("x", Some(json!(300))).unwrap_err().to_string().contains("300"));

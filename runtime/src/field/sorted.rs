@@ -1,5 +1,5 @@
-//! From a Rust value to JSON, the same in every process: the entries of a map are sorted by key, since a `HashMap` has another order
-//! in each; the fields of a struct, and a [`Value`] of JSON, keep theirs.
+//! Converts Rust values to JSON, the same in every process: map entries are sorted by key, since a `HashMap` has another order in
+//! each process; the fields of a struct, and a JSON [`Value`], keep their order.
 
 use std::{any::type_name, cmp::Ordering};
 
@@ -11,10 +11,10 @@ use serde_json::{Error, Map, Value, value::Serializer as Plain};
 
 type Result<T = Value> = std::result::Result<T, Error>;
 
-/// The value as JSON.
+/// Converts the value to JSON.
 ///
 /// # Errors
-/// It has no JSON form, e.g. a map whose keys are lists.
+/// The value has no JSON form, e.g. a map whose keys are lists.
 pub(crate) fn to_value<T: Serialize + ?Sized>(value: &T) -> Result {
     match is_json::<T>() {
         true => value.serialize(Plain),
@@ -22,13 +22,13 @@ pub(crate) fn to_value<T: Serialize + ?Sized>(value: &T) -> Result {
     }
 }
 
-/// True for a value of JSON, whose own order says something. One that is not known as such is sorted.
+/// True for serde_json's own types, whose order is meant. Types that only contain them are sorted.
 fn is_json<T: ?Sized>() -> bool {
     let name = type_name::<T>().trim_start_matches('&');
     name == type_name::<Value>() || name == type_name::<Map<String, Value>>()
 }
 
-/// Whole numbers by value, before all other keys.
+/// Orders keys: whole numbers by value, before all other keys.
 fn by_key((a, _): &(String, Value), (b, _): &(String, Value)) -> Ordering {
     match (a.parse::<i128>(), b.parse::<i128>()) {
         (Ok(one), Ok(other)) => one.cmp(&other).then_with(|| a.cmp(b)),
@@ -38,7 +38,7 @@ fn by_key((a, _): &(String, Value), (b, _): &(String, Value)) -> Ordering {
     }
 }
 
-/// What stands under the name of an enum's form.
+/// Writes an enum's variant: its value under its name.
 fn form(name: &str, value: Value) -> Value {
     Value::Object(Map::from_iter([(name.to_owned(), value)]))
 }
@@ -83,7 +83,7 @@ impl Serializer for Sorted {
     }
 
     fn serialize_i128(self, number: i128) -> Result {
-        // No `Value` holds more than 64 bits as a number: the digits stand in a text.
+        // A `Value` holds no number of more than 64 bits: the digits stand in a text.
         Ok(i64::try_from(number).map_or_else(|_| Value::from(number.to_string()), Value::from))
     }
 
@@ -169,7 +169,7 @@ impl Serializer for Sorted {
     }
 }
 
-/// The most places that are kept free because a type says that it has so many.
+/// Most items for which a type's length hint reserves memory.
 const MOST: usize = 4096;
 
 /// A list or a tuple.
@@ -228,7 +228,7 @@ impl SerializeMap for Entries {
     type Error = Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
-        // What may be a key, and how it is written, is for serde_json to say.
+        // serde_json decides what may be a key, and how it is written.
         let mut one = Plain.serialize_map(Some(1))?;
         one.serialize_entry(key, &())?;
         self.key = match SerializeMap::end(one)? {
@@ -257,7 +257,7 @@ enum Fields {
         variant: Option<&'static str>,
         map: Map<String, Value>,
     },
-    /// One of serde_json's own, such as a number of any length.
+    /// A struct of serde_json's own, such as a number of any length.
     Own(<Plain as Serializer>::SerializeStruct),
 }
 
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_json_form_is_refused_as_by_serde_json() {
+    fn a_value_without_a_json_form_is_refused_as_by_serde_json() {
         let none = HashMap::from([((1, 2), 3)]);
         assert_eq!(
             to_value(&none).unwrap_err().to_string(),

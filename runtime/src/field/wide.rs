@@ -1,5 +1,4 @@
-//! Whole numbers beyond 64 bits. No [`Value`] holds them as numbers: they stand in it as texts of their digits, and are read from
-//! these as `i128` and `u128`.
+//! Reads whole numbers beyond 64 bits: a [`Value`] holds them as texts of their digits, which are read as `i128` and `u128`.
 
 use serde::{
     de::{
@@ -13,13 +12,13 @@ use serde_json::{Error, Value};
 /// Reads a value as its type.
 ///
 /// # Errors
-/// It is none of the type.
+/// The value is not of the type.
 pub(super) fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Error> {
-    // Few types have such numbers: the others are read without a way around.
+    // Few types have such numbers: the others are read directly.
     T::deserialize(value).or_else(|error| T::deserialize(Wide(value)).map_err(|_| error))
 }
 
-/// A value in which texts of digits are whole numbers where 128 bits are wanted.
+/// Deserializer of a value that reads texts of digits as 128-bit numbers.
 #[derive(Clone, Copy)]
 struct Wide<'de>(&'de Value);
 

@@ -1,10 +1,10 @@
-//! A field's type and rules in words, for prompts and errors.
+//! Describes a field's type and rules in words, for prompts and errors.
 
 use serde_json::{Map, Number, Value};
 
 use super::{defs, merge::inline_top};
 
-/// The schema in a few words, or itself where words do not do.
+/// Describes the schema in a few words, or writes the schema itself where words are not enough.
 pub(super) fn describe(schema: &Value, definitions: &Map<String, Value>) -> String {
     if let Some(choices) = choices(schema) {
         return choices;
@@ -49,10 +49,10 @@ pub(super) fn describe(schema: &Value, definitions: &Map<String, Value>) -> Stri
     format!("{OF_SCHEMA}{}", defs::whole(schema, definitions))
 }
 
-/// What a description begins with that is the schema itself.
+/// Beginning of a description that is the schema itself.
 pub(super) const OF_SCHEMA: &str = "JSON of the schema ";
 
-/// The one kind beside null.
+/// Returns the one kind that the schema allows beside null.
 fn nullable(schema: &Value) -> Option<&str> {
     match schema.get("type").and_then(Value::as_array).map(Vec::as_slice) {
         Some([Value::String(kind), Value::String(null)]) if null == "null" => Some(kind),
@@ -60,7 +60,7 @@ fn nullable(schema: &Value) -> Option<&str> {
     }
 }
 
-/// The schema's values, where it is a plain list of them.
+/// Lists the schema's values, if it is a plain list of values.
 pub(super) fn choices(schema: &Value) -> Option<String> {
     if let Some(values) = schema.get("enum").and_then(Value::as_array) {
         return list(values);
@@ -73,7 +73,7 @@ pub(super) fn choices(schema: &Value) -> Option<String> {
     list(&values?)
 }
 
-/// Texts as they are, unless that would be unclear; `None` if a value is a list or an object.
+/// Lists the values, texts without quotes where that is clear; `None` if a value is a list or an object.
 pub(super) fn list(values: &[Value]) -> Option<String> {
     let is_clear = |text: &str| !text.is_empty() && text == text.trim() && !text.contains(',');
     let are_clear = values.iter().filter_map(Value::as_str).all(is_clear);
@@ -90,7 +90,7 @@ pub(super) fn list(values: &[Value]) -> Option<String> {
     (!names.is_empty()).then(|| format!("one of: {}{or_null}", names.join(", ")))
 }
 
-/// Of a field's own rules, those that name texts.
+/// Keeps the rules that list texts.
 pub(super) fn names(rules: &Map<String, Value>) -> Map<String, Value> {
     let keep = |(keyword, rule): (&String, &Value)| match (keyword.as_str(), rule) {
         ("enum", Value::Array(values)) if values.iter().all(Value::is_string) => {
@@ -105,7 +105,7 @@ pub(super) fn names(rules: &Map<String, Value>) -> Map<String, Value> {
     rules.iter().filter_map(keep).collect()
 }
 
-/// What a schema demands of its values beside their type, but for `enum`.
+/// Describes the rules of a schema beside types and `enum`.
 pub(super) fn rules(schema: &Value) -> Vec<String> {
     let mut rules: Vec<String> = Vec::new();
     rules.extend(range(schema));
@@ -119,7 +119,7 @@ pub(super) fn rules(schema: &Value) -> Vec<String> {
     rules
 }
 
-/// The range of a number; `None` also where it is that of the Rust type, which nobody declared.
+/// Describes the range of a number; `None` for the range of the Rust type, which is no rule.
 pub(super) fn range(schema: &Value) -> Option<String> {
     let number = |keyword| match schema.get(keyword) {
         Some(Value::Number(number)) => Some(number),
@@ -146,7 +146,7 @@ pub(super) fn range(schema: &Value) -> Option<String> {
     }
 }
 
-/// True if these are the bounds of the Rust type that schemars' format names.
+/// True if the bounds are those of the Rust type that schemars' format names.
 fn is_natural(schema: &Value, least: Option<&Number>, most: Option<&Number>) -> bool {
     let format = schema.get("format").and_then(Value::as_str).unwrap_or_default();
     let (low, high) = match format {
@@ -160,7 +160,7 @@ fn is_natural(schema: &Value, least: Option<&Number>, most: Option<&Number>) -> 
     least.map(Number::as_i64) == low.map(Some) && most.map(Number::as_i64) == high.map(Some)
 }
 
-/// What the number is a multiple of.
+/// Describes what the number must be a multiple of.
 pub(super) fn step(schema: &Value) -> Option<String> {
     schema.get("multipleOf").map(|step| format!("a multiple of {step}"))
 }
@@ -173,7 +173,7 @@ pub(super) struct Length {
     many: &'static str,
 }
 
-/// Of texts, of lists, of maps.
+/// Lengths of texts, lists and maps.
 pub(super) const LENGTHS: [Length; 3] = [
     Length { least: "minLength", most: "maxLength", one: "character", many: "characters" },
     Length { least: "minItems", most: "maxItems", one: "item", many: "items" },
@@ -181,7 +181,7 @@ pub(super) const LENGTHS: [Length; 3] = [
 ];
 
 impl Length {
-    /// The least and the most that the schema allows.
+    /// Returns the least and the greatest length that the schema allows.
     pub(super) fn of(&self, schema: &Value) -> (Option<u64>, Option<u64>) {
         let number = |keyword| schema.get(keyword).and_then(Value::as_u64);
         (number(self.least), number(self.most))
@@ -197,7 +197,7 @@ impl Length {
         }
     }
 
-    /// So many of the unit.
+    /// Writes a count with its unit.
     pub(super) fn count(&self, count: u64) -> String {
         format!("{count} {}", if count == 1 { self.one } else { self.many })
     }

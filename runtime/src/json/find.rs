@@ -1,4 +1,4 @@
-//! Where in a text its values stand.
+//! Finds the JSON values in a text.
 
 use serde_json::Value;
 
@@ -8,16 +8,16 @@ use super::{
     python, scalar, strict, string,
 };
 
-/// A value that was found in a text.
+/// A JSON value found in a text.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) value: Value,
     pub(crate) repairs: Repairs,
-    /// Where it begins.
+    /// Byte of the text at which it begins.
     pub(crate) start: usize,
-    /// Where it ends.
+    /// Byte of the text behind its end.
     pub(crate) end: usize,
-    /// True if it may have numbers of which it does not hold every digit.
+    /// True if `value` may lack digits of a number in the text.
     pub(crate) has_large: bool,
 }
 
@@ -26,18 +26,19 @@ impl Found {
         self.repairs.contains(Repair::Truncated)
     }
 
-    /// True if it is JSON as it stands.
+    /// True if the value itself needed no repair.
     fn is_valid(&self) -> bool {
         let is_around = |repair| matches!(repair, Repair::Prose | Repair::Fence | Repair::DoubtfulEscape);
         self.repairs.iter().all(is_around)
     }
 }
 
-/// The values of a text: itself, if it is one; else all objects and lists in it, those in code blocks marked as such. At least
-/// one.
+/// Finds the values of a text: the whole text, if it is one value; else every object and list in it. Returns at least one.
+///
+/// Values in code blocks have [`Repair::Fence`].
 ///
 /// # Errors
-/// There is none, or one is nested too deeply.
+/// There is no value, or one is nested too deeply.
 pub(crate) fn find(text: &str) -> Result<Vec<Found>, Flaw> {
     let whole = text.trim();
     let start = text.len() - text.trim_start().len();
@@ -51,7 +52,7 @@ pub(crate) fn find(text: &str) -> Result<Vec<Found>, Flaw> {
         }
         return Ok(vec![Found { value, repairs, start, end: start + whole.len(), has_large }]);
     }
-    // Brackets in texts that are joined are none of JSON.
+    // Brackets inside of joined texts begin no values.
     if whole.starts_with(string::opens) && whole.contains('+') {
         let is_joined = |found: &Found| {
             found.repairs.contains(Repair::Joined) && !found.repairs.contains(Repair::InnerQuote)
@@ -61,10 +62,10 @@ pub(crate) fn find(text: &str) -> Result<Vec<Found>, Flaw> {
         }
     }
     let fences = fences(text);
-    // Those in code blocks first: braces in the prose before them might swallow them.
+    // Code blocks first: braces in the prose before one might swallow it.
     let fenced = fenced(text, &fences)?;
     let (mut all, flaw) = around(text, &fenced)?;
-    // The marks of a code block may stand in a text of a value that has no flaw.
+    // A text of a valid value may contain the marks of a code block.
     let has = |outer: &Found, inner: &Found| {
         outer.start < inner.start && (inner.end <= outer.end || outer.is_valid() && inner.start < outer.end)
     };
@@ -92,9 +93,8 @@ pub(crate) fn find(text: &str) -> Result<Vec<Found>, Flaw> {
     }
 }
 
-/// The one value that a text means: that of its code blocks, if it has any, else the only one. `None` if there are several that
-/// differ, or if it is cut off.
-pub(crate) fn clear(mut all: Vec<Found>) -> Option<Found> {
+/// Picks the one value that a text means, those in code blocks first. `None` if values differ or the value is cut off.
+pub(crate) fn unambiguous(mut all: Vec<Found>) -> Option<Found> {
     if all.iter().any(|found| found.repairs.contains(Repair::Fence)) {
         all.retain(|found| found.repairs.contains(Repair::Fence));
     }
@@ -102,8 +102,8 @@ pub(crate) fn clear(mut all: Vec<Found>) -> Option<Found> {
     (!last.is_truncated() && all.iter().all(|other| other.value == last.value)).then_some(last)
 }
 
-/// True if the text begins as a tuple or as texts between quotes with more behind them, and not as a text of its own.
-pub(crate) fn begins(text: &str) -> bool {
+/// True if the text begins a tuple or several quoted texts, and is not one whole text.
+pub(crate) fn begins_sequence(text: &str) -> bool {
     let text = text.trim();
     let Some(quote) = text.chars().next().filter(|c| string::opens(*c)) else {
         return Cursor::new(text, 0, text.len()).begins_sure_tuple();
@@ -116,17 +116,17 @@ pub(crate) fn begins(text: &str) -> bool {
         && !alone(text, (0, text.len())).is_some_and(is_one)
 }
 
-/// True if the value is written as an ordered dictionary of Python's.
-pub(crate) fn is_ordered(text: &str, found: &Found) -> bool {
+/// True if the value is written as Python's `OrderedDict`.
+pub(crate) fn is_ordered_dict(text: &str, found: &Found) -> bool {
     text.get(found.start..).is_some_and(|from| from.starts_with(python::ORDERED))
 }
 
-/// True if an ordered dictionary of Python's begins in the text.
-pub(crate) fn has_ordered(text: &str) -> bool {
+/// True if the text contains the beginning of Python's `OrderedDict`.
+pub(crate) fn has_ordered_dict(text: &str) -> bool {
     text.contains(python::ORDERED)
 }
 
-/// The tuple with which this part of the text begins. One of words alone, as in prose, only if it is all of the part.
+/// Reads the tuple with which this part of the text begins. A tuple of words alone, as in prose, must be the whole part.
 fn tuple(text: &str, from: usize, to: usize) -> Option<Result<Found, Flaw>> {
     let part = text.get(from..to)?;
     let begin = from + part.len() - part.trim_start_matches(lenient::is_blank).len();
@@ -139,21 +139,21 @@ fn tuple(text: &str, from: usize, to: usize) -> Option<Result<Found, Flaw>> {
     (is_whole || cursor.begins_sure_tuple()).then_some(read)
 }
 
-/// True if nothing but blanks and signs stands behind the value.
+/// True if only blanks, `;` and `.` follow the value.
 fn is_all_until(text: &str, found: &Found, end: usize) -> bool {
     let behind = text.get(found.end..end).unwrap_or_default();
     behind.chars().all(|c| lenient::is_blank(c) || ";.".contains(c))
 }
 
-/// Where the next object, list or ordered dictionary begins.
+/// Finds where the next object, list or ordered dictionary begins.
 fn next(text: &str, from: usize, to: usize) -> Option<usize> {
     let begin = from + text.get(from..to)?.find(['{', '['])?;
     let name = text.get(from..begin)?.strip_suffix(python::ORDERED);
     Some(name.map_or(begin, |before| from + before.len()))
 }
 
-/// The first object or list of each code block. A value may go beyond what looks like the block's end, since texts can hold
-/// code blocks; no part is read twice.
+/// Reads the first object or list of each code block. A value may go beyond what looks like the block's end, since its texts may
+/// contain code blocks. No part is read twice.
 fn fenced(text: &str, fences: &[(usize, usize)]) -> Result<Vec<Found>, Flaw> {
     let mut all = Vec::new();
     let mut read = 0;
@@ -181,7 +181,7 @@ fn fenced(text: &str, fences: &[(usize, usize)]) -> Result<Vec<Found>, Flaw> {
     Ok(all)
 }
 
-/// The objects and lists that are not in code blocks, and what was wrong with the first that is none.
+/// Reads the objects and lists outside of code blocks; also returns the flaw of the first that cannot be read.
 fn around(text: &str, fenced: &[Found]) -> Result<(Vec<Found>, Option<Flaw>), Flaw> {
     let first = text.len() - text.trim_start_matches(lenient::is_blank).len();
     let last = text.trim_end_matches(lenient::is_blank).len();
@@ -191,7 +191,7 @@ fn around(text: &str, fenced: &[Found]) -> Result<(Vec<Found>, Option<Flaw>), Fl
     let mut flaw = None;
     let mut at = 0;
     if let Some(tuple) = tuple(text, 0, text.len()) {
-        // What stands in half a tuple is none of its own.
+        // The values in half a tuple are parts of it: none is returned by itself.
         let mut found = tuple?;
         at = found.end;
         if is_all_until(text, &found, last) {
@@ -225,7 +225,7 @@ fn around(text: &str, fenced: &[Found]) -> Result<(Vec<Found>, Option<Flaw>), Fl
             }
             Err(error) if error.fatal => return Err(error),
             Err(error) => {
-                // On from where it went wrong, so that no part of the text is read twice.
+                // Go on where it went wrong, so that no part of the text is read twice.
                 at = error.end.max(begin + 1);
                 flaw.get_or_insert(error);
             }
@@ -234,7 +234,7 @@ fn around(text: &str, fenced: &[Found]) -> Result<(Vec<Found>, Option<Flaw>), Fl
     Ok((all, flaw))
 }
 
-/// The text as one value that is neither an object nor a list.
+/// Reads the text as one value that is neither an object nor a list.
 fn alone(text: &str, (from, to): (usize, usize)) -> Option<Found> {
     let mut cursor = Cursor::new(text, from, to);
     cursor.skip().ok()?;
@@ -243,10 +243,10 @@ fn alone(text: &str, (from, to): (usize, usize)) -> Option<Found> {
     let end = cursor.at();
     cursor.skip().ok()?;
     let found = Found { value, repairs: cursor.repairs(), start, end, has_large: false };
-    cursor.is_at_end().then(|| found.measured())
+    cursor.is_at_end().then(|| found.with_large_noted())
 }
 
-/// The insides of the code blocks, without the language; the last one may have no end.
+/// Finds the insides of the code blocks, without the language; the last block may have no end.
 fn fences(text: &str) -> Vec<(usize, usize)> {
     let marks: Vec<usize> = text.match_indices("```").map(|(at, _)| at).collect();
     marks

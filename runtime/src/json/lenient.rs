@@ -1,4 +1,4 @@
-//! The lenient parser: objects, lists, and what stands between values.
+//! Parses flawed JSON: objects, lists, and the signs between values.
 
 use std::ops::Range;
 
@@ -6,36 +6,36 @@ use serde_json::{Map, Value};
 
 use super::{
     DEPTH, Flaw, Found, Repair, Repairs, scalar, string,
-    written::{Part, Record},
+    written::{SpanRecorder, SpanTree},
 };
 
-/// A place in a text, and what was mended so far.
+/// A position in a text, with the repairs so far.
 #[derive(Clone)]
 pub(super) struct Cursor<'a> {
     text: &'a str,
     at: usize,
     end: usize,
     repairs: Repairs,
-    /// Takes down where the values stand, if somebody wants to know.
-    record: Option<&'a Record>,
+    /// Records the spans of the values, if the caller needs them.
+    record: Option<&'a SpanRecorder>,
     escapes: Escapes,
-    /// Where something could mean two things, and what. The value is read to its end all the same, so that no part of it is
-    /// taken for a value of its own.
+    /// Where and why the text could mean two things. The value is still read to its end, so that no part of it is taken for a
+    /// value of its own.
     doubt: Option<(usize, &'static str)>,
 }
 
-/// What the escapes in the texts so far tell of the backslashes in all of them.
+/// Escapes seen so far: they decide how the backslashes of all texts are read.
 #[derive(Clone, Copy, Default)]
 struct Escapes {
-    /// True if `\b` and `\f` are taken as they stand.
+    /// True if `\b` and `\f` stay as written.
     are_kept: bool,
-    /// True if there was one that JSON does not know.
+    /// True if there was an escape that JSON does not know.
     has_unknown: bool,
     /// True if there was a `\b` or `\f`.
     has_controls: bool,
 }
 
-/// What a value is a part of: it decides where a text without quotes ends, and which quote is the last.
+/// Container of a value: it decides where an unquoted text ends, and which quote is the last.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Within {
     Object,
@@ -53,21 +53,21 @@ impl Within {
     }
 }
 
-/// Blanks of JSON, of Unicode, and those without a width that editors and models leave behind.
+/// True for blanks of JSON and Unicode, and for the zero-width ones that editors and models leave behind.
 pub(super) fn is_blank(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{180e}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
 }
 
-/// Reads the object, list or tuple that begins at a place of the text.
+/// Reads the object, list or tuple that begins at this byte of the text.
 pub(super) fn container(text: &str, start: usize) -> Result<Found, Flaw> {
     let begin = Cursor::new(text, start, text.len());
-    let (value, cursor) = begin.settled(|cursor| cursor.container(1))?;
-    Ok(Found { value, repairs: cursor.repairs, start, end: cursor.at, has_large: false }.measured())
+    let (value, cursor) = begin.read_consistently(|cursor| cursor.container(1))?;
+    Ok(Found { value, repairs: cursor.repairs, start, end: cursor.at, has_large: false }.with_large_noted())
 }
 
-/// Where the parts stand of the object or list that the text begins with; `None` if it is none.
-pub(super) fn parts(text: &str) -> Option<Part> {
-    let record = Record::default();
+/// Locates the parts of the object or list with which the text begins; `None` if it begins with neither.
+pub(super) fn parts(text: &str) -> Option<SpanTree> {
+    let record = SpanRecorder::default();
     let mut cursor = Cursor { record: Some(&record), ..Cursor::new(text, 0, text.len()) };
     cursor.container(1).ok()?;
     record.add(0..cursor.at, 0);
@@ -87,9 +87,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Reads a value by one rule for all its backslashes: where one of its escapes is none of JSON, `\b` and `\f` are none either,
-    /// also in the texts before it.
-    pub(super) fn settled<T>(&self, read: impl Fn(&mut Self) -> Result<T, Flaw>) -> Result<(T, Self), Flaw> {
+    /// Reads a value with one rule for all its backslashes: if one of its escapes is unknown to JSON, `\b` and `\f` stay as written
+    /// too, also in the texts before it.
+    pub(super) fn read_consistently<T>(
+        &self,
+        read: impl Fn(&mut Self) -> Result<T, Flaw>,
+    ) -> Result<(T, Self), Flaw> {
         let mut cursor = self.clone();
         let mut value = read(&mut cursor)?;
         if cursor.escapes.has_unknown && cursor.escapes.has_controls {
@@ -105,12 +108,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Notes what makes the value an error once it is read.
+    /// Notes a doubt that makes the value an error once it is read.
     pub(super) fn doubt(&mut self, message: &'static str) {
         self.doubt.get_or_insert((self.at, message));
     }
 
-    /// Notes `\b` or `\f`; true if it is taken as it stands.
+    /// Notes `\b` or `\f`; true if it stays as written.
     pub(super) fn keeps_controls(&mut self) -> bool {
         self.escapes.has_controls = true;
         self.escapes.are_kept
@@ -150,7 +153,7 @@ impl<'a> Cursor<'a> {
         self.repairs.add(repair);
     }
 
-    /// Takes down where a value stands that has no parts.
+    /// Records the span of a value without parts.
     pub(super) fn record(&self, span: Range<usize>) {
         if let Some(record) = self.record {
             record.add(span, record.height());
@@ -195,7 +198,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The object, list or tuple that begins here.
+    /// Reads the object, list or tuple that begins here.
     pub(super) fn container(&mut self, depth: usize) -> Result<Value, Flaw> {
         if depth > DEPTH {
             let message = format!("the value is nested more than {DEPTH} levels deep");
@@ -212,13 +215,13 @@ impl<'a> Cursor<'a> {
             return self.ordered(depth);
         }
         match self.items(Within::Tuple, depth)? {
-            // Parentheses around one value are nothing more.
+            // Parentheses around one value mean that value.
             (mut items, false) if items.len() == 1 => Ok(items.remove(0)),
             (items, _) => Ok(Value::Array(items)),
         }
     }
 
-    /// The items up to the bracket that closes them, and whether a comma stands before that.
+    /// Reads items up to the closing bracket; true if a comma stands before it.
     fn items(&mut self, within: Within, depth: usize) -> Result<(Vec<Value>, bool), Flaw> {
         let mut items = Vec::new();
         loop {
@@ -237,7 +240,7 @@ impl<'a> Cursor<'a> {
         value: Value,
     ) -> Result<(), Flaw> {
         if let Some(before) = entries.get(&key) {
-            // Where one looks for its parts, what was read before counts.
+            // The recording pass reads a text that was accepted before.
             if *before != value && self.record.is_none() {
                 return Err(self.flaw(format!("the key `{key}` stands twice, with different values")));
             }
@@ -257,12 +260,12 @@ impl<'a> Cursor<'a> {
             let key = string::key(self)?;
             self.skip()?;
             if self.is_at_end() {
-                // A key of which nothing is said, not even that it is whole.
+                // A key without a value, which may itself be cut off.
                 self.add(Repair::Truncated);
                 return Ok(Value::Object(entries));
             }
             if !self.take(':') {
-                // Only between a quoted key and what is surely a value is it clear that a colon was forgotten.
+                // Only between a quoted key and a certain value is the missing colon clear.
                 if !(start.peek().is_some_and(string::opens) && self.is_before_value()) {
                     return Err(self.flaw(format!("expected `:` after the key `{key}`")));
                 }
@@ -281,7 +284,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// What comes after a value or at the beginning: the end, or (behind a comma) another value.
+    /// Reads up to the container's end or the next value, with the comma between two values.
     fn between(&mut self, within: Within, is_first: bool) -> Result<Between, Flaw> {
         self.skip()?;
         let has_comma = self.take(',');
@@ -298,7 +301,7 @@ impl<'a> Cursor<'a> {
             }
             Some(c) if c == within.close() => {
                 self.advance(1);
-                // A tuple of one has it.
+                // A tuple of one ends with a comma.
                 if has_comma && within != Within::Tuple {
                     self.add(Repair::ExtraComma);
                 }
@@ -318,7 +321,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn value(&mut self, within: Within, depth: usize) -> Result<Value, Flaw> {
-        let (start, height) = (self.at, self.record.map_or(0, Record::height));
+        let (start, height) = (self.at, self.record.map_or(0, SpanRecorder::height));
         let value = match self.peek() {
             Some('{' | '[') => self.container(depth + 1)?,
             Some(c) if string::opens(c) => string::quoted(self, within).map(Value::String)?,
@@ -342,8 +345,8 @@ impl<'a> Cursor<'a> {
         Ok(value)
     }
 
-    /// A copy that sees no further than a few lines: for looking ahead, which has to stay linear.
-    pub(super) fn glance(&self, from: usize) -> Self {
+    /// Returns a copy that sees 1 KiB from `from` bytes ahead, so that looking ahead stays linear.
+    pub(super) fn lookahead(&self, from: usize) -> Self {
         /// In bytes.
         const FAR: usize = 1_024;
         let at = (self.at + from).min(self.end);
@@ -354,7 +357,7 @@ impl<'a> Cursor<'a> {
         Self { at, end, ..self.clone() }
     }
 
-    /// True if what comes next is surely a value: a quote, a container, a number or a literal.
+    /// True if a value certainly comes next: a quote, a container, a number or a literal.
     pub(super) fn is_before_value(&self) -> bool {
         let rest = self.rest();
         let is_literal = |word: &&str| rest.starts_with(*word);
@@ -362,24 +365,24 @@ impl<'a> Cursor<'a> {
             || ["true", "false", "null", "True", "False", "None"].iter().any(is_literal)
     }
 
-    /// True if a key and a colon come next, as far as a short look shows.
+    /// True if a key and a colon come next within the lookahead.
     pub(super) fn is_before_key(&self) -> bool {
         self.sees_key() == Some(true)
     }
 
-    /// True behind a comma that a key follows; a key in quotes may be longer than a short look.
+    /// True if a key comes next, behind a comma; a quoted key may be longer than the lookahead.
     pub(super) fn is_before_next_key(&self) -> bool {
         let rest = self.rest().trim_start_matches(is_blank);
         self.sees_key().unwrap_or(rest.starts_with('"'))
     }
 
-    /// Whether a key and a colon come next; `None` where a short look does not show the end of what stands between quotes.
+    /// True if a key and a colon come next; `None` if the closing quote is beyond the lookahead.
     fn sees_key(&self) -> Option<bool> {
-        /// The most bytes of a key that are looked at, so that looking ahead stays linear.
+        /// Most bytes of the lookahead, so that reading stays linear.
         const FAR: usize = 256;
         let blanks = self.rest().len() - self.rest().trim_start_matches(is_blank).len();
         let (blanks, rest) = self.rest().split_at(blanks);
-        // A key of several words is only known as one at the start of a line.
+        // Several words are a key only at the start of a line.
         let several_words = blanks.contains('\n');
         let near = rest.char_indices().map(|(at, _)| at).find(|at| *at >= FAR).unwrap_or(rest.len());
         let near = &rest[..near];
@@ -404,7 +407,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// What stands behind the end of a text whose quote was `open`.
+/// Returns the text behind the quote that closes `open`.
 fn behind_quoted(inside: &str, open: char) -> Option<&str> {
     let mut escaped = false;
     let (end, close) = inside.char_indices().find(|(_, c)| {

@@ -1,7 +1,7 @@
-//! JSON as language models write it: found in prose, read with its usual flaws, and never guessed at.
+//! Finds and reads the JSON in a model's text, mends the usual flaws, and never guesses.
 //!
-//! Strict JSON takes `serde_json`'s way. Anything else is read by the lenient parser, which notes each flaw that it mended as a
-//! [`Repair`], stops with an error where a text could mean two things, and takes time linear in the text.
+//! `serde_json` reads strict JSON. The lenient parser reads the rest: it notes each flaw that it mends as a [`Repair`], returns an
+//! error where a text could mean two things, and takes time linear in the text.
 
 mod find;
 mod lenient;
@@ -18,25 +18,25 @@ use std::fmt;
 #[cfg(test)]
 use serde_json::Value;
 
-pub(crate) use self::find::{Found, begins, clear, find, has_ordered, is_ordered};
+pub(crate) use self::find::{Found, begins_sequence, find, has_ordered_dict, is_ordered_dict, unambiguous};
 pub use self::repair::{Repair, Repairs};
 pub(crate) use self::{
     numeral::Numeral,
-    written::{Place, Written, is_large},
+    written::{Location, Written, is_large},
 };
 
-/// The deepest nesting that is read, as in `serde_json`.
+/// Deepest nesting that is read, as in `serde_json`.
 const DEPTH: usize = 128;
 
-/// Why a text cannot be read, and where.
+/// Error of a text that cannot be read, with its place.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Flaw {
     pub(crate) message: String,
-    /// The byte at which it was noticed.
+    /// The byte at which the parser noticed it.
     pub(crate) offset: usize,
-    /// Where reading may go on: behind the value where that was read to its end.
+    /// The byte at which reading may go on: behind the value, if that was read to its end.
     end: usize,
-    /// True where reading on elsewhere in the text is of no use.
+    /// True if the search for values must stop here.
     fatal: bool,
 }
 
@@ -46,13 +46,13 @@ impl fmt::Display for Flaw {
     }
 }
 
-/// The one value of a text.
+/// Reads the one value of a text.
 ///
 /// # Errors
 /// There is none, there are several that differ, or the text ends before the value does.
 #[cfg(test)]
 pub(crate) fn parse(text: &str) -> Result<(Value, Repairs), Flaw> {
-    match clear(find(text)?) {
+    match unambiguous(find(text)?) {
         Some(one) => Ok((one.value, one.repairs)),
         None => Err(Flaw {
             message: "several values, or one that is cut off".into(),

@@ -1,4 +1,4 @@
-//! JSON as models write it: backslashes, quotes, parentheses, joined texts.
+//! Tests of JSON as models write it: backslashes, quotes, parentheses, joined texts.
 
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ fn one_unknown_escape_keeps_every_backslash_of_the_value() {
 }
 
 #[test]
-fn a_text_with_an_unknown_escape_and_one_that_would_be_taken_away_is_an_error() {
+fn a_text_with_an_unknown_escape_and_a_known_one_is_an_error() {
     refuse(&[
         r#"{"text": "C:\Users\nina\test"}"#,
         r#"{"text": "\alpha \neq \theta"}"#,
@@ -49,10 +49,10 @@ fn a_text_with_an_unknown_escape_and_one_that_would_be_taken_away_is_an_error() 
         r#"["""\d \r"""]"#,
         r#"{"text": "\d \u00e9"}"#,
         r#"{"\d\n": 1}"#,
-        // Here `\b` is one of those that stay.
+        // Here `\b` stays as written.
         r#"["\d", "\beta \nu"]"#,
         r#"{a: `\d \n`}"#,
-        // What stands in it is no value of its own.
+        // The values inside of it are not read by themselves.
         r#"{"text": "\d\n", "inner": {"text": "x"}, "list": [1]}"#,
     ]);
     assert!(parse(r#"["\d\n"]"#).is_err());
@@ -75,7 +75,7 @@ fn valid_json_with_a_control_character_before_a_letter_is_flagged() {
 }
 
 #[test]
-fn half_a_quotation_is_an_error_in_objects_as_in_lists() {
+fn half_a_quotation_is_an_error_in_objects_and_lists() {
     refuse(&[
         r#"{"text": "She said "go", "stop": both"}"#,
         r#"{"text": "use "a", "b": 1"}"#,
@@ -102,7 +102,7 @@ fn half_a_quotation_is_an_error_in_objects_as_in_lists() {
 }
 
 #[test]
-fn quotes_in_pairs_marks_of_inches_and_apostrophes_stay() {
+fn paired_quotes_inch_marks_and_apostrophes_stay_in_the_text() {
     for (text, expected) in [
         (r#"{"text": "use "a", then "b": 1"}"#, json!({"text": r#"use "a", then "b": 1"#})),
         (
@@ -134,7 +134,7 @@ fn quotes_that_come_in_no_pairs_are_an_error_where_one_may_be_the_end() {
 }
 
 #[test]
-fn tuples_and_values_in_parentheses_are_read_as_python_has_them() {
+fn tuples_and_values_in_parentheses_are_read_as_in_python() {
     for (text, expected) in [
         ("('a', 'b')", json!(["a", "b"])),
         ("(1, 2)", json!([1, 2])),

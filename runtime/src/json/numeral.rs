@@ -1,28 +1,29 @@
-//! Numbers to the last digit, as they are written.
+//! Decimal numbers with every digit that is written.
 
 use std::cmp::Ordering;
 
-/// The most digits of a whole number of 128 bits.
+/// Most digits of a whole number of 128 bits.
 const WHOLE: usize = 39;
 
-/// The longest number that is written without its exponent.
+/// Most digits of a number that is written without its exponent.
 const PLAIN: usize = 400;
 
-/// No float has more significant digits.
+/// Most significant digits that a 64-bit float can have.
 const FLOAT: usize = 767;
 
-/// A number by its decimal digits: these, and how many zeros follow them or, if negative, how many of them are behind the point.
+/// A decimal number: its digits, and a power of ten.
 #[derive(Clone, Debug)]
 pub(crate) struct Numeral {
     is_negative: bool,
-    /// Without zeros at the beginning: none for zero.
+    /// The digits without leading zeros; empty for zero.
     digits: String,
+    /// How many zeros follow the digits; if negative, how many digits stand behind the point.
     exponent: i64,
     has_exponent: bool,
 }
 
 impl Numeral {
-    /// The number that a text is, in JSON's form or in Python's or JavaScript's: `1_000`, `+5`, `.5`, `2.`.
+    /// Parses a number in JSON's form, or in Python's or JavaScript's: `1_000`, `+5`, `.5`, `2.`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
         let (mantissa, exponent) = match unsigned.find(['e', 'E']) {
@@ -46,12 +47,12 @@ impl Numeral {
         })
     }
 
-    /// How many digits say something: without zeros at either end.
+    /// Counts the significant digits: those without zeros at either end.
     pub(crate) fn significant(&self) -> usize {
         self.digits.trim_end_matches('0').len()
     }
 
-    /// True if a point or an exponent says that it is no count.
+    /// True if the number is written with an exponent, or with digits behind a point.
     pub(crate) fn is_spelled_as_float(&self) -> bool {
         self.has_exponent || self.exponent < 0
     }
@@ -60,12 +61,12 @@ impl Numeral {
         if self.is_negative && !self.digits.is_empty() { "-" } else { "" }
     }
 
-    /// How many digits stand before the point, less than none of a small fraction.
+    /// Counts the digits before the point; negative for a small fraction.
     fn magnitude(&self) -> i64 {
         self.exponent.saturating_add(self.digits.len() as i64)
     }
 
-    /// The digits before the point if there is nothing behind it, and they are not more than so many.
+    /// Returns a whole number's digits, if it has at most `most` of them.
     fn whole_within(&self, most: usize) -> Option<String> {
         if self.digits.is_empty() {
             return Some("0".into());
@@ -79,7 +80,7 @@ impl Numeral {
             .then(|| format!("{}{before}{}", self.sign(), "0".repeat(zeros)))
     }
 
-    /// The number as digits alone, if it is a whole one that 128 bits could hold.
+    /// Returns the number as digits alone, if it is a whole number that could fit 128 bits.
     pub(crate) fn whole(&self) -> Option<String> {
         self.whole_within(WHOLE)
     }
@@ -89,7 +90,7 @@ impl Numeral {
             || self.exponent.saturating_add((self.digits.len() - self.significant()) as i64) >= 0
     }
 
-    /// All digits without an exponent; `None` if that would be long.
+    /// Writes the number without an exponent; `None` if that would take more than 400 digits.
     pub(crate) fn plain(&self) -> Option<String> {
         if self.digits.is_empty() && self.has_exponent {
             return Some("0".into());
@@ -98,7 +99,7 @@ impl Numeral {
         let behind =
             usize::try_from(self.exponent.min(0).unsigned_abs()).ok().filter(|length| *length <= PLAIN)?;
         let sign = if self.is_negative { "-" } else { "" };
-        // As many digits as there are places.
+        // Zeros fill the places that have no digit.
         let all = "0".repeat((before + behind).saturating_sub(self.digits.len()));
         let all = match self.exponent > 0 {
             true => format!("{}{all}", self.digits),
@@ -109,12 +110,12 @@ impl Numeral {
         Some(if part.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") })
     }
 
-    /// The nearest float; `None` if it is beyond all of them.
+    /// Returns the nearest 64-bit float; `None` beyond the range of floats.
     pub(crate) fn float(&self) -> Option<f64> {
         self.scientific().parse::<f64>().ok().filter(|float| float.is_finite())
     }
 
-    /// The nearest float of 32 bits; `None` if it is beyond all of them.
+    /// Returns the nearest 32-bit float; `None` beyond the range of floats.
     pub(crate) fn single(&self) -> Option<f32> {
         self.scientific().parse::<f32>().ok().filter(|float| float.is_finite())
     }
@@ -124,8 +125,7 @@ impl Numeral {
         format!("{}{digits}e{}", if self.is_negative { "-" } else { "" }, self.exponent)
     }
 
-    /// True if a float that is nearest to the number says the same: of a whole number all digits that are written. A fraction is
-    /// always rounded.
+    /// True if the nearest float keeps every written digit of a whole number. A fraction may always be rounded.
     pub(crate) fn is_held_by(&self, float: f64) -> bool {
         if !self.is_whole() {
             return true;
@@ -142,7 +142,7 @@ impl Numeral {
         written.split_once('e').is_some_and(|(mantissa, _)| mantissa.replace('.', "") == digits)
     }
 
-    /// Which of two numbers is the greater one.
+    /// Compares two numbers by value.
     pub(crate) fn compare(&self, other: &Self) -> Ordering {
         let sign = |number: &Self| match (number.digits.is_empty(), number.is_negative) {
             (true, _) => 0,
@@ -161,7 +161,7 @@ impl Numeral {
     }
 }
 
-/// The digits of a text that has nothing else but underscores between them.
+/// Returns the digits of a text of digits with underscores between them.
 fn digits(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
@@ -172,7 +172,7 @@ fn digits(text: &str) -> Option<String> {
     bytes.iter().enumerate().all(is_good).then(|| text.replace('_', ""))
 }
 
-/// The number behind an `e`; one that is beyond all sense is as large as can be.
+/// Parses the number behind an `e`; a huge one is clamped to 2^61.
 fn shift(text: &str) -> Option<i64> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     if unsigned.is_empty() || !unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_are_read_in_every_spelling_and_fractions_are_none() {
+    fn whole_numbers_are_read_in_every_spelling_and_fractions_are_not_whole() {
         for (text, whole) in [
             ("0", Some("0")),
             ("-0", Some("0")),
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_float_holds_what_is_written_of_a_whole_number_or_not() {
+    fn a_float_holds_a_whole_number_only_with_every_digit() {
         for (text, held) in [
             ("9007199254740992", true),
             ("9007199254740993", false),
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_in_order_whatever_their_spelling() {
+    fn numbers_compare_by_value_whatever_their_spelling() {
         let ordered = [
             "-1e400",
             "-2",

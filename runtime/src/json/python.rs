@@ -1,4 +1,4 @@
-//! What Python writes of tuples and ordered dictionaries.
+//! Reads Python's tuples and ordered dictionaries.
 
 use serde_json::{Map, Value};
 
@@ -8,11 +8,11 @@ use super::{
     scalar, string,
 };
 
-/// What Python writes before the pairs or the dictionary of an ordered dictionary.
+/// Beginning of an ordered dictionary as Python prints it.
 pub(super) const ORDERED: &str = "OrderedDict(";
 
 impl Cursor<'_> {
-    /// What stands in an ordered dictionary: pairs, or a dictionary.
+    /// Reads an ordered dictionary: a list of pairs, or a dictionary, in parentheses.
     pub(super) fn ordered(&mut self, depth: usize) -> Result<Value, Flaw> {
         self.advance(ORDERED.len());
         self.skip()?;
@@ -52,9 +52,9 @@ impl Cursor<'_> {
         Ok(Value::Object(entries))
     }
 
-    /// True at an ordered dictionary, and at a parenthesis that begins a tuple or stands around a value rather than a text.
+    /// True at an ordered dictionary, at a tuple, and at a value in parentheses; false at a text that begins with one.
     pub(super) fn begins_python(&self) -> bool {
-        /// The most characters that are looked at, so that looking ahead stays linear.
+        /// Most characters of the lookahead, so that reading stays linear.
         const FAR: usize = 64;
         if self.rest().starts_with(ORDERED) || self.begins_sure_tuple() {
             return true;
@@ -64,7 +64,7 @@ impl Cursor<'_> {
         stop.is_some_and(|(_, stop)| stop == ',')
     }
 
-    /// True at a parenthesis before a quote, a bracket, a number or a literal, as far as these are not the beginning of a text.
+    /// True at a parenthesis before a quote, a bracket, a number or a literal that begins no longer text.
     pub(super) fn begins_sure_tuple(&self) -> bool {
         const FAR: usize = 64;
         let Some(inside) = self.rest().strip_prefix('(') else { return false };

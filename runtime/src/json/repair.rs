@@ -1,10 +1,10 @@
-//! What was mended in a text.
+//! Names the flaws of a model's text that were mended.
 
 use std::fmt;
 
 macro_rules! repairs {
     ($($(#[$doc:meta])* $name:ident: $words:literal,)*) => {
-        /// A flaw in a model's text that was mended while it was read; see [`Prediction::repairs`](crate::Prediction::repairs).
+        /// A flaw of a model's text that was mended while reading; see [`Prediction::repairs`](crate::Prediction::repairs).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Repair {
@@ -38,8 +38,8 @@ repairs! {
     ControlCharacter: "unescaped control character",
     /// An escape that JSON does not know was taken as it stood.
     Escape: "unknown escape",
-    /// `\b` or `\f` stood before a letter and was read as JSON has it, a backspace or form feed: it may have been meant as the
-    /// beginning of `\beta` or `\frac`.
+    /// `\b` or `\f` before a letter was read as a backspace or form feed, as JSON has it; the model may have meant `\beta` or
+    /// `\frac`.
     DoubtfulEscape: "doubtful escape",
     /// Texts were joined by `+`.
     Joined: "joined texts",
@@ -53,18 +53,18 @@ repairs! {
     PythonLiteral: "Python literal",
     /// A number was written in another form, such as `1_000`, `.5` or `2.`.
     Number: "number in another form",
-    /// A key stood twice: with the same value or, in valid JSON, with another one, of which the last counts.
+    /// An object had a key twice: with equal values or, in valid JSON, with different ones, of which the last counts.
     DoubleKey: "key twice",
-    /// A blank that JSON does not know.
+    /// A blank other than JSON's four stood between values.
     Blank: "other blank",
     /// A number stood between quotes, perhaps with commas between groups of three digits.
     NumberInText: "number as text",
-    /// A word stood for a truth value, for null or for an empty list: `yes`, `no`, `none`; or nothing at all for an empty list.
+    /// A word stood for a truth value, null or an empty list: `yes`, `no`, `none`; or an empty text stood for an empty list.
     Word: "word",
-    /// The name of a key or of one of several choices was written in another case, with other signs
-    /// that join its words, or with quotes, emphasis or one sign at its end.
+    /// The name of a key or a choice was written in another case, with other signs between its words, or with quotes, emphasis or
+    /// one sign at its end.
     Name: "name in another form",
-    /// A number, a truth value or a list stood where a text was wanted: the text is as it was written.
+    /// A number, a truth value or a list stood for a text: the text is the value as written.
     ValueForText: "value for a text",
     /// One value stood for a list of one.
     ListOfOne: "value for a list",
@@ -72,26 +72,25 @@ repairs! {
     MarkdownList: "Markdown list",
     /// A list or an object stood between quotes.
     JsonInText: "JSON as text",
-    /// The text ended before the value did, or before the tag that ends it.
+    /// The text ended before the value or its closing tag did.
     Truncated: "cut off",
     /// The field's marker, tag or label was written in another form than the plain one: indented, emphasised, spaced, full-width,
     /// in a list or heading, with attributes, or with other text on its line.
     Marker: "marker in another form",
-    /// The answer gave the field more than once. The first counts, and of a marker the first with something below it; elements of
-    /// a list are its items.
+    /// The answer gave the field more than once. The first one counts, or the first marker with text below it; repeated elements
+    /// of a list are its items.
     DoubleField: "field twice",
-    /// An object had a key that is none of its fields, and was passed over.
+    /// An object had a key that names no field; the key was passed over.
     UnknownKey: "unknown key",
-    /// U+FFFD stands in the value, which is how a character that was lost is written, such as half of a pair of surrogates in the
-    /// provider's answer.
+    /// The value contains U+FFFD, the sign of a lost character, such as half a surrogate pair in the provider's answer.
     LostCharacter: "lost character",
-    /// The whole answer stood in another object, under a name that is none of the task's, or in a list of one.
+    /// The whole answer stood inside of another object, under a name that no field has, or in a list of one.
     Wrapped: "wrapped answer",
-    /// An end token of a chat template, such as `<|im_end|>`, was taken off.
+    /// An end token of a chat template, such as `<|im_end|>`, was removed.
     EndToken: "end token",
-    /// A marker of no field of the task stands in the value, or ended it.
+    /// A marker that names no field of the task stood in the value, or ended it.
     ForeignMarker: "foreign marker",
-    /// The provider gave a reason of its own for the end of the answer: whether it is whole is not known.
+    /// The provider gave an unknown reason for the answer's end, so the answer may be incomplete.
     Finish: "unknown finish reason",
 }
 
@@ -108,7 +107,7 @@ impl Repairs {
         self.0 |= others.0;
     }
 
-    /// True if this was mended.
+    /// True if this flaw was mended.
     pub fn contains(&self, repair: Repair) -> bool {
         self.0 & (1_u64 << repair as u32) != 0
     }
@@ -118,7 +117,7 @@ impl Repairs {
         self.0 == 0
     }
 
-    /// Each one.
+    /// Iterates over the repairs, in the order of [`Repair`]'s variants.
     pub fn iter(&self) -> impl Iterator<Item = Repair> + use<> {
         let set = *self;
         ALL.iter().copied().filter(move |repair| set.contains(*repair))

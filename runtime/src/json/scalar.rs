@@ -1,4 +1,4 @@
-//! Numbers, literals, and texts without quotes.
+//! Parses numbers, literals, and texts without quotes.
 
 use serde_json::Value;
 
@@ -8,14 +8,14 @@ use super::{
     string,
 };
 
-/// A value without quotes in an object or a list.
+/// Reads a value without quotes in an object or a list.
 pub(super) fn bare(cursor: &mut Cursor<'_>, within: Within) -> Result<Value, Flaw> {
     let length = length(cursor, within)?;
     let text = cursor.rest().get(..length).unwrap_or_default().trim_end_matches(is_blank);
     if text.is_empty() {
         return Err(cursor.flaw("expected a value"));
     }
-    // Whoever wrote it left something out.
+    // The model left something out.
     if text.starts_with("...") || text == "…" {
         return Err(cursor.flaw("an ellipsis stands for what was left out"));
     }
@@ -25,7 +25,7 @@ pub(super) fn bare(cursor: &mut Cursor<'_>, within: Within) -> Result<Value, Fla
     let value = match literal(text, cursor) {
         Some(value) => value,
         None => {
-            // A number beyond all floats keeps its digits as a text.
+            // A number beyond the range of floats keeps its digits as a text.
             let is_number = Numeral::parse(text).is_some();
             cursor.add(if is_number { Repair::Number } else { Repair::Unquoted });
             Value::String(text.to_owned())
@@ -40,11 +40,11 @@ pub(super) fn bare(cursor: &mut Cursor<'_>, within: Within) -> Result<Value, Fla
     Ok(value)
 }
 
-/// True for half of what stood between quotes or brackets: the other half was taken for something else.
+/// True for a text with an unpaired quote or bracket: its other half was read as something else.
 fn is_half(text: &str, within: Within) -> bool {
     let count = |c: char| text.matches(c).count();
     let quotes = count('"');
-    // A single quote at the end is half of a pair where none stands before a word; elsewhere it may be an apostrophe.
+    // A final single quote is half of a pair, unless another one stands before a word.
     let ends_quotation =
         text.chars().next_back().filter(|c| matches!(c, '\'' | '`' | '’')).is_some_and(|_| {
             let mut before = ' ';
@@ -61,10 +61,10 @@ fn is_half(text: &str, within: Within) -> bool {
         || [('(', ')'), ('[', ']'), ('{', '}')].into_iter().any(|(open, close)| count(open) > count(close))
 }
 
-/// The whole text as one value: a number, a literal, a text between quotes.
+/// Reads the whole text as one value: a number, a literal, or a quoted text.
 pub(super) fn alone(cursor: &mut Cursor<'_>) -> Option<Value> {
     if cursor.peek().is_some_and(string::opens) {
-        let (text, after) = cursor.settled(string::alone).ok()?;
+        let (text, after) = cursor.read_consistently(string::alone).ok()?;
         *cursor = after;
         return Some(Value::String(text));
     }
@@ -74,11 +74,11 @@ pub(super) fn alone(cursor: &mut Cursor<'_>) -> Option<Value> {
     Some(value)
 }
 
-/// How far a text without quotes goes: in a list to the next comma, in an object to a comma before another key.
+/// Length of a text without quotes: in a list up to the next comma, in an object up to a comma before another key.
 fn length(cursor: &Cursor<'_>, within: Within) -> Result<usize, Flaw> {
     let rest = cursor.rest();
     let mut open = 0_usize;
-    // Of the blanks before the current character: whether there are any, and a line end among them.
+    // True if blanks stand before the current character, and if a line end is among them.
     let mut blanks = false;
     let mut new_line = false;
     for (at, c) in rest.char_indices() {
@@ -90,7 +90,7 @@ fn length(cursor: &Cursor<'_>, within: Within) -> Result<usize, Flaw> {
         let is_end = match c {
             ',' if within != Within::Object => open == 0,
             ',' => {
-                let behind = cursor.glance(at + 1);
+                let behind = cursor.lookahead(at + 1);
                 let mut after = behind.clone();
                 let _ = after.skip();
                 matches!(after.peek(), None | Some('}'))
@@ -108,8 +108,8 @@ fn length(cursor: &Cursor<'_>, within: Within) -> Result<usize, Flaw> {
             ')' => within == Within::Tuple,
             '}' if within == Within::Object => true,
             ']' if within == Within::List => true,
-            '}' | ']' => return Err(cursor.glance(at).flaw(format!("`{c}` closes nothing"))),
-            // A comment, and not the slashes of an address.
+            '}' | ']' => return Err(cursor.lookahead(at).flaw(format!("`{c}` closes nothing"))),
+            // Slashes behind a blank begin a comment; others belong to an address.
             '/' => blanks && (rest[at..].starts_with("//") || rest[at..].starts_with("/*")),
             // A comma was forgotten behind a number or a literal.
             quote if within != Within::Object && blanks && string::opens(quote) => {
@@ -120,7 +120,7 @@ fn length(cursor: &Cursor<'_>, within: Within) -> Result<usize, Flaw> {
                 within == Within::Object
                     && at > 0
                     && (new_line || blanks && string::opens(c))
-                    && cursor.glance(at).is_before_key()
+                    && cursor.lookahead(at).is_before_key()
             }
         };
         if is_end {
@@ -137,7 +137,7 @@ pub(super) fn is_literal(text: &str) -> bool {
     literal(text, &mut Cursor::new(text, 0, text.len())).is_some()
 }
 
-/// A number or literal, in JSON's form or in another one that means the same.
+/// Reads a number or literal, in JSON's form or another one, and notes the repair.
 fn literal(text: &str, cursor: &mut Cursor<'_>) -> Option<Value> {
     let (value, repair) = known(text)?;
     if let Some(repair) = repair {
@@ -146,12 +146,12 @@ fn literal(text: &str, cursor: &mut Cursor<'_>) -> Option<Value> {
     Some(value)
 }
 
-/// The number or literal that a text is.
+/// Reads a number or literal.
 pub(super) fn plain(text: &str) -> Option<Value> {
     known(text).map(|(value, _)| value)
 }
 
-/// The number or literal that a text is, and how it is in another form than JSON's.
+/// Reads a number or literal; also returns the repair, if its form is not JSON's.
 fn known(text: &str) -> Option<(Value, Option<Repair>)> {
     let python = match text {
         "true" | "false" | "null" => return serde_json::from_str(text).ok().map(|value| (value, None)),
@@ -169,7 +169,7 @@ fn known(text: &str) -> Option<(Value, Option<Repair>)> {
     Some((python, Some(Repair::PythonLiteral)))
 }
 
-/// `1_000`, `+5`, `.5`, `2.`: Python's and JavaScript's forms of a number.
+/// Reads Python's and JavaScript's forms of a number: `1_000`, `+5`, `.5`, `2.`.
 fn number(text: &str) -> Option<Value> {
     Numeral::parse(text)?;
     let unsigned = text.trim_start_matches('+');

@@ -1,4 +1,4 @@
-//! JSON to the letter, as `serde_json` reads it, and what a value does not tell of its text.
+//! Reads strict JSON with `serde_json`, and notes double keys and large numbers, which a `Value` does not show.
 
 use std::{cell::Cell, fmt};
 
@@ -7,16 +7,16 @@ use serde_json::{Map, Number, Value};
 
 use super::written::is_large;
 
-/// What strict JSON says.
+/// A value of strict JSON, with facts about its text.
 pub(super) struct Read {
     pub(super) value: Value,
-    /// One of its objects has a key twice: the last value counts then.
+    /// True if one of its objects has a key twice; the last value counts.
     pub(super) has_double: bool,
-    /// It may have numbers of which the value does not hold every digit.
+    /// True if `value` may lack digits of a number in the text.
     pub(super) has_large: bool,
 }
 
-/// The value, if the text is strict JSON.
+/// Reads the text, if it is strict JSON.
 pub(super) fn read(text: &str) -> Option<Read> {
     let (has_double, has_large) = (Cell::new(false), Cell::new(false));
     let mut deserializer = serde_json::Deserializer::from_str(text);

@@ -1,11 +1,11 @@
-//! Texts between quotes of any kind, and keys.
+//! Parses texts between quotes of any kind, and keys.
 
 use super::{
     Flaw, Repair,
     lenient::{Cursor, Within, is_blank},
 };
 
-/// True for a quote with which a text may begin.
+/// True for a quote that may begin a text.
 pub(super) fn opens(c: char) -> bool {
     matches!(c, '"' | '\'' | '`' | '“' | '”' | '‘' | '’')
 }
@@ -19,18 +19,18 @@ pub(super) fn closes(open: char, c: char) -> bool {
     }
 }
 
-/// True for what a key without quotes may hold.
+/// True for a character that a key without quotes may contain.
 pub(super) fn is_bare_key(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '$')
 }
 
-/// A key, with or without quotes.
+/// Reads a key, with or without quotes.
 pub(super) fn key(cursor: &mut Cursor<'_>) -> Result<String, Flaw> {
     match cursor.peek() {
         Some(open) if opens(open) => delimited(cursor, Ends::Key, &mut false),
         Some('\\') if cursor.rest().starts_with("\\\"") => delimited(cursor, Ends::Key, &mut false),
         _ => {
-            // Words with blanks in between too, up to the colon.
+            // A key without quotes may consist of several words, up to the colon.
             let rest = cursor.rest();
             let words = rest.find(|c: char| !(is_bare_key(c) || c == ' ')).unwrap_or(rest.len());
             let end = rest[..words].trim_end().len();
@@ -45,12 +45,12 @@ pub(super) fn key(cursor: &mut Cursor<'_>) -> Result<String, Flaw> {
     }
 }
 
-/// A text between quotes, as a value.
+/// Reads a text between quotes as a value.
 pub(super) fn quoted(cursor: &mut Cursor<'_>, within: Within) -> Result<String, Flaw> {
     joined(cursor, Ends::Value(within))
 }
 
-/// The whole text between quotes, with nothing behind it.
+/// Reads the whole text as one quoted text, with nothing behind it.
 pub(super) fn alone(cursor: &mut Cursor<'_>) -> Result<String, Flaw> {
     joined(cursor, Ends::Text)
 }
@@ -68,7 +68,7 @@ pub(super) fn has_doubtful_escape(mut text: &str) -> bool {
     false
 }
 
-/// A text, and those that `+` joins to it.
+/// Reads a quoted text and those that `+` joins to it.
 fn joined(cursor: &mut Cursor<'_>, ends: Ends) -> Result<String, Flaw> {
     let mut has_inner_quote = false;
     let mut text = delimited(cursor, ends, &mut has_inner_quote)?;
@@ -84,7 +84,7 @@ fn joined(cursor: &mut Cursor<'_>, ends: Ends) -> Result<String, Flaw> {
         *cursor = after;
         cursor.add(Repair::Joined);
         let next = delimited(cursor, ends, &mut has_inner_quote)?;
-        // `press "+" twice`: a sign between quotes looks the same.
+        // `press "+" twice`: a quoted plus sign looks the same.
         let is_word = next.starts_with(char::is_alphanumeric);
         if has_inner_quote || !is_word && text.chars().next_back().is_none_or(is_blank) {
             cursor.doubt("a `+` between quotes, which may join two texts or stand in one");
@@ -93,7 +93,7 @@ fn joined(cursor: &mut Cursor<'_>, ends: Ends) -> Result<String, Flaw> {
     }
 }
 
-/// What the text is, which decides which of several quotes is its last.
+/// Role of a quoted text: it decides which of several quotes is the last.
 #[derive(Clone, Copy)]
 enum Ends {
     Key,
@@ -112,11 +112,11 @@ fn delimited(cursor: &mut Cursor<'_>, ends: Ends, has_inner_quote: &mut bool) ->
     }
     let mut out = String::new();
     let mut backslashes = Backslashes::default();
-    // How many quotations the quotes inside of the text open, less those that they close.
+    // Quotations that quotes inside of the text have opened and not closed.
     let mut quotations = 0_isize;
     loop {
         let rest = cursor.rest();
-        // What needs no thought is taken in one piece.
+        // Ordinary characters are copied in one piece.
         let plain = rest.find(|c: char| c == '\\' || c < ' ' || closes(open, c)).unwrap_or(rest.len());
         out.push_str(&rest[..plain]);
         cursor.advance(plain);
@@ -130,7 +130,7 @@ fn delimited(cursor: &mut Cursor<'_>, ends: Ends, has_inner_quote: &mut bool) ->
                 break;
             }
             if escaped && cursor.rest().starts_with("\\\\") {
-                // Where the quotes are escaped, so is each backslash and each quote of the text, once more.
+                // Between escaped quotes, each backslash and each quote of the text is escaped twice.
                 let twice = ["\\\\\\\\", "\\\\\\\""].iter().find(|twice| cursor.rest().starts_with(**twice));
                 if let Some(twice) = twice {
                     out.extend(twice.chars().next_back());
@@ -180,7 +180,7 @@ fn delimited(cursor: &mut Cursor<'_>, ends: Ends, has_inner_quote: &mut bool) ->
     Ok(out)
 }
 
-/// What the escapes of one text tell of its backslashes.
+/// Kinds of escapes seen in one text.
 #[derive(Default)]
 struct Backslashes {
     /// True if there was a `\n`, `\r`, `\t` or `\u`.
@@ -189,13 +189,13 @@ struct Backslashes {
 }
 
 impl Backslashes {
-    /// True if some would be taken away and others not.
+    /// True if the text has known and unknown escapes, so that some backslashes would be dropped and others kept.
     fn are_mixed(&self) -> bool {
         self.has_known && self.has_unknown
     }
 }
 
-/// 1 if a quote inside of a text opens a quotation by what stands beside it, -1 if it closes one, 0 for an apostrophe.
+/// 1 if a quote inside of a text opens a quotation, -1 if it closes one, 0 for an apostrophe; judged by its neighbours.
 fn quotation(before: &str, quote: char, after: Option<char>) -> isize {
     let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let before = before.chars().next_back();
@@ -213,22 +213,21 @@ fn quotation(before: &str, quote: char, after: Option<char>) -> isize {
     }
 }
 
-/// True if the quote that is next ends the text: what follows it goes on with the JSON around.
+/// True if the next quote ends the text: the JSON around it goes on behind the quote.
 fn is_last(cursor: &Cursor<'_>, quote: char, ends: Ends, is_in_quotation: bool) -> bool {
-    let mut after = cursor.glance(quote.len_utf8());
+    let mut after = cursor.lookahead(quote.len_utf8());
     let rest = after.rest();
     // A comment without an end is no comment.
     let _ = after.skip();
     let Some(next) = after.peek() else { return true };
     match ends {
-        // Texts that are joined.
+        // A `+` joins the next text.
         Ends::Text | Ends::Value(_) if next == '+' => !is_in_quotation,
         Ends::Text => false,
-        // A missing colon is only seen between two quotes.
-        // A key has no quotes inside of it: what else could follow one is a guess.
+        // A key contains no quotes: any other reading would be a guess.
         Ends::Key => true,
         Ends::Value(within) => match (within, next) {
-            // In a list nothing tells whether a text goes on behind `",`.
+            // In a list nothing shows whether a text goes on behind `",`.
             (Within::Object, '}') | (Within::List, ']' | ',') | (Within::Tuple, ')' | ',') => true,
             (Within::Object, ',') => {
                 after.advance(1);
@@ -244,7 +243,7 @@ fn is_last(cursor: &Cursor<'_>, quote: char, ends: Ends, is_in_quotation: bool) 
     }
 }
 
-/// An escape; one that JSON does not know stands for itself.
+/// Reads an escape; one that JSON does not know stands for itself.
 fn escape(cursor: &mut Cursor<'_>, open: char, out: &mut String, backslashes: &mut Backslashes) {
     let rest = cursor.rest();
     let mut behind = rest.chars().skip(1);
@@ -288,7 +287,7 @@ fn escape(cursor: &mut Cursor<'_>, open: char, out: &mut String, backslashes: &m
                 cursor.advance(length);
                 return;
             }
-            // Half of a pair is an escape, of which only the character is lost: it tells nothing of the others.
+            // Half a pair is a known escape that lost its character: it says nothing about the other escapes.
             cursor.add(Repair::Escape);
         }
     }
@@ -296,13 +295,13 @@ fn escape(cursor: &mut Cursor<'_>, open: char, out: &mut String, backslashes: &m
     cursor.advance(1);
 }
 
-/// The number of an escape with four digits, such as `\u00e9`.
+/// Reads the UTF-16 unit of an escape such as `\u00e9`.
 fn unit(rest: &str) -> Option<u16> {
     let digits = rest.strip_prefix("\\u")?.get(..4)?;
     digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
-/// The character of `\u00e9` or of a pair of surrogates, and how many bytes it took; `None` for half a pair.
+/// Decodes `\u00e9` or a pair of surrogates: the character, and its length in bytes; `None` for half a pair.
 fn unicode(first: u16, rest: &str) -> Option<(char, usize)> {
     if let Some(c) = char::from_u32(first.into()) {
         return Some((c, 6));

@@ -1,17 +1,17 @@
 use serde_json::{Value, json};
 
-use super::{DEPTH, Repair, clear, find, parse};
+use super::{DEPTH, Repair, find, parse, unambiguous};
 
 fn value(text: &str) -> Value {
     parse(text).unwrap_or_else(|flaw| panic!("{text}: {flaw}")).0
 }
 
-/// The rows of a file of `tests/corpora`; its README says what they mean.
+/// Reads the rows of a file of `tests/corpora`; its README says what they mean.
 fn rows(text: &'static str) -> impl Iterator<Item = Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap())
 }
 
-/// Numbers by value, objects without regard to order.
+/// True if two values are equal: numbers by value, objects in any order of keys.
 pub(crate) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
@@ -24,7 +24,7 @@ pub(crate) fn same(a: &Value, b: &Value) -> bool {
 }
 
 #[test]
-fn the_corpora_of_malformed_json_are_read_as_they_ask() {
+fn the_corpora_of_malformed_json_are_read_as_their_rows_expect() {
     let Some(files) = crate::repository::corpora(["json_repair", "jsonrepair", "instructor", "langchain"])
     else {
         return;
@@ -35,7 +35,7 @@ fn the_corpora_of_malformed_json_are_read_as_they_ask() {
         count += 1;
         let (id, text) = (&row["id"], row["text"].as_str().unwrap());
         let strict = serde_json::from_str::<Value>(text).ok();
-        // Valid JSON is read as `serde_json` reads it, whatever a row asks.
+        // Valid JSON is read as `serde_json` reads it, whatever a row expects.
         if strict.as_ref().is_some_and(|strict| row["verdict"] == "accept" && !same(strict, &row["expect"])) {
             assert_eq!(Some(value(text)), strict);
             other.push(id.as_str().unwrap().to_owned());
@@ -57,7 +57,7 @@ fn the_corpora_of_malformed_json_are_read_as_they_ask() {
     }
     assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
     assert_eq!((count, accepted, cuts), (366, 163, 26));
-    // Its text is `value}\\\"more` by the rules of JSON; it asks for one without the backslash.
+    // By the rules of JSON its text is `value}\\\"more`; the row expects one without the backslash.
     assert_eq!(other, ["jr-0257-51b506e7"]);
 }
 
@@ -130,7 +130,7 @@ fn the_rows_of_the_page_on_answers_are_true() {
 }
 
 #[test]
-fn nesting_without_end_is_an_error_at_once() {
+fn endless_nesting_is_an_error_at_once() {
     for unit in ["[", "{\"a\":", "[{\"a\":", "```[", "{[", "\"["] {
         let text = unit.repeat(200_000 / unit.len());
         let _ = find(&text);
@@ -140,7 +140,7 @@ fn nesting_without_end_is_an_error_at_once() {
 }
 
 #[test]
-fn what_could_mean_two_things_is_an_error() {
+fn a_text_that_could_mean_two_things_is_an_error() {
     for text in [
         "{\"a\": }",
         "{a: 1, a: 2}",
@@ -184,12 +184,12 @@ fn valid_json_between_prose_is_read_as_it_stands() {
 }
 
 #[test]
-fn a_code_block_counts_and_not_what_stands_before_it_unless_it_is_a_part_of_that() {
-    let read = |text: &str| clear(find(text).unwrap()).map(|found| found.value);
+fn a_code_block_goes_before_other_values_unless_it_is_part_of_one() {
+    let read = |text: &str| unambiguous(find(text).unwrap()).map(|found| found.value);
     assert_eq!(read("A draft: {\"a\": 1}. ```json {\"a\": 2} ```"), Some(json!({"a": 2})));
     assert_eq!(read("A draft: {a: 1,}. ```json {\"a\": 2} ```"), Some(json!({"a": 2})));
     assert_eq!(read("So: {a: \"```json [1] ```\"} it is."), Some(json!({"a": "```json [1] ```"})));
-    // What begins in the block goes on behind it, and the object around has a flaw itself.
+    // The list in the block goes on behind it, and the object around it has a flaw itself.
     assert_eq!(read("So: {a: \"``` ['x\"}\nIs that it?"), None);
     assert_eq!(read("```\n42\n```"), Some(json!(42)));
     assert_eq!(read("The answer:\n```json\n42\n```"), Some(json!(42)));
@@ -197,7 +197,7 @@ fn a_code_block_counts_and_not_what_stands_before_it_unless_it_is_a_part_of_that
 }
 
 #[test]
-fn what_is_nested_too_deeply_is_an_error_whatever_follows_it() {
+fn a_value_nested_too_deeply_is_an_error_whatever_follows_it() {
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
     for text in [format!("{deep} {{\"a\": 1}}"), format!("```{deep}``` ```{{\"a\": 1}}```")] {
         assert!(find(&text).unwrap_err().to_string().contains("nested"));
@@ -205,7 +205,7 @@ fn what_is_nested_too_deeply_is_an_error_whatever_follows_it() {
 }
 
 #[test]
-fn mended_values_are_read_as_deep_as_the_limit_says() {
+fn mended_values_are_read_down_to_the_limit_of_nesting() {
     let nested = |levels: usize| format!("{}a{}", "[".repeat(levels), "]".repeat(levels));
     assert!(parse(&nested(DEPTH)).is_ok());
     assert!(parse(&nested(DEPTH + 1)).unwrap_err().to_string().contains("nested"));
@@ -217,18 +217,18 @@ fn a_point_is_no_number() {
 }
 
 #[test]
-fn a_literal_that_stands_alone_is_found_where_it_is() {
+fn a_lone_literal_is_found_at_its_place() {
     let found = find(" \u{a0}True\u{a0} ").unwrap().remove(0);
     assert_eq!((found.start, found.end, found.value), (3, 7, json!(true)));
 }
 
 #[test]
-fn a_backslash_begins_a_text_without_quotes_unless_a_quote_follows_it() {
+fn a_backslash_begins_an_unquoted_text_unless_a_quote_follows_it() {
     assert_eq!(value(r#"{a: \d, b: \"c\"}"#), json!({"a": r"\d", "b": "c"}));
 }
 
 #[test]
-fn a_text_without_quotes_goes_on_over_brackets_quotes_and_what_is_no_key() {
+fn an_unquoted_text_may_contain_brackets_quotes_and_commas_before_no_key() {
     for (text, expected) in [
         ("[see [1, 2] there, b]", json!(["see [1, 2] there", "b"])),
         ("[it is 'so' here, b]", json!(["it is 'so' here", "b"])),
@@ -250,7 +250,7 @@ fn a_text_without_quotes_goes_on_over_brackets_quotes_and_what_is_no_key() {
 #[test]
 fn a_forgotten_comma_is_seen_before_a_text_a_number_and_a_container() {
     assert_eq!(value(r#"["a" "b" 1, "c" 2, "d" {"e": 3} "f" [4]]"#).as_array().unwrap().len(), 9);
-    // Between quotes of an object, only before a key.
+    // In an object, a comma between quotes counts only before a key.
     let inner = r#"{"a": "b", "c", "d": 1}"#;
     for behind in ["", &" ".repeat(400)] {
         assert_eq!(value(&format!("{inner}{behind}")), json!({"a": "b\", \"c", "d": 1}));
@@ -263,7 +263,7 @@ fn every_escape_of_json_is_read_in_mended_json_too() {
 }
 
 #[test]
-fn what_is_far_ahead_may_be_cut_within_a_character() {
+fn the_lookahead_may_end_within_a_character() {
     for pad in ["", "x", "xx", "xxx"] {
         let text = format!("{pad}{}", "🦀".repeat(1_000));
         assert_eq!(value(&format!("{{a: \"b\", c: \"{text}\"}}")), json!({"a": "b", "c": text}));
@@ -271,7 +271,7 @@ fn what_is_far_ahead_may_be_cut_within_a_character() {
 }
 
 #[test]
-fn half_a_pair_of_surrogates_stays_as_it_stands() {
+fn half_a_pair_of_surrogates_stays_as_written() {
     assert_eq!(value(r#"{a: "\ud83e\udd80 \ud83e x"}"#), json!({"a": "🦀 \\ud83e x"}));
 }
 

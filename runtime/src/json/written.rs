@@ -1,5 +1,5 @@
-//! How a value and its parts are written, where that says more than the value: `1.50` is a text of four characters, and no `f64`
-//! has all digits of `0.1234567890123456789`.
+//! Keeps the source text of a value and its parts, for what a `Value` loses: `1.50` has four characters, and no `f64` has all
+//! digits of `0.1234567890123456789`.
 
 use std::{
     cell::RefCell,
@@ -12,16 +12,16 @@ use serde_json::Value;
 
 use super::{Found, Numeral, Repair, lenient, scalar};
 
-/// The text of a value that was read. The places of its parts in it are looked for once somebody asks.
+/// Source text of a JSON value or a part of it. Its parts are located at the first use.
 #[derive(Clone)]
 pub(crate) struct Written {
     whole: Arc<Whole>,
-    /// The part that is meant: of the value, then of the part, and so on.
-    path: Vec<Step>,
+    /// The path from the whole value to this part.
+    path: Vec<PathStep>,
 }
 
 #[derive(Clone)]
-enum Step {
+enum PathStep {
     Entry(Box<str>),
     Item(usize),
 }
@@ -29,16 +29,16 @@ enum Step {
 struct Whole {
     text: Box<str>,
     has_large: bool,
-    parts: OnceLock<Option<Part>>,
+    parts: OnceLock<Option<SpanTree>>,
 }
 
 impl Written {
-    /// How a value is written that was found in the text.
+    /// Returns the source of a value found in the text.
     pub(crate) fn new(text: &str, found: &Found) -> Self {
         Self::whole(text.get(found.start..found.end).unwrap_or_default(), found.has_large)
     }
 
-    /// How a value is written that is all of the text.
+    /// Returns the source of a value that is the whole text.
     pub(crate) fn of(text: &str, value: &Value) -> Self {
         Self::whole(text.trim(), has_large(value))
     }
@@ -48,64 +48,64 @@ impl Written {
         Self { whole: Arc::new(whole), path: Vec::new() }
     }
 
-    /// How an entry of the object is written.
+    /// Returns the source of an entry of the object.
     pub(crate) fn entry(&self, key: &str) -> Self {
-        self.part(Step::Entry(key.into()))
+        self.part(PathStep::Entry(key.into()))
     }
 
-    /// How an item of the list is written.
+    /// Returns the source of an item of the list.
     pub(crate) fn item(&self, index: usize) -> Self {
-        self.part(Step::Item(index))
+        self.part(PathStep::Item(index))
     }
 
-    fn part(&self, step: Step) -> Self {
+    fn part(&self, step: PathStep) -> Self {
         let path = self.path.iter().cloned().chain([step]).collect();
         Self { whole: self.whole.clone(), path }
     }
 
-    /// True if the value may have numbers of which it does not hold every digit.
+    /// True if the value may lack digits of a number in the text.
     pub(crate) fn has_large(&self) -> bool {
         self.whole.has_large
     }
 
-    /// The place from which its parts are looked for.
-    pub(crate) fn place(&self) -> Place<'_> {
+    /// Locates this part in the source text.
+    pub(crate) fn location(&self) -> Location<'_> {
         let Whole { text, parts, .. } = &*self.whole;
         let part = parts.get_or_init(|| parts_of(text)).as_ref();
-        self.path.iter().fold(Place { text, part }, |place, step| match step {
-            Step::Entry(key) => place.entry(key),
-            Step::Item(index) => place.item(*index),
+        self.path.iter().fold(Location { text, part }, |location, step| match step {
+            PathStep::Entry(key) => location.entry(key),
+            PathStep::Item(index) => location.item(*index),
         })
     }
 }
 
-fn parts_of(text: &str) -> Option<Part> {
+fn parts_of(text: &str) -> Option<SpanTree> {
     if !text.starts_with(['{', '[']) {
-        return Some(Part { span: 0..text.len(), ..Part::default() });
+        return Some(SpanTree { span: 0..text.len(), ..SpanTree::default() });
     }
     lenient::parts(text)
 }
 
-/// A value in a text.
+/// Location of a value in its source text.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Location<'a> {
     text: &'a str,
-    /// `None` where it could not be found.
-    part: Option<&'a Part>,
+    /// `None` if the value could not be located.
+    part: Option<&'a SpanTree>,
 }
 
-impl<'a> Place<'a> {
-    /// An item of the list.
+impl<'a> Location<'a> {
+    /// Returns the location of an item of the list.
     pub(crate) fn item(self, index: usize) -> Self {
         Self { part: self.part.and_then(|part| part.items.get(index)), ..self }
     }
 
-    /// An entry of the object.
+    /// Returns the location of an entry of the object.
     pub(crate) fn entry(self, key: &str) -> Self {
         Self { part: self.part.and_then(|part| part.items.get(*part.keys.get(key)?)), ..self }
     }
 
-    /// The value as it is written; `None` if another one is.
+    /// Returns the source text of this value; `None` if another value stands here.
     pub(crate) fn text(self, value: &Value) -> Option<&'a str> {
         let text = self.text.get(self.part?.span.clone())?;
         let is_it = match value {
@@ -118,41 +118,41 @@ impl<'a> Place<'a> {
         is_it.then_some(text)
     }
 
-    /// The number that is written in place of a text without quotes.
+    /// Returns the number that stands here without quotes.
     pub(crate) fn bare_number(self) -> Option<Numeral> {
         Numeral::parse(self.text.get(self.part?.span.clone())?)
     }
 }
 
-/// Where a value stands, and its parts.
+/// Span of a value in a text, and of its parts.
 #[derive(Default)]
-pub(super) struct Part {
+pub(super) struct SpanTree {
     span: Range<usize>,
-    items: Vec<Part>,
+    items: Vec<SpanTree>,
     /// The key that it stands under in an object.
     key: Option<String>,
     /// The items of an object by their keys.
     keys: HashMap<String, usize>,
 }
 
-/// Takes down where the values stand that a parser comes across: each behind its own parts.
+/// Records the spans of the values that the parser reads, each after its own parts.
 #[derive(Default)]
-pub(super) struct Record(RefCell<Vec<Part>>);
+pub(super) struct SpanRecorder(RefCell<Vec<SpanTree>>);
 
-impl Record {
-    /// How many values wait for the one that they are a part of.
+impl SpanRecorder {
+    /// Counts the values whose container is not yet read.
     pub(super) fn height(&self) -> usize {
         self.0.borrow().len()
     }
 
-    /// Adds a value, of which those above this height are the parts.
+    /// Adds a value; those above this height become its parts.
     pub(super) fn add(&self, span: Range<usize>, height: usize) {
         let mut open = self.0.borrow_mut();
         let at = height.min(open.len());
         let items: Vec<_> = open.drain(at..).collect();
-        let keyed = |(index, item): (usize, &Part)| Some((item.key.clone()?, index));
+        let keyed = |(index, item): (usize, &SpanTree)| Some((item.key.clone()?, index));
         let keys = items.iter().enumerate().filter_map(keyed).collect();
-        open.push(Part { span, items, keys, key: None });
+        open.push(SpanTree { span, items, keys, key: None });
     }
 
     /// Names the key of the value that was added last.
@@ -162,12 +162,12 @@ impl Record {
         }
     }
 
-    pub(super) fn last(self) -> Option<Part> {
+    pub(super) fn last(self) -> Option<SpanTree> {
         self.0.into_inner().pop()
     }
 }
 
-/// True for a value with a whole number that a float may have rounded.
+/// True if the value has a whole number that a float may have rounded.
 pub(super) fn has_large(value: &Value) -> bool {
     match value {
         Value::Number(number) => number.is_f64() && number.as_f64().is_some_and(is_large),
@@ -177,15 +177,15 @@ pub(super) fn has_large(value: &Value) -> bool {
     }
 }
 
-/// True for a float that stands for several whole numbers.
+/// True for a float at or beyond 2^53, where a float may stand for several whole numbers.
 pub(crate) fn is_large(float: f64) -> bool {
     float.abs() >= 9_007_199_254_740_992.0
 }
 
 impl Found {
-    /// The value with whether it may lack digits.
-    pub(super) fn measured(mut self) -> Self {
-        // A number that is beyond all floats became a text.
+    /// Sets [`has_large`](Self::has_large).
+    pub(super) fn with_large_noted(mut self) -> Self {
+        // A number beyond the range of floats became a text.
         self.has_large = has_large(&self.value) || self.repairs.contains(Repair::Number);
         self
     }

@@ -3,7 +3,7 @@
 use super::reasoning::BETWEEN;
 use crate::{
     adapter::{
-        Growing, Trimmed,
+        TextBuffer, Trimmer,
         reasoning::{HARMONY, Kind, Next, Tags, may_be_bare},
     },
     lm::DeltaPart,
@@ -15,10 +15,10 @@ pub(super) struct Splitter {
     tags: Tags,
     place: Place,
     /// The blanks before the answer, as long as it is not certain of what they are a part.
-    blanks: Growing,
+    blanks: TextBuffer,
     /// What cannot be told yet: what may be the beginning of a tag.
     held: String,
-    inside: Trimmed,
+    inside: Trimmer,
     /// True if some reasoning was told, and if some of this block was.
     has_told: [bool; 2],
 }
@@ -35,7 +35,7 @@ enum Place {
 
 impl Splitter {
     pub(super) fn new(tags: Tags) -> Self {
-        let (blanks, inside) = (Growing::default(), Trimmed::default());
+        let (blanks, inside) = (TextBuffer::default(), Trimmer::default());
         Self { tags, place: Place::Start, blanks, held: String::new(), inside, has_told: [false; 2] }
     }
 
@@ -91,9 +91,9 @@ impl Splitter {
                 };
                 self.blanks.clear();
                 self.held.drain(..tag.span.end);
-                (self.inside, self.has_told) = (Trimmed::default(), [self.has_told.contains(&true), false]);
+                (self.inside, self.has_told) = (Trimmer::default(), [self.has_told.contains(&true), false]);
             }
-            Next::Begun(0) => {}
+            Next::Partial(0) => {}
             _ => match may_be_bare(&self.held) {
                 Some(true) => self.place = Place::Lost,
                 Some(false) => {}
@@ -115,7 +115,7 @@ impl Splitter {
                 self.place = Place::Lost;
                 tag.span.start
             }
-            Next::Begun(at) => at,
+            Next::Partial(at) => at,
             Next::Nothing => self.held.len(),
         };
         let text: String = self.held.drain(..certain).collect();
@@ -131,7 +131,7 @@ impl Splitter {
                     break tag.span;
                 }
                 Next::Tag(tag) => from = tag.span.end,
-                Next::Begun(at) => break at..at,
+                Next::Partial(at) => break at..at,
                 Next::Nothing => break self.held.len()..self.held.len(),
             }
         };

@@ -1,10 +1,10 @@
-//! The body of a server's answer: texts or a typed error, and every text of a completion stands in the body.
+//! Checks the reading of a server's body: it gives texts or a typed error, and the body contains every text of a completion.
 
 use arbitrary::{Result, Unstructured};
 
 use crate::{hostile, valid};
 
-/// Reads a body, as one answer and, of a choice with what is not needed in every form, to its text.
+/// Reads a body as an answer, and a choice with odd unneeded members.
 pub fn check(bytes: &[u8]) {
     let body = match bytes.split_first() {
         Some((0..=127, rest)) => rest.to_vec(),
@@ -22,7 +22,7 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-/// What is not needed never costs the answer, whatever stands there; a usage is read wherever it stands; an error is one.
+/// Checks that members that are not needed never cost the answer, that usage is read anywhere, and that an error is an error.
 fn with_sides(u: &mut Unstructured<'_>) -> Result<()> {
     const SIDES: &[&str] =
         &["refusal", "reasoning", "reasoning_content", "tool_calls", "role", "annotations", "audio"];

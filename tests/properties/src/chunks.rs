@@ -1,14 +1,14 @@
-//! A text in pieces, as it comes over the wire: for whoever reads answers while they arrive.
+//! Cuts a text into pieces, as a stream delivers it.
 
 use arbitrary::{Result, Unstructured};
 
-/// Cuts the text between characters, in any places, some of them twice.
+/// Cuts the text between characters, anywhere, sometimes twice in one place.
 pub fn cut<'t>(u: &mut Unstructured<'_>, text: &'t str) -> Result<Vec<&'t str>> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
         let at = u.int_in_range(0..=rest.len().min(40))?;
-        // Without bytes to go by it is always 0: all that is left in one piece.
+        // Without bytes left it is always 0: the rest becomes one piece.
         let at = if u.is_empty() { rest.len() } else { at };
         let at = (at..=rest.len()).find(|at| rest.is_char_boundary(*at)).unwrap_or(rest.len());
         let (piece, behind) = rest.split_at(at);

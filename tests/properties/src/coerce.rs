@@ -1,4 +1,4 @@
-//! From a text to a value of a type: the same in other words, or an error.
+//! Checks the reading of a text as a type: it gives the same value in other words, or an error.
 
 mod names;
 
@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{digits, explain::occurs, hostile, whole::Whole, written};
+use crate::{digits, explain::occurs, handwritten, hostile, whole::Whole};
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub enum Level {
@@ -43,7 +43,7 @@ pub enum Id {
     Parts(Vec<String>),
 }
 
-/// A reader of one type, and what must hold of what it reads.
+/// Defines a reader of a type and the check of its values.
 macro_rules! readers {
     ($($name:ident: $type:ty, $explained:expr;)*) => {
         $(mod $name {
@@ -117,7 +117,7 @@ fn explained_person(person: &Person, text: &str) -> bool {
         && person.friends.iter().all(|friend| explained_person(friend, text))
 }
 
-/// Digits alone, and the zeros behind a point (`5.0`) and those of an exponent are forgiven by looking for the part before.
+/// Keeps the digits alone. Zeros behind a point (`5.0`) and of an exponent are ignored by searching for the part before them.
 fn numerals(text: &str) -> String {
     text.chars().filter(char::is_ascii_digit).collect()
 }
@@ -132,7 +132,7 @@ where
 {
     let found = read(text).ok();
     if let Some(value) = &found {
-        // Escaped digits, exponents (`1e2`) and joined texts say it in yet other words.
+        // Escaped digits, exponents (`1e2`) and joined texts write the value in yet another way.
         let in_other_words = text.contains("\\u") || text.contains(['e', 'E', '+']);
         assert!(explained(value, text) || in_other_words, "{text}: {value:?} is invented");
         let written = serde_json::to_string(value).unwrap();
@@ -146,7 +146,7 @@ where
     }
     let again = read(text).ok();
     assert_eq!(format!("{again:?}"), format!("{found:?}"), "{text}: read twice");
-    // What serde reads without help is read so, unless a float would round a whole number in silence.
+    // A value that serde reads by itself is read equally, unless a float would silently round a whole number.
     if let Ok(strict) = serde_json::from_str::<T>(text.trim()) {
         match found {
             Some(value) => assert_eq!(
@@ -161,7 +161,7 @@ where
     }
 }
 
-/// True for a text that the strict parser takes and loses a part of.
+/// True for a text of which the strict parser drops a part.
 fn has_double_key(text: &str) -> bool {
     crate::lenient::strict(text.trim()).is_none()
 }
@@ -187,14 +187,14 @@ pub fn check(bytes: &[u8]) {
 
 /// Reads lines where a list of texts is wanted.
 fn check_lines(bytes: &[u8]) {
-    let Ok((text, said)) = written::lines(&mut Unstructured::new(bytes)) else { return };
+    let Ok((text, expected)) = handwritten::lines(&mut Unstructured::new(bytes)) else { return };
     texts::check(&text);
-    if let Some(said) = said {
-        assert_eq!(texts::read(&text).ok(), said, "{text}");
+    if let Some(items) = expected {
+        assert_eq!(texts::read(&text).ok(), items, "{text}");
     }
 }
 
-/// A text that is near to one of the types.
+/// Makes a text that is close to a value of the type.
 fn wrapped(text: &str, which: u8) -> String {
     let quoted = Value::from(text).to_string();
     match which % 8 {

@@ -1,4 +1,4 @@
-//! Numbers in odd spellings: the value that is read is the exact one, or there is an error.
+//! Checks numbers in odd spellings: the exact value is read, or an error is returned.
 
 use std::{borrow::Cow, sync::LazyLock};
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{hostile, whole::Whole};
 
-/// A number that keeps the digits which it is given, as types for decimals do.
+/// A number type that keeps its digits, as types for decimals do.
 #[derive(Clone, Debug, Serialize)]
 pub struct Exact(String);
 
@@ -65,7 +65,7 @@ readers! {
     anything: Value;
 }
 
-/// A number as sign, digits without zeros at either end, and how many zeros follow or, if negative, how many are behind the point.
+/// Parses a number: sign, digits without zeros at either end, and exponent of ten.
 fn number(text: &str) -> (bool, String, i64) {
     let text = text.replace('_', "").to_lowercase();
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
@@ -80,7 +80,7 @@ fn number(text: &str) -> (bool, String, i64) {
     }
 }
 
-/// A generated number, whether as JSON has it or not.
+/// Generates a number, in JSON's form or another one.
 fn spelling(u: &mut Unstructured<'_>) -> Result<String> {
     let mut out = String::from(hostile::one(u, &["", "", "-", "+"])?);
     let length = u.int_in_range(0..=40)?;
@@ -114,7 +114,7 @@ fn spelling(u: &mut Unstructured<'_>) -> Result<String> {
     Ok(out)
 }
 
-/// The number as digits alone, if it is a whole one of at most so many.
+/// Writes the number as digits alone, if it is whole and has at most `most` digits.
 fn digits((is_negative, digits, shift): &(bool, String, i64), most: usize) -> Option<String> {
     let zeros = usize::try_from(*shift).ok().filter(|zeros| digits.len() + zeros <= most)?;
     let sign = if *is_negative { "-" } else { "" };
@@ -134,7 +134,7 @@ pub(crate) fn check(bytes: &[u8]) {
     let value: Option<i128> = integer.and_then(|digits| digits.parse().ok());
     assert_eq!(wide(&text), value, "{text}");
     let quoted = wide(&format!("\"{text}\""));
-    // Between quotes, underscores stand between groups of three digits.
+    // Between quotes, underscores must separate groups of three digits.
     assert!(quoted == value || quoted.is_none() && text.contains('_'), "{text}: {quoted:?} between quotes");
     assert_eq!(wides(&format!("[{text}, 7,]")), value.map(|value| vec![value, 7]), "{text}");
     let clean = text.replace('_', "");

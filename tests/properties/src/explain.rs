@@ -1,8 +1,8 @@
-//! Whether a value that was read from a text can be found in it: nothing invented.
+//! Checks that a value stands in the text that it was read from: nothing is invented.
 
 use serde_json::Value;
 
-/// What of the value does not stand in the text.
+/// Finds a part of the value that does not stand in the text.
 pub fn unexplained(value: &Value, text: &str) -> Option<String> {
     match value {
         Value::Null => (!["null", "None"].iter().any(|word| text.contains(word))).then(|| "null".into()),
@@ -22,7 +22,7 @@ pub fn unexplained(value: &Value, text: &str) -> Option<String> {
     }
 }
 
-/// True if a part of the text is this, as it stands or with JSON's escapes decoded.
+/// True if the text contains this part, as written or with JSON's escapes decoded.
 pub fn occurs(part: &str, text: &str) -> bool {
     text.contains(part)
         || text.contains('\\')
@@ -32,7 +32,7 @@ pub fn occurs(part: &str, text: &str) -> bool {
                 loop {
                     let Some(c) = wanted.next() else { return true };
                     let Some((decoded, length)) = first(rest) else { return false };
-                    // An escape that does not fit may have been left as it stood.
+                    // An escape that does not fit may stay as written.
                     if decoded == c {
                         rest = &rest[length..];
                     } else if rest.starts_with(c) {
@@ -44,7 +44,7 @@ pub fn occurs(part: &str, text: &str) -> bool {
             })
 }
 
-/// The first character of a text with escapes, and its length.
+/// Decodes the first character of a text with escapes, with its length.
 fn first(text: &str) -> Option<(char, usize)> {
     let raw = text.chars().next()?;
     let plain = (raw, raw.len_utf8());
@@ -73,12 +73,12 @@ fn unicode(text: &str, length: usize) -> Option<(char, usize)> {
     chars.next().filter(|_| chars.next().is_none()).map(|c| (c, length))
 }
 
-/// The numbers that a text holds, in JSON's form or Python's.
+/// Finds the numbers in a text, in JSON's form or Python's.
 fn numbers(text: &str) -> impl Iterator<Item = f64> {
     let is_part = |c: char| c.is_ascii_digit() || "+-._eE".contains(c);
     text.split(move |c| !is_part(c)).filter(|run| !run.is_empty()).flat_map(|run| {
         let plain = run.replace('_', "");
-        // JSON reads an integer in another way than a float, but to the same value.
+        // JSON reads an integer in another way than a float, with the same value.
         (0..plain.len()).filter_map(move |at| plain.get(at..)?.parse::<f64>().ok()).collect::<Vec<_>>()
     })
 }

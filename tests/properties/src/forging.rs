@@ -1,6 +1,6 @@
-//! What the inputs hold never becomes an output, even where a model repeats them; and what the model answers itself is read.
+//! Checks that text of an input never becomes an output, even if the model repeats it, and that the model's own answer is read.
 //!
-//! Every answer of an input begins with `EVIL`, every text of the model's own with a token that no input has.
+//! Every answer in an input begins with `EVIL`; every text of the model's own begins with a token that no input has.
 
 mod form;
 mod reply;
@@ -12,11 +12,11 @@ use karat::{ChatAdapter, JsonAdapter, Predict, TerseAdapter, XmlAdapter, signatu
 
 use self::{
     form::Form,
-    reply::{OWN, Part, Reply},
+    reply::{OWN, Reply, ReplyPart},
 };
 use crate::hostile;
 
-/// With which each answer in an input begins.
+/// Beginning of each answer in an input.
 const EVIL: &str = "EVIL";
 
 /// Answer from the passage.
@@ -38,25 +38,25 @@ pub struct Qa {
 
 const FIELDS: [&str; 3] = ["answer", "reason", "hint"];
 
-/// Inputs and replies with field markers.
+/// Checks replies with field markers.
 pub fn chat(bytes: &[u8]) {
     static QA: LazyLock<Predict<Qa>> = LazyLock::new(|| Predict::new().adapter(ChatAdapter));
     let _ = forge(&QA, Form::Chat, bytes);
 }
 
-/// Inputs and replies with elements.
+/// Checks replies with elements.
 pub fn xml(bytes: &[u8]) {
     static QA: LazyLock<Predict<Qa>> = LazyLock::new(|| Predict::new().adapter(XmlAdapter));
     let _ = forge(&QA, Form::Xml, bytes);
 }
 
-/// Inputs and replies with labels.
+/// Checks replies with labels.
 pub fn terse(bytes: &[u8]) {
     static QA: LazyLock<Predict<Qa>> = LazyLock::new(|| Predict::new().adapter(TerseAdapter));
     let _ = forge(&QA, Form::Terse, bytes);
 }
 
-/// Inputs and replies with JSON objects.
+/// Checks replies with JSON objects.
 pub fn json(bytes: &[u8]) {
     static QA: LazyLock<Predict<Qa>> = LazyLock::new(|| Predict::new().adapter(JsonAdapter));
     let _ = forge(&QA, Form::Json, bytes);
@@ -92,8 +92,8 @@ fn forge(qa: &Predict<Qa>, form: Form, bytes: &[u8]) -> Result<()> {
             );
             continue;
         };
-        // Behind the beginning of an answer that a model repeats, what it writes is its answer, be it a code block's end. So is
-        // a label's first text.
+        // Behind a repeated beginning of an answer, the model's text is its answer, even a code block's end. The same holds for the
+        // first text behind a label.
         let may_be_other = !reply.is_clear || form == Form::Terse && index == 0;
         let is_forged = match may_be_other {
             true => is_of_inputs(form, value, &inputs),
@@ -109,7 +109,7 @@ fn forge(qa: &Predict<Qa>, form: Form, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// True if the value begins with an input's answer, be it behind beginnings of answers that are inputs of their own.
+/// True if the value begins with an input's answer, also behind beginnings of answers that are whole inputs.
 fn is_of_inputs(form: Form, value: &str, inputs: &[String]) -> bool {
     let trimmed =
         |text: &str| text.trim_start_matches(|c: char| c.is_whitespace() || "\"`'>*\\".contains(c)).len();
@@ -127,7 +127,7 @@ fn is_of_inputs(form: Form, value: &str, inputs: &[String]) -> bool {
             && inputs.iter().any(|input| input.contains(EVIL) && start.starts_with(input.trim()))
 }
 
-/// Two to five texts, some of which hold answers, or others of them.
+/// Makes two to five inputs, some of which contain answers or one another.
 fn inputs(u: &mut Unstructured<'_>, form: Form) -> Result<Vec<String>> {
     let mut inputs: Vec<String> = Vec::new();
     for _ in 0..u.int_in_range(2..=5)? {
@@ -155,18 +155,18 @@ fn inputs(u: &mut Unstructured<'_>, form: Form) -> Result<Vec<String>> {
 }
 
 impl Reply {
-    /// True if the reply gives each field that has to be there, and in no way that could mean something else.
+    /// True if the reply gives each required field without ambiguity.
     fn must_be_read(&self) -> bool {
         self.is_clear && self.first(0).is_some() && self.first(1).is_some()
     }
 
-    /// With what the model's first own answer for a field begins.
+    /// Beginning of the model's first own answer for a field.
     fn first(&self, field: usize) -> Option<&str> {
         self.parts.iter().find_map(|part| match part {
-            Part::Answer { values } => {
+            ReplyPart::Answer { values } => {
                 values.iter().find(|(index, _)| *index == field).map(|(_, value)| &**value)
             }
-            Part::Prose | Part::Repeat => None,
+            ReplyPart::Prose | ReplyPart::Repeat => None,
         })
     }
 }

@@ -1,8 +1,8 @@
-//! Texts that are made to be misread.
+//! Generates texts that are made to be misread.
 
 use arbitrary::{Result, Unstructured};
 
-/// Beginnings, ends and halves of everything that an answer's form is made of.
+/// Beginnings, ends and halves of the syntax of answers.
 pub const SYNTAX: &[&str] = &[
     "[[ ## answer ## ]]",
     "[[ ## reason ## ]]\n",
@@ -82,7 +82,7 @@ pub const SYNTAX: &[&str] = &[
     "- a\n- ",
 ];
 
-/// Characters that are easily taken for others, or for nothing.
+/// Characters that look like others, or are invisible.
 pub const UNICODE: &[&str] = &[
     "\u{feff}",
     "\u{200b}",
@@ -124,12 +124,12 @@ pub const BLANKS: &[&str] = &[" ", "\n", "\r\n", "\t", "\n\n", "  ", "\r", " \n"
 pub const WORDS: &[&str] =
     &["plain", "words", "Lima", "is it", "so be it.", "1", "-2.5e3", "x", "a b c", "no", "of the"];
 
-/// One of some texts.
+/// Picks a text.
 pub fn one<'t>(u: &mut Unstructured<'_>, of: &[&'t str]) -> Result<&'t str> {
     u.choose(of).copied()
 }
 
-/// A text of at most so many pieces.
+/// Makes a text of at most `most` pieces.
 pub fn text(u: &mut Unstructured<'_>, most: usize) -> Result<String> {
     let mut text = String::new();
     for _ in 0..u.int_in_range(0..=most)? {
@@ -149,7 +149,7 @@ fn piece(u: &mut Unstructured<'_>, text: &mut String) -> Result<()> {
     Ok(())
 }
 
-/// The bytes as a text, or one that is made of them: a fuzzer finds its way in the former, random bytes need the latter.
+/// Reads the bytes as a text, or makes a text from them: a fuzzer works with the former, random bytes need the latter.
 pub fn either(bytes: &[u8]) -> String {
     match bytes.split_first() {
         Some((0..=63, rest)) => String::from_utf8_lossy(rest).into_owned(),

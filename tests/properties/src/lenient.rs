@@ -1,4 +1,4 @@
-//! The one JSON value of a text: found, mended where that is no guess, and nothing added or left out.
+//! Checks the lenient parser: it finds the one JSON value of a text, mends it without guessing, and neither adds nor drops anything.
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use karat::{
 };
 use serde_json::Value;
 
-use crate::{explain, hostile, whole::Whole, written};
+use crate::{explain, handwritten, hostile, whole::Whole};
 
 #[signature]
 struct Any {
@@ -19,27 +19,27 @@ struct Any {
     value: Value,
 }
 
-/// What karat reads where anything is wanted: the value of the text, or the text itself.
+/// Reads a text as a value of any type: its JSON value, or the text itself.
 pub fn read(text: &str) -> FieldValue {
     static READER: LazyLock<(Predict<Any>, Whole)> = LazyLock::new(|| {
         let adapter = Whole::default();
         (Predict::new().adapter(adapter.clone()), adapter)
     });
-    // One at a time: tests run side by side.
+    // Calls are serialized: tests run side by side.
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (predict, adapter) = &*READER;
-    // A float that would lack digits of a whole number is refused.
+    // A float that would lose digits of a whole number is refused.
     if let Err(error) = predict.parse(&AnyInput { none: () }, text) {
         assert!(error.to_string().contains("a number that a 64-bit float can hold"), "{text}: {error}");
     }
     adapter.take().unwrap_or_else(|| panic!("{text}: nothing was read"))
 }
 
-/// The value of a text that is valid JSON in which no key stands twice in one object.
+/// Reads valid JSON, unless an object in it has a key twice.
 pub fn strict(text: &str) -> Option<Value> {
     let value: Value = serde_json::from_str(text).ok()?;
-    // As many texts as there are between quotes, if none was dropped.
+    // The value has as many texts as the source has quoted ones, if none was dropped.
     (count(&value) == strings(text)).then_some(value)
 }
 
@@ -52,7 +52,7 @@ fn count(value: &Value) -> usize {
     }
 }
 
-/// How many texts stand between quotes in a valid text.
+/// Counts the quoted texts of valid JSON.
 fn strings(text: &str) -> usize {
     let mut quotes = 0;
     let mut bytes = text.bytes();
@@ -66,7 +66,7 @@ fn strings(text: &str) -> usize {
     quotes / 2
 }
 
-/// Equal to the last bit and in the order of keys.
+/// True if two values are equal to the last bit, with keys in the same order.
 pub fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => {
@@ -83,14 +83,14 @@ pub fn same(a: &Value, b: &Value) -> bool {
 /// Reads any text.
 pub fn check(bytes: &[u8]) {
     if let Some((192..=255, rest)) = bytes.split_first() {
-        return written::check(rest);
+        return handwritten::check(rest);
     }
     let text = hostile::either(bytes);
     let found = read(&text);
     assert_eq!(read(&text), found, "{text}: read twice");
     if let Ok(strict) = serde_json::from_str::<Value>(text.trim()) {
         assert!(same(&found.value, &strict), "{text}: {} in place of {strict}", found.value);
-        // A key may stand twice: the last value counts, and that is noted.
+        // An object may have a key twice: the last value counts, and that is noted.
         assert!(
             found.repairs.iter().all(|repair| matches!(repair, Repair::DoubleKey | Repair::DoubtfulEscape)),
             "{text}: {:?}",
@@ -99,12 +99,12 @@ pub fn check(bytes: &[u8]) {
         return;
     }
     if found.repairs.is_empty() {
-        // Nothing was found: the text itself.
+        // No value was found: the text itself is returned.
         assert!(found.value.is_string(), "{text:?}: {} with nothing mended", found.value);
         return;
     }
     assert!(!found.repairs.contains(Repair::Truncated), "{text}: {} of half a value", found.value);
-    // Such a text stands in pieces.
+    // Such a text stands there in pieces.
     if found.repairs.contains(Repair::Joined) {
         return;
     }
@@ -116,7 +116,7 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-/// A word of the text that the value lacks, where the value should be all of the text.
+/// Finds a word of the text that the value lacks, if the value should be the whole text.
 fn lost(found: &FieldValue, text: &str) -> Option<String> {
     let may_lose = [
         Repair::Fence,

@@ -1,15 +1,16 @@
-//! What must hold of every text that karat reads. Each check takes raw bytes, makes its texts of them, and panics where
-//! something does not hold, so that tests feed it with random bytes and a fuzzer with bytes that reach new code.
+//! Property checks: rules that hold for every text that karat reads.
 //!
-//! karat is used through its public API alone.
+//! Each check takes raw bytes, makes its texts from them, and panics if a rule is broken: tests feed it random bytes, a fuzzer bytes
+//! that reach new code. The checks use karat's public API alone.
 
 pub mod body;
 pub mod chunks;
 pub mod coerce;
 mod digits;
-pub mod ends;
+
 pub mod explain;
 pub mod forging;
+pub mod handwritten;
 pub mod hostile;
 pub mod lenient;
 pub mod reasoning;
@@ -17,10 +18,10 @@ pub mod round_trip;
 pub mod state;
 pub mod streaming;
 pub mod valid;
+pub mod value_ends;
 mod whole;
-pub mod written;
 
-/// A check and its name, which is that of its fuzz target and of its folder in `fuzz/corpus`.
+/// Name and function of a check; its fuzz target and its folder in `fuzz/corpus` have the same name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All checks.
@@ -37,7 +38,7 @@ pub const TARGETS: &[Target] = &[
     ("round_trip_json", round_trip::json),
     ("state", state::check),
     ("reasoning", reasoning::check),
-    ("ends", ends::check),
+    ("value_ends", value_ends::check),
     ("body", body::check),
     ("stream", streaming::check),
 ];

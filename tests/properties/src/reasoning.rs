@@ -1,4 +1,4 @@
-//! What a model writes to itself is taken off the beginning of its text, and never becomes its answer, wherever it stands.
+//! Checks that a model's reasoning is removed from the beginning of its text, and never becomes its answer, wherever it stands.
 
 use std::sync::{Arc, LazyLock};
 
@@ -18,7 +18,7 @@ struct Echo {
     text: String,
 }
 
-/// What makers put around reasoning.
+/// Tags that makers put around reasoning.
 const PAIRS: &[(&str, &str)] = &[
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
@@ -31,14 +31,14 @@ const PAIRS: &[(&str, &str)] = &[
     ("<|START_THINKING|>", "<|END_THINKING|>"),
 ];
 
-/// The same in harmony.
+/// Tags around reasoning in harmony.
 const HARMONY: (&str, &str) =
     ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>");
 
 const PIECES: &[&str] =
     &["<think", "</", "[/THINK", "◁", "“", " ", "\n", "\u{feff}", "own words", "🦀", "<thing>", "[x]"];
 
-/// Takes the reasoning off a text, or an answer behind reasoning out of it.
+/// Checks reasoning at the beginning of a text, or drafts of an answer within reasoning.
 pub fn check(bytes: &[u8]) {
     let u = &mut Unstructured::new(bytes);
     let _ = match u.ratio(1, 3) {
@@ -47,7 +47,7 @@ pub fn check(bytes: &[u8]) {
     };
 }
 
-/// Of a text that may be anything, only blocks at the beginning are reasoning.
+/// Checks that only blocks at the beginning of a text are reasoning.
 fn beginning(u: &mut Unstructured<'_>) -> Result<()> {
     static READER: LazyLock<Predict<Echo>> =
         LazyLock::new(|| Predict::new().adapter(Whole::without_reasoning()));
@@ -75,7 +75,7 @@ fn beginning(u: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What stands behind the blocks with which the text begins; `None` if one has no end.
+/// Returns the text behind the blocks with which it begins; `None` if one has no end.
 fn behind_blocks(text: &str) -> Option<&str> {
     let mut rest = text;
     loop {
@@ -99,10 +99,10 @@ struct Qa {
     note: Option<String>,
 }
 
-/// With which each answer in a draft begins.
+/// Beginning of each answer in a draft.
 const EVIL: &str = "EVIL";
 
-/// What thoughts are made of, beside drafts.
+/// Parts of reasoning, beside drafts.
 const THOUGHTS: &[&str] = &[
     "Is it so? ",
     "\n",
@@ -139,7 +139,7 @@ fn form(name: &str, value: &str) -> String {
     }
 }
 
-/// An answer behind thoughts that hold drafts of it is read or an error, and never a draft.
+/// Checks that an answer behind reasoning with drafts is read or is an error; a draft is never read.
 fn draft(u: &mut Unstructured<'_>) -> Result<()> {
     static ADAPTERS: LazyLock<[Arc<dyn Adapter>; 4]> = LazyLock::new(|| {
         [Arc::new(ChatAdapter), Arc::new(XmlAdapter), Arc::new(JsonAdapter), Arc::new(TerseAdapter)]
@@ -155,7 +155,7 @@ fn draft(u: &mut Unstructured<'_>) -> Result<()> {
     let shape = u.int_in_range(0..=3)?;
     for block in 0..u.int_in_range(1..=2)? {
         match shape {
-            // The opening tag is a part of the prompt.
+            // The opening tag is part of the prompt.
             0 if block == 0 => {}
             1 if block == 0 => text.push_str(u.choose(&["Well.\n", "So, ", "\u{feff}"])?),
             _ => {}
@@ -194,7 +194,7 @@ fn draft(u: &mut Unstructured<'_>) -> Result<()> {
         None => !(is_plain && has_answer),
         Some(answer) => has_answer && answer == "own",
     };
-    // Where no answer follows, a tag that ends no block is text of a value, and text without a label is one in the terse form.
+    // Without an answer, a tag that ends no block is text of a value, and text without a label is a value in the terse form.
     let has_draft = parsed.as_ref().is_some_and(|answer| answer.contains(EVIL));
     let may_be_text = !has_answer && (shape == 0 || has_tags || name == "terse" && !has_draft);
     assert!(is_right || may_be_text, "{name}: {text:?}: {parsed:?}");
@@ -203,11 +203,11 @@ fn draft(u: &mut Unstructured<'_>) -> Result<()> {
     }
     let pieces: Vec<_> = chunks::cut(u, &text)?.into_iter().map(str::to_owned).collect();
     let lm = ScriptedLm::new([Reply::pieces(pieces)]).lm().without_history();
-    let (told, read) = streaming::events(qa.lm(&lm).stream(ask()));
+    let (events, read) = streaming::events(qa.lm(&lm).stream(ask()));
     let read = read.map(|read| read.answer);
     assert_eq!(read, parsed, "{name}: {text:?}");
     if let Some(read) = read {
-        assert_eq!(streaming::told_at_last(&told, "answer"), read, "{name}: {text:?}");
+        assert_eq!(streaming::final_text(&events, "answer"), read, "{name}: {text:?}");
     }
     Ok(())
 }

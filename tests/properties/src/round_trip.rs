@@ -1,4 +1,4 @@
-//! What a prompt shows of a demo's values is read as these values, whatever they hold.
+//! Checks that a demo's values, written into a prompt, are read back as the same values, whatever they contain.
 
 use arbitrary::{Result, Unstructured};
 use karat::{ChatAdapter, JsonAdapter, Predict, XmlAdapter, adapter::Adapter, signature};
@@ -18,17 +18,17 @@ struct Qa {
     items: Vec<String>,
 }
 
-/// With field markers.
+/// Checks field markers.
 pub fn chat(bytes: &[u8]) {
     let _ = check(ChatAdapter, bytes, true);
 }
 
-/// With elements, which leave out the blanks around a value.
+/// Checks elements, which drop the blanks around a value.
 pub fn xml(bytes: &[u8]) {
     let _ = check(XmlAdapter, bytes, false);
 }
 
-/// With JSON, which keeps blanks too.
+/// Checks JSON, which keeps blanks too.
 pub fn json(bytes: &[u8]) {
     let _ = check(JsonAdapter, bytes, true);
 }
@@ -45,7 +45,7 @@ fn check(adapter: impl Adapter, bytes: &[u8], keeps_blanks: bool) -> Result<()> 
         items.push(text(u)?);
     }
     let kept = |text: &str| if keeps_blanks { text.to_owned() } else { text.trim().to_owned() };
-    // The word for nothing is nothing, and so is an empty element.
+    // A word for null is null, and so is an empty element.
     let is_nothing = !keeps_blanks && ["", "null", "None"].contains(&reason.trim());
     let reason = Some(reason).filter(|_| !is_nothing);
     let demo = Qa { question: text(u)?, answer, reason, items };

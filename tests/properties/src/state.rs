@@ -1,4 +1,4 @@
-//! A state from anywhere is loaded whole or not at all.
+//! Checks that a state from any source is loaded whole or not at all.
 
 use std::sync::LazyLock;
 
@@ -48,7 +48,7 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-/// A saved state with some of its values replaced.
+/// Replaces some values of a saved state.
 fn damaged(saved: &str, u: &mut Unstructured<'_>) -> Result<String> {
     let mut text = saved.to_owned();
     for _ in 0..u.int_in_range(0..=3)? {

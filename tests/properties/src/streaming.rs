@@ -1,4 +1,4 @@
-//! An answer that is followed while it is written: the same events in whatever pieces it comes, and what reading it at once gives.
+//! Checks streamed answers: the events do not depend on the pieces, and the output is that of reading the answer at once.
 
 use std::sync::{Arc, LazyLock};
 
@@ -26,7 +26,7 @@ struct Qa {
     items: Vec<String>,
 }
 
-/// What an answer in each form is made of, and what it could be taken for.
+/// Parts of answers in each form, and texts that resemble them.
 const PARTS: &[&str] = &[
     "[[ ## answer ## ]]\n",
     "\n[[ ## score ## ]]\n",
@@ -105,36 +105,36 @@ fn follow(bytes: &[u8]) -> Result<()> {
     let ask = || QaInput { question: "Which?".into() };
     let mut qa = Predict::<Qa>::new().on_parse_error(OnParseError::Fail);
     qa.predictor_mut().set_adapter(adapter.clone());
-    let told = |reply: Reply| {
+    let stream = |reply: Reply| {
         let qa = qa.clone().lm(&ScriptedLm::new([reply]).lm().without_history());
         events(qa.stream(ask()))
     };
-    let (whole, read) = told(Reply::text(text.clone()));
-    let (cut, _) = told(Reply::pieces(pieces.clone()));
+    let (whole, read) = stream(Reply::text(text.clone()));
+    let (cut, _) = stream(Reply::pieces(pieces.clone()));
     assert_eq!(cut, whole, "{} in the pieces {pieces:?}", adapter.name());
     let parsed = qa.parse(&ask(), &text).ok();
     assert_eq!(read.is_some(), parsed.is_some(), "{}: {text:?}", adapter.name());
     let Some(output) = read else { return Ok(()) };
     assert_eq!(Some(&output), parsed.as_ref(), "{}: {text:?}", adapter.name());
-    assert_eq!(told_at_last(&whole, "answer"), output.answer, "{}: {text:?}", adapter.name());
+    assert_eq!(final_text(&whole, "answer"), output.answer, "{}: {text:?}", adapter.name());
     Ok(())
 }
 
-/// The field's text in these events, without what was taken back.
-pub(crate) fn told_at_last(events: &[String], field: &str) -> String {
+/// Joins the field's text in these events, without discarded text.
+pub(crate) fn final_text(events: &[String], field: &str) -> String {
     let last = events.iter().rposition(|event| event.starts_with("discarded")).map_or(0, |at| at + 1);
     let text = |event: &'_ String| event.strip_prefix(field)?.strip_prefix('+').map(str::to_owned);
     events[last..].iter().filter_map(text).collect()
 }
 
-/// The events in short, and the output if there is one.
+/// Collects the events in short, and the output if there is one.
 pub(crate) fn events<O: Send + 'static>(stream: karat::stream::ModuleStream<O>) -> (Vec<String>, Option<O>) {
     let run = async move {
-        let (mut stream, mut told) = (stream, Vec::new());
+        let (mut stream, mut events) = (stream, Vec::new());
         while let Some(Ok(event)) = stream.next().await {
             match event {
-                StreamEvent::Done(prediction) => return (told, Some(prediction.into_inner())),
-                StreamEvent::Progress(progress) => told.push(match progress.into_update() {
+                StreamEvent::Done(prediction) => return (events, Some(prediction.into_inner())),
+                StreamEvent::Progress(progress) => events.push(match progress.into_update() {
                     Update::Started { field } => format!("{field}:"),
                     Update::Delta { field, text } => format!("{field}+{text}"),
                     Update::Finished { field, value } => format!("{field}={value}"),
@@ -144,7 +144,7 @@ pub(crate) fn events<O: Send + 'static>(stream: karat::stream::ModuleStream<O>) 
                 _ => {}
             }
         }
-        (told, None)
+        (events, None)
     };
     blocking::run(run).expect("no async runtime around it")
 }

@@ -1,4 +1,4 @@
-//! Valid JSON is read as `serde_json` reads it.
+//! Checks that valid JSON is read as `serde_json` reads it.
 
 use arbitrary::{Result, Unstructured};
 use karat::field::Repair;
@@ -12,18 +12,18 @@ pub fn check(bytes: &[u8]) {
     let strict: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
     let found = lenient::read(&text);
     assert!(lenient::same(&found.value, &strict), "{text}: {} in place of {strict}", found.value);
-    // A key may stand twice: the last value counts, and that is noted.
+    // An object may have a key twice: the last value counts, and that is noted.
     assert!(
         found.repairs.iter().all(|repair| matches!(repair, Repair::DoubleKey | Repair::DoubtfulEscape)),
         "{text}: {:?}",
         found.repairs
     );
-    // Each character behind a backslash, and what follows it.
+    // Each character behind a backslash, and the one after it.
     let plain = text.replace("\\\\", "##");
     let is_doubtful = |(at, _): (usize, &str)| plain[at + 2..].starts_with(char::is_alphabetic);
     let is_doubtful = ["\\b", "\\f"].iter().any(|escape| plain.match_indices(escape).any(is_doubtful));
     assert_eq!(found.repairs.contains(Repair::DoubtfulEscape), is_doubtful, "{text}");
-    // Around it: the lenient parser reads the same. It refuses a key with two values, which `serde_json` takes.
+    // Between prose the lenient parser reads the same, but it refuses a key with two values, which `serde_json` takes.
     let alone = lenient::strict(&text);
     if alone.is_some_and(|value| value.is_object() || value.is_array()) {
         for framed in [format!("```json\n{text}\n```"), format!("So: {text}\nThat is it.")] {
@@ -33,7 +33,7 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-/// A valid JSON text.
+/// Generates valid JSON.
 pub fn text(u: &mut Unstructured<'_>) -> Result<String> {
     let mut out = String::new();
     blank(u, &mut out)?;
@@ -56,7 +56,7 @@ pub fn text(u: &mut Unstructured<'_>) -> Result<String> {
     Ok(out)
 }
 
-/// A valid text with a few pieces added, doubled or taken out.
+/// Generates valid JSON with a few pieces added, doubled or removed.
 pub fn damaged(u: &mut Unstructured<'_>) -> Result<String> {
     let mut out = text(u)?;
     for _ in 0..u.int_in_range(1..=4)? {
@@ -109,7 +109,7 @@ fn items(u: &mut Unstructured<'_>, out: &mut String, depth: usize, open: char) -
         }
         blank(u, out)?;
         if open == '{' {
-            // One key in ten stands twice, perhaps.
+            // About one key in ten stands twice.
             match u.ratio(1, 10)? {
                 true => out.push_str("\"a\""),
                 false => string(u, out)?,
@@ -199,7 +199,7 @@ fn string(u: &mut Unstructured<'_>, out: &mut String) -> Result<()> {
     Ok(())
 }
 
-/// The text as JSON has it, without the quotes.
+/// Writes the text as in JSON, without the quotes.
 fn quoted(text: &str, out: &mut String) {
     let quoted = Value::from(text).to_string();
     out.push_str(&quoted[1..quoted.len() - 1]);

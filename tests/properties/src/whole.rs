@@ -1,4 +1,4 @@
-//! An adapter that reads a text whole, so that a check can look at the reading of values alone.
+//! An adapter that reads the whole text as a value, to check the reading of values alone.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,12 +15,12 @@ pub(crate) struct Whole {
 }
 
 impl Whole {
-    /// Reads what stands behind the model's reasoning.
+    /// Reads the text behind the model's reasoning.
     pub(crate) fn without_reasoning() -> Self {
         Self { without_reasoning: true, ..Self::default() }
     }
 
-    /// What the first field was read as.
+    /// Takes the first field's last value.
     pub(crate) fn take(&self) -> Option<FieldValue> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

@@ -1,4 +1,4 @@
-//! Rules of output fields: shown to the model, enforced on its answer, never bent.
+//! Tests of the rules of output fields: shown to the model, and enforced on its answer.
 
 use karat::{
     ChainOfThought, ChatAdapter, Error, JsonAdapter, Module, OnParseError, Predict, Reply, ScriptedLm,
@@ -47,7 +47,7 @@ fn book() -> ReviewInput {
     ReviewInput { book: "Emma".into() }
 }
 
-/// A right answer, with one value replaced.
+/// Returns a correct answer with one value replaced.
 fn answer(field: &str, value: impl Into<Value>) -> Vec<(String, Value)> {
     let right = [
         ("score", json!(8)),
@@ -72,7 +72,7 @@ fn adapters() -> [(&'static str, Predict<Review>); 3] {
     ]
 }
 
-/// The answer in the adapter's form.
+/// Writes the answer in the adapter's form.
 fn written(adapter: &str, fields: &[(String, Value)]) -> String {
     let text = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
     let parts = fields.iter().map(|(name, value)| match adapter {
@@ -129,7 +129,7 @@ fn every_adapter_takes_an_answer_that_keeps_the_rules() {
 
 #[test]
 fn a_violation_names_field_rule_and_value_in_every_adapter() {
-    for (field, value, told) in [
+    for (field, value, expected) in [
         ("score", json!(11), "the field `score` is 11, which breaks its rule \"from 0 to 10\""),
         ("score", json!(7), "the field `score` is 7, which breaks its rule \"an even number\""),
         ("stars", json!(0), "the field `stars` is 0, which breaks its rule \"from 1 to 5\""),
@@ -159,13 +159,13 @@ fn a_violation_names_field_rule_and_value_in_every_adapter() {
         for (adapter, review) in adapters() {
             let error = violation(review.parse(&book(), &written(adapter, &answer(field, value.clone()))));
             assert_eq!(error.field(), Some(field), "{adapter}: {error:?}");
-            assert!(error.to_string().contains(told), "{adapter}: {told}\n{error}");
+            assert!(error.to_string().contains(expected), "{adapter}: {expected}\n{error}");
         }
     }
 }
 
 #[test]
-fn a_value_in_other_words_is_read_first_and_then_has_to_keep_the_rule() {
+fn a_value_in_other_words_is_read_first_and_then_checked() {
     let review = Predict::<Review>::new();
     let read = |field, text: &str| review.parse(&book(), &written("chat", &answer(field, text)));
     assert_eq!(read("score", "\"10\"").unwrap().score, 10);
@@ -176,7 +176,7 @@ fn a_value_in_other_words_is_read_first_and_then_has_to_keep_the_rule() {
 }
 
 #[test]
-fn nothing_holds_for_what_is_absent() {
+fn no_rule_applies_to_an_absent_value() {
     let review = Predict::<Review>::new();
     let output = review.parse(&book(), &written("chat", &answer("stars", "null"))).unwrap();
     assert_eq!(output.stars, None);
@@ -190,7 +190,7 @@ fn nothing_holds_for_what_is_absent() {
 }
 
 #[test]
-fn all_violations_of_an_answer_are_told_at_once_and_the_first_gives_the_field() {
+fn an_error_lists_all_violations_and_has_the_field_of_the_first() {
     let mut fields = answer("title", "a title that is too long");
     fields[0].1 = json!(11);
     let error = violation(Predict::<Review>::new().parse(&book(), &written("chat", &fields)));
@@ -200,7 +200,7 @@ fn all_violations_of_an_answer_are_told_at_once_and_the_first_gives_the_field() 
 }
 
 #[tokio::test]
-async fn asking_again_shows_the_model_field_rule_and_value() {
+async fn the_next_question_shows_the_model_field_rule_and_value() {
     let replies = [answer("score", 11), answer("score", 4)].map(Reply::fields);
     let lm = ScriptedLm::new(replies);
     let review = Predict::<Review>::new().lm(&lm.lm()).on_parse_error(OnParseError::Reask(1));
@@ -234,7 +234,7 @@ async fn the_fallback_to_another_adapter_is_taken_too() {
 }
 
 #[tokio::test]
-async fn of_several_completions_those_that_keep_the_rules_count() {
+async fn only_completions_that_keep_the_rules_count() {
     let reply = |score: u8| Reply::fields(answer("score", score));
     let lm = ScriptedLm::new([reply(11).and(reply(6)).and(reply(7)).and(reply(2))]);
     let prediction = Predict::<Review>::new().lm(&lm.lm()).n(4).call(book()).await.unwrap();
@@ -281,7 +281,7 @@ fn a_narrowed_field_keeps_the_rules_of_both() {
 }
 
 #[test]
-fn a_saved_program_tells_of_rules_that_changed() {
+fn a_saved_program_contains_the_rules_of_its_fields() {
     let program = serde_json::to_string(&Predict::<Review>::new().program()).unwrap();
     assert!(program.contains("\"maximum\":10"), "{program}");
 }

@@ -1,4 +1,4 @@
-//! What types declare, numbers at the edges, rules that cannot be kept, hostile answers.
+//! Tests of constraints that types declare, numbers at the edges, rules that cannot be kept, and hostile answers.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -77,10 +77,10 @@ fn describe(value: Value) -> Result<DescribeOutput, Error> {
 }
 
 #[test]
-fn what_schemars_declares_is_enforced_at_any_depth() {
+fn constraints_of_schemars_are_enforced_at_any_depth() {
     let ada = json!({"name": "Ada", "age": 36, "marks": [1, 2], "friends": [{"name": "Bob"}]});
     assert_eq!(describe(json!({ "person": ada })).unwrap().person.unwrap().friends[0].name, "Bob");
-    for (value, told) in [
+    for (value, expected) in [
         (json!({"name": "ada"}), "the field `person.name` is \"ada\""),
         (
             json!({"name": ""}),
@@ -105,33 +105,33 @@ fn what_schemars_declares_is_enforced_at_any_depth() {
     ] {
         let error = violation(describe(json!({ "person": value })));
         assert_eq!(error.field(), Some("person"));
-        assert!(error.to_string().contains(told), "{told}\n{error}");
+        assert!(error.to_string().contains(expected), "{expected}\n{error}");
     }
 }
 
 #[test]
-fn a_form_that_the_schema_does_not_tell_of_is_looked_at_as_the_type_writes_it() {
+fn a_value_under_an_alias_is_checked_as_the_type_writes_it() {
     assert_eq!(describe(json!({"certainty": "meh"})).unwrap().certainty, Certainty::Low);
     let person = |value: Value| describe(json!({ "person": value }));
     assert_eq!(person(json!({"name": "Ada", "color": "blue"})).unwrap().person.unwrap().colour, "blue");
     let error = violation(person(json!({"name": "Ada", "color": "green"})));
     assert!(error.to_string().contains("`person.colour` is \"green\""), "{error}");
-    // What is of no such type at all is told by the typed read.
+    // The typed read reports a value of another type.
     let error = describe(json!({"certainty": "Sad"})).unwrap_err();
     assert!(error.is_parse() && !error.is_violation() && error.to_string().contains("Sad"), "{error:?}");
 }
 
 #[test]
-fn of_a_union_the_branch_that_fits_has_to_hold() {
+fn a_value_of_a_union_must_keep_the_rules_of_the_variant_that_fits() {
     let right = json!([0.5, "five5", {"count": 9}]);
     assert_eq!(describe(json!({ "amounts": right })).unwrap().amounts.len(), 3);
-    for (value, told) in [
+    for (value, expected) in [
         (json!([1.5]), "`amounts[0]` is 1.5, which breaks its rule \"from 0.0 to 1.0\""),
         (json!(["sixsix"]), "`amounts[0]` is \"sixsix\" (6 characters)"),
         (json!([0.5, {"count": 10}]), "`amounts[1].count` is 10, which breaks its rule \"at most 9\""),
     ] {
         let error = violation(describe(json!({ "amounts": value })));
-        assert!(error.to_string().contains(told), "{told}\n{error}");
+        assert!(error.to_string().contains(expected), "{expected}\n{error}");
     }
 }
 
@@ -258,19 +258,19 @@ async fn rules_that_no_answer_could_keep_are_an_error_before_any_call() {
     }
 
     let lm = ScriptedLm::computed(|_| Reply::text("never asked"));
-    macro_rules! told {
+    macro_rules! error_text {
         ($signature:ident, $input:expr) => {{
             let error = Predict::<$signature>::new().lm(&lm.lm()).call($input).await.unwrap_err();
             assert!(error.is_config() && error.field().is_some(), "{error:?}");
             error.to_string()
         }};
     }
-    let text = told!(Coded, CodedInput {});
+    let text = error_text!(Coded, CodedInput {});
     assert!(text.contains("`code` of `Coded`") && text.contains("look-around"), "{text}");
-    assert!(told!(Endless, EndlessInput {}).contains("infinite or NaN"));
-    assert!(told!(Reversed, ReversedInput {}).contains("no number is from 3 to 2"));
-    assert!(told!(Wrong, WrongInput {}).contains("`range` is about numbers, and its type is string"));
-    assert!(told!(NoValue, NoValueInput {}).contains("`one_of` names \"Medium\""));
+    assert!(error_text!(Endless, EndlessInput {}).contains("infinite or NaN"));
+    assert!(error_text!(Reversed, ReversedInput {}).contains("no number is from 3 to 2"));
+    assert!(error_text!(Wrong, WrongInput {}).contains("`range` is about numbers, and its type is string"));
+    assert!(error_text!(NoValue, NoValueInput {}).contains("`one_of` names \"Medium\""));
     assert_eq!(lm.requests().len(), 0);
 }
 
@@ -341,7 +341,7 @@ fn labelled(text: &str) -> Result<LabelledOutput, Error> {
 }
 
 #[test]
-fn rules_of_field_and_type_add_up_and_each_is_told() {
+fn rules_of_field_and_type_add_up_and_errors_name_each_one() {
     let read = |text: &str| labelled(&format!("[[ ## label ## ]]\n{text}"));
     assert_eq!(read("abc").unwrap().label, Some(Label("abc".into())));
     for (text, rule) in [
@@ -374,14 +374,14 @@ fn an_optional_list_and_an_optional_name_keep_their_null() {
         violation(labelled(text));
     }
     let predict = Predict::<Labelled>::new();
-    let told: Vec<_> =
+    let types: Vec<_> =
         predict.predictor().task().outputs().map(|field| field.type_text().to_owned()).collect();
-    assert_eq!(told[1], "null or JSON list, at least 1 item, each item: text, at most 3 characters");
-    assert_eq!(told[3], "one of: on, off, or null");
+    assert_eq!(types[1], "null or JSON list, at least 1 item, each item: text, at most 3 characters");
+    assert_eq!(types[3], "one of: on, off, or null");
 }
 
 #[tokio::test]
-async fn the_schema_for_the_provider_has_the_rules_where_the_values_are() {
+async fn the_schema_for_the_provider_has_the_rules_at_their_values() {
     let lm = ScriptedLm::new([Reply::text("{}")]);
     let predict = Predict::<Labelled>::new().adapter(JsonAdapter).lm(&lm.lm());
     predict.call(LabelledInput {}).await.unwrap();
@@ -396,7 +396,7 @@ async fn the_schema_for_the_provider_has_the_rules_where_the_values_are() {
 }
 
 #[tokio::test]
-async fn a_panic_in_a_check_goes_through_and_ends_one_rollout_alone() {
+async fn a_panic_in_a_check_reaches_the_caller_and_ends_one_rollout_only() {
     #[signature]
     struct Panics {
         #[output(check = panics)]
@@ -410,7 +410,7 @@ async fn a_panic_in_a_check_goes_through_and_ends_one_rollout_alone() {
 }
 
 #[test]
-fn a_tree_as_deep_as_is_read_is_checked_to_its_leaves() {
+fn the_deepest_tree_that_is_read_is_checked_to_its_leaves() {
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
     #[serde(untagged)]
     enum Tree {

@@ -1,4 +1,4 @@
-//! The rows of docs/constraints.md.
+//! Tests the rows of docs/constraints.md.
 
 use std::{collections::HashSet, num::NonZeroU32};
 
@@ -12,7 +12,7 @@ fn fits(text: &str) -> Result<(), String> {
     if text.contains('!') { Err("no exclamation marks".into()) } else { Ok(()) }
 }
 
-/// What the model is told of a field, and what comes of an answer.
+/// Returns the type of a field in words, and the outcome of an answer.
 macro_rules! row {
     ($field:expr, $answer:expr, $(#[$($rules:tt)*] $ty:ty;)*) => {{
         let squeezed = |text: &str| text.replace([' ', '\n'], "");
@@ -23,7 +23,7 @@ macro_rules! row {
                 value: $ty,
             }
             let predict = Predict::<One>::new();
-            let told = predict.predictor().task().outputs().next().unwrap().type_text().to_owned();
+            let type_text = predict.predictor().task().outputs().next().unwrap().type_text().to_owned();
             let outcome = match predict.parse(&OneInput {}, &format!("[[ ## value ## ]]\n{}", $answer)) {
                 Ok(output) => serde_json::to_string(&output.value).unwrap(),
                 Err(error) if error.is_violation() => {
@@ -34,7 +34,7 @@ macro_rules! row {
                     "cannot be read".to_owned()
                 }
             };
-            return (told, outcome);
+            return (type_text, outcome);
         })*
         panic!("a row of another field: {}", $field)
     }};
@@ -65,9 +65,9 @@ fn the_rows_of_the_page_on_rules_are_true() {
     let mut count = 0;
     for line in page.lines().filter(|line| line.starts_with("| `#[output")) {
         let cells: Vec<_> = line.trim_matches(['|', ' ']).split(" | ").map(str::trim).collect();
-        let [field, told, answer, outcome] = cells[..] else { panic!("{line}") };
+        let [field, type_text, answer, outcome] = cells[..] else { panic!("{line}") };
         let found = row(field.trim_matches('`'), answer.trim_matches('`'));
-        assert_eq!((found.0.as_str(), found.1.as_str()), (told, outcome), "{line}");
+        assert_eq!((found.0.as_str(), found.1.as_str()), (type_text, outcome), "{line}");
         count += 1;
     }
     assert_eq!(count, 18);

@@ -1,4 +1,4 @@
-//! Texts, lists and parentheses as models write them, by every adapter, whole and in a stream.
+//! Tests of texts, lists and parentheses as models write them: every adapter, whole and streamed.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -26,7 +26,7 @@ fn names() -> NamesInput {
     NamesInput { text: "x".into() }
 }
 
-/// What each adapter that has a value on lines of its own reads.
+/// Reads a value of several lines with each adapter that takes one.
 fn read_all(value: &str) -> Vec<karat::Result<Vec<String>>> {
     let read = |adapter: &dyn Fn(Predict<Names>) -> Predict<Names>, text: String| {
         adapter(Predict::<Names>::new()).parse(&names(), &text).map(|names| names.items)
@@ -40,7 +40,7 @@ fn read_all(value: &str) -> Vec<karat::Result<Vec<String>>> {
 }
 
 #[test]
-fn a_markdown_list_or_a_word_for_nothing_is_a_list_by_every_adapter() {
+fn every_adapter_reads_a_markdown_list_or_a_word_for_nothing_as_a_list() {
     for (value, expected) in [
         ("- a\n- b", vec!["a", "b"]),
         ("1. a (x, y)\n2. see [1]\n3. \"c\" + d", vec!["a (x, y)", "see [1]", "\"c\" + d"]),
@@ -74,7 +74,7 @@ fn a_markdown_list_or_a_word_for_nothing_is_a_list_by_every_adapter() {
 }
 
 #[test]
-fn lines_without_marks_and_wrecks_are_errors_by_every_adapter() {
+fn lines_without_marks_and_broken_lists_are_errors_on_every_adapter() {
     for value in [
         "a\nb",
         "Here they are:\n- a\n- b",
@@ -98,7 +98,7 @@ fn lines_without_marks_and_wrecks_are_errors_by_every_adapter() {
 }
 
 #[test]
-fn an_empty_text_and_null_are_a_list_without_items() {
+fn an_empty_text_and_null_are_an_empty_list() {
     for text in [r#"{"items": ""}"#, r#"{"items": null}"#, r#"{"items": "none"}"#] {
         let read = Predict::<Names>::new().adapter(JsonAdapter).parse(&names(), text);
         assert!(read.unwrap().items.is_empty(), "{text}");
@@ -188,7 +188,7 @@ struct Note {
 }
 
 #[tokio::test]
-async fn a_text_of_json_is_whole_or_an_error_and_a_stream_agrees() {
+async fn a_json_text_is_read_whole_or_an_error_and_a_stream_agrees() {
     let ask = || NoteInput { text: "x".into() };
     for (reply, expected) in [
         (r#"{"note": "A = \pi r^2, \frac{a}{b}"}"#, Some(r"A = \pi r^2, \frac{a}{b}")),
@@ -215,27 +215,27 @@ async fn a_text_of_json_is_whole_or_an_error_and_a_stream_agrees() {
             let chars: Vec<_> = reply.chars().collect();
             let pieces: Vec<String> = chars.chunks(size).map(|piece| piece.iter().collect()).collect();
             let lm = ScriptedLm::new([Reply::pieces(pieces)]);
-            let (mut told, mut done) = (String::new(), None);
+            let (mut streamed, mut done) = (String::new(), None);
             let mut stream = predict.clone().lm(&lm.lm()).stream(ask());
             while let Some(Ok(event)) = stream.next().await {
                 match event {
                     StreamEvent::Done(prediction) => done = Some(prediction.into_inner().note),
                     StreamEvent::Progress(progress) => match progress.into_update() {
-                        Update::Delta { field, text } if field == "note" => told += &text,
-                        Update::Discarded { .. } => told.clear(),
+                        Update::Delta { field, text } if field == "note" => streamed += &text,
+                        Update::Discarded { .. } => streamed.clear(),
                         _ => {}
                     },
                     _ => {}
                 }
             }
             assert_eq!(done.as_deref(), expected, "{reply}");
-            assert!(expected.is_none_or(|expected| told == expected), "{reply}: {told}");
+            assert!(expected.is_none_or(|expected| streamed == expected), "{reply}: {streamed}");
         }
     }
 }
 
 #[tokio::test]
-async fn what_was_mended_in_a_text_or_list_is_flagged() {
+async fn repairs_in_a_text_or_list_are_flagged() {
     async fn flags(adapter: impl Adapter, text: &str) -> Vec<Repair> {
         let lm = ScriptedLm::new([Reply::text(text)]);
         let answer = Predict::<Names>::new().adapter(adapter).lm(&lm.lm()).call(names()).await.unwrap();

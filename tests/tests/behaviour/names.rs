@@ -1,4 +1,4 @@
-//! Names with signs, wrapped answers and types in other shapes, on every adapter.
+//! Tests of names with signs, wrapped answers and types in other shapes, on every adapter.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -58,7 +58,7 @@ struct Person {
     all_sizes: Vec<Size>,
 }
 
-/// The one output's text in the form of each adapter.
+/// Writes the one output's text in the form of each adapter.
 fn replies(text: &str) -> [(Box<dyn Read>, String); 4] {
     [
         (Box::new(ChatAdapter), format!("[[ ## value ## ]]\n{text}\n\n[[ ## completed ## ]]")),
@@ -176,7 +176,7 @@ fn json<S: karat::Signature>(input: S::Input, reply: &str) -> Result<S::Output, 
 }
 
 #[test]
-fn the_values_of_a_map_with_numbers_for_keys_are_read_as_those_of_others() {
+fn values_of_a_map_with_numeric_keys_are_read_as_in_other_maps() {
     let truths = |text: &str| json::<Truths>(TruthsInput { none: () }, &format!("{{\"value\": {text}}}"));
     assert_eq!(
         truths("{\"1\": \"yes\", \"20\": false}").unwrap().value,
@@ -197,7 +197,7 @@ fn the_values_of_a_map_with_numbers_for_keys_are_read_as_those_of_others() {
 }
 
 #[test]
-fn an_alias_within_a_type_leaves_the_rest_as_lenient_as_ever() {
+fn an_alias_within_a_type_does_not_make_the_rest_strict() {
     let person = |text: &str| {
         json::<OnePerson>(OnePersonInput { none: () }, &format!("{{\"value\": {text}}}")).map(|one| one.value)
     };
@@ -212,7 +212,7 @@ fn an_alias_within_a_type_leaves_the_rest_as_lenient_as_ever() {
     ] {
         assert_eq!(person(text).unwrap_or_else(|error| panic!("{text}: {error}")), ada(vec![]), "{text}");
     }
-    // A number for a text is as it is written, as under the key's own name.
+    // A number for a text stays as written, as under the key's own name.
     for number in ["42", "1.50", "12345678901234567890123"] {
         let read = person(&format!(r#"{{"called": {number}, "Age": "36"}}"#)).unwrap();
         assert_eq!((&*read.name, read.age), (number, 36));
@@ -261,7 +261,7 @@ fn qa(passage: &str) -> QaInput {
 const WHOLE: &str = r#"{"answer": "Lima", "points": "7"}"#;
 
 #[test]
-fn a_wrapped_answer_is_read_where_one_object_alone_could_be_it() {
+fn a_wrapped_answer_is_read_if_only_one_object_could_be_it() {
     let expected = QaOutput { answer: "Lima".into(), points: 7, note: None };
     for reply in [
         format!("{{\"json_input\": {WHOLE}}}"),
@@ -296,7 +296,7 @@ fn a_wrapped_answer_is_read_where_one_object_alone_could_be_it() {
 }
 
 #[test]
-fn what_an_input_holds_is_no_wrapped_answer() {
+fn an_object_of_an_input_is_no_wrapped_answer() {
     for (passage, reply) in [
         (WHOLE, format!("{{\"json_input\": {WHOLE}}}")),
         (WHOLE, "{\"json_input\": {\"points\":\"7\",\"answer\":\"Lima\"}}".into()),
@@ -317,7 +317,7 @@ fn what_an_input_holds_is_no_wrapped_answer() {
 }
 
 #[test]
-fn a_list_of_one_is_the_value_where_the_answer_is_a_list() {
+fn a_list_of_one_is_the_value_of_a_list_field() {
     let read = json::<Words>(WordsInput { none: () }, "[{\"value\": [\"a\"]}]");
     assert!(read.is_err(), "{:?}", read.map(|words| words.value));
     let read = json::<Words>(WordsInput { none: () }, "{\"x\": {\"value\": [\"a\"]}}");
@@ -325,7 +325,7 @@ fn a_list_of_one_is_the_value_where_the_answer_is_a_list() {
 }
 
 #[tokio::test]
-async fn a_wrapped_answer_is_flagged_and_a_stream_of_it_ends_alike() {
+async fn a_wrapped_answer_is_flagged_and_a_stream_ends_with_the_same_value() {
     for (reply, repair) in [
         (format!("{{\"json_input\": {WHOLE}}}"), Repair::Wrapped),
         (format!("[{WHOLE}]"), Repair::Wrapped),
@@ -353,7 +353,7 @@ async fn a_wrapped_answer_is_flagged_and_a_stream_of_it_ends_alike() {
 }
 
 #[test]
-fn names_of_fields_are_read_in_other_forms_on_every_adapter() {
+fn field_names_are_read_in_other_forms_on_every_adapter() {
     /// Two names.
     #[signature]
     struct Two {
@@ -406,7 +406,7 @@ struct Count {
 }
 
 #[test]
-fn a_map_of_an_input_is_written_in_one_order_and_json_keeps_its_own() {
+fn a_map_of_an_input_is_sorted_and_json_keeps_its_order() {
     let raw = json!({"z": 1, "a": {"y": 1, "b": 2}});
     let prompts = (0..20).map(|_| {
         let names = ('a'..='p').map(|c| c.to_string());
@@ -454,7 +454,7 @@ struct Types {
 }
 
 #[test]
-fn no_type_stands_twice_in_a_prompt() {
+fn each_type_stands_once_in_a_prompt() {
     fn count(adapter: impl Adapter) {
         let prompt = Predict::<Types>::new().adapter(adapter).prompt(&TypesInput { none: () }).unwrap();
         let text: String = prompt.iter().map(|message| message.content.to_string()).collect();

@@ -1,4 +1,4 @@
-//! The exact prompts of each adapter. After a change, read what `INSTA_UPDATE=always cargo test -p karat-tests --test behaviour`
+//! Snapshot tests of the exact prompts of each adapter. After a change, read what `INSTA_UPDATE=always cargo test -p karat-tests --test behaviour`
 //! wrote to `snapshots/`.
 
 use karat::{

@@ -1,58 +1,58 @@
-//! Following an answer of one JSON object.
+//! Reads a streamed answer of one JSON object.
 
 use serde_json::Value;
 
-use super::{Follow, Followed, Growing, Trimmed};
+use super::{Follow, Followed, TextBuffer, Trimmer};
 use crate::{adapter::TaskField, field::FieldValue, json::Written};
 
-/// Follows the keys of an object that are a task's outputs.
+/// Reads a streamed JSON object whose keys are a task's outputs.
 ///
-/// It knows JSON as it should be, in a code block or not. Where a text is anything else, it tells no more: mending it is left to
-/// the reading of the whole.
+/// It reads strict JSON, in a code block or not. From a flaw on it emits nothing: mending is left to the reading of the whole.
 pub(in crate::adapter) struct JsonFollow<'a> {
     fields: Vec<TaskField<'a>>,
     seen: Vec<bool>,
-    place: Place,
-    /// The value that is being read, if its key is a field's.
+    state: ObjectState,
+    /// Index of the field whose value is being read.
     open: Option<usize>,
-    /// The text of the key or value so far.
-    text: Growing,
-    trimmed: Trimmed,
-    /// A half of a pair of `\u` escapes.
+    /// Text of the key or value so far.
+    text: TextBuffer,
+    trimmer: Trimmer,
+    /// First half of a pair of `\u` escapes.
     high: Option<u32>,
 }
 
+/// State within the object.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Place {
-    /// Before the object, in a line that opens a code block if it is true.
+enum ObjectState {
+    /// Before the object; `fence` is true in a line that opens a code block.
     Before {
         fence: bool,
     },
-    /// Before a key; whether the object may end here.
+    /// Before a key; `may_end` is true if the object may end here.
     Key {
         may_end: bool,
     },
-    InKey(Quoted),
+    InKey(StringState),
     Colon,
     Value,
-    InText(Quoted),
-    /// In a value that is no text: how deep in lists and objects, and whether in a text or behind its backslash.
+    InText(StringState),
+    /// In a value that is no text: its depth in lists and objects; `text` is set between quotes, and true behind a backslash.
     InOther {
         depth: usize,
         text: Option<bool>,
     },
     /// Behind a value.
     Comma,
-    /// Behind the object, or where the text is not what was expected.
+    /// Behind the object, or behind a flaw.
     Over,
 }
 
-/// Where in a text.
+/// State between quotes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Quoted {
+enum StringState {
     Plain,
     Backslash,
-    /// In a `\u` escape: how many digits came, and their number.
+    /// In a `\u` escape: the count and the value of its digits so far.
     Hex(u8, u32),
 }
 
@@ -61,63 +61,65 @@ impl<'a> JsonFollow<'a> {
         Self {
             seen: vec![false; fields.len()],
             fields,
-            place: Place::Before { fence: false },
+            state: ObjectState::Before { fence: false },
             open: None,
-            text: Growing::default(),
-            trimmed: Trimmed::default(),
+            text: TextBuffer::default(),
+            trimmer: Trimmer::default(),
             high: None,
         }
     }
 
-    fn take(&mut self, char: char, tell: &mut dyn FnMut(Followed<'_>)) {
+    fn take(&mut self, char: char, emit: &mut dyn FnMut(Followed<'_>)) {
         let is_blank = char.is_ascii_whitespace();
-        self.place = match (self.place, char) {
-            (Place::Before { .. }, '{') => Place::Key { may_end: true },
-            (Place::Before { .. }, '\n') => Place::Before { fence: false },
-            (Place::Before { fence: false }, '`') => Place::Before { fence: true },
-            (Place::Before { fence: true }, c) if c == '`' || c.is_ascii_alphanumeric() => {
-                Place::Before { fence: true }
+        self.state = match (self.state, char) {
+            (ObjectState::Before { .. }, '{') => ObjectState::Key { may_end: true },
+            (ObjectState::Before { .. }, '\n') => ObjectState::Before { fence: false },
+            (ObjectState::Before { fence: false }, '`') => ObjectState::Before { fence: true },
+            (ObjectState::Before { fence: true }, c) if c == '`' || c.is_ascii_alphanumeric() => {
+                ObjectState::Before { fence: true }
             }
-            (Place::Before { fence }, _) if is_blank => Place::Before { fence },
-            (Place::Key { .. }, '"') => Place::InKey(Quoted::Plain),
-            (Place::Key { may_end: true }, '}') => Place::Over,
-            (Place::InKey(Quoted::Plain), '"') => Place::Colon,
-            (Place::InKey(quoted), char) => self.quoted(quoted, char, tell).map_or(Place::Over, Place::InKey),
-            (Place::Colon, ':') => {
+            (ObjectState::Before { fence }, _) if is_blank => ObjectState::Before { fence },
+            (ObjectState::Key { .. }, '"') => ObjectState::InKey(StringState::Plain),
+            (ObjectState::Key { may_end: true }, '}') => ObjectState::Over,
+            (ObjectState::InKey(StringState::Plain), '"') => ObjectState::Colon,
+            (ObjectState::InKey(quoted), char) => {
+                self.quoted(quoted, char, emit).map_or(ObjectState::Over, ObjectState::InKey)
+            }
+            (ObjectState::Colon, ':') => {
                 let key = self.text.take();
                 self.open = self.fields.iter().position(|field| field.answers_to(&key));
-                Place::Value
+                ObjectState::Value
             }
-            (Place::Value, _) if is_blank => Place::Value,
-            (Place::Value, '"') => match self.start(tell) {
-                true => Place::InText(Quoted::Plain),
-                false => Place::Over,
+            (ObjectState::Value, _) if is_blank => ObjectState::Value,
+            (ObjectState::Value, '"') => match self.start(emit) {
+                true => ObjectState::InText(StringState::Plain),
+                false => ObjectState::Over,
             },
-            (Place::Value, char) if !matches!(char, ',' | '}' | ']') => match self.start(tell) {
+            (ObjectState::Value, char) if !matches!(char, ',' | '}' | ']') => match self.start(emit) {
                 true => {
-                    self.place = Place::InOther { depth: 0, text: None };
-                    return self.take(char, tell);
+                    self.state = ObjectState::InOther { depth: 0, text: None };
+                    return self.take(char, emit);
                 }
-                false => Place::Over,
+                false => ObjectState::Over,
             },
-            (Place::InText(Quoted::Plain), '"') => Place::Comma,
-            (Place::InText(quoted), char) => {
-                self.quoted(quoted, char, tell).map_or(Place::Over, Place::InText)
+            (ObjectState::InText(StringState::Plain), '"') => ObjectState::Comma,
+            (ObjectState::InText(quoted), char) => {
+                self.quoted(quoted, char, emit).map_or(ObjectState::Over, ObjectState::InText)
             }
-            (Place::InOther { depth: 0, text: None }, ',' | '}') => {
+            (ObjectState::InOther { depth: 0, text: None }, ',' | '}') => {
                 let text = self.text.take();
                 match serde_json::from_str(&text) {
                     Ok(value) => {
                         let written = Written::of(&text, &value);
-                        self.finish(FieldValue::from(value).with(written), tell);
+                        self.finish(FieldValue::from(value).with(written), emit);
                     }
-                    Err(_) => return self.place = Place::Over,
+                    Err(_) => return self.state = ObjectState::Over,
                 }
-                if char == ',' { Place::Key { may_end: false } } else { Place::Over }
+                if char == ',' { ObjectState::Key { may_end: false } } else { ObjectState::Over }
             }
-            (Place::InOther { depth, text }, char) => {
+            (ObjectState::InOther { depth, text }, char) => {
                 let mut bytes = [0; 4];
-                self.write(char.encode_utf8(&mut bytes), tell);
+                self.write(char.encode_utf8(&mut bytes), emit);
                 let deeper = depth + usize::from(text.is_none() && matches!(char, '[' | '{'));
                 let depth = deeper.saturating_sub(usize::from(text.is_none() && matches!(char, ']' | '}')));
                 let text = match (text, char) {
@@ -127,90 +129,98 @@ impl<'a> JsonFollow<'a> {
                     (None, '"') => Some(false),
                     (text, _) => text,
                 };
-                Place::InOther { depth, text }
+                ObjectState::InOther { depth, text }
             }
-            // A quote that ends no text is one that the model forgot to escape.
-            (Place::Comma, ',' | '}') => {
+            // The model forgot to escape a quote that does not end the text.
+            (ObjectState::Comma, ',' | '}') => {
                 let value = Value::String(self.text.take());
-                self.finish(value.into(), tell);
-                if char == ',' { Place::Key { may_end: false } } else { Place::Over }
+                self.finish(value.into(), emit);
+                if char == ',' { ObjectState::Key { may_end: false } } else { ObjectState::Over }
             }
-            (place @ (Place::Key { .. } | Place::Colon | Place::Comma), _) if is_blank => place,
-            _ => Place::Over,
+            (state @ (ObjectState::Key { .. } | ObjectState::Colon | ObjectState::Comma), _) if is_blank => {
+                state
+            }
+            _ => ObjectState::Over,
         };
     }
 
-    /// Starts the value of a key; false if that came before, and which of the two counts is for the whole to tell.
-    fn start(&mut self, tell: &mut dyn FnMut(Followed<'_>)) -> bool {
+    /// Starts the value of a key; false if the key came before, so that the reading of the whole must decide.
+    fn start(&mut self, emit: &mut dyn FnMut(Followed<'_>)) -> bool {
         self.text.clear();
-        self.trimmed = Trimmed::default();
+        self.trimmer = Trimmer::default();
         let Some(index) = self.open else { return true };
         let is_first = self.seen.get_mut(index).is_some_and(|seen| !std::mem::replace(seen, true));
         if is_first {
-            tell(Followed::Started(index));
+            emit(Followed::Started(index));
         }
         is_first
     }
 
-    /// How many bytes of the text only add to what is between quotes.
+    /// Counts the bytes of the text that are plain characters between quotes.
     fn plain(&self, text: &str) -> usize {
-        match self.place {
-            Place::InKey(Quoted::Plain) | Place::InText(Quoted::Plain) if self.high.is_none() => {}
-            Place::InOther { text: Some(false), .. } => {}
+        match self.state {
+            ObjectState::InKey(StringState::Plain) | ObjectState::InText(StringState::Plain)
+                if self.high.is_none() => {}
+            ObjectState::InOther { text: Some(false), .. } => {}
             _ => return 0,
         }
         text.find(['"', '\\']).unwrap_or(text.len())
     }
 
-    /// Adds to the key or value.
-    fn write(&mut self, text: &str, tell: &mut dyn FnMut(Followed<'_>)) {
-        let is_told = self.open.is_some();
-        match self.place {
-            Place::InText(_) if is_told => {
+    /// Appends to the key or value.
+    fn write(&mut self, text: &str, emit: &mut dyn FnMut(Followed<'_>)) {
+        let is_field = self.open.is_some();
+        match self.state {
+            ObjectState::InText(_) if is_field => {
                 self.text.push(text);
-                tell(Followed::Text(text));
+                emit(Followed::Text(text));
             }
-            Place::InText(_) => {}
-            Place::InOther { .. } => self.trimmed.push(text, &mut |text| {
+            ObjectState::InText(_) => {}
+            ObjectState::InOther { .. } => self.trimmer.push(text, &mut |text| {
                 self.text.push(text);
-                if is_told {
-                    tell(Followed::Text(text));
+                if is_field {
+                    emit(Followed::Text(text));
                 }
             }),
             _ => self.text.push(text),
         }
     }
 
-    /// Takes a character between quotes; `None` if it cannot stand there.
-    fn quoted(&mut self, quoted: Quoted, char: char, tell: &mut dyn FnMut(Followed<'_>)) -> Option<Quoted> {
+    /// Handles a character between quotes; `None` if it cannot stand there.
+    fn quoted(
+        &mut self,
+        quoted: StringState,
+        char: char,
+        emit: &mut dyn FnMut(Followed<'_>),
+    ) -> Option<StringState> {
         if self.high.is_some()
             && !matches!(
                 (quoted, char),
-                (Quoted::Plain, '\\') | (Quoted::Backslash, 'u') | (Quoted::Hex(..), _)
+                (StringState::Plain, '\\') | (StringState::Backslash, 'u') | (StringState::Hex(..), _)
             )
         {
-            // Half of a pair alone stands for no character.
+            // Half of a pair alone is no character.
             return None;
         }
         let plain = match (quoted, char) {
-            (Quoted::Plain, '\\') => return Some(Quoted::Backslash),
-            (Quoted::Plain, char) => char,
-            (Quoted::Backslash, 'u') => return Some(Quoted::Hex(0, 0)),
-            (Quoted::Backslash, 'n') => '\n',
-            (Quoted::Backslash, 't') => '\t',
-            (Quoted::Backslash, 'r') => '\r',
-            (Quoted::Backslash, '"' | '\\' | '/') => char,
-            // Whether `\b` and `\f` stand for themselves is told by the other escapes, also by those to come.
-            (Quoted::Backslash, _) => return None,
-            (Quoted::Hex(count, number), char) => {
+            (StringState::Plain, '\\') => return Some(StringState::Backslash),
+            (StringState::Plain, char) => char,
+            (StringState::Backslash, 'u') => return Some(StringState::Hex(0, 0)),
+            (StringState::Backslash, 'n') => '\n',
+            (StringState::Backslash, 't') => '\t',
+            (StringState::Backslash, 'r') => '\r',
+            (StringState::Backslash, '"' | '\\' | '/') => char,
+            // The other escapes, also later ones, decide whether `\b` and `\f` stay as written.
+            (StringState::Backslash, _) => return None,
+            (StringState::Hex(count, number), char) => {
                 let number = number * 16 + char.to_digit(16)?;
                 if count < 3 {
-                    return Some(Quoted::Hex(count + 1, number));
+                    return Some(StringState::Hex(count + 1, number));
                 }
                 match (self.high.take(), number) {
                     (None, 0xD800..=0xDBFF) => {
                         self.high = Some(number);
-                        return Some(Quoted::Plain);
+                        return Some(StringState::Plain);
                     }
                     (None, number) => char::from_u32(number)?,
                     (Some(high), 0xDC00..=0xDFFF) => {
@@ -221,29 +231,29 @@ impl<'a> JsonFollow<'a> {
             }
         };
         let mut bytes = [0; 4];
-        self.write(plain.encode_utf8(&mut bytes), tell);
-        Some(Quoted::Plain)
+        self.write(plain.encode_utf8(&mut bytes), emit);
+        Some(StringState::Plain)
     }
 
-    fn finish(&mut self, value: FieldValue, tell: &mut dyn FnMut(Followed<'_>)) {
+    fn finish(&mut self, value: FieldValue, emit: &mut dyn FnMut(Followed<'_>)) {
         self.text.clear();
         if self.open.take().is_some() {
-            tell(Followed::Ended(value));
+            emit(Followed::Ended(value));
         }
     }
 }
 
 impl Follow for JsonFollow<'_> {
-    fn push(&mut self, text: &str, tell: &mut dyn FnMut(Followed<'_>)) {
+    fn push(&mut self, text: &str, emit: &mut dyn FnMut(Followed<'_>)) {
         let mut rest = text;
-        while !rest.is_empty() && self.place != Place::Over {
+        while !rest.is_empty() && self.state != ObjectState::Over {
             let (plain, from) = rest.split_at(self.plain(rest));
             if !plain.is_empty() {
-                self.write(plain, tell);
+                self.write(plain, emit);
             }
             let mut chars = from.chars();
             if let Some(char) = chars.next() {
-                self.take(char, tell);
+                self.take(char, emit);
             }
             rest = chars.as_str();
         }

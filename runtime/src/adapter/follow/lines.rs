@@ -1,22 +1,22 @@
-//! Following an answer of labelled lines.
+//! Reads a streamed answer of labelled lines.
 
-use super::{Follow, Followed, values::Values};
+use super::{Follow, Followed, output_texts::OutputTexts};
 use crate::adapter::{
     TaskField,
-    shown::Shown,
+    prompt_texts::PromptTexts,
     terse::{AROUND, Labels},
 };
 
-/// Follows the labelled lines of a task's outputs.
+/// Reads a streamed answer of labelled lines.
 pub(in crate::adapter) struct LineFollow<'a> {
-    values: Values<'a>,
+    outputs: OutputTexts<'a>,
     wanted: Labels,
     given: Labels,
     longest: usize,
-    /// The beginning of a line that may become a label.
+    /// Beginning of a line that may become a label.
     held: String,
     in_line: bool,
-    /// An input's label came: what follows is no answer.
+    /// True behind an input's label: the text there is no answer.
     is_over: bool,
 }
 
@@ -25,13 +25,13 @@ impl<'a> LineFollow<'a> {
         fields: Vec<TaskField<'a>>,
         wanted: Labels,
         given: Labels,
-        shown: Shown<'a>,
+        shown: PromptTexts<'a>,
     ) -> Self {
-        let mut values = Values::new(fields, shown);
-        // Text before the first label is the first field's.
-        values.open(Some(0));
+        let mut outputs = OutputTexts::new(fields, shown);
+        // Text before the first label belongs to the first field.
+        outputs.open(Some(0));
         Self {
-            values,
+            outputs,
             longest: wanted.longest().max(given.longest()),
             wanted,
             given,
@@ -41,57 +41,57 @@ impl<'a> LineFollow<'a> {
         }
     }
 
-    /// Takes the beginning of a line, up to its colon or its end if it has one.
-    fn begin_line(&mut self, tell: &mut dyn FnMut(Followed<'_>)) {
+    /// Handles the beginning of a line, up to its colon or its end.
+    fn begin_line(&mut self, emit: &mut dyn FnMut(Followed<'_>)) {
         let held = std::mem::take(&mut self.held);
         self.in_line = true;
         if self.given.field(&held).is_some() {
             self.is_over = true;
-            self.values.close(true, tell);
+            self.outputs.close(true, emit);
         } else if let Some((index, _)) = self.wanted.field(&held) {
-            self.values.close(false, tell);
-            self.values.open(Some(index));
+            self.outputs.close(false, emit);
+            self.outputs.open(Some(index));
         } else {
-            self.values.push(&held, tell);
+            self.outputs.push(&held, emit);
         }
     }
 }
 
 impl Follow for LineFollow<'_> {
-    fn push(&mut self, text: &str, tell: &mut dyn FnMut(Followed<'_>)) {
+    fn push(&mut self, text: &str, emit: &mut dyn FnMut(Followed<'_>)) {
         let mut rest = text;
         while !rest.is_empty() && !self.is_over {
             if self.in_line {
                 let end = rest.find('\n').map_or(rest.len(), |at| at + 1);
                 let (line, behind) = rest.split_at(end);
                 self.in_line = !line.ends_with('\n');
-                self.values.push(line, tell);
+                self.outputs.push(line, emit);
                 rest = behind;
                 continue;
             }
             let mut chars = rest.chars();
             let Some(char) = chars.next() else { return };
             rest = chars.as_str();
-            // Blanks before a label are none of it.
+            // Blanks before a label are no part of it.
             if self.held.is_empty() && char.is_whitespace() {
                 let mut blank = [0; 4];
-                self.values.push(char.encode_utf8(&mut blank), tell);
+                self.outputs.push(char.encode_utf8(&mut blank), emit);
                 continue;
             }
             self.held.push(char);
             if char == ':' || char == '\n' || self.held.len() > self.longest + AROUND {
-                self.begin_line(tell);
+                self.begin_line(emit);
                 self.in_line = char != '\n' || self.is_over;
             }
         }
     }
 
-    fn end(&mut self, tell: &mut dyn FnMut(Followed<'_>)) {
+    fn end(&mut self, emit: &mut dyn FnMut(Followed<'_>)) {
         if !self.is_over {
             if !self.held.is_empty() {
-                self.begin_line(tell);
+                self.begin_line(emit);
             }
-            self.values.close(true, tell);
+            self.outputs.close(true, emit);
         }
     }
 }

@@ -1,93 +1,100 @@
-//! Following an answer of field markers.
+//! Reads a streamed answer of field markers.
 
-use super::{Follow, Followed, values::Values};
+use super::{Follow, Followed, output_texts::OutputTexts};
 use crate::adapter::{
     TaskField,
-    marker::{self, Beginning, Place},
-    names::{Names, Own},
-    shown::Shown,
+    marker::{self, Beginning, LinePosition},
+    names::{MarkerNames, Meaning},
+    prompt_texts::PromptTexts,
 };
 
-/// The longest marker that is looked for; a longer one is left to the reading of the whole.
+/// Most bytes of a marker; a longer one is left to the reading of the whole answer.
 const LONGEST: usize = 256;
 
-/// Follows the markers of a task that begin their lines. What one elsewhere means only the whole text tells, and so whatever
-/// comes from there on.
+/// Reads a streamed answer of field markers that begin their lines.
+///
+/// The meaning of a marker elsewhere depends on the whole text, so nothing is emitted from there on.
 pub(in crate::adapter) struct MarkerFollow<'a> {
-    values: Values<'a>,
-    names: Names<'a>,
-    /// No marker came yet.
+    outputs: OutputTexts<'a>,
+    names: MarkerNames<'a>,
+    /// True before the first marker.
     is_before: bool,
-    /// What cannot be told yet: the line's beginning, or what may be a marker within it.
+    /// Text that is held back: the line's beginning, or a possible marker within it.
     held: String,
-    place: At,
+    state: LineState,
+    /// True if the rest of the answer is left to the reading of the whole.
     is_lost: bool,
 }
 
+/// State within a line.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum At {
+enum LineState {
     /// Before the first character of a line that is neither blank nor emphasis.
     LineStart,
-    /// In what may be a marker, from this byte of what is held on; whether it would begin its line.
-    Marker {
-        from: usize,
-        begins_line: bool,
-    },
+    /// In a possible marker, which starts at this byte of the held text; true if it begins its line.
+    Marker { from: usize, begins_line: bool },
     /// Behind a marker: emphasis and a colon may belong to it.
-    Behind,
-    Line,
+    BehindMarker,
+    /// In the text of a line.
+    Text,
 }
 
 impl<'a> MarkerFollow<'a> {
-    pub(in crate::adapter) fn new(fields: Vec<TaskField<'a>>, names: Names<'a>, shown: Shown<'a>) -> Self {
+    pub(in crate::adapter) fn new(
+        fields: Vec<TaskField<'a>>,
+        names: MarkerNames<'a>,
+        shown: PromptTexts<'a>,
+    ) -> Self {
         Self {
-            values: Values::new(fields, shown),
+            outputs: OutputTexts::new(fields, shown),
             names,
             is_before: true,
             held: String::new(),
-            place: At::LineStart,
+            state: LineState::LineStart,
             is_lost: false,
         }
     }
 
-    /// Tells what is held as text.
-    fn release(&mut self, tell: &mut dyn FnMut(Followed<'_>)) {
+    /// Emits the held text.
+    fn release(&mut self, emit: &mut dyn FnMut(Followed<'_>)) {
         let held = std::mem::take(&mut self.held);
-        self.values.push(&held, tell);
+        self.outputs.push(&held, emit);
     }
 
-    /// Takes a character. Which of them are held depends on the text alone.
-    fn take(&mut self, char: char, tell: &mut dyn FnMut(Followed<'_>)) {
+    /// Handles one character.
+    fn take(&mut self, char: char, emit: &mut dyn FnMut(Followed<'_>)) {
         let is_end = marker::is_line_end(char);
         self.held.push(char);
-        match self.place {
-            At::LineStart if marker::is_opening(char) => {
+        match self.state {
+            LineState::LineStart if marker::is_opening(char) => {
                 let from = self.held.len() - char.len_utf8();
-                self.place = At::Marker { from, begins_line: true };
+                self.state = LineState::Marker { from, begins_line: true };
             }
-            At::LineStart
+            LineState::LineStart
                 if !is_end
                     && self.held.len() < LONGEST
                     && (marker::is_blank(char) || marker::is_emphasis(char)) => {}
-            At::Line if marker::is_opening(char) => self.place = At::Marker { from: 0, begins_line: false },
-            At::LineStart | At::Line => {
-                // A block of code may stand around the whole reply, and its end is none of a value.
-                let begins_line = self.place == At::LineStart;
+            LineState::Text if marker::is_opening(char) => {
+                self.state = LineState::Marker { from: 0, begins_line: false }
+            }
+            LineState::LineStart | LineState::Text => {
+                // A block of code may stand around the whole reply; its end is no part of a value.
+                let begins_line = self.state == LineState::LineStart;
                 let may_be_fence = self.held.len() >= LONGEST || self.held.trim_start().starts_with("```");
                 self.is_lost |= self.is_before && begins_line && may_be_fence;
-                self.place = if is_end { At::LineStart } else { At::Line };
-                self.release(tell);
+                self.state = if is_end { LineState::LineStart } else { LineState::Text };
+                self.release(emit);
             }
-            At::Marker { from, begins_line } => self.judge(from, begins_line, tell),
-            At::Behind if marker::is_emphasis(char) || matches!(char, ':' | '：') => {
+            LineState::Marker { from, begins_line } => self.check_marker(from, begins_line, emit),
+            LineState::BehindMarker if marker::is_emphasis(char) || matches!(char, ':' | '：') => {
                 self.is_lost = self.held.len() > 4 * LONGEST;
             }
-            At::Behind => self.begin(tell),
+            LineState::BehindMarker => self.begin(emit),
         }
     }
 
-    /// Decides whether what is held from this byte on is a marker, as far as that is certain.
-    fn judge(&mut self, from: usize, begins_line: bool, tell: &mut dyn FnMut(Followed<'_>)) {
+    /// Decides whether the held text from this byte on is a marker, as far as that is certain.
+    fn check_marker(&mut self, from: usize, begins_line: bool, emit: &mut dyn FnMut(Followed<'_>)) {
         let text = self.held.get(from..).unwrap_or_default();
         match marker::beginning(text) {
             Beginning::Open if text.len() <= LONGEST => {}
@@ -95,89 +102,89 @@ impl<'a> MarkerFollow<'a> {
             Beginning::Marker(_) => {
                 let name = marker::find(text).first().map(|marker| marker.name.to_owned());
                 match name.filter(|name| self.names.has(name)) {
-                    Some(_) if begins_line => self.place = At::Behind,
+                    Some(_) if begins_line => self.state = LineState::BehindMarker,
                     Some(_) => self.is_lost = true,
-                    // Whether the value goes on behind a marker of nobody, only the rest of the answer tells.
-                    None if begins_line && self.values.is_open() && !self.is_shown() => self.is_lost = true,
+                    // The rest of the answer decides whether the value goes on behind a foreign marker.
+                    None if begins_line && self.outputs.is_open() && !self.is_shown() => self.is_lost = true,
                     None => {
-                        self.place = At::Line;
-                        self.release(tell);
+                        self.state = LineState::Text;
+                        self.release(emit);
                     }
                 }
             }
             Beginning::Nothing => {
-                // A marker may begin at a later bracket; on this line it then has text before it.
+                // A marker may begin at a later bracket; then it has text before it on its line.
                 let held = std::mem::take(&mut self.held);
                 let behind =
                     from + held.get(from..).and_then(|text| text.chars().next()).map_or(0, char::len_utf8);
                 let (before, rest) = held.split_at(behind.min(held.len()));
-                self.values.push(before, tell);
-                self.place = At::Line;
+                self.outputs.push(before, emit);
+                self.state = LineState::Text;
                 for char in rest.chars() {
-                    self.take(char, tell);
+                    self.take(char, emit);
                 }
             }
         }
     }
 
-    /// True if the prompt has a marker of the name that is held.
+    /// True if the prompt contains a marker of the held name.
     fn is_shown(&self) -> bool {
         let held = marker::find(&self.held);
-        held.first().is_some_and(|marker| self.values.shown().has_marker(marker.name))
+        held.first().is_some_and(|marker| self.outputs.shown().has_marker(marker.name))
     }
 
-    /// Takes the marker that is held, up to the first character that is none of it.
-    fn begin(&mut self, tell: &mut dyn FnMut(Followed<'_>)) {
+    /// Handles the held marker; the held text goes up to the first character behind it.
+    fn begin(&mut self, emit: &mut dyn FnMut(Followed<'_>)) {
         let held = std::mem::take(&mut self.held);
         let found = marker::find(&held).into_iter().next();
         let known = found.and_then(|marker| Some((self.names.find(marker.name)?, marker)));
-        let Some((own, marker)) = known.filter(|(_, marker)| marker.place == Place::Start) else {
+        let Some((own, marker)) = known.filter(|(_, marker)| marker.position == LinePosition::Start) else {
             self.is_lost = true;
             return;
         };
-        self.values.close(own == Own::Completed, tell);
+        self.outputs.close(own == Meaning::Completed, emit);
         self.is_before = false;
-        self.values.open(match own {
-            Own::Output(index) => Some(index),
-            Own::Input(_) | Own::Completed => None,
+        self.outputs.open(match own {
+            Meaning::Output(index) => Some(index),
+            Meaning::Input(_) | Meaning::Completed => None,
         });
-        self.place = At::Line;
+        self.state = LineState::Text;
         for char in held.get(marker.span.end..).unwrap_or_default().chars() {
-            self.take(char, tell);
+            self.take(char, emit);
         }
     }
 }
 
 impl Follow for MarkerFollow<'_> {
-    fn push(&mut self, text: &str, tell: &mut dyn FnMut(Followed<'_>)) {
+    fn push(&mut self, text: &str, emit: &mut dyn FnMut(Followed<'_>)) {
         let mut rest = text;
         while !rest.is_empty() && !self.is_lost {
-            // The rest of a line without brackets is told as it is.
+            // The rest of a line without brackets is emitted as it is.
             let is_special = |c| marker::is_opening(c) || marker::is_line_end(c);
-            let plain = match self.place {
-                At::Line => rest.find(is_special).unwrap_or(rest.len()),
+            let plain = match self.state {
+                LineState::Text => rest.find(is_special).unwrap_or(rest.len()),
                 _ => 0,
             };
             let (before, from) = rest.split_at(plain);
             if !before.is_empty() {
-                self.values.push(before, tell);
+                self.outputs.push(before, emit);
             }
             let mut chars = from.chars();
             if let Some(char) = chars.next().filter(|_| !self.is_lost) {
-                self.take(char, tell);
+                self.take(char, emit);
             }
             rest = chars.as_str();
         }
     }
 
-    fn end(&mut self, tell: &mut dyn FnMut(Followed<'_>)) {
+    fn end(&mut self, emit: &mut dyn FnMut(Followed<'_>)) {
         if self.is_lost {
             return;
         }
-        match self.place {
-            At::Behind => self.begin(tell),
-            _ => self.release(tell),
+        match self.state {
+            LineState::BehindMarker => self.begin(emit),
+            _ => self.release(emit),
         }
-        self.values.close(true, tell);
+        self.outputs.close(true, emit);
     }
 }

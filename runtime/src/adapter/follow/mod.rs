@@ -1,63 +1,63 @@
-//! Reading an answer while it is written.
+//! Reads a streamed answer, and emits the field values that are certain.
 
-mod growing;
 mod json;
 mod lines;
 mod markers;
+mod output_texts;
 mod tags;
-mod values;
+mod text_buffer;
 
-pub(crate) use self::growing::Growing;
+pub(crate) use self::text_buffer::TextBuffer;
 pub(super) use self::{json::JsonFollow, lines::LineFollow, markers::MarkerFollow, tags::TagFollow};
 use crate::field::FieldValue;
 
-/// Reads one completion while it is written; what [`Adapter::follow`](super::Adapter::follow) makes.
+/// Reads one streamed completion; made by [`Adapter::follow`](super::Adapter::follow).
 ///
-/// What it tells is final: it is held back as long as the text to come could change it. It depends on the text alone and not
-/// on how the text is cut.
+/// Emitted events are final: text is held back while later text could change its meaning. The events depend on the text alone,
+/// not on how it is cut into pieces.
 pub trait Follow: Send {
-    /// Takes the next piece of the text, cut between any two characters, and tells what is certain by now.
-    fn push(&mut self, text: &str, tell: &mut dyn FnMut(Followed<'_>));
+    /// Takes the next piece of the text, cut between any two characters, and emits what is certain by now.
+    fn push(&mut self, text: &str, emit: &mut dyn FnMut(Followed<'_>));
 
-    /// Tells what was only waiting for the text's end.
-    fn end(&mut self, tell: &mut dyn FnMut(Followed<'_>));
+    /// Emits what was held back until the text's end.
+    fn end(&mut self, emit: &mut dyn FnMut(Followed<'_>));
 }
 
-/// What a [`Follow`] tells of an answer. Values follow one another: one ends before the next one starts.
+/// An event of a [`Follow`]. One value ends before the next one starts.
 #[derive(Debug)]
 pub enum Followed<'t> {
-    /// The value of this output field, counted as in [`Task::outputs`](super::Task::outputs), starts.
+    /// A value starts: that of the output field with this index in [`Task::outputs`](super::Task::outputs).
     Started(usize),
-    /// More of its text.
+    /// More text of the value.
     Text(&'t str),
-    /// The value is whole.
+    /// The value is complete.
     Ended(FieldValue),
 }
 
-/// Cuts the blanks at both ends off a text that comes in pieces.
+/// Trims the blanks at both ends of a streamed text.
 #[derive(Clone, Default)]
-pub(crate) struct Trimmed {
-    begun: bool,
-    /// Blanks that belong to the text if more comes.
-    blanks: Growing,
+pub(crate) struct Trimmer {
+    has_text: bool,
+    /// Blanks that belong to the text if more text comes.
+    blanks: TextBuffer,
 }
 
-impl Trimmed {
-    pub(crate) fn push(&mut self, text: &str, tell: &mut dyn FnMut(&str)) {
-        let text = if self.begun { text } else { text.trim_start() };
+impl Trimmer {
+    pub(crate) fn push(&mut self, text: &str, emit: &mut dyn FnMut(&str)) {
+        let text = if self.has_text { text } else { text.trim_start() };
         let solid = text.trim_end();
         if solid.is_empty() {
-            if self.begun {
+            if self.has_text {
                 self.blanks.push(text);
             }
             return;
         }
-        self.begun = true;
+        self.has_text = true;
         if !self.blanks.is_empty() {
-            self.blanks.pieces().for_each(&mut *tell);
+            self.blanks.pieces().for_each(&mut *emit);
             self.blanks.clear();
         }
-        tell(solid);
+        emit(solid);
         if solid.len() < text.len() {
             self.blanks.push(text.get(solid.len()..).unwrap_or_default());
         }
@@ -66,18 +66,18 @@ impl Trimmed {
 
 #[cfg(test)]
 mod tests {
-    use super::Trimmed;
+    use super::Trimmer;
 
     #[test]
-    fn a_text_in_pieces_is_trimmed_as_a_whole() {
+    fn a_streamed_text_is_trimmed_as_the_whole_text_is() {
         for text in ["", "  ", " a", "a ", "\n a  b\u{a0}\t c \n\n", "ab"] {
             let chars: Vec<_> = text.chars().map(String::from).collect();
             for size in 1..=text.chars().count().max(1) {
-                let (mut trimmed, mut told) = (Trimmed::default(), String::new());
+                let (mut trimmer, mut emitted) = (Trimmer::default(), String::new());
                 for piece in chars.chunks(size) {
-                    trimmed.push(&piece.concat(), &mut |text| told.push_str(text));
+                    trimmer.push(&piece.concat(), &mut |text| emitted.push_str(text));
                 }
-                assert_eq!(told, text.trim(), "{text:?} by {size}");
+                assert_eq!(emitted, text.trim(), "{text:?} by {size}");
             }
         }
     }

@@ -1,27 +1,27 @@
-//! Names of which a schema does not tell: serde's aliases. What a key stands for is found by what is absent and by what fits; it
-//! holds only if the type itself then reads the whole value.
+//! Reads names that a schema does not list: serde's aliases. An unknown key is matched with an absent key that its value fits; the
+//! result holds only if the type itself then reads the whole value.
 
 use serde_json::{Map, Value};
 
 use super::{Fit, Misfit, Target, choice::choose};
 use crate::json::Repairs;
 
-/// What a name is of which the schema does not tell.
+/// How names are read that the schema does not list.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::field) enum Aliases {
-    /// The type's own affair.
+    /// The schema lists all names.
     None,
-    /// It may stand for an absent key, with its value as it is.
+    /// An unlisted name may be an alias; its value stays as it is.
     AsGiven,
-    /// It may stand for an absent key, with its value as that key wants it.
+    /// An unlisted name may be an alias; its value is converted as an absent key wants it.
     Mended,
 }
 
-/// What it costs to take a text for another name of a choice: more than what else may have to be mended around it.
+/// Cost of reading a text as an alias of a choice: more than any repairs around it.
 const OTHER_NAME: u32 = 8;
 
 impl<'a> Target<'a> {
-    /// One of some values, or a text that the type may know as one.
+    /// Reads one of the listed values, or a text that may be an alias of one.
     pub(super) fn choice(self, choices: &[Value], value: &Value) -> Result<Fit, Misfit> {
         let may_be_alias = self.aliases != Aliases::None && value.is_string();
         choose(choices, value).or_else(|misfit| match may_be_alias {
@@ -30,12 +30,13 @@ impl<'a> Target<'a> {
         })
     }
 
-    /// Brings the values of these keys to what the absent keys of the object want, and returns what that costs. They stay under
-    /// their own names. A key for which the fewest absent ones are left goes first; what the type demands goes before what it
-    /// does not.
+    /// Converts the values of unlisted keys to what the object's absent keys want, and returns the cost.
+    ///
+    /// The keys keep their own names. Required absent keys are matched before optional ones, and the unlisted key with the fewest
+    /// matches goes first.
     ///
     /// # Errors
-    /// More keys are absent than these could stand for.
+    /// More required keys are absent than there are unlisted ones.
     pub(super) fn read_aliases(
         self,
         properties: &'a Map<String, Value>,
@@ -49,7 +50,7 @@ impl<'a> Target<'a> {
         }
         let mut spare: Vec<&str> = properties.keys().map(String::as_str).collect();
         spare.retain(|name| !object.contains_key(*name) && !needed.contains(name));
-        // Each round looks at every pair: an object of many keys is read as it stands.
+        // Each round tries every pair, so an object of many keys is left as it is.
         if self.aliases == Aliases::AsGiven || others.len() * (needed.len() + spare.len()) > MOST {
             return Ok(u32::try_from(others.len()).unwrap_or(u32::MAX));
         }
@@ -78,5 +79,5 @@ impl<'a> Target<'a> {
     }
 }
 
-/// The most pairs of a given and an absent key that are tried.
+/// Most pairs of an unlisted and an absent key that are tried.
 const MOST: usize = 256;

@@ -1,4 +1,4 @@
-//! One of some values: names of an enum, constants.
+//! Reads one of several listed values: the names of an enum, or constants.
 
 use serde_json::Value;
 
@@ -8,15 +8,15 @@ use crate::{
     json::Repair,
 };
 
-/// How far references and unions are followed.
+/// Deepest nesting of references and unions that is followed.
 const UNIONS: usize = 8;
 
 impl<'a> Target<'a> {
-    /// One of some values; a number, or a truth value, for the text in which it is written.
+    /// Reads one of the listed values; a number or a truth value may stand for its own text.
     pub(super) fn chosen(self, choices: &[Value], value: &Value) -> Result<Fit, Misfit> {
         self.choice(choices, value).or_else(|misfit| match choices.iter().any(Value::is_string) {
             true if value.is_number() || value.is_boolean() => {
-                let text = scalar::text(value, self.place)?;
+                let text = scalar::text(value, self.location)?;
                 let fit = choose(choices, &text.value).map_err(|_| misfit)?;
                 Ok(Fit { cost: fit.cost + text.cost, ..fit.and(Repair::ValueForText) })
             }
@@ -24,17 +24,17 @@ impl<'a> Target<'a> {
         })
     }
 
-    /// True if the value is, as it stands, one that the schema lists.
+    /// True if the schema lists the value exactly.
     pub(crate) fn lists(self, value: &Value) -> bool {
         self.choices().iter().any(|choices| choices.contains(value))
     }
 
-    /// True if the schema lists the text among its values, in this form or in another one.
+    /// True if the schema lists the text, in this form or another one.
     pub(super) fn names(self, text: &Value) -> bool {
         self.choices().iter().any(|choices| choose(choices, text).is_ok())
     }
 
-    /// The values that the schema lists, behind references and unions too.
+    /// Collects the values that the schema lists, also behind references and unions.
     fn choices(self) -> Vec<&'a [Value]> {
         let mut all = Vec::new();
         let mut open = vec![(self.schema, 0)];
@@ -51,7 +51,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// One of some values, a name in another form included.
+/// Picks the listed value that this one means; a name may be in another form.
 pub(super) fn choose(choices: &[Value], value: &Value) -> Result<Fit, Misfit> {
     if let Some(same) = choices.iter().find(|choice| same(choice, value)) {
         return Ok(Fit::exact(same.clone()));
@@ -84,7 +84,7 @@ pub(super) fn choose(choices: &[Value], value: &Value) -> Result<Fit, Misfit> {
     }
 }
 
-/// The inside of `str[name]`, as some models repeat the type.
+/// Returns the inside of `str[name]`, as some models repeat the type.
 fn repeated_type(text: &str) -> Option<&str> {
     let (kind, rest) = text.split_once('[')?;
     let is_type = ["str", "string", "text", "enum", "literal", "int", "float"]
@@ -93,7 +93,7 @@ fn repeated_type(text: &str) -> Option<&str> {
     rest.strip_suffix(']').filter(|_| is_type)
 }
 
-/// Equal, numbers by value and exactly.
+/// True if two values are equal; numbers are compared exactly by value.
 pub(in crate::field) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a == b || compare(a, b).is_eq(),

@@ -1,11 +1,11 @@
-//! Whether a value is what a schema asks for as it stands: most are, and then nothing needs to be copied.
+//! Checks quickly whether a value already fits its schema: most do, and then nothing is copied.
 
 use serde_json::Value;
 
 use super::{DEPTH, Target, scalar};
 
 impl Target<'_> {
-    /// True if [`coerce`](Self::coerce) would give the value back as it is; false says nothing.
+    /// True if [`coerce`](Self::coerce) would return the value unchanged. False: unknown, call `coerce`.
     pub(crate) fn takes(self, value: &Value) -> bool {
         if self.depth > DEPTH {
             return false;
@@ -63,7 +63,7 @@ impl Target<'_> {
             ("object", Value::Object(given)) => {
                 let properties = self.key("properties").and_then(Value::as_object);
                 let required = self.key("required").and_then(Value::as_array).into_iter().flatten();
-                // Another key may be one of the names in another form.
+                // An unlisted key may be one of the names in another form.
                 given.iter().all(|(key, value)| match properties.and_then(|properties| properties.get(key)) {
                     Some(schema) => self.at(schema).takes(value),
                     None if properties.is_some_and(|properties| !properties.is_empty()) => false,

@@ -1,34 +1,34 @@
-//! A list as models write it outside of JSON: a line for each item, or a word for none.
+//! Parses lists as models write them outside of JSON: one line for each item, or a word for an empty list.
 
 use serde_json::Value;
 
-/// What a text says where a list is wanted.
+/// A text that stands where a list is wanted.
 #[derive(Debug, PartialEq)]
-pub(super) enum Said<'t> {
-    /// There are no items.
-    Nothing,
-    /// A line with a mark before it for each item.
+pub(super) enum ListText<'t> {
+    /// An empty text, or a word for an empty list.
+    Empty,
+    /// A Markdown or numbered list, one item a line.
     Items(Vec<&'t str>),
     /// Several lines that are no such list.
     Lines,
     /// One line.
-    One,
+    OneLine,
 }
 
-/// What a text says where a list is wanted.
-pub(super) fn said(text: &str) -> Said<'_> {
+/// Classifies a text that stands where a list is wanted.
+pub(super) fn classify(text: &str) -> ListText<'_> {
     let text = text.trim();
     if is_word_for_nothing(text) {
-        return Said::Nothing;
+        return ListText::Empty;
     }
     match (items(text), text.contains(['\n', '\r'])) {
-        (Some(items), _) => Said::Items(items),
-        (None, true) => Said::Lines,
-        (None, false) => Said::One,
+        (Some(items), _) => ListText::Items(items),
+        (None, true) => ListText::Lines,
+        (None, false) => ListText::OneLine,
     }
 }
 
-/// True for a text that says that there are no items.
+/// True for an empty text or a word for an empty list.
 pub(super) fn is_nothing(value: &Value) -> bool {
     value.as_str().is_some_and(|text| is_word_for_nothing(text.trim()))
 }
@@ -38,8 +38,7 @@ fn is_word_for_nothing(text: &str) -> bool {
     text.is_empty() || ["none", "null", "n/a"].iter().any(|nothing| word.eq_ignore_ascii_case(nothing))
 }
 
-/// The items of a Markdown list: at least two lines, each with `-`, `*` or `•` before it, or each with the next number. Where each item
-/// is a JSON text, what stands between the quotes.
+/// Splits a Markdown list into its items: at least two lines, each behind `-`, `*` or `•`, or each behind the next number.
 pub(crate) fn items(text: &str) -> Option<Vec<&str>> {
     let lines = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
     let mut kind = None;
@@ -54,7 +53,7 @@ pub(crate) fn items(text: &str) -> Option<Vec<&str>> {
     (items.len() > 1).then_some(items)
 }
 
-/// The mark before an item, or the sign behind its number, and the item.
+/// Splits a line into the item and its mark: the sign before it, or the sign behind its number.
 fn marked(line: &str, number: usize) -> Option<(char, &str)> {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     let (before, rest) = line.split_at(digits);
@@ -74,16 +73,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_lines_or_more_with_marks_are_items() {
+    fn two_or_more_lines_with_marks_are_items() {
         for text in
             ["- a\n- b", "* a\n\n* b\n", "•a\r\n• b", "- a\n* b", "1. a\n2. b", " 1) a\n 2) b", "-\ta\n-  b"]
         {
-            assert_eq!(said(text), Said::Items(vec!["a", "b"]), "{text:?}");
+            assert_eq!(classify(text), ListText::Items(vec!["a", "b"]), "{text:?}");
         }
     }
 
     #[test]
-    fn lines_of_which_one_has_another_mark_or_none_are_no_list() {
+    fn lines_with_different_marks_or_without_one_are_no_list() {
         for text in [
             "a\nb",
             "- a\nb",
@@ -98,17 +97,17 @@ mod tests {
             "**a**\n**b**",
             "- a\n  goes on",
         ] {
-            assert_eq!(said(text), Said::Lines, "{text:?}");
+            assert_eq!(classify(text), ListText::Lines, "{text:?}");
         }
         for text in ["- a", "1. a", "a", "NA", "nil", ".", "nothing", "none of them", "none.."] {
-            assert_eq!(said(text), Said::One, "{text:?}");
+            assert_eq!(classify(text), ListText::OneLine, "{text:?}");
         }
     }
 
     #[test]
-    fn a_word_alone_or_no_text_at_all_is_no_item() {
+    fn a_word_for_nothing_or_an_empty_text_is_no_item() {
         for text in ["", "  \n", "none", "None.", "NULL", "N/A", "n/a.", " none \n"] {
-            assert_eq!(said(text), Said::Nothing, "{text:?}");
+            assert_eq!(classify(text), ListText::Empty, "{text:?}");
         }
     }
 }

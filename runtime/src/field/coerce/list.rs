@@ -1,11 +1,11 @@
-//! Lists: in JSON, in a text without brackets, or one value for a list of one.
+//! Converts values to lists: from JSON, from lines of text, or from one value.
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{
     Fit, Misfit, Target, expected, inside,
-    lines::{self, Said},
+    lines::{self, ListText},
 };
 use crate::json::{self, Repair};
 
@@ -33,35 +33,35 @@ impl<'a> Target<'a> {
                 Some((inner, written)) => {
                     self.written(Some(&written)).array(&inner).map(|fit| fit.and(Repair::JsonInText))
                 }
-                None => self.said(value),
+                None => self.array_of_text(value),
             },
         }
     }
 
-    /// The list that is said in a text without brackets, or one value for a list of one.
-    fn said(self, value: &Value) -> Result<Fit, Misfit> {
+    /// Reads a text without brackets as a list, or one value as a list of one.
+    fn array_of_text(self, value: &Value) -> Result<Fit, Misfit> {
         let text = value.as_str().unwrap_or_default();
         let is_fixed = self.key("prefixItems").is_some();
-        match lines::said(text) {
-            Said::Items(items) => {
+        match lines::classify(text) {
+            ListText::Items(items) => {
                 let items = items.into_iter().map(|item| Value::String(item.into())).collect();
                 self.array(&Value::Array(items)).map(|fit| fit.and(Repair::MarkdownList))
             }
-            Said::Nothing
+            ListText::Empty
                 if value.is_string() && !is_fixed && !self.item(0).is_some_and(|item| item.names(value)) =>
             {
-                // Further from it than null is.
+                // Null is nearer, where the type takes it.
                 Ok(Fit { cost: 2, ..Fit::mended(Value::Array(Vec::new()), Repair::Word) })
             }
-            // Half a list, or several, is not one item.
-            _ if has_other_json(value) || json::begins(text) => Err(expected("a list", value)),
-            Said::Lines if serde_json::from_str::<IgnoredAny>(text).is_err() => {
+            // Half a list, or several lists, are not one item.
+            _ if has_other_json(value) || json::begins_sequence(text) => Err(expected("a list", value)),
+            ListText::Lines if serde_json::from_str::<IgnoredAny>(text).is_err() => {
                 Err(expected("a list, or a line with `-` before it for each item", value))
             }
             _ => {
                 let one = match self.item(0) {
-                    // It is written where the list would be.
-                    Some(target) => Self { place: self.place, ..target }
+                    // The one item stands at the list's place.
+                    Some(target) => Self { location: self.location, ..target }
                         .coerce(value)
                         .map_err(|_| expected("a list", value))?,
                     None => Fit::exact(value.clone()),
@@ -71,14 +71,14 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// The schema of a list's item.
+    /// Goes down to an item of the list.
     pub(super) fn item(self, index: usize) -> Option<Self> {
         let fixed = self.key("prefixItems").and_then(|items| items.get(index));
-        let place = self.place.map(|place| place.item(index));
-        fixed.or(self.key("items")).map(|schema| Self { place, ..self.at(schema) })
+        let location = self.location.map(|location| location.item(index));
+        fixed.or(self.key("items")).map(|schema| Self { location, ..self.at(schema) })
     }
 
-    /// Null, where it may stand, for a text that says that there are no items.
+    /// Prefers null to an empty list for a word for nothing, where the type takes null.
     pub(super) fn null_for_nothing(self, fit: Result<Fit, Misfit>, value: &Value) -> Result<Fit, Misfit> {
         match &fit {
             Ok(Fit { value: Value::Array(items), .. })
@@ -91,7 +91,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// True for a text that holds an object or a list, but is not one whole JSON value.
+/// True for a text that contains an object or a list, but is not one whole JSON value.
 fn has_other_json(value: &Value) -> bool {
     let Value::String(text) = value else { return false };
     text.contains(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_err()

@@ -1,5 +1,5 @@
-//! From a JSON value to the value that a schema asks for, where the two say the same in other words: `"5"` for 5, `yes` for true,
-//! one value for a list of one, a name in another case. What would lose or invent something is an error.
+//! Converts a JSON value to the type that a schema wants, where nothing is lost or invented: `"5"` to 5, `yes` to true, one value
+//! to a list of one, a name in another case to the name. Anything else is an error.
 
 mod aliases;
 mod choice;
@@ -19,11 +19,11 @@ pub(crate) use self::lines::items as lines_of;
 pub(super) use self::{aliases::Aliases, choice::same};
 use super::patterns::Patterns;
 use crate::{
-    json::{self, Place, Repair, Repairs, Written},
+    json::{self, Location, Repair, Repairs, Written},
     text::shortened,
 };
 
-/// A value that fits, what was mended for it, and how far it is from what was there.
+/// A value that fits its schema, with the repairs and the cost of the conversion.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fit {
     pub(crate) value: Value,
@@ -42,12 +42,12 @@ impl Fit {
         fit
     }
 
-    /// True for one of some names that was written in another form.
+    /// True if the value is a name that was written in another form.
     fn is_name(&self) -> bool {
         self.value.is_string() && self.repairs.contains(Repair::Name)
     }
 
-    /// True if less was done to the value than for the other one.
+    /// True if this conversion changed less than the other.
     pub(super) fn is_nearer(&self, other: &Self) -> bool {
         self.cost < other.cost
     }
@@ -59,17 +59,17 @@ impl Fit {
     }
 }
 
-/// Why a value does not fit: what was expected and found, and where.
+/// Error of a value that does not fit: what was expected and found, and where.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Misfit {
     pub(crate) message: String,
-    /// True if a type would take it and change it in silence.
+    /// True if the type would accept the value and silently change it.
     pub(crate) is_lossy: bool,
 }
 
 impl Misfit {
-    fn within(self, place: impl fmt::Display) -> Self {
-        Self { message: format!("{place}: {}", self.message), ..self }
+    fn within(self, location: impl fmt::Display) -> Self {
+        Self { message: format!("{location}: {}", self.message), ..self }
     }
 }
 
@@ -85,25 +85,25 @@ impl From<&str> for Misfit {
     }
 }
 
-/// The deepest schema that is followed: one may refer to itself.
+/// Deepest nesting of schemas that is followed; a schema may refer to itself.
 pub(super) const DEPTH: usize = 128;
 
-/// A schema with its definitions.
+/// A schema to convert values to, with its definitions.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
     schema: &'a Value,
     root: &'a Value,
     depth: usize,
-    /// False if any value of the type will do where names are listed.
+    /// False if lists of names (`enum`) are not checked.
     with_names: bool,
     aliases: Aliases,
     patterns: &'a Patterns,
-    /// Where the value is written, if that is known.
-    place: Option<Place<'a>>,
+    /// Location of the value in its source text, if known.
+    location: Option<Location<'a>>,
 }
 
 impl<'a> Target<'a> {
-    /// A schema that holds its own definitions.
+    /// Takes a schema that contains its own definitions.
     pub(crate) fn new(root: &'a Value) -> Self {
         Self {
             schema: root,
@@ -112,76 +112,76 @@ impl<'a> Target<'a> {
             with_names: true,
             aliases: Aliases::None,
             patterns: Patterns::none(),
-            place: None,
+            location: None,
         }
     }
 
-    /// The same for a value that is written so.
+    /// Sets the source text of the value.
     pub(crate) fn written(self, written: Option<&'a Written>) -> Self {
-        Self { place: written.map(Written::place), ..self }
+        Self { location: written.map(Written::location), ..self }
     }
 
-    /// The types alone of a part of a schema that holds the definitions, without the names that it lists.
+    /// Takes a part of the schema `root` for its types alone, without the names that it lists.
     pub(super) fn types_of(root: &'a Value, schema: &'a Value) -> Self {
         Self { schema, with_names: false, ..Self::new(root) }
     }
 
-    /// The same with the regular expressions that the keys of its maps have to match.
+    /// Sets the regular expressions that keys of maps must match.
     pub(super) fn with_patterns(self, patterns: &'a Patterns) -> Self {
         Self { patterns, ..self }
     }
 
-    /// The same where the type may know further names for its keys.
+    /// Sets how keys are read that the schema does not name.
     pub(super) fn with_aliases(self, aliases: Aliases) -> Self {
         Self { aliases, ..self }
     }
 
-    /// True if the value is as the schema wants it, whatever the schema demands beside types.
+    /// True if the value is of the schema's types as it stands; rules beside types are not checked.
     pub(super) fn is_kept_by(self, value: &Value) -> bool {
         self.coerce(value).is_ok_and(|fit| fit.cost == 0)
     }
 
-    /// A part of it.
+    /// Goes down to a part of the schema.
     fn at(self, schema: &'a Value) -> Self {
         Self { schema, depth: self.depth + 1, ..self }
     }
 
-    /// The schema of an entry of the object.
+    /// Goes down to an entry of the object.
     fn entry(self, key: &str, schema: &'a Value) -> Self {
-        Self { place: self.place.map(|place| place.entry(key)), ..self.at(schema) }
+        Self { location: self.location.map(|location| location.entry(key)), ..self.at(schema) }
     }
 
     fn format(self) -> Option<&'a str> {
         self.key("format").and_then(Value::as_str)
     }
 
-    /// True for a number whose digits are kept in a text where need be.
+    /// True for a type that takes numbers and texts, such as a decimal: a text keeps digits that a number would lose.
     pub(super) fn is_decimal(self) -> bool {
         let kinds = self.key("type").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         ["string", "number"].iter().all(|wanted| kinds.iter().any(|kind| kind == wanted))
     }
 
     fn decimal(self, value: &Value) -> Result<Fit, Misfit> {
-        scalar::decimal(value, self.place, self.key("pattern").is_some())
+        scalar::decimal(value, self.location, self.key("pattern").is_some())
     }
 
     fn key(self, keyword: &str) -> Option<&'a Value> {
         self.schema.get(keyword)
     }
 
-    /// The value as the schema wants it.
+    /// Converts the value to what the schema wants.
     ///
     /// # Errors
-    /// It does not fit.
+    /// The value does not fit.
     pub(crate) fn coerce(self, value: &Value) -> Result<Fit, Misfit> {
         if self.depth > DEPTH {
             return match self.with_names {
                 true => Err("the value is nested too deeply".into()),
-                // Which type it is of was seen before.
+                // The levels above have already determined the type.
                 false => Ok(Fit::exact(value.clone())),
             };
         }
-        // serde writes a flattened type, and the tag of an enum, into one object with what stands beside them.
+        // serde writes a flattened type, and the tag of an enum, into the object around it.
         let is_part = ["$ref", "anyOf", "oneOf"].iter().any(|keyword| self.key(keyword).is_some());
         if is_part && self.key("properties").is_some() {
             return self.own_part(value);
@@ -228,11 +228,11 @@ impl<'a> Target<'a> {
                 self.null_for_nothing(fit, value)
             }
             _ if self.key("properties").is_some() => self.object(value),
-            _ => scalar::anything(value, self.place),
+            _ => scalar::anything(value, self.location),
         }
     }
 
-    /// The keys that the schema names itself, then those of the schemas beside them.
+    /// Converts the keys that the schema names itself, then those of the schemas beside them.
     fn own_part(self, value: &Value) -> Result<Fit, Misfit> {
         let mut fit = self.object(value)?;
         for keyword in ["$ref", "anyOf", "oneOf"] {
@@ -256,19 +256,19 @@ impl<'a> Target<'a> {
             "boolean" => scalar::boolean(value),
             "integer" => scalar::integer(
                 value,
-                self.place,
+                self.location,
                 self.format().is_some_and(|format| format.ends_with("int128")),
             ),
-            "number" => scalar::number(value, self.place, self.format() == Some("float")),
+            "number" => scalar::number(value, self.location, self.format() == Some("float")),
             "array" => self.array(value),
             "object" => self.object(value),
-            "string" => scalar::text(value, self.place),
+            "string" => scalar::text(value, self.location),
             _ => Ok(Fit::exact(value.clone())),
         }
     }
 }
 
-/// The fit nearest to what was there; of equally near ones that differ none is the right one.
+/// Picks the cheapest fit; equally cheap fits that differ are an error.
 fn cheapest(fits: impl Iterator<Item = Result<Fit, Misfit>>, value: &Value) -> Result<Fit, Misfit> {
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for fit in fits {
@@ -279,7 +279,7 @@ fn cheapest(fits: impl Iterator<Item = Result<Fit, Misfit>>, value: &Value) -> R
     }
     let least = good.iter().map(|fit| fit.cost).min();
     let mut nearest: Vec<_> = good.into_iter().filter(|fit| Some(fit.cost) == least).collect();
-    // A name goes before a word that means nothing: `none` where one of the names is `None`.
+    // A name goes before a word for null: `none`, where one of the names is `None`.
     if nearest.iter().any(Fit::is_name) {
         nearest.retain(|fit| !fit.value.is_null());
     }
@@ -299,7 +299,7 @@ fn cheapest(fits: impl Iterator<Item = Result<Fit, Misfit>>, value: &Value) -> R
     }
 }
 
-/// The JSON that a text holds and how it is written, if it is of the wanted kind and nothing stands around it.
+/// Reads a text as one JSON value of the wanted kind with nothing around it; also returns its source.
 fn inside(value: &Value, wanted: impl Fn(&Value) -> bool) -> Option<(Value, Written)> {
     let Value::String(text) = value else { return None };
     let mut found = json::find(text).ok()?;

@@ -1,4 +1,4 @@
-//! Objects: structs with their keys, and maps.
+//! Converts values to objects: structs with their keys, and maps.
 
 use serde_json::{Map, Value};
 
@@ -49,7 +49,7 @@ impl<'a> Target<'a> {
             let fit = match schema {
                 Some(schema) => match self.entry(key, schema).coerce(value) {
                     Ok(fit) => fit,
-                    // A key that may be absent: models that have to write all keys write null.
+                    // Models that must write every key write null for an optional one.
                     Err(_) if value.is_null() && properties.contains_key(name) && !self.requires(name) => {
                         continue;
                     }
@@ -73,7 +73,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// What the schema says of a key that it does not name: the pattern of such keys, else what all others hold.
+    /// Finds the schema of a key that is not listed: by the pattern that it matches, else `additionalProperties`.
     pub(super) fn further(self, key: &str) -> Result<Option<&'a Value>, Misfit> {
         if let Some(entry) = self.patterns.entry(self.schema, key) {
             return Ok(Some(entry));
@@ -84,7 +84,7 @@ impl<'a> Target<'a> {
                 let patterns: Vec<_> = patterns.keys().map(|pattern| format!("`{pattern}`")).collect();
                 Err(format!("the key `{key}` does not match {}", patterns.join(" or ")).into())
             }
-            // Keys of which the schema says nothing may be passed over; those of which all are allowed are not.
+            // An unlisted key is passed over, unless the schema describes all further keys.
             _ => Ok(others.filter(|schema| **schema != false)),
         }
     }

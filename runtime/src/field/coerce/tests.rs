@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::{choice::only, *};
 
-/// The value of a text by a schema: what a field of this type would have.
+/// Reads a text by a schema, as a field of this type would.
 fn read(text: &str, schema: &Value) -> Result<Value, Misfit> {
     let target = Target::new(schema);
     // A text is a text, whatever it looks like.
@@ -21,7 +21,7 @@ fn read(text: &str, schema: &Value) -> Result<Value, Misfit> {
     only(fits.into_iter()).map(|fit| fit.value).ok_or_else(|| Misfit::from("no value or several"))
 }
 
-/// What the schema says of absent properties.
+/// Fills absent properties with the schema's defaults.
 fn with_defaults(mut value: Value, schema: &Value, root: &Value) -> Value {
     let schema = match schema.get("$ref").and_then(Value::as_str) {
         Some(reference) => root.pointer(&reference[1..]).unwrap(),
@@ -38,7 +38,7 @@ fn with_defaults(mut value: Value, schema: &Value, root: &Value) -> Value {
 }
 
 #[test]
-fn the_corpora_of_shapes_are_read_as_they_ask() {
+fn the_corpora_of_shapes_are_read_as_their_rows_expect() {
     let Some(files) = crate::repository::corpora(["baml", "dspy", "instructor", "json_repair"]) else {
         return;
     };
@@ -71,7 +71,7 @@ fn the_corpora_of_shapes_are_read_as_they_ask() {
 }
 
 #[test]
-fn what_loses_or_invents_something_is_an_error() {
+fn a_conversion_that_would_lose_or_invent_something_is_an_error() {
     for (value, schema) in [
         (json!("8/10"), json!({"type": "integer"})),
         (json!(2.5), json!({"type": "integer"})),
@@ -96,7 +96,7 @@ fn what_loses_or_invents_something_is_an_error() {
 }
 
 #[test]
-fn the_same_in_other_words_fits_and_is_noted() {
+fn the_same_value_in_other_words_fits_and_is_noted() {
     for (value, schema, expected, repair) in [
         (json!("5"), json!({"type": "integer"}), json!(5), Repair::NumberInText),
         (json!("1,234,567"), json!({"type": "integer"}), json!(1_234_567), Repair::NumberInText),
@@ -121,7 +121,7 @@ fn the_same_in_other_words_fits_and_is_noted() {
 }
 
 #[test]
-fn what_is_taken_as_it_stands_is_what_coercion_gives_back() {
+fn a_value_that_is_taken_unchanged_is_what_coercion_returns() {
     let mut taken = 0;
     let Some(files) = crate::repository::corpora(["baml", "dspy", "instructor", "json_repair"]) else {
         return;
@@ -153,7 +153,7 @@ fn a_schema_that_refers_to_itself_ends() {
 }
 
 #[test]
-fn null_for_a_key_that_may_be_absent_is_none_and_one_of_a_type_with_null_stays() {
+fn null_for_an_optional_key_is_left_out_and_stays_where_the_type_takes_null() {
     let schema = json!({
         "type": "object",
         "properties": {
@@ -172,7 +172,7 @@ fn null_for_a_key_that_may_be_absent_is_none_and_one_of_a_type_with_null_stays()
 }
 
 #[test]
-fn an_enums_tag_tells_its_forms_apart_also_where_they_are_types_of_their_own() {
+fn an_enums_tag_selects_the_variant_also_where_variants_are_own_types() {
     let form = |name: &str| json!({ "$ref": format!("#/$defs/{name}"), "properties": { "kind": { "const": name } } });
     let schema = json!({
         "type": "object",
@@ -196,7 +196,7 @@ fn fit(schema: &Value, value: Value) -> Result<Value, String> {
 }
 
 #[test]
-fn what_is_as_the_schema_wants_it_is_known_without_a_copy() {
+fn a_value_that_fits_is_recognised_without_a_copy() {
     let integer = json!({"type": "integer"});
     let object = json!({"properties": {"a": {"type": "integer"}}});
     let beside = |keyword: &str| {
@@ -224,7 +224,7 @@ fn what_is_as_the_schema_wants_it_is_known_without_a_copy() {
         (json!({"type": "object", "properties": {}}), json!({"b": 1}), true),
         (json!({"type": "object", "additionalProperties": integer}), json!({"b": 1}), true),
         (json!({"type": "object", "additionalProperties": integer}), json!({"b": "x"}), false),
-        // It may be a name in another form.
+        // The key may be a name in another form.
         (json!({"properties": {"firstName": {}}}), json!({"first_name": 1}), false),
         (json!({"$ref": "#/$defs/n", "$defs": {"n": integer}}), json!(5), true),
         (json!({"anyOf": [{"type": "null"}, integer]}), json!(5), true),
@@ -240,7 +240,7 @@ fn what_is_as_the_schema_wants_it_is_known_without_a_copy() {
 }
 
 #[test]
-fn what_was_mended_in_a_part_counts_for_the_whole() {
+fn repairs_in_a_part_count_for_the_whole() {
     let integer = json!({"type": "integer"});
     let list = json!({"type": "array", "items": integer});
     let object = json!({"type": "object", "properties": {"n": integer}});
@@ -253,7 +253,7 @@ fn what_was_mended_in_a_part_counts_for_the_whole() {
         assert!(Target::new(schema).is_kept_by(&as_it_is), "{as_it_is}");
         assert!(!Target::new(schema).is_kept_by(&mended), "{mended}");
     }
-    // Of two types the one that needs no mending.
+    // Of two types, the one that needs no repair.
     let either = json!({"anyOf": [integer, {"type": "string"}]});
     assert_eq!(fit(&either, json!("5")), Ok(json!("5")));
     let lists = json!({"anyOf": [list, {"type": "array", "items": {"type": "string"}}]});
@@ -261,7 +261,7 @@ fn what_was_mended_in_a_part_counts_for_the_whole() {
 }
 
 #[test]
-fn a_misfit_tells_its_place_and_what_fits_several_types_alike_fits_none() {
+fn a_misfit_names_its_place_and_a_tie_between_types_is_an_error() {
     let list = json!({"type": "array", "items": {"type": "integer"}});
     assert!(fit(&list, json!([1, "x"])).unwrap_err().starts_with("item 1: expected a whole number"));
     for no_list in ["[1", "[1] and more", "so: [1]"] {
@@ -274,7 +274,7 @@ fn a_misfit_tells_its_place_and_what_fits_several_types_alike_fits_none() {
 }
 
 #[test]
-fn a_schema_that_refers_to_itself_is_followed_as_deep_as_the_limit_says() {
+fn a_schema_that_refers_to_itself_is_followed_down_to_the_limit() {
     let lists = json!({"type": "array", "items": {"$ref": "#"}});
     let nested = |levels: usize| (1..levels).fold(json!([]), |inner, _| json!([inner]));
     // Each level is a list and a reference.
@@ -283,7 +283,7 @@ fn a_schema_that_refers_to_itself_is_followed_as_deep_as_the_limit_says() {
 }
 
 #[test]
-fn whole_numbers_are_kept_to_their_ends_and_groups_of_digits_have_three() {
+fn whole_numbers_keep_their_limits_and_groups_have_three_digits() {
     let integer = json!({"type": "integer"});
     for number in [json!(u64::MAX), json!(i64::MIN), json!(-1)] {
         assert_eq!(fit(&integer, number.clone()), Ok(number));

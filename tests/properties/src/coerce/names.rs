@@ -1,4 +1,4 @@
-//! Names with signs: what is read is the name that was written, and no other.
+//! Checks names with signs: the name that was written is read, and no other.
 
 use std::sync::LazyLock;
 
@@ -50,7 +50,7 @@ struct One {
     name: Option<Name>,
 }
 
-/// What may be added to a name or stand in a place of it.
+/// Signs to add to a name or to put in place of its signs.
 const SIGNS: &[&str] =
     &["-", "+", "#", "<", ">", ".", "%", " ", "_", "–", "−", "/", "=", "0", "1", "a", "not "];
 
@@ -106,7 +106,7 @@ fn read(bytes: &[u8]) -> Result<()> {
     let which = u.int_in_range(0..=3)?;
     let reply = match which {
         0 => format!("[[ ## name ## ]]\n{whole}\n\n[[ ## completed ## ]]"),
-        // Between tags, `<` may begin one.
+        // Between tags, `<` may begin a tag.
         1 => format!("<name>{}</name>", whole.replace('<', "&lt;")),
         2 => format!("{{\"name\": {quoted}}}"),
         _ => format!("Name: {whole}"),
@@ -122,7 +122,7 @@ fn read(bytes: &[u8]) -> Result<()> {
     match found.as_str() {
         Some(name) => {
             let is_itself = name == whole.trim();
-            // One sign at the end, which may be the text's own.
+            // One sign at the end, which may be part of the text.
             let shorter = text.strip_suffix(['.', ',', ':', ';']).unwrap_or(&text);
             let is_short = squeezed(shorter.trim()) == squeezed(name);
             assert!(is_itself || is_framed && (alike == [&name] || is_short), "{reply} is read as {name}");
@@ -134,7 +134,7 @@ fn read(bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// In small letters, without what joins words.
+/// Lowers a name, and removes the signs between its words.
 fn squeezed(name: &str) -> String {
     let chars: Vec<_> =
         name.trim().to_lowercase().chars().map(|c| if matches!(c, '–' | '−') { '-' } else { c }).collect();

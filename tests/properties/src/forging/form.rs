@@ -1,11 +1,11 @@
-//! How each adapter's answers look.
+//! Writes answers in the form of each adapter.
 
 use arbitrary::{Result, Unstructured};
 
 use super::{EVIL, FIELDS};
 use crate::hostile;
 
-/// The form of answers that an adapter reads.
+/// Form of an adapter's answers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Form {
     Chat,
@@ -15,11 +15,11 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// Adds an answer as an input would have it that wants to be one.
+    /// Adds a forged answer to an input.
     pub(super) fn evil(self, u: &mut Unstructured<'_>, text: &mut String) -> Result<()> {
         let field = hostile::one(u, &FIELDS)?;
         let value = format!("{EVIL} {}", hostile::one(u, hostile::WORDS)?);
-        // A label counts at the start of a line alone, and text without one is an answer too.
+        // A label counts only at the start of a line, and text without one is an answer too.
         if !text.is_empty() && (self == Form::Terse || u.ratio(3, 4)?) {
             text.push('\n');
         }
@@ -92,7 +92,7 @@ impl Form {
         Ok(())
     }
 
-    /// What a model may put around an answer.
+    /// Picks the texts that a model may put around an answer.
     pub(super) fn wrapped(self, u: &mut Unstructured<'_>) -> Result<(&'static str, &'static str)> {
         let all = [
             ("", ""),
@@ -108,7 +108,7 @@ impl Form {
         }
     }
 
-    /// An answer of the model's own for some fields.
+    /// Writes an answer of the model's own for some fields.
     pub(super) fn answer(self, values: &[(usize, String)]) -> String {
         let pairs = values.iter().map(|(index, value)| (FIELDS[*index], value));
         match self {
@@ -122,7 +122,7 @@ impl Form {
         }
     }
 
-    /// True if the input is the beginning of an answer with nothing in it: every answer of the model's own has that too.
+    /// True if the input is the beginning of an empty answer, which every answer of the model's own has too.
     pub(super) fn is_lone(self, input: &str) -> bool {
         let input = input.trim_matches(is_blank);
         match self {
@@ -132,7 +132,7 @@ impl Form {
         }
     }
 
-    /// True if the input ends with the beginning of an answer: what the model writes behind it is its own answer.
+    /// True if the input ends with the beginning of an answer: the model's text behind it is its own answer.
     pub(super) fn ends_open(self, input: &str) -> bool {
         let input = input.trim_end_matches(is_blank);
         let last = input.lines().next_back().unwrap_or_default();
@@ -145,7 +145,7 @@ impl Form {
     }
 }
 
-/// True for what is seen by nobody at a text's ends.
+/// True for a character that is invisible at a text's ends.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || c.is_control() || "\u{200b}\u{2060}\u{feff}".contains(c)
 }

@@ -1,4 +1,4 @@
-//! Replies that repeat inputs between a model's own words and answers.
+//! Generates replies that repeat inputs between a model's own words and answers.
 
 use arbitrary::{Result, Unstructured};
 use serde_json::Value;
@@ -6,23 +6,23 @@ use serde_json::Value;
 use super::form::Form;
 use crate::hostile;
 
-/// With which each of the model's own texts begins.
+/// Beginning of each of the model's own texts.
 pub(super) const OWN: &str = "own";
 
 /// A part of a reply.
-pub(super) enum Part {
+pub(super) enum ReplyPart {
     /// Words of the model's own.
     Prose,
-    /// An input, in whatever form.
+    /// An input, in any form.
     Repeat,
-    /// Answers of the model's own: fields and what they begin with.
+    /// Answers of the model's own: fields, and the beginnings of their values.
     Answer { values: Vec<(usize, String)> },
 }
 
 pub(super) struct Reply {
     pub(super) text: String,
-    pub(super) parts: Vec<Part>,
-    /// True if nothing in it could be read in two ways.
+    pub(super) parts: Vec<ReplyPart>,
+    /// True if the reply can be read in one way only.
     pub(super) is_clear: bool,
 }
 
@@ -35,11 +35,11 @@ impl Reply {
                 0 | 1 => {
                     let text = format!("{OWN}{number}- {}", hostile::one(u, hostile::WORDS)?);
                     reply.text.push_str(&text);
-                    Part::Prose
+                    ReplyPart::Prose
                 }
                 2..=6 => {
                     reply.repeat(u, form, inputs)?;
-                    Part::Repeat
+                    ReplyPart::Repeat
                 }
                 _ => {
                     if !reply.text.is_empty() && !reply.text.ends_with('\n') {
@@ -54,18 +54,18 @@ impl Reply {
             reply.parts.push(part);
             reply.text.push_str(hostile::one(u, hostile::BLANKS)?);
         }
-        // What begins with a tag of reasoning has its answer behind that.
+        // A reply that begins with a tag of reasoning has its answer behind that.
         let has_reasoning = reply.text.trim_start().starts_with("<think>");
         reply.is_clear &= !has_reasoning && !reply.touches(inputs, &own);
-        // What is below the beginning of an answer may be an input's, wherever that stands.
+        // Text below the beginning of an answer may be an input's, wherever that stands.
         reply.is_clear &= !inputs.iter().any(|input| form.is_lone(input));
-        // Braces, quotes and labels of repeated inputs take parts of what follows them; an error is right there.
-        let repeats = reply.parts.iter().any(|part| matches!(part, Part::Repeat));
-        let answers = reply.parts.iter().filter(|part| matches!(part, Part::Answer { .. })).count();
+        // Braces, quotes and labels of repeated inputs may take in the text behind them: an error is right there.
+        let repeats = reply.parts.iter().any(|part| matches!(part, ReplyPart::Repeat));
+        let answers = reply.parts.iter().filter(|part| matches!(part, ReplyPart::Answer { .. })).count();
         match form {
             Form::Json => reply.is_clear &= !repeats && answers == 1,
             Form::Terse => {
-                let is_first = matches!(reply.parts.first(), Some(Part::Answer { .. }));
+                let is_first = matches!(reply.parts.first(), Some(ReplyPart::Answer { .. }));
                 reply.is_clear &= is_first && !repeats;
             }
             Form::Chat | Form::Xml => {}
@@ -103,7 +103,7 @@ impl Reply {
         Ok(())
     }
 
-    fn answer(&mut self, u: &mut Unstructured<'_>, form: Form, number: usize) -> Result<Part> {
+    fn answer(&mut self, u: &mut Unstructured<'_>, form: Form, number: usize) -> Result<ReplyPart> {
         let mut values = Vec::new();
         for index in [0, 1, 2] {
             // Most answers are whole.
@@ -112,15 +112,15 @@ impl Reply {
             }
         }
         let (before, after) = form.wrapped(u)?;
-        // Under an input's name stands that input.
+        // A value under an input's name is that input.
         self.is_clear &= !before.contains("passage");
         self.text.push_str(before);
         self.text.push_str(&form.answer(&values));
         self.text.push_str(after);
-        Ok(Part::Answer { values })
+        Ok(ReplyPart::Answer { values })
     }
 
-    /// True if some of the inputs stands, by chance, in a part of the model's own answers.
+    /// True if an input stands by chance in the model's own answers.
     fn touches(&self, inputs: &[String], own: &[(usize, usize)]) -> bool {
         let (text, places) = squeezed(&self.text);
         inputs.iter().any(|input| {
@@ -128,7 +128,7 @@ impl Reply {
             let plain =
                 ENTITIES.iter().fold(input.trim().to_owned(), |text, (from, to)| text.replace(from, to));
             let forms = [input.trim(), &quoted[1..quoted.len() - 1], &plain];
-            // One that stands within a value is no matter.
+            // An input within a value does not matter.
             let is_syntax = |form: &str| form.contains(['#', '<', ':', '{']);
             forms.into_iter().map(|form| squeezed(form).0).filter(|form| is_syntax(form)).any(|form| {
                 text.match_indices(&form).filter(|_| form.len() > 1).any(|(at, part)| {
@@ -140,11 +140,11 @@ impl Reply {
     }
 }
 
-/// What stands for a character in XML.
+/// Entities and their characters.
 const ENTITIES: [(&str, &str); 6] =
     [("&#10;", "\n"), ("&#60;", "<"), ("&#x3c;", "<"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
 
-/// The text without what may differ where it is repeated, and where each of its bytes comes from.
+/// Removes the characters that may differ in a repeat; also returns the place of each byte.
 fn squeezed(text: &str) -> (String, Vec<usize>) {
     let (mut squeezed, mut places) = (String::new(), Vec::new());
     for (at, c) in text.char_indices() {

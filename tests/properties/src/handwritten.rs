@@ -1,11 +1,11 @@
-//! Values written as models write them, by hand or by Python: what is read is what was meant, or an error.
+//! Checks values as models write them, by hand or with Python: the intended value is read, or an error is returned.
 
 use arbitrary::{Result, Unstructured};
 use serde_json::{Value, json};
 
 use crate::{hostile, lenient};
 
-/// Pieces of texts with backslashes that are meant: formulas, patterns, paths.
+/// Pieces of texts with intended backslashes: formulas, patterns, paths.
 const BACKSLASHES: &[&str] = &[
     "\\pi",
     "\\frac{a}{b}",
@@ -44,7 +44,7 @@ const QUOTES: &[&str] = &[
     " + ", "5", "and",
 ];
 
-/// One value in one of these forms.
+/// Checks one value in one of these forms.
 pub fn check(bytes: &[u8]) {
     let _ = one(&mut Unstructured::new(bytes));
 }
@@ -58,10 +58,10 @@ fn one(u: &mut Unstructured<'_>) -> Result<()> {
     }
 }
 
-/// `None` for an error.
+/// Reads a text as a value of any type; `None` for an error.
 fn read(text: &str) -> Option<Value> {
     let found = lenient::read(text);
-    // The text itself is what is left where nothing was read.
+    // The text itself means that no value was read.
     (!found.repairs.is_empty() || serde_json::from_str::<Value>(text.trim()).is_ok()).then_some(found.value)
 }
 
@@ -73,12 +73,12 @@ fn pieces(u: &mut Unstructured<'_>, of: &[&str], most: usize) -> Result<String> 
     Ok(text)
 }
 
-/// Texts whose backslashes were not doubled: each stands as it was written, or is decoded as JSON has it, and not a part of each.
+/// Checks texts with single backslashes: all stay as written, or all are decoded as in JSON.
 fn backslashes(u: &mut Unstructured<'_>) -> Result<()> {
     let texts: Vec<_> =
         (0..u.int_in_range(1..=3)?).map(|_| pieces(u, BACKSLASHES, 5)).collect::<Result<_>>()?;
     let form = u.choose(&[("\"", "\""), ("'", "'"), ("“", "”"), ("\"\"\"", "\"\"\"")])?;
-    // An end that would escape the quote behind it, and a quote that would end the text, are others' affair.
+    // Other checks cover a backslash before the closing quote, and quotes inside of the text.
     if texts.iter().any(|text| text.ends_with('\\') || text.replace("\\\\", "").ends_with('\\')) {
         return Ok(());
     }
@@ -113,7 +113,7 @@ fn backslashes(u: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The text with every backslash but those that are always read.
+/// Keeps every backslash of the text except those of escapes that are always read.
 fn kept(text: &str) -> String {
     let mut out = String::new();
     let mut chars = text.chars();
@@ -126,7 +126,7 @@ fn kept(text: &str) -> String {
     out
 }
 
-/// Texts whose quotes were not escaped: each is whole, or all of it is an error.
+/// Checks texts with unescaped quotes: each is read whole, or the value is an error.
 fn quotes(u: &mut Unstructured<'_>) -> Result<()> {
     let texts = [pieces(u, QUOTES, 8)?, pieces(u, QUOTES, 8)?];
     let text = match u.arbitrary()? {
@@ -142,7 +142,7 @@ fn quotes(u: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A text in pieces that `+` joins.
+/// Checks texts that `+` joins.
 fn joined(u: &mut Unstructured<'_>) -> Result<()> {
     let texts: Vec<_> =
         (0..u.int_in_range(2..=4)?).map(|_| pieces(u, hostile::WORDS, 3)).collect::<Result<_>>()?;
@@ -158,7 +158,7 @@ fn joined(u: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What Python prints.
+/// Checks values as Python prints them.
 fn python(u: &mut Unstructured<'_>) -> Result<()> {
     let mut text = String::new();
     let value = printed(u, &mut text, 0)?;
@@ -223,11 +223,11 @@ fn printed(u: &mut Unstructured<'_>, out: &mut String, depth: usize) -> Result<V
     Ok(if kind >= 7 { map.into() } else { items.into() })
 }
 
-/// What a text says where a list is wanted: `None` where that is open, else the items, or that it is an error.
-pub type Said = Option<Option<Vec<String>>>;
+/// Expected items of a text where a list is wanted: `None` if that is open, `Some(None)` for an error.
+pub type Expected = Option<Option<Vec<String>>>;
 
-/// Items, one a line, as a Markdown list or nearly one, or a word for none.
-pub fn lines(u: &mut Unstructured<'_>) -> Result<(String, Said)> {
+/// Generates a Markdown list, nearly a list, or a word for an empty list.
+pub fn lines(u: &mut Unstructured<'_>) -> Result<(String, Expected)> {
     if u.ratio(1, 6)? {
         let word = hostile::one(u, &["", "none", "None", "N/A", "null", "NULL.", "n/a.", "None."])?;
         return Ok((word.to_owned(), Some(Some(Vec::new()))));
@@ -246,7 +246,7 @@ pub fn lines(u: &mut Unstructured<'_>) -> Result<(String, Said)> {
         };
         text += &format!("{before}{item}{}", hostile::one(u, &["\n", "\r\n", "\n\n", " \n"])?);
     }
-    // `1. b` alone may go on with the numbers around it.
+    // An unmarked `1. b` may fit the numbers around it.
     let is_clear =
         unmarked.is_none_or(|at| mark != "." || !items.get(at).is_some_and(|item| item.starts_with("1. b")));
     Ok((text, is_clear.then_some(unmarked.is_none().then_some(items))))

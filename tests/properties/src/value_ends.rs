@@ -1,5 +1,7 @@
-//! A value ends where the model ended it: what a template, a token limit or a section of nobody leaves behind it is no part of
-//! it, what stands in it stays, and an answer that was cut is whole or an error.
+//! Checks that a value ends where the model ended it.
+//!
+//! Remains of a template, a token limit or a foreign section behind it are no part of it, text inside of it stays, and an answer
+//! that was cut is complete or an error.
 
 use std::sync::{Arc, LazyLock};
 
@@ -23,7 +25,7 @@ struct Qa {
     answer: String,
 }
 
-/// What may stand in a value and stays.
+/// Texts that may stand in a value and stay.
 const INSIDE: &[&str] = &[
     "<|im_end|>",
     "</s>",
@@ -43,7 +45,7 @@ const INSIDE: &[&str] = &[
     "```",
 ];
 
-/// What a server leaves behind an answer.
+/// Tokens that a server leaves behind an answer.
 const TOKENS: &[&str] = &[
     "<|im_end|>",
     "<|eot_id|>\n",
@@ -55,7 +57,7 @@ const TOKENS: &[&str] = &[
     "<end_of_turn>\n<start_of_turn>model\nwords",
 ];
 
-/// What a model writes behind its answer that nobody asked for.
+/// Sections that a model writes unasked behind its answer.
 const SECTIONS: &[&str] =
     &["\n[[ ## completion ## ]]", "\n\n[[ ## note ## ]]\nwords\n", "\n[[ ## a ## ]]\n1\n[[ ## b ## ]]\n2"];
 
@@ -64,7 +66,7 @@ pub fn check(bytes: &[u8]) {
     let _ = answer(bytes);
 }
 
-/// Words with something between them; they begin and end the value, and each of its lines.
+/// Makes a value that begins and ends with words, as does each of its lines.
 fn value(u: &mut Unstructured<'_>) -> Result<String> {
     let mut value = String::from("own");
     for _ in 0..u.int_in_range(0..=4)? {

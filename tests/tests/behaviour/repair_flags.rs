@@ -1,4 +1,4 @@
-//! What is told of answers that are not written as they were asked for.
+//! Tests of repair flags: the flaws of answers that are not in the form asked for.
 
 use karat::{
     ChatAdapter, JsonAdapter, Module, Predict, Prediction, ScriptedLm, TerseAdapter, XmlAdapter,
@@ -74,7 +74,7 @@ async fn the_flags_on_the_page_on_answers_are_true() {
 }
 
 #[tokio::test]
-async fn a_flag_stands_at_its_own_field_alone() {
+async fn a_flag_belongs_to_its_own_field_alone() {
     let reply = "**[[ ## reasoning ## ]]**\na\n[[ ## reasoning ## ]]\nb\n[[ ## answer ## ]]\nParis";
     let answer = capital(ChatAdapter, reply).await;
     let [(field, repairs)] = answer.repairs() else { panic!("{:?}", answer.repairs()) };
@@ -87,7 +87,7 @@ async fn a_flag_stands_at_its_own_field_alone() {
 }
 
 #[tokio::test]
-async fn a_marker_that_is_text_flags_nothing() {
+async fn a_marker_within_a_text_causes_no_flag() {
     let reply = "[[ ## answer ## ]]\nwrite [[ ## answer ## ]] twice\n\n[[ ## completed ## ]]";
     let answer = capital(ChatAdapter, reply).await;
     assert_eq!(answer.answer, "write [[ ## answer ## ]] twice");
@@ -108,7 +108,7 @@ async fn place(adapter: impl Adapter, reply: &str) -> Vec<Repair> {
 }
 
 #[tokio::test]
-async fn doubles_and_names_in_another_case_are_flagged_within_a_value_too() {
+async fn double_keys_and_names_in_another_case_within_a_value_are_flagged() {
     let inner = |json: &str| format!("[[ ## place ## ]]\n{json}");
     assert_eq!(place(ChatAdapter, &inner("{\"name\": \"Rome\"}")).await, []);
     assert_eq!(
@@ -128,11 +128,11 @@ fn two_keys_in_another_case_for_one_field_are_an_error() {
     assert_eq!(read("{\"PLACE\": {\"name\": \"Rome\"}}").unwrap(), "Rome");
     let error = read("{\"PLACE\": {\"name\": \"Rome\"}, \"Place\": {\"name\": \"Oslo\"}}").unwrap_err();
     assert!(error.is_parse() && error.field() == Some("place"), "{error}");
-    // Valid JSON is what `serde_json` says it is; what has to be mended is not guessed at.
+    // Valid JSON is read as by `serde_json`; flawed JSON is not guessed at.
     let twice = "{\"place\": {\"name\": \"Rome\"}, \"place\": {\"name\": \"Oslo\"}}";
     assert_eq!(read(twice).unwrap(), "Oslo");
     assert!(read(&twice.replace("\"place\"", "place")).is_err_and(|error| error.is_parse()));
-    // Of several objects, the one with a field is meant.
+    // Of several objects, the one with a field is the answer.
     assert_eq!(read("{\"x\": 1} then {\"Place\": {\"name\": \"Rome\"}}").unwrap(), "Rome");
     assert!(read("{\"pläce\": {\"name\": \"Rome\"}}").is_err(), "a look-alike is another name");
 }

@@ -1,4 +1,4 @@
-//! Where a value ends: answers that were cut, end tokens, markers of nobody, elements.
+//! Tests of where a value ends: answers that were cut, end tokens, foreign markers, elements.
 
 use std::collections::BTreeMap;
 
@@ -53,7 +53,7 @@ fn asked(question: &str) -> ReasonedInput {
     ReasonedInput { question: question.into() }
 }
 
-/// The outcome of a reply, which is the same where it is streamed, in whatever pieces.
+/// Returns the outcome of a reply, and checks that a stream in any pieces has the same.
 pub(super) async fn outcome<S>(
     adapter: impl Adapter + Clone,
     input: S::Input,
@@ -73,7 +73,7 @@ where
     let chars: Vec<_> = reply.chars().map(String::from).collect();
     for size in [1, 3, 7, 1_000] {
         let mut stream = predict(Reply::pieces(chars.chunks(size).map(<[_]>::concat))).stream(input.clone());
-        let mut told = BTreeMap::new();
+        let mut streamed = BTreeMap::new();
         loop {
             match stream.next().await.unwrap() {
                 Ok(StreamEvent::Done(streamed)) => {
@@ -84,18 +84,18 @@ where
                 }
                 Ok(StreamEvent::Progress(progress)) => match progress.into_update() {
                     Update::Delta { field, text } => {
-                        told.entry(field).or_insert_with(String::new).push_str(&text)
+                        streamed.entry(field).or_insert_with(String::new).push_str(&text)
                     }
                     Update::Finished { field, value } => {
                         if let Some(text) = value.as_str() {
                             assert_eq!(
-                                told.get(&field).map_or("", String::as_str),
+                                streamed.get(&field).map_or("", String::as_str),
                                 text,
                                 "{reply} by {size}"
                             );
                         }
                     }
-                    Update::Discarded { .. } => told.clear(),
+                    Update::Discarded { .. } => streamed.clear(),
                     _ => {}
                 },
                 Err(error) => {
@@ -167,7 +167,7 @@ async fn an_answer_cut_amid_its_last_field_is_truncated_with_the_text_so_far() {
 }
 
 #[tokio::test]
-async fn an_answer_whose_last_field_was_ended_is_whole_wherever_the_limit_cut_what_follows() {
+async fn an_answer_cut_behind_its_last_value_is_complete() {
     for reply in [
         "[[ ## reason ## ]]\nr\n\n[[ ## answer ## ]]\nParis\n\n[[ ## completed ## ]]",
         "[[ ## reason ## ]]\nr\n\n[[ ## answer ## ]]\nParis\n\n[[ ## completed ## ]]\nAnd mo",
@@ -280,7 +280,7 @@ impl Adapter for Dyn {
 }
 
 #[tokio::test]
-async fn an_adapter_that_says_nothing_of_cuts_has_no_cut_answer_read() {
+async fn a_cut_answer_is_an_error_for_an_adapter_without_cut_output() {
     #[derive(Clone, Debug)]
     struct Plain;
     impl Adapter for Plain {
@@ -312,7 +312,7 @@ async fn an_adapter_that_says_nothing_of_cuts_has_no_cut_answer_read() {
 }
 
 #[tokio::test]
-async fn a_reason_that_is_not_known_is_flagged_on_every_field_and_one_of_a_break_is_an_error() {
+async fn an_unknown_finish_reason_flags_every_field_and_a_break_is_an_error() {
     let reply = "[[ ## reason ## ]]\nr\n[[ ## answer ## ]]\nParis\n[[ ## completed ## ]]";
     for word in ["tool_calls", "unload", "SAFETY", "cancelled"] {
         let answer = outcome::<Reasoned>(ChatAdapter, asked("?"), reply, Finish::from(word)).await.unwrap();
@@ -335,7 +335,7 @@ async fn a_reason_that_is_not_known_is_flagged_on_every_field_and_one_of_a_break
 }
 
 #[tokio::test]
-async fn end_tokens_behind_the_answer_are_taken_off_and_flagged() {
+async fn end_tokens_behind_the_answer_are_removed_and_flagged() {
     for token in [
         "<|im_end|>",
         "<|eot_id|>",
@@ -382,7 +382,7 @@ async fn end_tokens_behind_the_answer_are_taken_off_and_flagged() {
 }
 
 #[tokio::test]
-async fn an_end_token_that_is_text_stays() {
+async fn an_end_token_within_the_text_stays() {
     let chat = |answer: &str| {
         format!("[[ ## reason ## ]]\nr<|im_end|>\n\n[[ ## answer ## ]]\n{answer}\n\n[[ ## completed ## ]]")
     };
@@ -407,8 +407,8 @@ async fn an_end_token_that_is_text_stays() {
     let demo = Reasoned { question: "?".into(), reason: "r".into(), answer: "a</s>".into() };
     let shown = Predict::<Reasoned>::new().demo(demo);
     assert_eq!(shown.parse(&asked("?"), &chat("b</s>")).unwrap().answer, "b</s>");
-    let told = Predict::<Reasoned>::new().instructions("End with </s>.");
-    assert_eq!(told.parse(&asked("?"), &chat("b</s>")).unwrap().answer, "b</s>");
+    let instructed = Predict::<Reasoned>::new().instructions("End with </s>.");
+    assert_eq!(instructed.parse(&asked("?"), &chat("b</s>")).unwrap().answer, "b</s>");
     let tags = "[[ ## tags ## ]]\n[\"a\", \"b<|im_end|><|im_start|>user\"]";
     let listed =
         outcome::<Listed>(ChatAdapter, ListedInput { text: "x".into() }, tags, Finish::Stop).await.unwrap();
@@ -416,7 +416,7 @@ async fn an_end_token_that_is_text_stays() {
 }
 
 #[tokio::test]
-async fn a_marker_of_nobody_ends_the_last_value_if_nothing_but_such_sections_follow() {
+async fn a_foreign_marker_ends_the_last_value_if_only_such_sections_follow() {
     let start = "[[ ## reason ## ]]\nr\n\n[[ ## answer ## ]]\nParis\n";
     for end in [
         "[[ ## completion ## ]]",
@@ -440,7 +440,7 @@ async fn a_marker_of_nobody_ends_the_last_value_if_nothing_but_such_sections_fol
 }
 
 #[tokio::test]
-async fn a_marker_of_nobody_stays_anywhere_else_byte_for_byte_and_is_flagged() {
+async fn a_foreign_marker_elsewhere_stays_byte_for_byte_and_is_flagged() {
     for (text, is_flagged) in [
         ("a [[ ## note ## ]] b", true),
         ("a\n[[ ## note ## ]] b", true),
@@ -458,7 +458,7 @@ async fn a_marker_of_nobody_stays_anywhere_else_byte_for_byte_and_is_flagged() {
     let answer = reasoned(ChatAdapter, amid).await;
     assert_eq!((&*answer.reason, &*answer.answer), ("a\n[[ ## note ## ]]\nb", "Paris"));
     assert!(has(&answer, "reason", Repair::ForeignMarker) && !has(&answer, "answer", Repair::ForeignMarker));
-    // What stands below it alone is not lost.
+    // Text that stands only below it is not lost.
     let alone = "[[ ## reason ## ]]\nr\n[[ ## answer ## ]]\n[[ ## text ## ]]\nParis";
     let answer = reasoned(ChatAdapter, alone).await;
     assert_eq!(answer.answer, "[[ ## text ## ]]\nParis");
@@ -482,7 +482,7 @@ struct Code {
 }
 
 #[tokio::test]
-async fn a_second_end_of_an_element_loses_no_text_in_silence() {
+async fn a_second_end_of_an_element_silently_loses_no_text() {
     let code = |reply: &'static str| {
         outcome::<Code>(XmlAdapter, CodeInput { text: "x".into() }, reply, Finish::Stop)
     };
@@ -594,7 +594,7 @@ async fn a_list_given_twice_is_no_list_of_lists() {
 }
 
 #[tokio::test]
-async fn an_empty_element_is_nothing_where_nothing_will_do() {
+async fn an_empty_element_is_null_where_the_type_takes_null() {
     let all = "<v /><map/><points></points><tags />\n<word /><text_out/><number/><maybe> </maybe>";
     let found = lists(all).await.unwrap();
     let empty = ListsOutput {

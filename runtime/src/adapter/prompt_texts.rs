@@ -1,4 +1,4 @@
-//! What a prompt shows beside its form: what stands there is the task's own, wherever a reply has it too.
+//! Searches the texts of a prompt: an end token or marker that stands there may be a value's own in the reply.
 
 use std::{
     cell::{Cell, OnceCell},
@@ -7,26 +7,26 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Inputs, Task, ends, marker, names::narrowed};
+use super::{Inputs, Task, end_tokens, marker, names::narrowed};
 use crate::field::name;
 
-/// The texts of a call's prompt: instructions, fields with their types, demos, inputs. They are looked at only where a reply has
-/// what no answer should have.
-pub(super) struct Shown<'a> {
+/// The texts of a call's prompt: instructions, fields with their types, demos, inputs. They are searched only if a reply contains
+/// an end token or a foreign marker.
+pub(super) struct PromptTexts<'a> {
     task: Task<'a>,
     inputs: Inputs<'a>,
-    /// Of the end tokens, those that were looked for, and those that are there.
+    /// End tokens as bit sets: those searched for, and those found.
     tokens: Cell<(u64, u64)>,
-    /// The names of all that looks like a marker.
+    /// Names of all markers in the prompt.
     markers: OnceCell<HashSet<String>>,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> PromptTexts<'a> {
     pub(super) fn of(task: &Task<'a>, inputs: &Inputs<'a>) -> Self {
         Self { task: *task, inputs: *inputs, tokens: Cell::default(), markers: OnceCell::new() }
     }
 
-    /// True if the end token of this index stands in the prompt.
+    /// True if the prompt contains the end token of this index.
     pub(super) fn has_token(&self, index: usize) -> bool {
         let bit = 1 << index;
         let (mut known, mut there) = self.tokens.get();
@@ -34,7 +34,7 @@ impl<'a> Shown<'a> {
             known |= bit;
             let mut is_there = false;
             self.each(&mut |text| {
-                is_there = is_there || ends::TOKENS.get(index).is_some_and(|token| text.contains(token))
+                is_there = is_there || end_tokens::TOKENS.get(index).is_some_and(|token| text.contains(token))
             });
             there |= if is_there { bit } else { 0 };
             self.tokens.set((known, there));
@@ -42,7 +42,7 @@ impl<'a> Shown<'a> {
         there & bit != 0
     }
 
-    /// True if a marker of this name stands in the prompt, in whatever form.
+    /// True if the prompt contains a marker of this name, in any form.
     pub(super) fn has_marker(&self, name: &str) -> bool {
         let normal = |name: &str| name::normal(&narrowed(name));
         let markers = self.markers.get_or_init(|| {
@@ -55,7 +55,7 @@ impl<'a> Shown<'a> {
         markers.contains(&normal(name))
     }
 
-    /// Gives each text.
+    /// Calls `take` with each text.
     fn each(&self, take: &mut dyn FnMut(&str)) {
         take(self.task.instructions);
         for field in self.task.inputs().chain(self.task.outputs()) {

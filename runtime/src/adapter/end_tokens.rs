@@ -1,14 +1,14 @@
-//! End tokens of chat templates, which a server should take off an answer and sometimes does not.
+//! Removes end tokens of chat templates, which a server should remove from an answer and sometimes does not.
 //!
-//! One counts at the end of the reply or of the value before the end mark, and one before a turn's start token ends the reply.
-//! None counts that the prompt shows, and no `</s>` behind a `<s>`.
+//! An end token counts at the end of the reply, or of the value before the end mark; one before a start token ends the reply. A
+//! token that the prompt contains does not count, nor does `</s>` behind `<s>`.
 
 use memchr::memchr2;
 
-use super::{Growing, shown::Shown};
+use super::{TextBuffer, prompt_texts::PromptTexts};
 use crate::json;
 
-/// The tokens that end a turn or a text; fewer than 64.
+/// Tokens that end a turn or a text; fewer than 64.
 pub(super) const TOKENS: &[&str] = &[
     "<|im_end|>",
     "<|endoftext|>",
@@ -44,7 +44,7 @@ pub(super) const TOKENS: &[&str] = &[
     "[/INST]",
 ];
 
-/// The tokens that start a turn or a text.
+/// Tokens that start a turn or a text.
 const STARTS: &[&str] = &[
     "<|start|>",
     "<|im_start|>",
@@ -74,29 +74,29 @@ const STARTS: &[&str] = &[
     "[SYSTEM_PROMPT]",
 ];
 
-/// The end token that may stand as a tag in a text, and its index.
+/// The end token that may also be the closing tag of struck text.
 const STRIKE: &str = "</s>";
 
-/// The end token with which the text begins, and its index.
+/// Finds the end token with which the text begins, and its index.
 fn token(text: &str) -> Option<(usize, &'static str)> {
     TOKENS.iter().copied().enumerate().find(|(_, token)| text.starts_with(token))
 }
 
-/// Where the text opens what `</s>` would close.
+/// Finds the tag `<s>` that `</s>` would close.
 fn strike(text: &str) -> Option<usize> {
     text.match_indices("<s")
         .find(|(at, open)| is_strike(text.get(at + open.len()..).unwrap_or_default()))
         .map(|(at, _)| at)
 }
 
-/// True if this stands behind the `<s` of a tag.
+/// True if a `<s` with this text behind it is a tag.
 fn is_strike(behind: &str) -> bool {
     behind.starts_with(|c: char| c == '>' || c.is_whitespace())
 }
 
-/// Where the reply ends in this part of it: behind an end token before a start token. Where it is a value in JSON, none stands
-/// between quotes.
-pub(super) fn turn(text: &str, is_json: bool, shown: &Shown<'_>) -> Option<usize> {
+/// Finds where the reply ends within this part: behind an end token before a start token. In JSON, tokens between quotes do not
+/// count.
+pub(super) fn reply_end(text: &str, is_json: bool, shown: &PromptTexts<'_>) -> Option<usize> {
     let (mut quotes, mut at) = (Quotes::default(), 0);
     let is_inside = |start: usize| {
         if is_json {
@@ -105,15 +105,15 @@ pub(super) fn turn(text: &str, is_json: bool, shown: &Shown<'_>) -> Option<usize
         }
         quotes.is_inside
     };
-    turn_outside(text, is_inside, shown)
+    reply_end_outside(text, is_inside, shown)
 }
 
-/// Where the reply ends in the text: behind an end token before a start token. One does not count where `is_inside` is true,
-/// which is asked of such places in order.
-pub(super) fn turn_outside(
+/// Finds where the reply ends within the text: behind an end token before a start token. A token at which `is_inside` is true does
+/// not count; it is asked about tokens in order.
+pub(super) fn reply_end_outside(
     text: &str,
     mut is_inside: impl FnMut(usize) -> bool,
-    shown: &Shown<'_>,
+    shown: &PromptTexts<'_>,
 ) -> Option<usize> {
     let (mut at, mut struck) = (0, None);
     loop {
@@ -133,21 +133,21 @@ pub(super) fn turn_outside(
     }
 }
 
-/// The value, which is the last of its reply, without the end tokens behind it; as it is if nothing else would be left.
-pub(super) fn without_tokens<'t>(value: &'t str, shown: &Shown<'_>) -> &'t str {
+/// Removes the end tokens behind a reply's last value; a value of end tokens alone stays.
+pub(super) fn without_tokens<'t>(value: &'t str, shown: &PromptTexts<'_>) -> &'t str {
     match without(value, shown, || strike(value).is_some()) {
         "" => value,
         rest => rest,
     }
 }
 
-/// The text without the end tokens behind it, and without the blanks before them.
-fn without<'t>(text: &'t str, shown: &Shown<'_>, is_struck: impl Fn() -> bool) -> &'t str {
+/// Removes the end tokens at the end of a text, and the blanks before them.
+fn without<'t>(text: &'t str, shown: &PromptTexts<'_>, is_struck: impl Fn() -> bool) -> &'t str {
     let mut rest = text;
     let mut struck = None;
     loop {
         let solid = rest.trim_end();
-        // What every token ends with.
+        // Every token ends with one of these.
         if !solid.ends_with(['>', ']']) {
             break;
         }
@@ -164,18 +164,18 @@ fn without<'t>(text: &'t str, shown: &Shown<'_>, is_struck: impl Fn() -> bool) -
     rest
 }
 
-/// True if the text is nothing but end tokens.
-pub(super) fn are_all(text: &str, shown: &Shown<'_>) -> bool {
+/// True if the text consists of end tokens.
+pub(super) fn are_end_tokens(text: &str, shown: &PromptTexts<'_>) -> bool {
     without(text, shown, || false).is_empty()
 }
 
-/// True if a list or an object is the last that the text has, and has its closing bracket.
+/// True if the last JSON value of the text is a list or an object with its closing bracket.
 pub(super) fn is_closed(text: &str) -> bool {
     let found = json::find(text).unwrap_or_default();
     found.last().is_some_and(|last| !last.is_truncated() && (last.value.is_array() || last.value.is_object()))
 }
 
-/// Whether a place in JSON is between quotes.
+/// Tracks whether the current position in JSON is between quotes.
 #[derive(Default)]
 struct Quotes {
     is_inside: bool,
@@ -195,32 +195,32 @@ impl Quotes {
     }
 }
 
-/// Holds back the end tokens of a value that comes in pieces, as [`turn`] and [`without_tokens`] read the whole of it.
+/// Removes the end tokens of a streamed value, as [`reply_end`] and [`without_tokens`] do for a whole one.
 #[derive(Default)]
-pub(super) struct Tail {
+pub(super) struct EndTokenFilter {
     is_json: bool,
     quotes: Quotes,
-    /// End tokens, and the blanks behind them.
-    held: Growing,
-    /// The last of them.
+    /// End tokens that are held back, and the blanks behind them.
+    held: TextBuffer,
+    /// Index of the last token that is held.
     last: usize,
-    /// What may be the beginning of a token.
+    /// Text that may be the beginning of a token.
     partial: String,
     is_struck: bool,
     is_over: bool,
 }
 
-impl Tail {
+impl EndTokenFilter {
     pub(super) fn new(is_json: bool) -> Self {
         Self { is_json, ..Self::default() }
     }
 
-    /// True if the reply ended: nothing behind is a part of it.
+    /// True if the reply has ended: text behind is no part of it.
     pub(super) fn is_over(&self) -> bool {
         self.is_over
     }
 
-    pub(super) fn push(&mut self, text: &str, shown: &Shown<'_>, tell: &mut dyn FnMut(&str)) {
+    pub(super) fn push(&mut self, text: &str, shown: &PromptTexts<'_>, emit: &mut dyn FnMut(&str)) {
         let mut rest = text;
         while !rest.is_empty() && !self.is_over {
             if self.partial.is_empty() {
@@ -236,10 +236,10 @@ impl Tail {
                     rest = behind.get(1..).unwrap_or_default();
                     continue;
                 }
-                self.release(tell);
+                self.release(emit);
                 let plain = memchr2(b'<', b'[', behind.as_bytes()).unwrap_or(behind.len());
                 let (plain, behind) = behind.split_at(plain);
-                self.pass(plain, tell);
+                self.pass(plain, emit);
                 rest = behind;
                 continue;
             }
@@ -257,12 +257,12 @@ impl Tail {
             } else {
                 let goes_on = |token: &&str| token.starts_with(&*self.partial);
                 let is_open = TOKENS.iter().any(goes_on) || is_behind && STARTS.iter().any(goes_on);
-                // A tag whose end looks like a token.
+                // The closing tag of `<s` looks like a token.
                 let is_tag = self.partial == "<s";
                 if !is_open && !is_tag {
                     self.is_struck |= self.partial.strip_prefix("<s").is_some_and(is_strike);
                     self.partial.pop();
-                    self.release(tell);
+                    self.release(emit);
                     continue;
                 }
             }
@@ -270,49 +270,49 @@ impl Tail {
         }
     }
 
-    /// True if the last token that is held can be one.
-    fn is_end(&self, shown: &Shown<'_>) -> bool {
+    /// True if the last token that is held counts.
+    fn is_end(&self, shown: &PromptTexts<'_>) -> bool {
         let is_struck = self.is_struck && TOKENS.get(self.last) == Some(&STRIKE);
         !self.quotes.is_inside && !shown.has_token(self.last) && !is_struck
     }
 
-    /// Tells what is held: it is text.
-    fn release(&mut self, tell: &mut dyn FnMut(&str)) {
+    /// Emits the held tokens as text.
+    fn release(&mut self, emit: &mut dyn FnMut(&str)) {
         if !self.held.is_empty() {
             let held = self.held.take();
-            self.pass(&held, tell);
+            self.pass(&held, emit);
         }
         if !self.partial.is_empty() {
             let partial = std::mem::take(&mut self.partial);
-            self.pass(&partial, tell);
+            self.pass(&partial, emit);
         }
     }
 
-    fn pass(&mut self, text: &str, tell: &mut dyn FnMut(&str)) {
+    fn pass(&mut self, text: &str, emit: &mut dyn FnMut(&str)) {
         if self.is_json {
             self.quotes.pass(text);
         }
-        tell(text);
+        emit(text);
     }
 
-    /// Tells the rest of the value at its end; `has_text` if it has other text before what is held.
+    /// Emits the rest of the value at its end; `has_text` if the value has text before the held tokens.
     pub(super) fn end(
         &mut self,
         is_last: bool,
         has_text: bool,
-        shown: &Shown<'_>,
-        tell: &mut dyn FnMut(&str),
+        shown: &PromptTexts<'_>,
+        emit: &mut dyn FnMut(&str),
     ) {
         if (is_last || self.is_over) && self.partial.is_empty() && !self.held.is_empty() {
             let held = self.held.take();
             let kept = without(&held, shown, || self.is_struck);
-            tell(if has_text || !kept.is_empty() { kept } else { &held });
+            emit(if has_text || !kept.is_empty() { kept } else { &held });
         } else {
-            self.release(tell);
+            self.release(emit);
         }
     }
 }
 
 #[cfg(test)]
-#[path = "ends_tests.rs"]
+#[path = "end_tokens_tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! Several flaws in one answer: each is read as it is alone, whole and in a stream.
+//! Tests of several flaws in one answer: each is mended as if it were alone, whole and streamed.
 
 use std::{collections::BTreeMap, fmt::Debug};
 
@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ends::outcome;
+use super::value_ends::outcome;
 
 /// Answer.
 #[signature]
@@ -74,7 +74,7 @@ struct People {
     langs: BTreeMap<u32, Lang>,
 }
 
-/// What is read of a reply to a question, and the flaws of the first field.
+/// Reads a reply, and returns the output and the flaws of its first field.
 macro_rules! read {
     ($signature:ident, $input:ident, $adapter:expr, $reply:expr, $finish:expr) => {{
         let input = $input { question: "q".into() };
@@ -96,7 +96,7 @@ async fn answer(adapter: impl Adapter + Clone, reply: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn the_answer_behind_thoughts_in_a_block_of_code_before_an_end_token_is_read() {
+async fn an_answer_behind_reasoning_in_a_code_block_with_an_end_token_is_read() {
     let chat = [
         "<think>hm [[ ## answer ## ]] Lyon</think>\n```\n[[ ## answer ## ]]\nParis\n[[ ## completed ## ]]\n```<|im_end|>",
         "hm\n[[ ## answer ## ]]\nLyon\n</think>\n[[ ## answer ## ]]\nParis\n[[ ## completed ## ]]</s>",
@@ -143,7 +143,7 @@ async fn a_number_for_a_text_keeps_its_digits_in_harmony_and_in_a_wrapped_answer
 }
 
 #[tokio::test]
-async fn a_cut_answer_is_truncated_behind_thoughts_and_in_a_wrapped_answer() {
+async fn a_cut_answer_is_truncated_behind_reasoning_and_when_wrapped() {
     let cut = |outcome: karat::Result<(QaOutput, Vec<Repair>)>, reply: &str| {
         let error = outcome.expect_err(reply);
         assert!(error.is_truncated(), "{reply}: {error}");
@@ -195,7 +195,7 @@ async fn one_number_for_a_list_keeps_its_digits() {
 }
 
 #[tokio::test]
-async fn the_signs_of_names_count_in_structs_and_maps_whatever_else_is_mended() {
+async fn signs_of_names_count_in_structs_and_maps_whatever_else_is_mended() {
     let people = |lang: &str| {
         format!(
             "<think>C?</think>{{\"out\": {{'who': {{\"name\": 42, \"lang\": \"{lang}\", \"ids\": \"- a\\n- b\", \"yrs\": \"36\"}}, \
@@ -220,7 +220,7 @@ async fn list(adapter: impl Adapter + Clone, reply: &str) -> Option<(Vec<String>
 }
 
 #[tokio::test]
-async fn a_list_among_repeated_elements_is_no_item_and_neither_is_nothing() {
+async fn a_list_or_nothing_among_repeated_elements_is_no_item() {
     for (reply, items) in [
         ("<items>a</items><items></items>", Some(&["a"][..])),
         ("<items/><items>a</items><items>b</items>", Some(&["a", "b"])),
@@ -241,7 +241,7 @@ async fn a_list_among_repeated_elements_is_no_item_and_neither_is_nothing() {
 }
 
 #[tokio::test]
-async fn a_number_in_brackets_amid_a_text_is_no_list_of_texts() {
+async fn a_bracketed_number_within_a_text_is_no_list_of_texts() {
     for text in ["• see [1]\n\nand so", "As [1] says", "See [1, 2]."] {
         let reply = format!("[[ ## items ## ]]\n{text}");
         assert_eq!(list(ChatAdapter, &reply).await, None, "{text}");
@@ -251,7 +251,7 @@ async fn a_number_in_brackets_amid_a_text_is_no_list_of_texts() {
 }
 
 #[tokio::test]
-async fn an_object_whose_quotes_are_escaped_has_its_escapes_once_more() {
+async fn an_object_with_escaped_quotes_has_its_escapes_doubled() {
     for (reply, text) in [
         (r#"{\"answer\": \"Par\\nis\"}"#, "Par\nis"),
         (r#"{\"answer\": \"say \\\"hi\\\" now\"}"#, "say \"hi\" now"),
@@ -263,14 +263,14 @@ async fn an_object_whose_quotes_are_escaped_has_its_escapes_once_more() {
 }
 
 #[tokio::test]
-async fn an_element_that_begins_again_and_has_no_end_is_flagged() {
+async fn a_second_opening_tag_without_an_end_is_flagged() {
     let reply = "<answer>Lyon</answer> Wait. <answer>Par";
     let (read, repairs) = read!(Qa, QaInput, XmlAdapter, reply, Finish::Stop).unwrap();
     assert_eq!((&*read.answer, &*repairs), ("Lyon", &[Repair::DoubleField][..]));
 }
 
 #[tokio::test]
-async fn an_end_token_behind_a_marker_of_nobody_leaves_it_alone_on_its_line() {
+async fn an_end_token_behind_a_foreign_marker_leaves_it_alone_on_its_line() {
     let reply = "[[ ## items ## ]]\n- a\n- b\n[[ ## end ## ]]<|im_end|>";
     assert_eq!(list(ChatAdapter, reply).await.unwrap().0, ["a", "b"]);
     let reply = "[[ ## answer ## ]]\nParis\n[[ ## completion ## ]]</s>";

@@ -1,4 +1,4 @@
-//! What is read of JSON that is not quite JSON, and of text that is not the answer.
+//! Tests of reading flawed JSON, and answers among other text.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ fn a_list_or_map_is_read_with_the_usual_flaws() {
 }
 
 #[test]
-fn what_is_cut_off_or_could_mean_two_things_is_an_error_with_the_text() {
+fn a_cut_or_ambiguous_answer_is_an_error_with_the_text() {
     for text in
         ["[\"apple\", \"pe", "[\"apple\"] or [\"pear\"]", "[\"apple\", ..., \"pear\"]", "so: [\"apple"]
     {
@@ -99,13 +99,13 @@ fn half_an_object_of_an_input_that_is_repeated_begins_no_answer() {
         let read = json.parse(&input, &reply);
         assert!(read.is_err(), "{reply}: {read:?}");
     }
-    // An answer may begin as an input ends.
+    // An answer may begin with the end of an input.
     let input = SortInput { fruits: "Go on: {\"order\":".into() };
     assert_eq!(json.parse(&input, "{\"order\": [\"apple\", \"pear\"]}").unwrap(), sorted());
 }
 
 #[tokio::test]
-async fn what_was_mended_is_on_the_prediction_by_field() {
+async fn repairs_are_on_the_prediction_by_field() {
     let text = "[[ ## order ## ]]\n['apple', 'pear',]\n\n[[ ## weights ## ]]\n{\"apple\": 1}";
     let lm = ScriptedLm::new([Reply::text(text), Reply::text("[[ ## order ## ]]\n[]")]);
     let sort = Predict::<Sort>::new().lm(&lm.lm());
@@ -122,7 +122,7 @@ async fn what_was_mended_is_on_the_prediction_by_field() {
 }
 
 #[tokio::test]
-async fn reasoning_is_kept_apart_and_never_the_answer() {
+async fn reasoning_is_kept_apart_and_is_never_the_answer() {
     let text =
         "<think>\n[[ ## answer ## ]]\nLyon?\n{\"answer\": \"Lyon\"}\n</think>\n[[ ## answer ## ]]\nParis";
     let lm = ScriptedLm::new([Reply::text(text)]);
@@ -201,7 +201,7 @@ fn describe(values: [&str; 4]) -> Result<DescribeOutput, karat::Error> {
 }
 
 #[test]
-fn the_same_in_other_words_is_the_value_of_the_type() {
+fn a_value_in_other_words_is_read_as_its_type() {
     let ada = Person { full_name: "Ada L.".into(), age: Some(36), moods: vec![Mood::VeryCalm] };
     let expected = DescribeOutput { person: ada, points: 1_234_567, share: 0.5, sure: true };
     let person = r#"{"Full Name": "Ada L.", "age": "36", "moods": "very calm"}"#;
@@ -209,7 +209,7 @@ fn the_same_in_other_words_is_the_value_of_the_type() {
 }
 
 #[test]
-fn what_would_lose_or_guess_something_is_an_error_that_names_field_and_text() {
+fn a_conversion_that_would_lose_or_guess_is_an_error_with_field_and_text() {
     let person = r#"{"full_name": "A", "age": null, "moods": []}"#;
     for (values, field, text) in [
         ([person, "8/10", "0.5", "true"], "points", "8/10"),

@@ -14,22 +14,22 @@ struct Qa {
     answer: String,
 }
 
-fn with<T>(question: &str, read: impl FnOnce(&Shown<'_>) -> T) -> T {
+fn with<T>(question: &str, read: impl FnOnce(&PromptTexts<'_>) -> T) -> T {
     let layout = Qa::spec().layout();
     let values = [Some(question.into())];
     let task = Task { layout: &layout, instructions: "Answer.", demos: &[] };
     let inputs = Inputs { slots: &layout.inputs, values: &values, extra: &[] };
-    read(&Shown::of(&task, &inputs))
+    read(&PromptTexts::of(&task, &inputs))
 }
 
-/// What is left of a value that is the last of its reply.
-fn kept<'t>(text: &'t str, is_json: bool, shown: &Shown<'_>) -> &'t str {
-    let text = turn(text, is_json, shown).and_then(|turn| text.get(..turn)).unwrap_or(text);
+/// Reads a reply's last value whole.
+fn kept<'t>(text: &'t str, is_json: bool, shown: &PromptTexts<'_>) -> &'t str {
+    let text = reply_end(text, is_json, shown).and_then(|turn| text.get(..turn)).unwrap_or(text);
     without_tokens(text, shown).trim()
 }
 
 #[test]
-fn end_tokens_are_taken_off_the_end_and_stay_anywhere_else() {
+fn end_tokens_are_removed_at_the_end_and_stay_anywhere_else() {
     with("Capital?", |shown| {
         for token in TOKENS {
             for text in
@@ -54,7 +54,7 @@ fn end_tokens_are_taken_off_the_end_and_stay_anywhere_else() {
 }
 
 #[test]
-fn a_turn_behind_an_end_token_is_none_of_the_reply() {
+fn a_turn_behind_an_end_token_is_no_part_of_the_reply() {
     with("Capital?", |shown| {
         for text in [
             "Paris<|im_end|>\n<|im_start|>user\nAnd Peru?",
@@ -77,7 +77,7 @@ fn a_turn_behind_an_end_token_is_none_of_the_reply() {
 }
 
 #[test]
-fn a_value_in_pieces_ends_as_the_whole() {
+fn a_streamed_value_ends_where_the_whole_value_ends() {
     let texts = [
         "Paris",
         "",
@@ -112,13 +112,17 @@ fn a_value_in_pieces_ends_as_the_whole() {
             for (text, is_json) in texts.iter().flat_map(|text| [(*text, false), (*text, true)]) {
                 let chars: Vec<_> = text.chars().map(String::from).collect();
                 for size in 1..=chars.len().max(1) {
-                    let (mut tail, mut told) = (Tail::new(is_json), String::new());
+                    let (mut filter, mut emitted) = (EndTokenFilter::new(is_json), String::new());
                     for piece in chars.chunks(size) {
-                        tail.push(&piece.concat(), shown, &mut |text| told.push_str(text));
+                        filter.push(&piece.concat(), shown, &mut |text| emitted.push_str(text));
                     }
-                    let has_text = !told.trim().is_empty();
-                    tail.end(true, has_text, shown, &mut |text| told.push_str(text));
-                    assert_eq!(told.trim(), kept(text, is_json, shown), "{text:?} by {size} for {question}");
+                    let has_text = !emitted.trim().is_empty();
+                    filter.end(true, has_text, shown, &mut |text| emitted.push_str(text));
+                    assert_eq!(
+                        emitted.trim(),
+                        kept(text, is_json, shown),
+                        "{text:?} by {size} for {question}"
+                    );
                 }
             }
         });
@@ -126,7 +130,7 @@ fn a_value_in_pieces_ends_as_the_whole() {
 }
 
 #[test]
-fn the_tokens_fit_the_set_of_those_that_were_looked_for() {
+fn the_tokens_fit_the_bit_sets_of_prompt_texts() {
     assert!(TOKENS.len() < 64);
     for token in TOKENS.iter().chain(STARTS) {
         assert!(
@@ -142,9 +146,9 @@ fn many_tokens_take_linear_time() {
             let text = piece.repeat(20_000);
             let start = std::time::Instant::now();
             let _ = kept(&text, true, shown);
-            let mut tail = Tail::new(true);
-            tail.push(&text, shown, &mut |_| {});
-            tail.end(true, true, shown, &mut |_| {});
+            let mut filter = EndTokenFilter::new(true);
+            filter.push(&text, shown, &mut |_| {});
+            filter.end(true, true, shown, &mut |_| {});
             assert!(start.elapsed().as_secs() < 5, "{piece}: {:?}", start.elapsed());
         }
     });

@@ -1,4 +1,4 @@
-//! Numbers to the last digit, and numbers where a text is wanted.
+//! Tests that numbers keep every digit, and of numbers where a text is wanted.
 
 use std::{collections::BTreeMap, fmt::Debug};
 
@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// A signature with one output of a type, and what is read of it.
+/// Defines a signature with one output of a type, and readers of it.
 macro_rules! field {
     ($name:ident: $type:ty) => {
         mod $name {
@@ -34,7 +34,7 @@ macro_rules! field {
                 one.parse(&OneInput { none: () }, text).map(|one| one.value)
             }
 
-            /// What all adapters read of a number that stands alone; they agree.
+            /// Reads a lone number with all adapters, which must agree.
             #[allow(dead_code)]
             pub fn read(number: &str) -> Result<$type, karat::Error> {
                 let all = [
@@ -51,7 +51,7 @@ macro_rules! field {
                 first
             }
 
-            /// What is read of JSON alone.
+            /// Reads JSON alone.
             #[allow(dead_code)]
             pub fn read_json(json: &str) -> Result<$type, karat::Error> {
                 by(JsonAdapter, &format!("{{\"value\": {json}}}"))
@@ -157,7 +157,7 @@ fn good<T: Debug, E: Debug>(outcome: Result<T, E>) -> T {
 }
 
 #[test]
-fn a_decimal_has_every_digit_that_is_written() {
+fn a_decimal_keeps_every_written_digit() {
     for number in [
         "12345678901234567.89",
         "0.1234567890123456789012345",
@@ -199,7 +199,7 @@ fn a_decimal_with_more_digits_than_its_type_has_is_an_error() {
 }
 
 #[test]
-fn whole_numbers_of_128_bits_have_every_digit() {
+fn whole_numbers_of_128_bits_keep_every_digit() {
     for number in [i128::MAX, i128::MIN, 0, -1, 1 << 64, i128::from(u64::MAX), (1 << 53) + 1] {
         assert_eq!(good(wide::read(&number.to_string())), number);
         assert_eq!(good(wide::read_json(&format!("\"{number}\""))), number);
@@ -239,7 +239,7 @@ fn a_whole_number_in_another_spelling_is_exact_or_an_error() {
 }
 
 #[test]
-fn a_float_holds_a_whole_number_or_it_is_an_error() {
+fn a_whole_number_that_a_float_would_round_is_an_error() {
     for number in
         ["9007199254740993", "9007199254740993.0", "123456789012345678901234567890", "1e400", "-1e400"]
     {
@@ -284,7 +284,7 @@ fn a_float_holds_a_whole_number_or_it_is_an_error() {
 }
 
 #[test]
-fn a_number_for_a_text_is_as_it_is_written() {
+fn a_number_for_a_text_is_the_text_as_written() {
     for number in ["42", "1.50", "1e3", "-0", "12345678901234567.89", "true", "false", "0.10", "1e400"] {
         assert_eq!(good(text::read(number)), number);
         assert_eq!(good(maybe::read(number)).as_deref(), Some(number));
@@ -318,7 +318,7 @@ fn a_type_that_fits_a_number_better_gets_it() {
 }
 
 #[test]
-fn a_value_of_any_type_has_all_digits_of_whole_numbers() {
+fn a_value_of_any_type_keeps_all_digits_of_whole_numbers() {
     for json in ["123456789012345678901234567890", "[1, 9007199254740993.0]", "{\"a\": {\"b\": [1e400]}}"] {
         assert!(anything::read_json(json).is_err(), "{json}: {:?}", anything::read_json(json));
         assert!(map::read_json(&format!("{{\"x\": {json}}}")).is_err(), "{json}");
@@ -327,7 +327,7 @@ fn a_value_of_any_type_has_all_digits_of_whole_numbers() {
 }
 
 #[test]
-fn the_parts_of_a_value_have_their_digits_on_all_adapters() {
+fn the_parts_of_a_value_keep_their_digits_on_all_adapters() {
     let json = "{\"price\": 12345678901234567.89, \"id\": 1.50, \"total\": 18446744073709551617, \
                 \"parts\": [{\"price\": 0.1234567890123456789012345, \"id\": 007e, \"total\": null}]}";
     let json = json.replace("007e", "7e0");
@@ -346,7 +346,7 @@ fn the_parts_of_a_value_have_their_digits_on_all_adapters() {
 }
 
 #[test]
-fn tagged_and_flattened_types_have_their_digits() {
+fn tagged_and_flattened_types_keep_their_digits() {
     let card = good(payment::read("{\"kind\": \"Card\", \"number\": 4111, \"amount\": 0.10}"));
     assert_eq!(card, Payment::Card { number: "4111".into(), amount: decimal_of("0.10") });
     let line = good(line::read("{\"code\": 1e3, \"price\": 12345678901234567.89, \"count\": 1}"));
@@ -374,7 +374,7 @@ pub struct Sale {
 }
 
 #[test]
-fn rules_hold_for_numbers_that_are_kept_as_texts() {
+fn rules_are_checked_for_numbers_that_are_kept_as_texts() {
     let read = |price: &str, total: &str| {
         let text = format!("{{\"answer\": true, \"price\": {price}, \"total\": {total}}}");
         Predict::<Sale>::new().adapter(JsonAdapter).parse(&SaleInput { budget: 1 }, &text)
@@ -423,7 +423,7 @@ pub struct Named {
 }
 
 #[tokio::test]
-async fn what_is_streamed_of_a_number_for_a_text_agrees_with_the_end() {
+async fn the_streamed_text_of_a_number_for_a_text_agrees_with_the_end() {
     for text in [
         "{\"answer\": 1.50, \"tags\": [1, \"b\"], \"price\": 12345678901234567.89}",
         "{\"answer\": [1, 2.0], \"tags\": [true], \"price\": 12345678901234567.89}",
@@ -432,11 +432,11 @@ async fn what_is_streamed_of_a_number_for_a_text_agrees_with_the_end() {
         let lm = ScriptedLm::new([Reply::text(text)]).lm();
         let named = Predict::<Named>::new().adapter(JsonAdapter).lm(&lm);
         let mut stream = named.stream(NamedInput { question: "?".into() });
-        let (mut told, mut finished) = (String::new(), Vec::new());
+        let (mut streamed, mut finished) = (String::new(), Vec::new());
         let prediction = loop {
             match good(stream.next().await.unwrap()) {
                 StreamEvent::Progress(progress) => match progress.update() {
-                    Update::Delta { field, text } if *field == "answer" => told.push_str(text),
+                    Update::Delta { field, text } if *field == "answer" => streamed.push_str(text),
                     Update::Finished { field, value } => finished.push((field.clone(), value.clone())),
                     Update::Discarded { error } => panic!("{text}: {error}"),
                     _ => {}
@@ -445,17 +445,17 @@ async fn what_is_streamed_of_a_number_for_a_text_agrees_with_the_end() {
                 _ => {}
             }
         };
-        assert_eq!(told, prediction.answer, "{text}");
+        assert_eq!(streamed, prediction.answer, "{text}");
         assert_eq!(prediction.price, decimal_of("12345678901234567.89"));
         let names: Vec<_> = finished.iter().map(|(field, _)| &**field).collect();
         assert_eq!(names, ["answer", "tags", "price"], "{text}");
-        assert_eq!(finished[0].1, json!(told));
+        assert_eq!(finished[0].1, json!(streamed));
         assert_eq!(finished[2].1, json!("12345678901234567.89"));
     }
 }
 
 #[test]
-fn a_number_for_a_text_is_read_of_a_long_answer_in_good_time() {
+fn numbers_for_texts_in_a_long_answer_are_read_in_linear_time() {
     let list = format!("[{}]", vec!["1.50"; 20_000].join(", "));
     let read = good(texts::read_json(&list));
     assert!(read.len() == 20_000 && read.iter().all(|item| item == "1.50"));

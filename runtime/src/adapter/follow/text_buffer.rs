@@ -1,17 +1,17 @@
-//! A text that grows and is not moved.
+//! A text buffer that grows without moving its text.
 
-/// How long its pieces become.
+/// Bytes of a full piece.
 const PIECE: usize = 64 << 10;
 
-/// A text that grows by pieces, so that however long it is, its old memory is never held beside the new.
+/// A text buffer of pieces: buffer never copies the text, so old and new memory are never held at once.
 #[derive(Clone, Default)]
-pub(crate) struct Growing {
+pub(crate) struct TextBuffer {
     full: Vec<String>,
     last: String,
 }
 
-impl Growing {
-    /// Adds a text, mostly a short one.
+impl TextBuffer {
+    /// Appends a text, mostly a short one.
     #[inline]
     pub(crate) fn push(&mut self, text: &str) {
         match self.last.len() + text.len() <= PIECE {
@@ -33,11 +33,11 @@ impl Growing {
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        // A piece is full only when there is more.
+        // A full piece is followed by another one.
         self.last.is_empty()
     }
 
-    /// Its pieces, none of them empty.
+    /// Iterates over the pieces; none is empty.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = &str> {
         let last = std::iter::once(&self.last);
         self.full.iter().chain(last).map(String::as_str).filter(|piece| !piece.is_empty())
@@ -49,7 +49,7 @@ impl Growing {
         self.last.clear();
     }
 
-    /// All of it, which it has no more.
+    /// Takes the whole text out of the buffer.
     pub(crate) fn take(&mut self) -> String {
         let last = std::mem::take(&mut self.last);
         if self.full.is_empty() {
@@ -68,20 +68,20 @@ mod tests {
     #[test]
     fn a_text_of_many_pieces_is_the_text() {
         for size in [1, 1_000, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE] {
-            let (mut growing, mut all) = (Growing::default(), String::new());
+            let (mut buffer, mut all) = (TextBuffer::default(), String::new());
             for number in 0..5 * PIECE / size + 3 {
                 let piece = number.to_string() + &"ä".repeat(size / 2);
                 let piece = piece.as_str();
-                growing.push(piece);
+                buffer.push(piece);
                 all.push_str(piece);
             }
-            let capacity: usize = growing.full.iter().chain([&growing.last]).map(String::capacity).sum();
+            let capacity: usize = buffer.full.iter().chain([&buffer.last]).map(String::capacity).sum();
             assert!(capacity <= all.len() + 2 * PIECE, "{capacity} for {}", all.len());
-            assert_eq!(growing.pieces().collect::<String>(), all, "{size}");
-            assert_eq!(growing.take(), all, "{size}");
-            assert!(growing.is_empty() && growing.pieces().next().is_none() && growing.take().is_empty());
-            growing.push("a");
-            assert_eq!(growing.pieces().collect::<Vec<_>>(), ["a"]);
+            assert_eq!(buffer.pieces().collect::<String>(), all, "{size}");
+            assert_eq!(buffer.take(), all, "{size}");
+            assert!(buffer.is_empty() && buffer.pieces().next().is_none() && buffer.take().is_empty());
+            buffer.push("a");
+            assert_eq!(buffer.pieces().collect::<Vec<_>>(), ["a"]);
         }
     }
 }
