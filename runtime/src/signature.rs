@@ -1,4 +1,4 @@
-//! What a task looks like: the static table that `#[signature]` writes, and the layout in which the engine sees it.
+//! Signatures: the table of a task that `#[signature]` writes, and the layout that the engine uses.
 
 use std::{
     borrow::Cow,
@@ -13,7 +13,7 @@ use crate::{
     report::{Error, Result},
 };
 
-/// A typed task: instructions, input fields, output fields. Written by [`#[signature]`](macro@crate::signature).
+/// A typed task: instructions, input fields, output fields. Implemented by [`#[signature]`](macro@crate::signature).
 ///
 /// The type itself is a whole example, with inputs and outputs: a demo, or a row of a data set.
 #[diagnostic::on_unimplemented(
@@ -30,22 +30,23 @@ pub trait Signature: Clone + Debug + Send + Sync + 'static {
     /// The static table.
     fn spec() -> &'static Spec;
 
-    /// An example of its two halves.
+    /// Joins the two halves of an example.
     fn join(input: Self::Input, output: Self::Output) -> Self;
 
-    /// The two halves of an example.
+    /// Splits an example into its two halves.
     fn split(self) -> (Self::Input, Self::Output);
 }
 
-/// A struct whose fields cross the engine one by one, in declared order. Written by [`#[signature]`](macro@crate::signature).
+/// A struct whose fields are written and read one by one, in declared order. Implemented by
+/// [`#[signature]`](macro@crate::signature).
 pub trait Fields: Clone + Debug + Send + Sync + Sized + 'static {
     /// The names of the fields, in declared order.
     const NAMES: &'static [&'static str];
 
-    /// Hands out each field's value.
+    /// Writes each field's value.
     fn write(&self, writer: &mut Writer);
 
-    /// Takes each field's value.
+    /// Reads each field's value.
     ///
     /// # Errors
     /// [`is_parse`](Error::is_parse), with the field's name, at the first that is absent or does not fit its type.
@@ -159,12 +160,12 @@ impl Spec {
         Ok(own.iter().zip(write(output, own)?).collect())
     }
 
-    /// The values of the input or output struct alone.
+    /// Writes the values of the input or output struct alone.
     pub(crate) fn write(&self, role: FieldRole, fields: &impl Fields) -> Result<Vec<Value>> {
         write(fields, self.own(role))
     }
 
-    /// Puts an output struct together from its own fields' values.
+    /// Builds an output struct from its own fields' values.
     pub(crate) fn read_outputs<F: Fields>(&self, values: Vec<Option<Value>>) -> Result<F> {
         F::read(&mut Reader::new(self.own(FieldRole::Output), values))
     }
@@ -217,7 +218,7 @@ pub fn named_values<F: Fields>(fields: &F) -> Result<Vec<(String, Value)>> {
     Ok(F::NAMES.iter().map(|name| (*name).to_owned()).zip(values).collect())
 }
 
-/// Where a field that is added to a signature stands among those of its role.
+/// Position of a field that is added to a signature, among those of its role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Before the signature's own fields, as `reasoning` before the answer.
@@ -241,7 +242,7 @@ pub(crate) struct Layout {
 pub(crate) struct Slot {
     pub(crate) compiled: CompiledField,
     pub(crate) own: Option<usize>,
-    /// What stands in place of the source's description, as it was set or loaded.
+    /// The description that was set or loaded in place of the source's.
     pub(crate) description: Option<Arc<str>>,
     /// The label that DSPy's files have, where it is not the one derived from the name. No prompt shows it.
     pub(crate) prefix: Option<Arc<str>>,
@@ -266,12 +267,12 @@ impl Slot {
         self.compiled.field.kind() == FieldKind::Turns
     }
 
-    /// The description as files have it.
+    /// The description in files.
     pub(crate) fn raw_description(&self) -> &str {
         self.description.as_deref().unwrap_or(self.compiled.field.description())
     }
 
-    /// The description as prompts have it: without the placeholder `${name}` that DSPy's files have where there is none.
+    /// The description in prompts: without the placeholder `${name}` of DSPy's files, which means none.
     pub(crate) fn shown_description(&self) -> &str {
         let raw = self.raw_description();
         let inside = raw.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
@@ -344,10 +345,10 @@ impl Layout {
         slots.insert(index.min(slots.len()), Slot::new(field, own));
     }
 
-    /// Whether the rules of its fields can be kept at all.
+    /// Checks that the rules of its fields can be kept.
     ///
     /// # Errors
-    /// [`is_config`](Error::is_config): those of a field cannot; a pattern is none, or a rule does not suit the type.
+    /// [`is_config`](Error::is_config): no value can keep a field's rules, a pattern is invalid, or a rule does not suit the type.
     pub(crate) fn check_rules(&self) -> Result<()> {
         let mut mistakes =
             self.outputs.iter().filter_map(|slot| Some((slot, slot.compiled.mistake.as_ref()?)));
@@ -376,7 +377,7 @@ impl Layout {
         self.slots(role).iter().map(pick).collect()
     }
 
-    /// Parts a completion's values into the typed struct's own, in its order, and the added ones by name.
+    /// Splits a completion's values into those of the typed struct, in its order, and the added ones by name.
     #[allow(clippy::type_complexity)]
     pub(crate) fn gather(
         &self,

@@ -1,4 +1,4 @@
-//! Earlier turns of a conversation, as an input.
+//! The history of a conversation as an input: its earlier turns.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,8 +9,8 @@ use crate::field::{Field, FieldKind, HasKind, SignatureField};
 /// The earlier turns of a conversation: an input field of this type is shown to the model as messages of their own, between
 /// the demos and the question, and not as a value. A signature has one such field; a second one is an input like any other.
 ///
-/// Each turn has values by field name, those of the signature that is asked; what a turn does not say is left out of the
-/// question, and marked as not given in the answer. It reads and writes the JSON of DSPy's `History`.
+/// Each turn has values by the field names of the asked signature; a missing value is left out of the question, and marked as not
+/// given in the answer. It reads and writes the JSON of DSPy's `History`.
 ///
 /// ```
 /// use karat::{History, Module, Predict, Reply, ScriptedLm, signature};

@@ -1,4 +1,4 @@
-//! What a signature's field is: static facts, with function pointers for its type.
+//! Fields of signatures: their static facts, with function pointers for the type.
 
 mod coerce;
 mod compiled;
@@ -49,7 +49,7 @@ pub use crate::{
     signature::{Fields, Place, Spec},
 };
 
-/// The types that a signature's field may have: those that serde reads and writes and schemars describes.
+/// Type of a signature's field: one that serde reads and writes and schemars describes.
 ///
 /// Implemented for every such type; there is nothing to implement by hand.
 #[diagnostic::on_unimplemented(
@@ -66,8 +66,8 @@ pub trait FieldType:
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + JsonSchema + Clone + Debug + Send + Sync + 'static> FieldType for T {}
 
-/// What the macros call. Through a trait without supertraits, a wrong type is one error at the user's token; through functions
-/// with a bound, or with the supertraits of [`FieldType`], it would be one for each of them.
+/// Functions that the macros call. Through a trait without supertraits, a wrong type is one error at the user's token; functions
+/// with a bound, or the supertraits of [`FieldType`], would cause one error each.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the type of a signature's field",
@@ -103,7 +103,7 @@ impl<T: FieldType> SignatureField for T {
     }
 }
 
-/// What the macros call for `#[output(default)]`: `Default`, with words about the way out.
+/// `Default` as the macros call it for `#[output(default)]`, with a message that says how to mend a type without one.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no default of its own",
@@ -121,26 +121,26 @@ impl<T: Default> OwnDefault for T {
     }
 }
 
-/// The value of an output field as it was read from a model's text, and what was mended on the way.
+/// Value of an output field as read from a model's text, with the repairs.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct FieldValue {
     /// The value.
     pub value: Value,
-    /// What was mended.
+    /// The flaws that were mended.
     pub repairs: Repairs,
-    /// How the value is written, where it may be wanted to the last digit.
+    /// The value's source text, where every digit may be needed.
     pub(crate) written: Option<Written>,
 }
 
 impl FieldValue {
-    /// A value that was found in a text.
+    /// Takes a value found in a text.
     pub(crate) fn found(text: &str, found: Found) -> Self {
         let written = (!found.value.is_string() || found.has_large).then(|| Written::new(text, &found));
         Self { value: found.value, repairs: found.repairs, written }
     }
 
-    /// A value that is written so.
+    /// Sets the value's source text.
     pub(crate) fn with(self, written: Written) -> Self {
         Self { written: Some(written), ..self }
     }
@@ -165,7 +165,7 @@ impl From<Value> for FieldValue {
     }
 }
 
-/// Whether the program gives a field's value or the model does.
+/// Role of a field: the program or the model gives its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FieldRole {
     /// The program gives it.
@@ -245,12 +245,12 @@ pub struct Field {
 }
 
 impl Field {
-    /// A field that the program gives. The description may be empty.
+    /// Makes a field that the program gives. The description may be empty.
     pub const fn input<T: FieldType>(name: &'static str, description: &'static str) -> Self {
         TypeFacts::of::<T>(FieldRole::Input).named(name, description)
     }
 
-    /// A field that the model gives. The description may be empty.
+    /// Makes a field that the model gives. The description may be empty.
     pub const fn output<T: FieldType>(name: &'static str, description: &'static str) -> Self {
         TypeFacts::of::<T>(FieldRole::Output).named(name, description)
     }
@@ -279,20 +279,20 @@ impl Field {
         self
     }
 
-    /// What the values of an output field have to keep; see [`Rules`]. Rules on an input are not looked at.
+    /// Sets the rules for the values of an output field; see [`Rules`]. Rules on an input are ignored.
     pub const fn rules(mut self, rules: fn(Rules) -> Rules) -> Self {
         self.rules = Some(rules);
         self
     }
 
-    // Written by `#[output(default)]`. The value is made anew each time; `None` if it has no JSON form.
+    // Called by `#[output(default)]`. The value is made anew each time; `None` if it has no JSON form.
     #[doc(hidden)]
     pub const fn or_default(mut self, make: fn() -> Option<Value>) -> Self {
         self.default = Some(make);
         self
     }
 
-    /// The name, as prompts and files have it.
+    /// The name in prompts and files.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -302,7 +302,7 @@ impl Field {
         self.name.clone()
     }
 
-    /// Who gives the value.
+    /// The role: the program or the model gives the value.
     pub const fn role(&self) -> FieldRole {
         self.facts.role
     }
@@ -333,7 +333,7 @@ impl Field {
         (self.facts.schema)(generator)
     }
 
-    /// True if the model may leave it out: an absent value is a value of the type, as for `Option`, or the field has a default.
+    /// True if the model may leave the field out: its type takes an absent value, as `Option` does, or it has a default.
     pub fn is_optional(&self) -> bool {
         self.default.is_some() || self.takes_null()
     }
@@ -349,7 +349,7 @@ impl Field {
         rules.map(|rules| rules(Rules::default())).unwrap_or_default()
     }
 
-    /// The value as the type writes it; `None` if it is none of the type.
+    /// Reads the value as the type and writes it again; `None` if it is of another type.
     fn reread(&self, value: &Value) -> Option<Value> {
         (self.facts.reread)(value)
     }
@@ -360,7 +360,7 @@ impl Field {
     }
 }
 
-/// What the macros call for a default.
+/// Converts a default to JSON, for the macros.
 #[doc(hidden)]
 pub fn to_value<T: Serialize>(value: &T) -> Option<Value> {
     sorted::to_value(value).ok()
