@@ -131,7 +131,7 @@ fn serde_text(word: &str, attributes: &[Attribute], diagnostics: &mut Diagnostic
     })
 }
 
-/// What is wrong with a name that is to stand between field markers, as a JSON key and as an XML tag; `None` if nothing is.
+/// The flaw of a name that has to work between field markers, as a JSON key and as an XML tag; `None` if it has none.
 pub(crate) fn flaw(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         return Some("is empty");

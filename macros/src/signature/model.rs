@@ -36,9 +36,9 @@ pub(crate) struct Field {
     pub(crate) name: String,
     pub(crate) description: Text,
     pub(crate) aliases: Vec<LitStr>,
-    /// What stands for a value that the model leaves out.
+    /// The value in place of one that the model leaves out.
     pub(crate) default: Option<Expr>,
-    /// What its values have to keep.
+    /// The rules for its values.
     pub(crate) rules: Vec<Rule>,
 }
 

@@ -6,16 +6,16 @@ use futures_util::future;
 use tokio::time::Instant;
 
 use super::{
-    items::{Ending, Item, Items},
+    items::{Ending, Items, RunningItem},
     report::BatchStop,
-    settings::Settings,
+    settings::BatchSettings,
 };
 use crate::{
     Error, ErrorKind, Prediction, Result, Tracer,
-    run::{Next, Why, run_many},
+    run::{EndReason, Flow, run_many},
 };
 
-/// A call that has not begun, and where it writes what it does.
+/// A call that has not begun, and its tracer.
 pub(super) struct Job<F> {
     outer: Option<Tracer>,
     tracer: Tracer,
@@ -30,10 +30,10 @@ impl<F> Job<F> {
     }
 }
 
-/// Runs all jobs, in order; gives how each ended and why the whole did. An error for which `is_shared` is true ends it.
+/// Runs all jobs, in order; returns how each ended and why the batch did. An error for which `is_shared` is true ends it.
 pub(super) async fn run<O, F: Future<Output = Result<Prediction<O>>>>(
     jobs: impl ExactSizeIterator<Item = Job<F>>,
-    mut settings: Settings,
+    mut settings: BatchSettings,
     is_shared: fn(&Error) -> bool,
 ) -> (Vec<Ending<O>>, BatchStop) {
     if let Err(mistake) = settings.check() {
@@ -44,21 +44,21 @@ pub(super) async fn run<O, F: Future<Output = Result<Prediction<O>>>>(
     let (concurrency, timeout) = (settings.concurrency, settings.timeout);
     let mut items = Items::new(jobs.len(), &settings, is_shared);
     let jobs = jobs.map(|Job { outer, tracer, call }| {
-        (Item { outer, tracer, start: Instant::now() }, in_time(call, timeout))
+        (RunningItem { outer, tracer, start: Instant::now() }, in_time(call, timeout))
     });
     let (why, running) = run_many(jobs, concurrency, cancel, |index, item, result| {
-        items.add(index, item, result).map_or(Next::Go, Next::Stop)
+        items.add(index, item, result).map_or(Flow::Go, Flow::Stop)
     })
     .await;
     let stop = match why {
-        Why::Done => BatchStop::Completed,
-        Why::Stopped(stop) => stop,
-        Why::Over(end) => items.cancel(end),
+        EndReason::Done => BatchStop::Completed,
+        EndReason::Stopped(stop) => stop,
+        EndReason::Over(end) => items.cancel(end),
     };
     (items.finish(running), stop)
 }
 
-/// The call within its time.
+/// Runs the call within its timeout.
 async fn in_time<O>(
     call: impl Future<Output = Result<Prediction<O>>>,
     limit: Option<Duration>,

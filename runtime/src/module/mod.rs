@@ -92,7 +92,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     /// Whatever the author returns; an error of a predictor names its path.
     fn forward(&self, input: Self::Input) -> impl Future<Output = Result<Prediction<Self::Output>>> + Send;
 
-    // Whether it is told as a span of its own. Not a predictor, which has one, nor what hands all on to another module.
+    // Whether it has a span of its own: not a predictor, which makes one, nor a module that hands all on to another.
     #[doc(hidden)]
     const HAS_SPAN: bool = true;
 
@@ -119,8 +119,8 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
         }
     }
 
-    /// Runs the module as [`call`](Module::call) does, and tells what its predictors write while they write it: the output
-    /// fields one after another, word by word; then the prediction. See [`ModuleStream`].
+    /// Runs the module as [`call`](Module::call) does, and streams what its predictors write: the output fields one after
+    /// another, word by word; then the prediction. See [`ModuleStream`].
     ///
     /// The stream owns a copy of the module as it is now, and runs only while it is asked for events.
     ///
@@ -132,7 +132,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
         run::streamed(self, input)
     }
 
-    /// Calls the module on each of these inputs, [8 at a time](Batch::concurrency) unless told otherwise. Awaited, it gives the
+    /// Calls the module on each of these inputs, by default [8 at a time](Batch::concurrency). Awaited, it gives the
     /// results in the order of the inputs, each beside its input; see [`Batch`] for the settings and
     /// [`Batched`](crate::Batched) for what comes back.
     ///
@@ -341,7 +341,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     }
 
     /// Sets the LM of every predictor, frozen ones included: it is where they run, and nothing that they have learned. It stays
-    /// when a [state](crate::State) is loaded, unless the state is told to [take its own](crate::State::take_lm).
+    /// when a [state](crate::State) is loaded, unless the state's [`take_lm`](crate::State::take_lm) is set.
     fn set_lm(&mut self, lm: &Lm) {
         for (_, predictor) in self.all_predictors_mut() {
             predictor.set_lm(lm);
@@ -356,7 +356,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
         }
     }
 
-    /// The LM of all predictors, if they have the same one; `None` if none has one. The process default is not looked at.
+    /// The LM of all predictors, if they have the same one; `None` if none has one. Never the process default.
     ///
     /// # Errors
     /// [`is_config`](Error::is_config): they have different ones; the message names each.

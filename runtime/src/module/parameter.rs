@@ -38,7 +38,7 @@ pub trait Parameter: fmt::Debug + Send + Sync {
         None
     }
 
-    /// The predictor, if it is one, to be changed.
+    /// The predictor, if it is one, mutably.
     fn as_predictor_mut(&mut self) -> Option<&mut Predictor> {
         None
     }
@@ -111,7 +111,7 @@ where
         let value = written(&*self.value).map_err(|error| {
             state_error(format!("the value has no JSON form: {error}")).with_source(error)
         })?;
-        // JSON has no NaN, and serde leaves out what it is told to skip: rather no file than one that cannot be read.
+        // JSON has no NaN, and serde leaves out what is marked `skip`: rather no file than one that cannot be read.
         match serde_json::from_value::<T>(value.clone()) {
             Ok(_) => Ok(value),
             Err(error) => {

@@ -1,14 +1,14 @@
-//! Several rollouts, the best of which is kept.
+//! [`BestOfN`]: runs several rollouts and returns the best one's prediction.
 
 use std::time::Duration;
 
 use super::{
-    judged::{Judged, Settings, config, wrapper},
     rollouts::{Hints, Rollouts, Tally},
+    wrapper::{RolloutRules, Wrapped, config, wrapper},
 };
 use crate::{
     BoxReward, IntoScore, Module, Prediction, Result, Reward, RewardFn, Stop, Traverse, Walker, WalkerMut,
-    run::{Next, Why, run_many},
+    run::{EndReason, Flow, run_many},
 };
 
 /// Runs a module up to `n` times and returns the prediction with the highest reward.
@@ -47,7 +47,7 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use = "its setters take it by value and return it"]
 pub struct BestOfN<M: Module> {
-    judged: Judged<M>,
+    wrapped: Wrapped<M>,
     concurrency: usize,
 }
 
@@ -67,39 +67,39 @@ impl<M: Module> Module for BestOfN<M> {
     type Output = M::Output;
 
     async fn forward(&self, input: M::Input) -> Result<Prediction<M::Output>> {
-        self.judged.settings.check()?;
+        self.wrapped.rules.check()?;
         if self.concurrency == 0 {
             return Err(config("the concurrency is 0, so that no rollout would ever start: use at least 1"));
         }
-        let rollouts = Rollouts::new(&self.judged, &input);
-        let mut tally = Tally::new(&self.judged.settings);
+        let rollouts = Rollouts::new(&self.wrapped, &input);
+        let mut tally = Tally::new(&self.wrapped.rules);
         let mut at_the_end = Stop::Completed;
-        let jobs = (0..self.judged.settings.n).map(|index| rollouts.start(index, &Hints::new()));
+        let jobs = (0..self.wrapped.rules.n).map(|index| rollouts.start(index, &Hints::new()));
         let end = rollouts.deadline().wait();
         let (why, running) = run_many(jobs, self.concurrency, end, |_, started, outcome| {
             if rollouts.is_out_of_budget(&outcome) {
                 at_the_end = Stop::Budget;
             }
             match (tally.add(started, outcome), at_the_end) {
-                (Ok(true), _) => Next::Stop(Ok(Stop::Threshold)),
+                (Ok(true), _) => Flow::Stop(Ok(Stop::Threshold)),
                 // No other one starts; those on their way may need no further call.
-                (_, Stop::Budget) => Next::Finish,
-                (Ok(false), _) => Next::Go,
-                (Err(error), _) => Next::Stop(Err(error)),
+                (_, Stop::Budget) => Flow::Finish,
+                (Ok(false), _) => Flow::Go,
+                (Err(error), _) => Flow::Stop(Err(error)),
             }
         })
         .await;
         running.values().for_each(|started| tally.add_cancelled(started));
         let stop = match why {
-            Why::Done => at_the_end,
-            Why::Over(()) => Stop::Deadline,
-            Why::Stopped(Ok(stop)) => stop,
-            Why::Stopped(Err(error)) => return Err(tally.fail(error, rollouts.costs())),
+            EndReason::Done => at_the_end,
+            EndReason::Over(()) => Stop::Deadline,
+            EndReason::Stopped(Ok(stop)) => stop,
+            EndReason::Stopped(Err(error)) => return Err(tally.fail(error, rollouts.costs())),
         };
         tally.finish(stop, rollouts.outer(), rollouts.costs())
     }
 
     fn source(&self) -> Option<&'static str> {
-        self.judged.module.source()
+        self.wrapped.module.source()
     }
 }

@@ -23,7 +23,7 @@ impl Deadline {
         self.0.is_some_and(|moment| Instant::now() >= moment)
     }
 
-    /// Ends at the deadline. Each poll reads the clock too, since the timer does not go off while work that never waits (answers
+    /// Waits for the deadline. Each poll reads the clock too, since the timer does not go off while work that never waits (answers
     /// from a cache, a reward that computes for long) holds the thread.
     pub(crate) async fn wait(&self) {
         let Some(moment) = self.0 else { return future::pending().await };

@@ -16,8 +16,8 @@ use futures_util::{
 use super::caught;
 use crate::Result;
 
-/// What the output of a run means for the others.
-pub(crate) enum Next<S> {
+/// What the other runs do after the output of one.
+pub(crate) enum Flow<S> {
     /// They go on.
     Go,
     /// Those that run go on, no other starts.
@@ -26,18 +26,18 @@ pub(crate) enum Next<S> {
     Stop(S),
 }
 
-/// Why a set of runs ended.
-pub(crate) enum Why<S, E> {
+/// EndReason a set of runs ended.
+pub(crate) enum EndReason<S, E> {
     /// Every run that was to start has ended.
     Done,
     /// The output of a run stopped it.
     Stopped(S),
-    /// Its end came first.
+    /// The future `end` came first.
     Over(E),
 }
 
 /// Runs `jobs`, at most `concurrency` of them at once, until `end`. Each job is a future and a note on it; `take` gets the
-/// index, the note and the output of each run in the order of arrival. Also gives the notes, by index, of the runs that were
+/// index, the note and the output of each run in the order of arrival. Also returns the notes, by index, of the runs that were
 /// dropped midway.
 ///
 /// A run that panics gives an error. At the end, or when `take` stops it, no further run begins, and runs that are done at that
@@ -46,8 +46,8 @@ pub(crate) async fn run_many<N, T, S, E, F: Future<Output = Result<T>>>(
     jobs: impl ExactSizeIterator<Item = (N, F)>,
     concurrency: usize,
     end: impl Future<Output = E>,
-    mut take: impl FnMut(usize, N, Result<T>) -> Next<S>,
-) -> (Why<S, E>, BTreeMap<usize, N>) {
+    mut take: impl FnMut(usize, N, Result<T>) -> Flow<S>,
+) -> (EndReason<S, E>, BTreeMap<usize, N>) {
     let mut jobs = jobs.enumerate();
     let mut may_start = true;
     let mut end = pin!(end);
@@ -58,7 +58,7 @@ pub(crate) async fn run_many<N, T, S, E, F: Future<Output = Result<T>>>(
     let mut why = loop {
         // Polled before anything starts, since runs that never wait leave no other moment for it.
         if let Some(end) = end.as_mut().now_or_never() {
-            break Why::Over(end);
+            break EndReason::Over(end);
         }
         while may_start && running.len() < concurrency {
             let Some((index, (note, run))) = jobs.next() else { break };
@@ -72,14 +72,14 @@ pub(crate) async fn run_many<N, T, S, E, F: Future<Output = Result<T>>>(
         // The end is polled second: a run that is done by then counts.
         let (index, output) = match select(running.next(), end.as_mut()).await {
             Either::Left((Some(ended), _)) => ended,
-            Either::Left((None, _)) => break Why::Done,
-            Either::Right((end, _)) => break Why::Over(end),
+            Either::Left((None, _)) => break EndReason::Done,
+            Either::Right((end, _)) => break EndReason::Over(end),
         };
         if let (Some(note), Some(output)) = (notes.remove(&index), output) {
             match take(index, note, output) {
-                Next::Go => {}
-                Next::Finish => may_start = false,
-                Next::Stop(stop) => break Why::Stopped(stop),
+                Flow::Go => {}
+                Flow::Finish => may_start = false,
+                Flow::Stop(stop) => break EndReason::Stopped(stop),
             }
         }
         // Lets others have the thread now and then, though no run ever waits.
@@ -92,12 +92,12 @@ pub(crate) async fn run_many<N, T, S, E, F: Future<Output = Result<T>>>(
             left_out = true;
             continue;
         };
-        if let (Next::Stop(stop), Why::Over(_)) = (take(index, note, output), &why) {
-            why = Why::Stopped(stop);
+        if let (Flow::Stop(stop), EndReason::Over(_)) = (take(index, note, output), &why) {
+            why = EndReason::Stopped(stop);
         }
     }
-    if matches!(why, Why::Over(_)) && !left_out && notes.is_empty() {
-        why = Why::Done;
+    if matches!(why, EndReason::Over(_)) && !left_out && notes.is_empty() {
+        why = EndReason::Done;
     }
     (why, notes)
 }

@@ -7,5 +7,5 @@ mod many;
 pub(crate) use self::{
     caught::caught,
     deadline::Deadline,
-    many::{Next, Why, run_many},
+    many::{EndReason, Flow, run_many},
 };

@@ -1,4 +1,4 @@
-//! JSON of which nothing is lost: a key that stands twice in an object is an error and not a silent choice.
+//! Reads JSON without loss: a key that stands twice in an object is an error and not a silent choice.
 
 use std::fmt;
 
