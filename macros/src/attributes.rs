@@ -23,7 +23,7 @@ pub(crate) enum Takes {
     Path,
     /// The word alone, or `= expression`.
     Default,
-    /// What the rule takes.
+    /// The form of the rule.
     Rule(rules::Word),
     /// The word alone.
     Nothing,
@@ -146,7 +146,7 @@ pub(crate) enum Value {
     Texts(Vec<LitStr>),
     /// A path.
     Path(Path),
-    /// What stands for a value that is left out; `None`: the type's own default.
+    /// The value in place of one that is left out; `None`: the type's own default.
     Default(Option<Expr>),
     /// A rule for an output's values.
     Rule(Rule),

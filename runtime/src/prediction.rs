@@ -148,7 +148,7 @@ impl<O> Prediction<O> {
         self
     }
 
-    /// What was mended in the model's text to read it, by output field; empty where the text was as it should be.
+    /// The repairs of the model's text that reading it took, by output field; empty where the text was as it should be.
     ///
     /// ```
     /// use karat::{JsonAdapter, Module, Predict, Repair, ScriptedLm, signature};
@@ -210,7 +210,7 @@ impl<O> Prediction<O> {
         self.first.reading.reasoning.as_deref()
     }
 
-    /// What all LM calls of the run cost, those of lost rollouts, rewards and advice included.
+    /// The usage of all LM calls of the run, those of lost rollouts, rewards and advice included.
     pub fn usage(&self) -> Usage {
         self.about.usage
     }

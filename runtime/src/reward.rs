@@ -53,7 +53,7 @@ impl Score {
     }
 }
 
-/// What a reward function may return: `bool` (1 or 0), a number, a pair of one with feedback, [`Score`], or a `Result` of
+/// A return type of reward functions: `bool` (1 or 0), a number, a pair of one with feedback, [`Score`], or a `Result` of
 /// one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a reward",
@@ -104,7 +104,7 @@ impl<N: IntoScore, E: Into<Box<dyn std::error::Error + Send + Sync>>> IntoScore 
     }
 }
 
-/// What a [`#[reward]`](macro@crate::reward) function returns: its value, and the source text of the function.
+/// The return type of a [`#[reward]`](macro@crate::reward) function: its value, and the source text of the function.
 #[derive(Clone, Debug)]
 pub struct Sourced<R> {
     value: R,

@@ -18,7 +18,7 @@ use crate::{
     prediction::Prediction,
 };
 
-/// What a [`ModuleStream`] yields.
+/// An item of a [`ModuleStream`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum StreamEvent<O> {
@@ -36,7 +36,7 @@ pub struct Progress {
     update: Update,
 }
 
-/// What happened.
+/// What happened in a predictor's run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Update {
@@ -50,7 +50,7 @@ pub enum Update {
     Delta {
         /// The field's name.
         field: &'static str,
-        /// What was added.
+        /// The text that was added.
         text: String,
     },
     /// The value is whole and fits its field.
@@ -63,7 +63,7 @@ pub enum Update {
     /// The model wrote more of its reasoning: of what stands before its answer in `<think>` tags, or of what the provider sends
     /// apart. Not to be confused with the field that [`ChainOfThought`](crate::ChainOfThought) adds.
     Reasoning {
-        /// What was added.
+        /// The text that was added.
         text: String,
     },
     /// The events of this run of the predictor are void: its answer cannot be read as a whole and is asked for again, or was

@@ -58,7 +58,7 @@ impl Signature {
         }
     }
 
-    /// What stands in for an enum that was taken for a signature, so that programs which name it get no second error. Nothing can
+    /// The stand-in for an enum that was taken for a signature, so that programs which name it get no second error. Nothing can
     /// stand in for a generic one, nor for a union, which is neither `Clone` nor `Debug`.
     pub(crate) fn stub_of(item: &Item) -> Option<Self> {
         match item {

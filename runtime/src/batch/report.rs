@@ -54,7 +54,7 @@ pub struct BatchItem<I, O> {
 }
 
 impl<I, O> BatchItem<I, O> {
-    /// What its LM calls cost, whatever its result; of one that was dropped midway, what is known of it.
+    /// The usage of its LM calls, whatever its result; of one that was dropped midway, as far as it is known.
     pub fn usage(&self) -> Usage {
         self.usage
     }
@@ -102,7 +102,7 @@ impl<I, O> Batched<I, O> {
         self.stop
     }
 
-    /// What all LM calls cost, those of failed items included; of calls that were dropped on the wire, what is known.
+    /// The usage of all LM calls, those of failed items included; of calls that were dropped on the wire, as far as it is known.
     pub fn usage(&self) -> Usage {
         self.items.iter().map(BatchItem::usage).sum()
     }

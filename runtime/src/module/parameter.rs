@@ -1,4 +1,4 @@
-//! What can be learned, saved and loaded: predictors, and values of any type.
+//! Parameters, which are learned, saved and loaded: predictors, and values of any type.
 
 use std::{fmt, ops::Deref, sync::Arc};
 
@@ -14,10 +14,10 @@ use crate::{
     text::shortened,
 };
 
-/// What a module can learn: a [`Predictor`], a [`Param`], or a type of your own, shown to the traversal with
+/// A part of a module that can be learned: a [`Predictor`], a [`Param`], or a type of your own, shown to the traversal with
 /// [`Walker::parameter`].
 pub trait Parameter: fmt::Debug + Send + Sync {
-    /// What is saved of it.
+    /// Returns the value to save.
     ///
     /// # Errors
     /// [`is_state`](Error::is_state): its value has no JSON form from which it could be read again.

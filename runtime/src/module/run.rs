@@ -47,7 +47,7 @@ pub(super) fn streamed<M: Module>(module: &M, input: M::Input) -> ModuleStream<M
                 false => traced(&copy, &tracer, input).await,
             }
         };
-        // It is a part of what asked for the stream, whoever takes the events.
+        // Its span's parent is the span that asked for the stream, whoever takes the events.
         run.instrument(Span::current())
     })
 }

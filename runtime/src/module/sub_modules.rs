@@ -68,7 +68,7 @@ impl<'a> SubModules<'a> {
                 found.push((site.depth(), FoundModule { path, module, inside_frozen }));
             }
         });
-        // Depth first, sorted by depth and otherwise left as it is, is breadth first.
+        // A stable sort by depth turns depth first into breadth first.
         found.sort_by_key(|(depth, _)| *depth);
         let found: Vec<_> = found.into_iter().map(|(_, found)| found).collect();
         Self { found: found.into_iter(), skip_frozen: false }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Parameter, SubModule};
 
-/// What may stand in a module's field: a module, a container of modules (`Option`, `Box`, `Vec`, arrays, tuples, `HashMap`,
+/// A type that may stand in a module's field: a module, a container of modules (`Option`, `Box`, `Vec`, arrays, tuples, `HashMap`,
 /// `BTreeMap`, at any depth), a [`Param`](crate::Param), or a plain value of a basic type. Written by
 /// [`#[module]`](macro@crate::module).
 #[diagnostic::on_unimplemented(
@@ -43,7 +43,7 @@ pub trait Traverse: 'static {
 pub enum Node<'a> {
     /// A module.
     Module(SubModule<'a>),
-    /// What can be learned: a predictor or a [`Param`](crate::Param).
+    /// A part that can be learned: a predictor or a [`Param`](crate::Param).
     Parameter(&'a dyn Parameter),
 }
 

@@ -82,7 +82,7 @@ impl<M: Module> Module for BestOfN<M> {
             }
             match (tally.add(started, outcome), at_the_end) {
                 (Ok(true), _) => Flow::Stop(Ok(Stop::Threshold)),
-                // No other one starts; those on their way may need no further call.
+                // No other rollout starts; those that run may need no further call.
                 (_, Stop::Budget) => Flow::Finish,
                 (Ok(false), _) => Flow::Go,
                 (Err(error), _) => Flow::Stop(Err(error)),

@@ -64,7 +64,7 @@ pub struct MultiChainComparison<S> {
     attempts: usize,
 }
 
-/// What [`MultiChainComparison`] takes: a task's input, and attempts at it.
+/// The input of a [`MultiChainComparison`]: a task's input, and attempts at it.
 #[derive(Clone, Debug)]
 pub struct Comparison<I, O> {
     /// The input of the task.

@@ -29,11 +29,11 @@ use crate::{
 };
 
 /// Converts one completion, with its values in layout order, to typed outputs.
-pub(super) type Accept<'a> = &'a mut (dyn FnMut(Answer) -> Result<()> + Send);
+pub(super) type Accept<'a> = &'a mut (dyn FnMut(ReadCompletion) -> Result<()> + Send);
 
-/// What was read from one completion.
+/// The values of one completion, and how it was read.
 #[derive(Clone)]
-pub(super) struct Answer {
+pub(super) struct ReadCompletion {
     pub(super) values: Vec<Option<Value>>,
     pub(super) about: Reading,
 }
@@ -283,7 +283,7 @@ fn accept_all(
             let (values, repairs) = read(text, &completion.finish)?;
             let own = own.map(Cow::into_owned);
             let reasoning = completion.reasoning.clone().or_else(|| own.clone());
-            accept(Answer { values: values.clone(), about: Reading { repairs, reasoning, mode } })?;
+            accept(ReadCompletion { values: values.clone(), about: Reading { repairs, reasoning, mode } })?;
             Ok((values, own))
         });
         let outcome = outcome.map_err(|error| finish::explain_truncation(error, completion));
@@ -427,8 +427,8 @@ impl LmCall<'_> {
                 taken = taken.name,
                 from_now_on,
                 %error,
-                "the provider refused the form of the answer and took the next one down; where its error does not name the form, \
-                 that is tried again"
+                "the provider refused a form of the answer and took the next one down the ladder; where its error does not name \
+                 the form, that form is tried again later"
             );
         }
     }

@@ -104,7 +104,7 @@ impl Ladder {
             }
             return Lesson::Nothing;
         }
-        // What was refused by name below a rung in doubt is found again when that rung is.
+        // Rungs refused by name below a rung in doubt are refused again when that rung is tried again.
         let first = if is_named { unnamed.unwrap_or(taken) } else { 0 };
         let is_news = known.first < first;
         known.first = known.first.max(first);

@@ -105,7 +105,7 @@ impl<'t> TaggedReply<'_, 't> {
             let length = self.text.len() - tag.span.end;
             let too_many = || {
                 Error::parse(format!(
-                    "{} stands too often in the answer to find where the reasoning ends",
+                    "{} stands too often in the answer to tell where the reasoning ends",
                     self.quoted(tag)
                 ))
             };
@@ -113,7 +113,7 @@ impl<'t> TaggedReply<'_, 't> {
             let Some(answer) = whole(self.reader, self.behind(index)?) else { continue };
             let all = as_it_stands.get_or_init(|| values(self.reader, self.text));
             let all = match all {
-                // Nothing that an input could have written is read only because of a tag that an input has.
+                // A text that cannot be read as it stands is not made readable by a tag that an input has: both may be the input's.
                 None if self.prompt.inputs & (1 << tag.maker) != 0 => continue,
                 None => return Ok(Some(index)),
                 Some(all) if is_same(all, &answer) => return Ok(Some(index)),
@@ -168,7 +168,7 @@ impl<'t> TaggedReply<'_, 't> {
                 Kind::Open | Kind::Close | Kind::End => {}
             }
         }
-        // A form that begins anew, if not as a whole, behind a tag that stands in the value of a field that it has again.
+        // The form may begin anew in part: behind a tag in a value stands that value's field once more.
         let is_in_value = |(index, tag): &(usize, &Tag)| {
             tag.kind != Kind::End && !self.is_mention(*index) && !self.prompt.has(tag.maker)
         };
@@ -190,7 +190,7 @@ impl<'t> TaggedReply<'_, 't> {
             _ if self.outline.has_before(tag.span.start) => true,
             _ if !self.outline.values.is_empty() => false,
             Kind::Open => !begins_line,
-            // What stands behind would be the value, and nothing does.
+            // The value would stand behind it, and nothing does.
             Kind::Close if self.opening(index).is_some() => !self.ends_line(tag),
             Kind::Close => !self.ends_line(tag) || behind.trim().is_empty(),
         };

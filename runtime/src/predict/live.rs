@@ -105,7 +105,7 @@ impl<'a> Live<'a> {
             rest = reasoning.map(|reasoning| (reasoning, reasoning.strip_prefix(arriving.thoughts.as_str())));
         }
         if !self.events.agrees_with(values) || matches!(rest, Some((_, None))) {
-            let message = "the whole answer was read in another way than while it was written";
+            let message = "the whole answer reads differently than it did while it was streamed";
             self.events.discard(Error::new(ErrorKind::Parse, message));
             rest = rest.map(|(reasoning, _)| (reasoning, Some(reasoning)));
         }

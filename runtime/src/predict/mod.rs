@@ -20,7 +20,7 @@ use serde_json::Value;
 
 pub(crate) use self::predictor::FieldText;
 use self::{
-    engine::{Answer, CallInputs},
+    engine::{CallInputs, ReadCompletion},
     predictor::PredictorState,
 };
 pub use self::{on_parse_error::OnParseError, predictor::Predictor};
@@ -97,7 +97,7 @@ impl<S: Signature> Predict<S> {
         let PredictorState { spec, layout, .. } = &*self.predictor.state;
         let (input, output) = demo.split();
         let own = spec.write(FieldRole::Input, &input)?;
-        // Earlier turns are no part of the example that is shown, but of the one that is saved.
+        // Prompts show an example without its earlier turns, which are saved with it.
         let history = layout.history.as_ref().map(|(_, slot)| slot.name().to_owned());
         Ok(Demo {
             names: layout.names(),
@@ -235,7 +235,7 @@ impl<S: Signature> Predict<S> {
         let given =
             self.call_inputs(&input, added).map_err(|error| error.with_predictor(self.predictor.path()))?;
         let mut prediction: Option<Prediction<S::Output>> = None;
-        let mut accept = |answer: Answer| {
+        let mut accept = |answer: ReadCompletion| {
             let (own, added) = state.layout.gather(FieldRole::Output, answer.values);
             let output = state.spec.read_outputs(own)?;
             match &mut prediction {

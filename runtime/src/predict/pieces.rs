@@ -14,7 +14,7 @@ pub(super) struct Pieces {
 impl Pieces {
     /// Adds text and emits the pieces that are now whole.
     pub(super) fn push(&mut self, text: &str, mut emit: impl FnMut(String)) {
-        // Where the piece begins of which the text's next character is a part.
+        // The start of the current piece in `text`.
         let mut start = 0;
         for (at, char) in text.char_indices() {
             let is_blank = char.is_whitespace();

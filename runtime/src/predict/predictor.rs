@@ -308,7 +308,7 @@ impl Predictor {
         let mut layout = (*self.state.layout).clone();
         for (slot, text) in layout.all_mut().zip(texts) {
             slot.prefix = text.prefix.map(Arc::from);
-            // An empty one was said: saying nothing is the placeholder.
+            // An empty description is one that was given; none at all is saved as the placeholder.
             slot.description = Some(text.description)
                 .filter(|text| text.is_empty() || text != slot.compiled.field.description())
                 .map(Arc::from);

@@ -1,4 +1,4 @@
-//! What one run sets on the predictors of its copy of a module.
+//! [`Run`]: the settings of one run, on the predictors of its copy of a module.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(super) struct Run {
     pub(super) inputs: Arc<[(Field, Value)]>,
 }
 
-/// What one run sets on a copy. Wrappers use it; so can any module author: clone the module, set these on
+/// The settings of one run on a copy. Wrappers use them; so can any module author: clone the module, set them on
 /// [`named_predictors_mut`](crate::Module::named_predictors_mut), run the copy.
 impl Predictor {
     /// The path from the root of the outermost module that is being called; `self` where none is set.
@@ -73,7 +73,7 @@ impl Predictor {
         self.run.rollout_id = Some(id);
     }
 
-    /// How many ids from [`rollout_id`](Predictor::rollout_id) on are this run's own; `None`, outside of rollouts: without limit.
+    /// How many ids from [`rollout_id`](Predictor::rollout_id) on are this run's own; `None` outside of rollouts: without limit.
     pub fn rollout_room(&self) -> Option<u64> {
         self.run.rollout_room
     }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 pub(crate) struct Deadline(Option<Instant>);
 
 impl Deadline {
-    /// So much time from now on; `None` never ends.
+    /// The deadline after this time; `None` never ends.
     pub(crate) fn after(time: Option<Duration>) -> Self {
         Self(time.and_then(|time| Instant::now().checked_add(time)))
     }

@@ -56,7 +56,7 @@ pub(crate) async fn run_many<N, T, S, E, F: Future<Output = Result<T>>>(
     let mut running = FuturesUnordered::new();
     let mut notes: BTreeMap<usize, N> = BTreeMap::new();
     let mut why = loop {
-        // Polled before anything starts, since runs that never wait leave no other moment for it.
+        // Polled before anything starts: runs that never wait leave no other moment for it.
         if let Some(end) = end.as_mut().now_or_never() {
             break EndReason::Over(end);
         }
@@ -82,7 +82,7 @@ pub(crate) async fn run_many<N, T, S, E, F: Future<Output = Result<T>>>(
                 Flow::Stop(stop) => break EndReason::Stopped(stop),
             }
         }
-        // Lets others have the thread now and then, though no run ever waits.
+        // Yields the thread to other tasks now and then, even if no run ever waits.
         tokio::task::consume_budget().await;
     };
     over.store(true, Ordering::Relaxed);

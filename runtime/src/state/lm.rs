@@ -273,7 +273,7 @@ fn config(settings: Map<String, Value>) -> Result<Config> {
             // What DSPy called it for reasoning models until 3.2.
             "max_tokens" | "max_completion_tokens" => config.max_tokens = Some(small()?),
             "n" => config.n = Some(small()?),
-            // Below 0 it is one that only some providers know, who get it as it is.
+            // A seed below 0, which only some providers know, is sent to them as it is.
             "seed" if !value.is_i64() || value.is_u64() => config.seed = Some(whole()?),
             "rollout_id" => config.rollout_id = Some(whole()?),
             "stop" => {

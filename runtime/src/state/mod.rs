@@ -1,4 +1,4 @@
-//! What a module has learned, as data: one entry per parameter path, in the layout of DSPy's JSON files.
+//! [`State`]: what a module has learned, as data: one entry per parameter path, in the layout of DSPy's JSON files.
 
 mod file;
 mod json;
@@ -85,7 +85,7 @@ pub struct State {
     mistake: Option<Error>,
 }
 
-/// How a [`Parameter`](crate::Parameter) is to take its state.
+/// Settings with which a [`Parameter`](crate::Parameter) loads its state.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StateOptions {
     allow_unsafe_lm_state: bool,
@@ -251,7 +251,7 @@ impl State {
         entries
     }
 
-    /// What this module has learned.
+    /// The state of this module.
     pub(crate) fn of<T: Traverse>(root: &T) -> Self {
         let mut state = Self::default();
         Walker::run(root, &mut |site, node| {
@@ -286,7 +286,7 @@ impl State {
         let known = paths(root);
         let entries = self.entries_with_headers();
         let entries = entries_for(&entries, &known);
-        // Before the paths are looked at, which changed with the layouts.
+        // Before the paths are compared, which changed with the layouts.
         for (path, entry) in entries.iter() {
             predictor::refuse_legacy(entry).map_err(|error| at(path, error))?;
         }
@@ -297,7 +297,7 @@ impl State {
             versions::warn(metadata);
         }
         let mut outcome = Ok(());
-        // LMs of which the state says the same become one, so that they share what an LM holds.
+        // Predictors whose LMs have equal entries get one LM, with one cache and the like.
         let mut lms: Vec<(&Value, Lm)> = Vec::new();
         WalkerMut::run(root, &mut |site, parameter| {
             let (path, false, Ok(())) = (site.path(), site.is_frozen(), &outcome) else { return };

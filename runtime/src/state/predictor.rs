@@ -34,7 +34,7 @@ const LEGACY: [(&str, &str); 5] = [
 
 impl Parameter for Predictor {
     fn dump_state(&self) -> Result<Value> {
-        // Else a demo that could not be taken would be missing in silence.
+        // Otherwise a demo that could not be taken would be missing without an error.
         if let Some(mistake) = self.mistake() {
             return Err(mistake.clone());
         }
@@ -90,7 +90,7 @@ impl Parameter for Predictor {
             notes.insert(DECISIONS.into(), decisions.clone());
         }
         let lm = match entry.get("lm") {
-            // One that the program has set has what no file knows: key, limits, cache, deadline.
+            // An LM that the program has set has a key, limits, a cache and a deadline, which no file has.
             Some(state) if !state.is_null() && (options.takes_lm() || !self.has_own_lm()) => {
                 Some(lm::load(state, options)?)
             }

@@ -19,7 +19,7 @@ use crate::{
 const PROGRAM: &str = "program.json";
 const STATE: &str = "state.json";
 
-/// What a program is made of: its modules, its predictors with their signatures, and its source.
+/// The description of a program: its modules, its predictors with their signatures, and its source.
 ///
 /// [`Module::program`](crate::Module::program) describes the compiled program;
 /// [`Module::save_program`](crate::Module::save_program) writes the description beside the state, and

@@ -7,7 +7,7 @@ use crate::text::shortened;
 /// The versions of DSPy whose files are read and written. Its minor versions may change the layout.
 const DSPY: &[&str] = &["3.3", "3.4"];
 
-/// What karat writes beside the parameters. DSPy compares every version in `dependency_versions` with its own and knows no
+/// The `metadata` that karat writes beside the parameters. DSPy compares every version in `dependency_versions` with its own and knows no
 /// name but its own three, so that this object has to stay empty.
 pub(super) fn metadata() -> Value {
     json!({ "dependency_versions": {}, "karat": { "version": env!("CARGO_PKG_VERSION") } })
