@@ -1,10 +1,10 @@
-//! What the examples share: the model that they run on, and a tiny search.
+//! Helpers of the examples: the model that they run on, and a tiny search.
 
 pub mod search;
 
 use karat::{ErrorKind, Lm, Result, ScriptedLm};
 
-/// The model that the environment names, fit for the examples.
+/// The model that the environment names; a small local one gets a token limit.
 pub fn live() -> Result<Lm> {
     let lm = Lm::from_env()?;
     // A small model may ramble on; a reasoning model would need more.

@@ -20,7 +20,7 @@ const FACTS: &[&str] = &[
     "The Great Wall of China is about 21,000 kilometres long.",
 ];
 
-/// Words that say nothing about what is searched.
+/// Words too common to search for.
 const COMMON: &[&str] = &[
     "a", "an", "and", "are", "at", "by", "did", "do", "does", "for", "from", "how", "in", "is", "it", "many",
     "of", "on", "that", "the", "to", "was", "what", "which", "who", "with",
@@ -34,7 +34,7 @@ pub fn search(query: &str) -> Option<&'static str> {
     FACTS.iter().rev().copied().max_by_key(|fact| shared(fact)).filter(|fact| shared(fact) > 0)
 }
 
-/// The words of a text that say something, by their first five letters, so that `discover` finds `discovered`.
+/// The uncommon words of a text, by their first five letters, so that `discover` finds `discovered`.
 pub fn words(text: &str) -> Vec<String> {
     let words =
         text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase);

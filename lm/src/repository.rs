@@ -1,8 +1,8 @@
-//! Files of the repository that unit tests read. A published package does not have them, and its tests skip what needs them.
+//! Reads files of the repository for unit tests. A published package does not have them, and its tests skip what needs them.
 
 use std::{fs, path::Path};
 
-/// The text of a file by its path from the repository's root; `None` in a package, where that is said.
+/// The text of a file by its path from the repository's root; `None` in a package, with a line that says what is skipped.
 ///
 /// # Panics
 /// The repository lacks the file.

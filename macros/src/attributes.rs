@@ -12,7 +12,7 @@ use crate::{
     rules::{self, Rule},
 };
 
-/// What stands behind a word.
+/// The form of a word's value.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Takes {
     /// `= "text"`, or a macro that makes one, such as `include_str!`.
@@ -23,7 +23,7 @@ pub(crate) enum Takes {
     Path,
     /// The word alone, or `= expression`.
     Default,
-    /// What the rule takes.
+    /// The form of the rule.
     Rule(rules::Word),
     /// The word alone.
     Nothing,
@@ -35,7 +35,7 @@ pub(crate) struct Word {
     takes: Takes,
 }
 
-/// An attribute, the words it knows, and what to say about words that people may expect there.
+/// An attribute, the words it knows, and hints for words that people may expect there.
 pub(crate) struct Grammar {
     name: &'static str,
     words: &'static [Word],
@@ -63,7 +63,7 @@ const PATTERN_HINT: &str = "a regular expression is written `pattern = \"^[a-z]+
 const FORMAT_HINT: &str = "write the form down as `pattern = \"..\"`, or test it with `check = path::to::fn`";
 const NAME_HINT: &str = "a field's name in prompts is set with `#[serde(rename = \"..\")]`";
 const OPTIONAL_HINT: &str = "make its type an `Option`, or say what stands for it: `#[output(default)]`";
-const PLAIN_ROLE_HINT: &str = "give the type alone; `Option` and serde tell the rest";
+const PLAIN_ROLE_HINT: &str = "give the type alone; `Option` and serde say the rest";
 
 /// `#[input(..)]` on a field.
 pub(crate) const INPUT: Grammar = Grammar {
@@ -138,7 +138,7 @@ pub(crate) const REWARD: Grammar = Grammar {
     hints: &[("threshold", "it belongs to the wrapper: `BestOfN::new(module, n, reward).threshold(..)`")],
 };
 
-/// What the user wrote behind a word.
+/// The value that the user gave a word.
 pub(crate) enum Value {
     /// An expression that is a text.
     Text(Expr),
@@ -146,9 +146,9 @@ pub(crate) enum Value {
     Texts(Vec<LitStr>),
     /// A path.
     Path(Path),
-    /// What stands for a value that is left out; `None`: the type's own default.
+    /// The value in place of one that is left out; `None`: the type's own default.
     Default(Option<Expr>),
-    /// What an output's values have to keep.
+    /// A rule for an output's values.
     Rule(Rule),
     /// The word stood alone.
     Nothing,
@@ -205,7 +205,7 @@ impl Grammar {
         settings
     }
 
-    /// Reads what stands behind a word; `None` where that is wrong and reported.
+    /// Reads a word's value; `None` where that is wrong and reported.
     fn read_value(
         &self,
         word: &Ident,
@@ -261,7 +261,7 @@ impl Grammar {
         Ok(read)
     }
 
-    /// The message about an unknown word: what is probably meant, or all that there is.
+    /// The message about an unknown word: the word that is probably meant, or all that there are.
     fn unknown(&self, unknown: &str) -> String {
         let end = if self.name.contains('(') { ")" } else { "" };
         let start = format!("`#[{}(..){end}]` knows no `{unknown}`", self.name);
@@ -300,7 +300,7 @@ fn form(word: &Word) -> String {
     }
 }
 
-/// Passes over what stands behind an unknown word, up to the next comma, so that the words after it are still read.
+/// Skips an unknown word's value, up to the next comma, so that the words after it are still read.
 fn skip_value(input: ParseStream<'_>) -> syn::Result<()> {
     while !input.is_empty() && !input.peek(Token![,]) {
         input.parse::<proc_macro2::TokenTree>()?;

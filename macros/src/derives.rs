@@ -1,4 +1,4 @@
-//! The derives of a struct under an attribute macro: what the user lists, what is always there, and the private derive underneath.
+//! The derives of a struct under an attribute macro: the user's, those that are always there, and the private one underneath.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -123,7 +123,7 @@ fn conditional(meta: &mut Meta, always: &[Always], carry_derives: bool) {
     list.tokens = quote!(#(#rewritten),*);
 }
 
-/// What the carrier attributes of a struct say.
+/// The contents of a struct's carrier attributes.
 #[derive(Default)]
 pub(crate) struct Carried {
     /// The path of the runtime crate.

@@ -1,4 +1,4 @@
-//! Items of the wrong kind: their names for messages, and what must be taken off them so that nothing but the one error is left.
+//! Items of the wrong kind: names them in messages, and strips them so that nothing but the one error is left.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -59,7 +59,7 @@ fn is_called(attribute: &Attribute, name: &str) -> bool {
     segments.len() <= 2 && segments.last().is_some_and(|segment| segment.ident == name)
 }
 
-/// What is said of a struct with both attributes.
+/// The message about a struct with both attributes.
 pub(crate) fn both(ident: &syn::Ident) -> String {
     format!(
         "`{ident}` is a signature or a module, not both: a signature is a task, and a module holds a predictor of it, e.g. \

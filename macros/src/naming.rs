@@ -102,7 +102,7 @@ pub(crate) fn wire_name(
 /// The text of one serde word; both directions must agree, since a prompt and its answer have one name for a field.
 fn serde_text(word: &str, attributes: &[Attribute], diagnostics: &mut Diagnostics) -> Option<LitStr> {
     attributes.iter().filter(|attribute| attribute.path().is_ident("serde")).find_map(|attribute| {
-        // What serde itself cannot read is serde's to report.
+        // serde reports what it cannot read.
         let metas = attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).ok()?;
         metas.iter().filter(|meta| meta.path().is_ident(word)).find_map(|meta| match meta {
             Meta::NameValue(pair) => literal(&pair.value).cloned(),
@@ -131,7 +131,7 @@ fn serde_text(word: &str, attributes: &[Attribute], diagnostics: &mut Diagnostic
     })
 }
 
-/// What is wrong with a name that is to stand between field markers, as a JSON key and as an XML tag; `None` if nothing is.
+/// The flaw of a name that has to work between field markers, as a JSON key and as an XML tag; `None` if it has none.
 pub(crate) fn flaw(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         return Some("is empty");
@@ -146,7 +146,7 @@ pub(crate) fn flaw(name: &str) -> Option<&'static str> {
     None
 }
 
-/// Where a syntax node is, with names resolved at the call site as everything in an expansion.
+/// The span of a syntax node, with names resolved at the call site as everything in an expansion.
 pub(crate) fn place(tokens: &impl Spanned) -> Span {
     Span::call_site().located_at(tokens.span())
 }

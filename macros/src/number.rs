@@ -1,4 +1,4 @@
-//! A number that stands in an attribute.
+//! The numbers in attributes.
 
 use std::cmp::Ordering;
 

@@ -1,4 +1,4 @@
-//! Where the runtime crate is, whatever the user's Cargo.toml calls it.
+//! Finds the path of the runtime crate, whatever the user's Cargo.toml calls it.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};

@@ -1,4 +1,4 @@
-//! What types and other tokens say, as far as a macro can see: it knows names, not what they stand for.
+//! Reads types as far as a macro can: it sees names, not what they stand for.
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{GenericArgument, Ident, Lifetime, PathArguments, Type};
@@ -110,7 +110,7 @@ pub(crate) fn argument(ty: &Type) -> Option<&Type> {
     }
 }
 
-/// What a type's values are, as far as the names of std's types say.
+/// The kind of a type's values, as far as the names of std's types show it.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Kind<'a> {
     Text,
@@ -124,7 +124,7 @@ pub(crate) enum Kind<'a> {
 const NUMBERS: [&str; 14] =
     ["u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32", "f64"];
 
-/// The kind of a type and the type without what may stand around it; `None` for a type of the user's.
+/// The kind of a type, and the type within an `Option`, a `Box` and the like; `None` for a type of the user's.
 pub(crate) fn kind(ty: &Type) -> Option<(Kind<'_>, &Type)> {
     let ty = without_option(ty);
     if let Type::Array(array) = ty {

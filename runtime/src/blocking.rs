@@ -44,7 +44,7 @@ use crate::{
     batch::{Batch, Batched},
 };
 
-/// [`Module::call`], waited for.
+/// Calls a module and waits for the prediction.
 ///
 /// # Errors
 /// The call's, and those of [`run`].
@@ -55,7 +55,8 @@ pub fn call<M: Module>(module: &M, input: M::Input) -> Result<Prediction<M::Outp
     run(module.call(input))?
 }
 
-/// A [`Batch`], waited for: `blocking::batch(module.batch(inputs).concurrency(8))`. The items' errors are in what it gives.
+/// Runs a [`Batch`] and waits for it: `blocking::batch(module.batch(inputs).concurrency(8))`. The items' errors are in what it
+/// returns.
 ///
 /// # Errors
 /// Those of [`run`].
@@ -63,7 +64,7 @@ pub fn batch<M: Module>(batch: Batch<M>) -> Result<Batched<M::Input, M::Output>>
     run(batch)
 }
 
-/// Runs anything that can be awaited on the calling thread, and waits for it: a [`Parallel`](crate::batch::Parallel), or the next event
+/// Awaits anything on the calling thread, and blocks until it is done: a [`Parallel`](crate::batch::Parallel), or the next event
 /// of a stream, `blocking::run(stream.next())`.
 ///
 /// ```
@@ -107,8 +108,8 @@ fn config(message: &str) -> Error {
 /// The process's runtime, started at the first use. A start that failed is tried again at the next.
 static RUNTIME: Mutex<Option<Handle>> = Mutex::new(None);
 
-/// A thread of its own drives timers and connections. Were that left to the callers, one that is busy in its own code (a
-/// reward that computes, or that waits for another thread's call) would hold up all others.
+/// Returns the process's runtime, whose own thread drives timers and connections. Were that left to the callers, one that is
+/// busy in its own code (a reward that computes, or that waits for another thread's call) would hold up all others.
 fn runtime() -> io::Result<Handle> {
     let mut runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(handle) = &*runtime {

@@ -1,4 +1,4 @@
-//! What a module returns: a typed output, and how it came about.
+//! [`Prediction`]: a module's typed output, with the usage, trace and rollouts of its run.
 
 use std::{
     borrow::Cow,
@@ -19,7 +19,7 @@ use crate::{
     report::{Error, Result},
 };
 
-/// A module's output, with field access by `Deref`, and how it came about: usage, trace, rollouts, reward.
+/// A module's output, with field access by `Deref`, and the usage, trace, rollouts and reward of the run that gave it.
 ///
 /// A field is read in place (`prediction.answer.len()`), cloned, or moved out of the whole output: `prediction.into_inner().answer`.
 /// The compiler's error E0507, "cannot move out of dereference of `Prediction<..>`", means that `into_inner()` is missing.
@@ -56,7 +56,7 @@ struct Completed<O> {
 pub(crate) struct Reading {
     pub(crate) repairs: Vec<(Cow<'static, str>, Repairs)>,
     pub(crate) reasoning: Option<String>,
-    /// The rung of the adapter's ladder.
+    /// The rung of the adapter's ladder on which the answer was asked for.
     pub(crate) mode: Option<&'static str>,
 }
 
@@ -113,8 +113,7 @@ impl Added<'_> {
 }
 
 impl<O> Prediction<O> {
-    /// A prediction of this output, with nothing known of how it came about; what is known is added by
-    /// [`Module::call`](crate::Module::call).
+    /// A prediction of this output, without usage, trace or rollouts; [`Module::call`](crate::Module::call) adds what it knows.
     pub fn new(output: O) -> Self {
         Self::from_completion(output, Vec::new(), Reading::default())
     }
@@ -146,8 +145,8 @@ impl<O> Prediction<O> {
         std::iter::once(&self.first).chain(&self.others).map(|completed| &completed.output)
     }
 
-    /// The same prediction with this completion alone, counted as in [`completions`](Prediction::completions); as it is, if
-    /// there are not so many.
+    /// Keeps only the completion `index`, counted as in [`completions`](Prediction::completions); does nothing if `index` is out
+    /// of range.
     #[must_use]
     pub fn only(mut self, index: usize) -> Self {
         if index > 0 && index <= self.others.len() {
@@ -159,7 +158,7 @@ impl<O> Prediction<O> {
         self
     }
 
-    /// What was mended in the model's text to read it, by output field; empty where the text was as it should be.
+    /// The repairs of the model's text that reading it took, by output field; empty where the text was as it should be.
     ///
     /// ```
     /// use karat::{JsonAdapter, Module, Predict, ScriptedLm, field::Repair, signature};
@@ -189,7 +188,7 @@ impl<O> Prediction<O> {
     /// The form in which the answer was asked for: the rung of the adapter's ladder, `json_schema`, `json_object` or `prompt` (the
     /// prompt alone). `None` for a prediction that no predictor made.
     ///
-    /// The trace tells of each call whether the schema was held to [to the letter](crate::trace::CallRecord::is_strict), and which
+    /// The trace shows for each call whether the schema was enforced [to the letter](crate::trace::CallRecord::is_strict), and which
     /// rungs were refused.
     ///
     /// ```
@@ -216,17 +215,17 @@ impl<O> Prediction<O> {
         self.first.reading.mode
     }
 
-    /// The model's reasoning, where it or the provider gave it apart from the answer. No field is read from it.
+    /// The model's reasoning, where the model or the provider gave it apart from the answer. No field is read from it.
     pub fn model_reasoning(&self) -> Option<&str> {
         self.first.reading.reasoning.as_deref()
     }
 
-    /// What all LM calls of the run cost, those of lost rollouts, rewards and advice included.
+    /// The usage of all LM calls of the run, those of lost rollouts, rewards and advice included.
     pub fn usage(&self) -> Usage {
         self.about.usage
     }
 
-    /// What the run's predictors did; of rollouts, the chosen one's. Filled by the outermost call.
+    /// The steps of the run's predictors; of rollouts, the chosen one's. Filled by the outermost call.
     pub fn trace(&self) -> &Trace {
         &self.about.trace
     }
@@ -334,7 +333,7 @@ impl<O: fmt::Debug> fmt::Debug for Prediction<O> {
     label = "expected `karat::Result<Prediction<T>>`",
     note = "wrap a plain output with `Prediction::new(output)`, and an error of your own with `karat::Error::other(error)`"
 )]
-/// What a `forward` returns; so that the macro finds the output's type behind any alias of `Result`.
+/// The return type of a `forward`, by which the macro finds the output's type behind any alias of `Result`.
 pub trait ForwardOutput {
     /// The `T` of `Result<Prediction<T>>`.
     type Output;

@@ -1,4 +1,4 @@
-//! Rewards: how good a prediction is, told by a closure, a `#[reward] fn`, or a type that may ask an LM.
+//! Rewards: a closure, a `#[reward] fn`, or a type that may ask an LM scores a prediction.
 
 use std::{any::type_name, fmt, future::Future, ops::Deref, sync::Arc};
 
@@ -10,7 +10,7 @@ use crate::{
     run::Tracer,
 };
 
-/// How good a prediction is: the higher the better, with text about it where there is some.
+/// A prediction's score: the higher the better, with feedback text where there is some.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "its setters take it by value and return it"]
 pub struct Score {
@@ -31,7 +31,7 @@ impl Score {
         self
     }
 
-    /// Adds the source text of what gave it; [`Refine`](crate::Refine) shows it to its critic.
+    /// Adds the source text of the reward that gave it; [`Refine`](crate::Refine) shows it to its critic.
     pub fn with_source(mut self, source: &'static str) -> Self {
         self.source = Some(source);
         self
@@ -47,13 +47,13 @@ impl Score {
         self.feedback.as_deref()
     }
 
-    /// The source text of what gave it.
+    /// The source text of the reward that gave it.
     pub fn source(&self) -> Option<&'static str> {
         self.source
     }
 }
 
-/// What a reward function may return: `bool` (1 or 0), a number, a pair of one with feedback, [`Score`], or a `Result` of
+/// A return type of reward functions: `bool` (1 or 0), a number, a pair of one with feedback, [`Score`], or a `Result` of
 /// one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a reward",
@@ -104,7 +104,7 @@ impl<N: IntoScore, E: Into<Box<dyn std::error::Error + Send + Sync>>> IntoScore 
     }
 }
 
-/// What a [`#[reward]`](macro@crate::reward) function returns: its value, and the source text of the function.
+/// The return type of a [`#[reward]`](macro@crate::reward) function: its value, and the source text of the function.
 #[derive(Clone, Debug)]
 pub struct Sourced<R> {
     value: R,
@@ -198,7 +198,7 @@ impl<R: IntoScore> IntoScore for Sourced<R> {
     note = "a closure or a `#[reward] fn` goes to `BestOfN::new` or `Refine::new`; `with_reward` takes types that implement `karat::Reward`"
 )]
 pub trait Reward<I, O>: Traverse + Clone + Send + Sync + 'static {
-    /// How good the prediction is.
+    /// Scores the prediction.
     ///
     /// # Errors
     /// The reward's own; the rollout counts as failed.
@@ -307,7 +307,7 @@ impl<I: Sync + 'static, O: Sync + 'static> BoxReward<I, O> {
         self.0.rule()
     }
 
-    /// How good the prediction is; what LM calls it takes are counted by the tracer.
+    /// Scores the prediction; the tracer counts the LM calls that it takes.
     ///
     /// # Errors
     /// A karat error of the reward's as it is; [`is_reward`](Error::is_reward) for any other, and for NaN.

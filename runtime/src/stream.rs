@@ -1,4 +1,4 @@
-//! A run that is told while it goes on: what its predictors write, word by word, and its prediction at the end.
+//! Streams a module's run: the events of its predictors, word by word, and its prediction at the end.
 
 use std::{
     borrow::Cow,
@@ -19,7 +19,7 @@ use crate::{
     report::{Error, Result},
 };
 
-/// What a [`ModuleStream`] yields.
+/// An item of a [`ModuleStream`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum StreamEvent<O> {
@@ -29,7 +29,7 @@ pub enum StreamEvent<O> {
     Done(Prediction<O>),
 }
 
-/// What a predictor just wrote.
+/// An event of a predictor.
 #[derive(Clone, Debug)]
 pub struct Progress {
     predictor: Arc<str>,
@@ -37,7 +37,7 @@ pub struct Progress {
     update: Update,
 }
 
-/// What happened.
+/// What happened in a predictor's run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Update {
@@ -51,7 +51,7 @@ pub enum Update {
     Delta {
         /// The field's name.
         field: Cow<'static, str>,
-        /// What was added.
+        /// The text that was added.
         text: String,
     },
     /// The value is whole and fits its field.
@@ -61,13 +61,13 @@ pub enum Update {
         /// The value, as the field's type writes it with serde.
         value: Value,
     },
-    /// The model wrote more of its reasoning: of what stands before its answer in `<think>` tags, or of what the provider tells
+    /// The model wrote more of its reasoning: of what stands before its answer in `<think>` tags, or of what the provider sends
     /// apart. Not to be confused with the field that [`ChainOfThought`](crate::ChainOfThought) adds.
     Reasoning {
-        /// What was added.
+        /// The text that was added.
         text: String,
     },
-    /// What was told of this run of the predictor is void: its answer cannot be read as a whole and is asked for again, or was
+    /// The events of this run of the predictor are void: its answer cannot be read as a whole and is asked for again, or was
     /// read in another way.
     Discarded {
         /// Why.
@@ -119,22 +119,23 @@ impl Progress {
     }
 }
 
-/// Who is told what predictors write; set on them with [`Predictor::set_listener`](crate::Predictor::set_listener). Cheap to clone.
+/// A function that gets the events of predictors; set with [`Predictor::set_listener`](crate::Predictor::set_listener). Cheap to
+/// clone.
 ///
-/// It is called while the run goes on, so it returns at once.
+/// It is called while the run goes on, so it has to return at once.
 #[derive(Clone)]
 pub struct Listener {
-    tell: Arc<dyn Fn(Progress) + Send + Sync>,
+    send: Arc<dyn Fn(Progress) + Send + Sync>,
 }
 
 impl Listener {
-    /// Calls this function with whatever happens.
-    pub fn new(tell: impl Fn(Progress) + Send + Sync + 'static) -> Self {
-        Self { tell: Arc::new(tell) }
+    /// Calls this function with each event.
+    pub fn new(send: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self { send: Arc::new(send) }
     }
 
-    pub(crate) fn tell(&self, progress: Progress) {
-        (self.tell)(progress);
+    pub(crate) fn send(&self, progress: Progress) {
+        (self.send)(progress);
     }
 }
 
@@ -144,17 +145,17 @@ impl fmt::Debug for Listener {
     }
 }
 
-/// The run of a module, told while it goes on; what [`Module::stream`](crate::Module::stream) returns.
+/// A stream of the events of a module's run; what [`Module::stream`](crate::Module::stream) returns.
 ///
-/// Of every output field it tells that it starts, its text word by word, and its value when that is whole; of a predictor that
-/// runs in a [`BestOfN`](crate::BestOfN) or a [`Refine`](crate::Refine), also the rollout. The last event is the prediction,
+/// Every output field has an event when it starts, one for each word of its text, and one when its value is whole; in a
+/// [`BestOfN`](crate::BestOfN) or a [`Refine`](crate::Refine), events name their rollout. The last event is the prediction,
 /// which is what [`Module::call`](crate::Module::call) would have given. The order and the words do not depend on how the
 /// provider cuts its answer.
 ///
-/// What an input holds is never told as an output. Where an input holds something that would read as one, where an answer
-/// needs mending, and in adapters that cannot [follow](crate::adapter::Adapter::follow) an answer, fields are told at its end; an LM
-/// that cannot [stream](crate::LanguageModel::call) tells its answer when it is there. An answer that cannot be read and is
-/// asked for again is [discarded](Update::Discarded) first. Of several completions the first is told.
+/// What an input holds never becomes an event of an output. Where an input holds something that would read as one, where an
+/// answer needs mending, and in adapters that cannot [follow](crate::adapter::Adapter::follow) an answer, the events of its fields come
+/// at its end; those of an LM that cannot [stream](crate::LanguageModel::call), when its answer is there. An answer that cannot
+/// be read and is asked for again is [discarded](Update::Discarded) first. Of several completions, the first has events.
 ///
 /// It runs only while it is asked for the next event; for those who ask late, the answer waits in the connection. Dropping it
 /// cancels the run. It is a [`Stream`] too, for `StreamExt`'s methods.
@@ -195,14 +196,14 @@ pub struct ModuleStream<O> {
 }
 
 impl<O: 'static> ModuleStream<O> {
-    /// A stream of what `run` does, which is given the listener to set on its predictors; for authors of wrappers.
+    /// A stream of the events of `run`, which gets the listener to set on its predictors; for authors of wrappers.
     pub fn new<F>(run: impl FnOnce(Listener) -> F) -> Self
     where
         F: Future<Output = Result<Prediction<O>>> + Send + 'static,
     {
-        let (tell, progress) = unbounded_channel();
+        let (sender, progress) = unbounded_channel();
         // Nobody listens any more once the stream is dropped.
-        let listener = Listener::new(move |update| drop(tell.send(update)));
+        let listener = Listener::new(move |update| drop(sender.send(update)));
         Self { run: Some(Box::pin(run(listener))), progress, outcome: None }
     }
 
@@ -216,7 +217,7 @@ impl<O: 'static> ModuleStream<O> {
         poll_fn(|context| self.poll_event(context)).await
     }
 
-    /// Runs to the end and gives the prediction.
+    /// Runs to the end and returns the prediction.
     ///
     /// # Errors
     /// As [`Module::call`](crate::Module::call)'s.
@@ -236,14 +237,14 @@ impl<O: 'static> ModuleStream<O> {
 
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<StreamEvent<O>>>> {
         loop {
-            // What it told before it ended or came to wait comes first. Not `poll_recv`: once the task has used up its budget,
+            // The events before it ended or came to wait come first. Not `poll_recv`: once the task has used up its budget,
             // that one says that nothing is there.
-            let told = if self.run.is_some() || self.outcome.is_some() {
+            let waiting = if self.run.is_some() || self.outcome.is_some() {
                 self.progress.try_recv().ok()
             } else {
                 None
             };
-            if let Some(progress) = told {
+            if let Some(progress) = waiting {
                 return Poll::Ready(Some(Ok(StreamEvent::Progress(progress))));
             }
             if let Some(outcome) = self.outcome.take() {
@@ -253,7 +254,7 @@ impl<O: 'static> ModuleStream<O> {
             match run.as_mut().poll(context) {
                 Poll::Ready(outcome) => (self.run, self.outcome) = (None, Some(outcome)),
                 Poll::Pending => {
-                    // Tasks that the module spawned may tell something while the run itself waits.
+                    // Tasks that the module spawned may send events while the run itself waits.
                     return match self.progress.poll_recv(context) {
                         Poll::Ready(Some(progress)) => Poll::Ready(Some(Ok(StreamEvent::Progress(progress)))),
                         _ => Poll::Pending,

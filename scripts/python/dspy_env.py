@@ -15,6 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from console import Console, Failure
+
 try:
     import fcntl
 except ImportError:
@@ -32,16 +34,8 @@ VENV_COMPLETE = VENV / "complete"  # holds the requirements that are installed
 EXIT_NO_REGISTRY = 75
 
 
-class Failure(Exception):
-    """An error for the user: a message that says what to do, and the exit code."""
-
-    def __init__(self, message, code=1):
-        super().__init__(message)
-        self.code = code
-
-
-def say(text):
-    print(f"dspy-env: {text}", file=sys.stderr, flush=True)
+CONSOLE = Console("dspy-env")
+say = CONSOLE.say
 
 
 def is_complete(requirements):
@@ -102,13 +96,4 @@ def main():
 
 
 def run():
-    try:
-        sys.exit(main())
-    except Failure as failure:
-        say(failure)
-        sys.exit(failure.code)
-    except OSError as error:
-        say(f"{error} (all files are in {CACHE}; KARAT_CACHE chooses another folder)")
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    CONSOLE.run(main, CACHE)

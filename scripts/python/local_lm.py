@@ -33,6 +33,8 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
+from console import Console, Failure
+
 try:
     import fcntl
 except ImportError:
@@ -68,16 +70,8 @@ LOG = CACHE / "server.log"
 KEEP = CACHE / "server.keep"  # exists where `start` asked for the server to stay
 
 
-class Failure(Exception):
-    """An error for the user: a message that says what to do, and the exit code."""
-
-    def __init__(self, message, code=1):
-        super().__init__(message)
-        self.code = code
-
-
-def say(text):
-    print(f"local-lm: {text}", file=sys.stderr, flush=True)
+CONSOLE = Console("local-lm")
+say = CONSOLE.say
 
 
 # --- Locks ---------------------------------------------------------------------------------------
@@ -287,7 +281,7 @@ def ensure_server(keep, port=0, slots=SLOTS):
                 leftover.unlink(missing_ok=True)
             check_port(port)
             say(f"starting {MODEL_NAME} ...")
-            command = [VENV_PYTHON, __file__, "serve", str(port), str(slots)]
+            command = [VENV_PYTHON, "-B", __file__, "serve", str(port), str(slots)]
             with open(LOG, "w") as log:
                 process = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -447,16 +441,7 @@ def main():
 
 
 def run():
-    try:
-        sys.exit(main())
-    except Failure as failure:
-        say(failure)
-        sys.exit(failure.code)
-    except OSError as error:
-        say(f"{error} (all files are in {CACHE}; KARAT_CACHE chooses another folder)")
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    CONSOLE.run(main, CACHE)
 
 
 if __name__ == "__main__":  # the server, with the environment's own Python

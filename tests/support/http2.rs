@@ -1,4 +1,4 @@
-//! As much of HTTP/2 (RFC 9113) as a server needs that answers requests, refuses them or goes away; by hand, so that it can
+//! The part of HTTP/2 (RFC 9113) that a server needs to answer requests, refuse them or go away; by hand, so that it can
 //! also do what a good library would not.
 
 use tokio::io::{self, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -18,7 +18,7 @@ const ACK: u8 = 1;
 
 const REFUSED_STREAM: u32 = 7;
 
-/// Reads what a client begins with, and says hello.
+/// Reads the client's preface, and sends the server's.
 ///
 /// # Errors
 /// The connection's; another beginning.

@@ -1,4 +1,4 @@
-//! What several test binaries of this crate share: a scripted server over real TCP, and a clock that waits for sockets.
+//! Helpers of several test binaries: a scripted server over real TCP, and a clock that waits for sockets.
 //!
 //! The server and the client under test live in one runtime of one thread, under [`clock::run`], so that a script's pauses and
 //! the client's waits are times of one virtual clock, and no test takes as long as what it is about.

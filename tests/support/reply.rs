@@ -1,4 +1,4 @@
-//! What a server does with a request: bytes as they are, pauses, and every way to break off.
+//! Replies of the scripted server: bytes as they are, pauses, and every way to break off.
 
 use std::time::Duration;
 
@@ -80,7 +80,7 @@ impl Reply {
         }))
     }
 
-    /// A model's answer as an event stream, told in pieces of so many characters.
+    /// A model's answer as an event stream, in pieces of so many characters.
     pub fn events(text: &str, characters: usize) -> Self {
         Self::status(200).typed("text/event-stream", pieces(text, characters) + END)
     }

@@ -1,4 +1,4 @@
-//! A server on a port of this machine that does with each request what its script says, and counts what it sees.
+//! The scripted server: replies to each request on a local port as its script says, and counts requests and connections.
 
 use std::{
     net::SocketAddr,
@@ -40,7 +40,7 @@ pub struct Received {
 }
 
 impl Received {
-    /// Whether the answer is to be told while it is written.
+    /// Whether the answer is to be streamed.
     pub fn is_streamed(&self) -> bool {
         self.body["stream"] == true
     }
@@ -52,7 +52,7 @@ impl Received {
     }
 }
 
-/// What a connection begins with.
+/// How a connection begins.
 #[derive(Clone, Copy, Debug)]
 pub enum Greeting {
     /// HTTP/1.1 in the clear.
@@ -254,7 +254,7 @@ async fn accept(shared: Arc<Shared>) {
         let serving = shared.clone();
         shared.spawn(async move {
             let _open = open;
-            // What goes wrong here is what the client did: it goes whenever it wants.
+            // An error here is the client's doing: it goes whenever it wants.
             let _ = greeted(&serving, tcp, connection, greeting).await;
         });
     }

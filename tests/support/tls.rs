@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-/// Who a server says that it is.
+/// A server's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Certificate {
     /// Signed by [`Certificate::ROOT`].
@@ -15,7 +15,7 @@ pub enum Certificate {
 }
 
 impl Certificate {
-    /// What a client is to trust, as PEM: the file that `SSL_CERT_FILE` names.
+    /// The certificate that a client is to trust, as PEM: the file that `SSL_CERT_FILE` names.
     pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/support/certificates/root.pem");
 
     /// The configuration of a server that offers these protocols.

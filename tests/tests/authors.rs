@@ -13,11 +13,11 @@ mod modules {
     pub(crate) mod best_of_n;
     pub(crate) mod budgeted;
     pub(crate) mod chain_of_thought;
-    mod judged;
     pub(crate) mod majority;
     pub(crate) mod multi_chain_comparison;
     pub(crate) mod refine;
     mod rollouts;
+    mod wrapper;
 }
 
 use self::modules::{

@@ -81,7 +81,7 @@ fn what_was_loaded_from_dspy_and_saved_loads_again_as_the_same_state() {
 }
 
 #[test]
-fn a_model_is_told_what_dspy_would_tell_it() {
+fn a_prompt_says_what_dspys_prompt_says() {
     for (folder, name) in golden_of_dspy() {
         let program = loaded(name, &folder.join(format!("{name}.json")));
         let prompts = read(&folder.join(format!("{name}.prompts.json")));
@@ -122,9 +122,9 @@ fn files_of_dspy_2_6_and_later_load_and_their_api_key_shows_nowhere() {
         let trusting = serde_json::to_string(&again.dump_state().allow_unsafe_lm_state(true)).unwrap();
         let predictors: Vec<_> =
             program.named_predictors().into_iter().map(|(_, predictor)| predictor).collect();
-        let told =
+        let text =
             format!("{text}{trusting}{predictors:?}{:?}{:?}", program.dump_state(), again.dump_state());
-        assert!(!told.contains(SECRET), "{name}: {told}");
+        assert!(!text.contains(SECRET), "{name}: {text}");
 
         // All else is as it was, by the names that DSPy 3.3 has for it.
         let mut expected = without_addresses(state(&serde_json::from_str(&original).unwrap()));

@@ -56,7 +56,7 @@ async fn call_with_a_prefix(lm: &Lm, index: usize) {
 
 // One test: there is one allocator.
 #[tokio::test]
-async fn after_its_bound_is_reached_a_history_takes_no_more_memory_and_never_more_than_its_bytes() {
+async fn a_full_history_takes_no_more_memory_and_never_more_than_its_bytes() {
     // 100,000 calls with the usual bounds.
     let lm = Lm::custom(AtOnce);
     let qa = Predict::<Qa>::new().lm(&lm);

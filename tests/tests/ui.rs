@@ -1,4 +1,4 @@
-//! What the macros refuse, and with which words; and what they must take.
+//! Tests the programs that the macros refuse, with their messages, and the programs that they must take.
 //!
 //! A case is a file named as a sentence, with the compiler's output beside it. After a change to a message, read every line that
 //! `TRYBUILD=overwrite cargo test -p karat-tests --test ui` wrote: one error for one mistake, at the user's own token, with the way out.

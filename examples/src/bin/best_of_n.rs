@@ -1,4 +1,4 @@
-//! `BestOfN`: several rollouts of one module, a reward that tells which is best, and the report of all of them.
+//! `BestOfN`: several rollouts of one module, a reward that scores them, and the report of all of them.
 //!
 //! Offline: `cargo run -p karat-examples --bin best_of_n`. Live: the same with `KARAT_MODEL` or `OPENAI_API_KEY` set, or on the
 //! small local model with `scripts/local-lm run -- cargo run -p karat-examples --bin best_of_n`.

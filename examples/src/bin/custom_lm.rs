@@ -1,4 +1,4 @@
-//! Language models of one's own: a layer around another LM that counts and logs its calls, and a model that is a few rules.
+//! Custom language models: a layer around another LM that counts and logs its calls, and a model made of a few rules.
 //!
 //! Offline: `cargo run -p karat-examples --bin custom_lm`. Live: the same with `KARAT_MODEL` or `OPENAI_API_KEY` set, or on the
 //! small local model with `scripts/local-lm run -- cargo run -p karat-examples --bin custom_lm`.

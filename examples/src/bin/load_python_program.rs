@@ -1,5 +1,5 @@
-//! A program that was optimized in Python goes on in Rust: `examples/python/program.json` was saved by DSPy 3.3.1, with the
-//! program beside it, `optimize.py`. This one has the same shape, so that the file fits.
+//! Loads a program that was optimized in Python: DSPy 3.3.1 saved `examples/python/program.json`, with the program beside it,
+//! `optimize.py`. This one has the same shape, so that the file fits.
 //!
 //! Offline: `cargo run -p karat-examples --bin load_python_program`. Live: the same with `KARAT_MODEL` or `OPENAI_API_KEY` set, or
 //! on the small local model with `scripts/local-lm run -- cargo run -p karat-examples --bin load_python_program`.

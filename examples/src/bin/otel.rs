@@ -1,4 +1,4 @@
-//! Telemetry: what a `BestOfN` over two steps does, as a trace of OpenTelemetry's GenAI conventions, sent to a collector.
+//! Telemetry: exports a `BestOfN` over two steps as a trace of OpenTelemetry's GenAI conventions to a collector.
 //!
 //! Offline: `cargo run -p karat-examples --features otel --bin otel`; live as the other examples. The collector listens at
 //! `OTEL_EXPORTER_OTLP_ENDPOINT`, by default `http://localhost:4318`; Jaeger is one:
@@ -75,7 +75,7 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// From here on, the spans of karat go to the collector, under the names that it knows.
+/// Sends karat's spans to the collector from now on, under the names of the conventions.
 fn export() -> std::result::Result<SdkTracerProvider, Box<dyn Error>> {
     set_names(Names::OpenTelemetry);
     // Its address, headers and timeouts come from the variables `OTEL_EXPORTER_OTLP_*`.

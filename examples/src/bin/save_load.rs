@@ -1,4 +1,4 @@
-//! What a program has learned, saved and loaded: as a state file (which DSPy reads too), and together with a description of
+//! Saves and loads what a program has learned: as a state file (which DSPy reads too), and together with a description of
 //! the program, so that another program's state is refused.
 //!
 //! Offline: `cargo run -p karat-examples --bin save_load`. Live: the same with `KARAT_MODEL` or `OPENAI_API_KEY` set, or on the

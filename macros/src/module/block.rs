@@ -17,9 +17,9 @@ pub(crate) struct Block {
     pub(crate) impl_token: Token![impl],
     pub(crate) generics: Generics,
     pub(crate) self_ty: Type,
-    /// What `forward` takes, as far as that is right.
+    /// The input of `forward`, as far as it is right.
     pub(crate) input: Input,
-    /// What `forward` returns; `None` if it does not say so.
+    /// The return type of `forward`; `None` if it is missing or wrong.
     pub(crate) output: Option<Type>,
     /// `None` if it is missing or wrong: a stand-in takes its place.
     pub(crate) forward: Option<Forward>,
@@ -39,7 +39,7 @@ pub(crate) struct Forward {
     pub(crate) body: Group,
 }
 
-/// What `forward` takes.
+/// The input of `forward`.
 pub(crate) enum Input {
     /// Nothing: `()`.
     None,

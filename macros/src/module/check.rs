@@ -15,7 +15,7 @@ use crate::{
 /// How a block should look.
 const EXAMPLE: &str = "`async fn forward(&self, input: Input) -> karat::Result<Prediction<Output>>`";
 
-/// Checks a block. Whatever is wrong, the block's other items stay, and `impl Module` is there with what is known.
+/// Checks a block. Whatever is wrong, the block's other items stay, and so does `impl Module` with all that is known of it.
 pub(crate) fn check(raw: RawBlock, diagnostics: &mut Diagnostics) -> Checked {
     if let Some(of_trait) = &raw.of_trait {
         let name = of_trait.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! From the checked block to tokens. Nothing can fail here.
+//! Writes the tokens of a checked block. Nothing can fail here.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
@@ -96,7 +96,7 @@ impl Input {
         }
     }
 
-    /// The struct that several arguments become. It is public because an impl block does not tell how public its type is, so types less
+    /// The struct that several arguments become. It is public because an impl block does not show how public its type is, so types less
     /// public than it are no mistake.
     fn expand(&self, self_ty: &Type) -> TokenStream {
         let Self::Struct(name, arguments) = self else {

@@ -1,4 +1,4 @@
-//! Rules about `forward`.
+//! Checks `forward`.
 
 use quote::{ToTokens, format_ident};
 use syn::{Attribute, FnArg, Generics, Ident, Pat, PatType, ReceiverKind, ReturnType, Safety, Type};
@@ -13,7 +13,7 @@ use crate::{
     types::{self, find, mentions},
 };
 
-/// Input and output as far as they can be known, and `forward` itself if it can stay.
+/// Checks `forward`; returns its input and output as far as they can be known, and `forward` itself if it can stay.
 pub(crate) fn check(
     raw: RawForward,
     generics: &Generics,
@@ -136,7 +136,7 @@ fn check_output(signature: &syn::Signature, diagnostics: &mut Diagnostics) -> Op
     }
 }
 
-/// What a return type that can be seen to be wrong should be; `None` for one that is right, and for one that may be an alias. rustc
+/// The correction of a return type that is visibly wrong; `None` for one that is right, and for one that may be an alias. rustc
 /// reports a wrong alias, but more than once.
 fn right_output(ty: &Type) -> Option<String> {
     let right =

@@ -110,7 +110,7 @@ fn clashes<'t>(
         .filter_map(|ty| {
             let tokens = ty.to_token_stream();
             let is_generic = parameters.iter().any(|name| types::mentions(&tokens, &[name]));
-            // Of a basic type and of std's texts there is nothing to ask.
+            // Basic types and std's texts add no field.
             let name = types::last(ty).map(|name| name.to_string()).unwrap_or_default();
             let is_plain = name == "String" || name.starts_with(char::is_lowercase);
             if is_generic || is_plain || known.contains(&tokens.to_string()) {
@@ -160,7 +160,7 @@ fn is_skipped(attributes: &[Attribute], diagnostics: &mut Diagnostics) -> bool {
             }
             skipped = true;
         }
-        // A word that could not be read was reported; to visit the field as well would report it a second time.
+        // A word that could not be read was reported; a visit of the field would report it a second time.
         skipped = true;
     }
     skipped

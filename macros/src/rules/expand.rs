@@ -1,4 +1,4 @@
-//! From a rule to calls of the runtime's builder.
+//! Writes a rule as calls of the runtime's builder.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};

@@ -1,4 +1,4 @@
-//! The rules of an `#[output(..)]`: what stands behind `range`, `length`, `pattern`, `one_of`, `inner` and `check`.
+//! Reads the rules of an `#[output(..)]`: the values of `range`, `length`, `pattern`, `one_of`, `inner` and `check`.
 
 mod expand;
 mod suits;
@@ -58,10 +58,10 @@ impl Word {
         }
     }
 
-    /// Reads what stands behind the word; `None` where that is wrong and reported.
+    /// Reads the word's value; `None` where that is wrong and reported.
     ///
     /// # Errors
-    /// What stands there is no Rust, so that nothing behind it can be read either.
+    /// The value is no Rust, so that nothing behind it can be read either.
     pub(crate) fn read(
         self,
         word: &Ident,
@@ -238,7 +238,7 @@ impl Word {
         self.bounds(bounds, diagnostics)
     }
 
-    /// What is wrong with a bound, as far as a literal says.
+    /// The mistake in a bound, as far as a literal shows it.
     fn wrong_bound(self, value: &Expr) -> Option<String> {
         let name = self.name();
         match (self, Number::of(value)) {
@@ -285,7 +285,7 @@ fn is_literal(value: &Expr) -> bool {
     }
 }
 
-/// `pattern = ".."`, which is tried out if it is a literal.
+/// `pattern = ".."`, which is compiled here if it is a literal.
 fn pattern(value: Expr, diagnostics: &mut Diagnostics) -> Result<Rule, Reported> {
     match literal(&value) {
         Some(text) => {

@@ -1,4 +1,4 @@
-//! Whether a rule suits the field's type, as far as its name says; what it does not say is told at the first call.
+//! Checks that a rule suits the field's type, as far as the type's name shows it; the first call checks the rest.
 
 use quote::ToTokens;
 use syn::{Expr, Ident, Type};

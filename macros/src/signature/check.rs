@@ -1,11 +1,11 @@
-//! From the raw model to the checked one: every rule about signatures is here.
+//! Checks the raw model and makes the checked one: every rule about signatures is here.
 
 use quote::{ToTokens, quote_spanned};
 use syn::{Attribute, Expr, Meta, Type};
 
 use super::{
     model::{Field, Signature},
-    parse::{Body, Mark, RawField, RawSignature},
+    parse::{Body, RawField, RawSignature, RoleMark},
     role::Role,
 };
 use crate::{
@@ -203,7 +203,7 @@ fn check_types(fields: &mut [Field], diagnostics: &mut Diagnostics) {
 }
 
 /// The role that the first mark gives; every further mark is a mistake.
-fn check_role(marks: &[Mark], diagnostics: &mut Diagnostics) -> Option<Role> {
+fn check_role(marks: &[RoleMark], diagnostics: &mut Diagnostics) -> Option<Role> {
     let (first, rest) = marks.split_first()?;
     for mark in rest {
         let (word, first) = (mark.role.word(), first.role.word());

@@ -1,4 +1,4 @@
-//! From the checked model to tokens. Nothing can fail here.
+//! Writes the tokens of a checked signature. Nothing can fail here.
 //!
 //! Field types are always named through the qualified trait (`<T as FieldType>::..`): rustc then reports a type that is none with the
 //! same words at every use, and drops the repetitions, so that one wrong type is one error.

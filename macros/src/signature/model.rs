@@ -36,9 +36,9 @@ pub(crate) struct Field {
     pub(crate) name: String,
     pub(crate) description: Text,
     pub(crate) aliases: Vec<LitStr>,
-    /// What stands for a value that the model leaves out.
+    /// The value in place of one that the model leaves out.
     pub(crate) default: Option<Expr>,
-    /// What its values have to keep.
+    /// The rules for its values.
     pub(crate) rules: Vec<Rule>,
 }
 
@@ -58,7 +58,7 @@ impl Signature {
         }
     }
 
-    /// What stands in for an enum that was taken for a signature, so that programs which name it get no second error. Nothing can
+    /// The stand-in for an enum that was taken for a signature, so that programs which name it get no second error. Nothing can
     /// stand in for a generic one, nor for a union, which is neither `Clone` nor `Debug`.
     pub(crate) fn stub_of(item: &Item) -> Option<Self> {
         match item {

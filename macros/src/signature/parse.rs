@@ -30,13 +30,13 @@ pub(crate) enum Body {
 pub(crate) struct RawField {
     pub(crate) field: syn::Field,
     /// Every role that it is marked with, as written.
-    pub(crate) marks: Vec<Mark>,
+    pub(crate) marks: Vec<RoleMark>,
     /// The role that a misspelt attribute probably means. rustc reports that attribute itself, with a correction.
     pub(crate) misspelt: Option<Role>,
 }
 
 /// An `#[input]` or `#[output]`.
-pub(crate) struct Mark {
+pub(crate) struct RoleMark {
     pub(crate) role: Role,
     pub(crate) attribute: Attribute,
     pub(crate) settings: Vec<Setting>,
@@ -73,7 +73,7 @@ impl RawField {
             match role {
                 Some(role) => {
                     let settings = role.grammar().read(&attribute, diagnostics);
-                    marks.push(Mark { role, attribute, settings });
+                    marks.push(RoleMark { role, attribute, settings });
                 }
                 None => match meant(&attribute) {
                     Some(role) => misspelt = Some(role),

@@ -1,4 +1,4 @@
-//! What `#[signature]` makes of a struct, as text: every signature of a program pays for its size.
+//! Tests the text of an expansion, and its size, for which every signature of a program pays.
 
 use quote::{ToTokens, quote};
 
@@ -50,7 +50,7 @@ fn generated_structs_derive_neither_serde_nor_schemars_on_their_own() {
 }
 
 #[test]
-fn what_is_wrong_is_said_and_the_structs_are_still_there() {
+fn mistakes_are_reported_and_the_structs_are_still_there() {
     let expansion = super::derive(quote!(
         struct Qa {
             question: String,

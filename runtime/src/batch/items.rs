@@ -1,13 +1,13 @@
-//! Keeps how the items ended, and decides when that ends the batch.
+//! Collects the items' results, and decides when they end the batch.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{progress::Progress, report::BatchStop, settings::Settings};
+use super::{progress::Bar, report::BatchStop, settings::BatchSettings};
 use crate::{Error, ErrorKind, Prediction, Result, lm::Usage, run::Tracer, text::shortened};
 
-/// How much of an error's text, in characters, is told again by each item that did not run because of it.
+/// The most characters of an error's text that are repeated in the error of each item that did not run because of it.
 const CAUSE_CAP: usize = 300;
 
 /// How one item ended.
@@ -24,20 +24,20 @@ impl<O> Ending<O> {
     }
 }
 
-/// What is known of an item from its start on, so that one that is dropped can be accounted for.
-pub(super) struct Item {
-    /// The run of which the whole is a part, if there is one.
+/// An item that has started, with all that its report needs should it be dropped.
+pub(super) struct RunningItem {
+    /// The tracer of the run around the batch, if there is one.
     pub(super) outer: Option<Tracer>,
     pub(super) tracer: Tracer,
     pub(super) start: Instant,
 }
 
-impl Item {
+impl RunningItem {
     fn end<O>(self, result: Result<Prediction<O>>) -> Ending<O> {
         let Self { outer, tracer, start } = self;
         let mut usage = tracer.usage();
         if usage == Usage::default() {
-            // A module without predictors may have told its own costs.
+            // A module without predictors may have set its own usage.
             usage = result.as_ref().map_or_else(Error::usage, Prediction::usage);
         }
         let trace = tracer.trace();
@@ -62,31 +62,31 @@ pub(super) struct Items<O> {
     failed: usize,
     /// What ended the batch, in words, and the error of the item that did.
     cause: Option<(String, Error)>,
-    progress: Progress,
+    bar: Bar,
 }
 
 impl<O> Items<O> {
-    pub(super) fn new(count: usize, settings: &Settings, is_shared: fn(&Error) -> bool) -> Self {
+    pub(super) fn new(count: usize, settings: &BatchSettings, is_shared: fn(&Error) -> bool) -> Self {
         Self {
             endings: std::iter::repeat_with(|| None).take(count).collect(),
             max_errors: settings.max_errors,
             is_shared,
             failed: 0,
             cause: None,
-            progress: Progress::new(settings.progress, count, settings.unit),
+            bar: Bar::new(settings.progress, count, settings.unit),
         }
     }
 
-    /// Takes an item in. `Some`: the batch has to end. What ended it first stays the cause.
+    /// Adds an item's result. `Some`: the batch has to end. What ended it first stays the cause.
     pub(super) fn add(
         &mut self,
         index: usize,
-        item: Item,
+        item: RunningItem,
         result: Result<Prediction<O>>,
     ) -> Option<BatchStop> {
         let error = result.as_ref().err().filter(|_| self.cause.is_none());
         let stop = error.and_then(|error| self.count(index, error));
-        self.progress.advance(result.is_err());
+        self.bar.advance(result.is_err());
         self.put(index, item.end(result));
         stop
     }
@@ -125,8 +125,8 @@ impl<O> Items<O> {
     }
 
     /// All items, those included that were still running (by index) or never ran.
-    pub(super) fn finish(mut self, running: BTreeMap<usize, Item>) -> Vec<Ending<O>> {
-        self.progress.finish();
+    pub(super) fn finish(mut self, running: BTreeMap<usize, RunningItem>) -> Vec<Ending<O>> {
+        self.bar.finish();
         let (why, source) = match self.cause.take() {
             Some((why, error)) => (why, Some(error)),
             None => ("it was cancelled".to_owned(), None),

@@ -6,16 +6,16 @@ use futures_util::future;
 use tokio::time::Instant;
 
 use super::{
-    items::{Ending, Item, Items},
+    items::{Ending, Items, RunningItem},
     report::BatchStop,
-    settings::Settings,
+    settings::BatchSettings,
 };
 use crate::{
     Error, ErrorKind, Prediction, Result,
     run::{Ended, Flow, Tracer, run_many},
 };
 
-/// A call that has not begun, and where it writes what it does.
+/// A call that has not begun, and its tracer.
 pub(super) struct Job<F> {
     outer: Option<Tracer>,
     tracer: Tracer,
@@ -30,10 +30,10 @@ impl<F> Job<F> {
     }
 }
 
-/// Runs all jobs, in order; gives how each ended and why the whole did. An error for which `is_shared` is true ends it.
+/// Runs all jobs, in order; returns how each ended and why the batch did. An error for which `is_shared` is true ends it.
 pub(super) async fn run<O, F: Future<Output = Result<Prediction<O>>>>(
     jobs: impl ExactSizeIterator<Item = Job<F>>,
-    mut settings: Settings,
+    mut settings: BatchSettings,
     is_shared: fn(&Error) -> bool,
 ) -> (Vec<Ending<O>>, BatchStop) {
     if let Err(mistake) = settings.check() {
@@ -44,7 +44,7 @@ pub(super) async fn run<O, F: Future<Output = Result<Prediction<O>>>>(
     let (concurrency, timeout) = (settings.concurrency, settings.timeout);
     let mut items = Items::new(jobs.len(), &settings, is_shared);
     let jobs = jobs.map(|Job { outer, tracer, call }| {
-        (Item { outer, tracer, start: Instant::now() }, in_time(call, timeout))
+        (RunningItem { outer, tracer, start: Instant::now() }, in_time(call, timeout))
     });
     let (ended, running) = run_many(jobs, concurrency, cancel, |index, item, result| {
         items.add(index, item, result).map_or(Flow::Continue, Flow::Stop)
@@ -58,7 +58,7 @@ pub(super) async fn run<O, F: Future<Output = Result<Prediction<O>>>>(
     (items.finish(running), stop)
 }
 
-/// The call within its time.
+/// Runs the call within its timeout.
 async fn in_time<O>(
     call: impl Future<Output = Result<Prediction<O>>>,
     limit: Option<Duration>,

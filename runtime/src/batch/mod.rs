@@ -19,7 +19,7 @@ use std::{
 
 use self::{
     jobs::Job,
-    settings::{Settings, setters},
+    settings::{BatchSettings, setters},
 };
 pub use self::{
     parallel::Parallel,
@@ -32,7 +32,7 @@ use crate::{
     text::Fact,
 };
 
-/// One module on many inputs: made by [`Module::batch`], run by `.await`, which gives a [`Batched`].
+/// One module on many inputs: made by [`Module::batch`], run by `.await`, which returns a [`Batched`].
 ///
 /// Each input is called once, as by [`Module::call`]: with a trace and a usage of its own; inside of another module's
 /// `forward`, all items are a part of that run. No item is tried again here, so no LM call is paid for twice. An item that
@@ -79,12 +79,12 @@ use crate::{
 pub struct Batch<M: Module> {
     module: M,
     inputs: Vec<M::Input>,
-    settings: Settings,
+    settings: BatchSettings,
 }
 
 impl<M: Module> Batch<M> {
     pub(crate) fn new(module: M, inputs: impl IntoIterator<Item = M::Input>) -> Self {
-        Self { module, inputs: inputs.into_iter().collect(), settings: Settings::new("items") }
+        Self { module, inputs: inputs.into_iter().collect(), settings: BatchSettings::new("items") }
     }
 
     /// How many inputs there are.

@@ -1,8 +1,8 @@
 //! Shows nothing: stands for the bar where the feature `progress` is off.
 
-pub(super) struct Progress;
+pub(super) struct Bar;
 
-impl Progress {
+impl Bar {
     pub(super) fn new(_shown: bool, _count: usize, _unit: &'static str) -> Self {
         Self
     }

@@ -1,4 +1,4 @@
-//! Different modules side by side.
+//! [`Parallel`]: runs different modules side by side.
 
 use std::{
     fmt::{self, Debug},
@@ -9,7 +9,7 @@ use std::{
 use super::{
     jobs::{self, Job},
     report::Batched,
-    settings::{Settings, setters},
+    settings::{BatchSettings, setters},
 };
 use crate::{
     Module, Prediction, Result,
@@ -62,13 +62,13 @@ use crate::{
 #[must_use = "nothing runs before it is awaited"]
 pub struct Parallel<O> {
     jobs: Vec<Job<BoxFuture<'static, Result<Prediction<O>>>>>,
-    settings: Settings,
+    settings: BatchSettings,
 }
 
 impl<O: 'static> Parallel<O> {
-    /// With nothing to run yet.
+    /// A set without modules yet.
     pub fn new() -> Self {
-        Self { jobs: Vec::new(), settings: Settings::new("modules") }
+        Self { jobs: Vec::new(), settings: BatchSettings::new("modules") }
     }
 
     /// Adds a module, as it is now, and its input.
@@ -76,7 +76,7 @@ impl<O: 'static> Parallel<O> {
         self.add(module, input, |prediction| prediction)
     }
 
-    /// Adds a module, as it is now, its input, and what makes its output one of the common type.
+    /// Adds a module, as it is now, its input, and a function from its output to the common type.
     pub fn with_map<M: Module>(
         self,
         module: &M,

@@ -1,14 +1,14 @@
-//! The bar on stderr.
+//! The progress bar of a batch, on stderr.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
-/// How far a batch is, for the eyes; nothing where it is not wanted. Where stderr is no terminal the bar hides itself.
-pub(super) struct Progress {
+/// Shows how far a batch is, or nothing if it is off. Where stderr is no terminal the bar hides itself.
+pub(super) struct Bar {
     bar: Option<ProgressBar>,
     failed: usize,
 }
 
-impl Progress {
+impl Bar {
     pub(super) fn new(shown: bool, count: usize, unit: &'static str) -> Self {
         Self::on(ProgressDrawTarget::stderr(), shown, count, unit)
     }
@@ -27,7 +27,7 @@ impl Progress {
         Self { bar, failed: 0 }
     }
 
-    /// One more is done.
+    /// Counts one more item as done.
     pub(super) fn advance(&mut self, failed: bool) {
         let Some(bar) = &self.bar else { return };
         if failed {
@@ -93,7 +93,7 @@ mod tests {
     fn shown(count: usize, results: &[bool]) -> String {
         let terminal = Kept::default();
         let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
-        let mut progress = Progress::on(target, true, count, "items");
+        let mut progress = Bar::on(target, true, count, "items");
         results.iter().for_each(|failed| progress.advance(*failed));
         progress.finish();
         drop(progress);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bar_tells_what_is_done_and_what_failed() {
+    fn the_bar_shows_what_is_done_and_what_failed() {
         let text = shown(3, &[false, true]);
         assert!(text.contains("2/3 items, 1 failed, "), "{text}");
         assert!(!shown(2, &[false]).contains("failed"));
@@ -114,8 +114,8 @@ mod tests {
 
     #[test]
     fn the_bar_is_hidden_where_it_is_not_wanted_or_stderr_is_no_terminal() {
-        assert!(Progress::new(false, 3, "items").bar.is_none());
+        assert!(Bar::new(false, 3, "items").bar.is_none());
         let terminal = std::io::IsTerminal::is_terminal(&io::stderr());
-        assert_eq!(Progress::new(true, 3, "items").bar.unwrap().is_hidden(), !terminal);
+        assert_eq!(Bar::new(true, 3, "items").bar.unwrap().is_hidden(), !terminal);
     }
 }

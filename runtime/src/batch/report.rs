@@ -1,11 +1,11 @@
-//! What a batch gives back.
+//! [`Batched`]: the results of a batch.
 
 use std::{fmt, ops::Deref, slice, time::Duration, vec};
 
 use super::items::Ending;
 use crate::{Error, Prediction, Result, Usage, text::causes};
 
-/// What became of a [`Batch`](super::Batch) or a [`Parallel`](super::Parallel): every item, in the order of the inputs. A slice of
+/// The results of a [`Batch`](super::Batch) or a [`Parallel`](super::Parallel): every item, in the order of the inputs. A slice of
 /// [`BatchItem`]s by `Deref`.
 ///
 /// ```
@@ -40,13 +40,13 @@ pub struct Batched<I, O> {
     stop: BatchStop,
 }
 
-/// One input and what became of it.
+/// One input and its result.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct BatchItem<I, O> {
     /// The input; `()` in a [`Parallel`](super::Parallel), whose inputs have no common type.
     pub input: I,
-    /// What the call gave. An item that did not run to its end because the batch ended has an
+    /// The call's result. An item that did not run to its end because the batch ended has an
     /// [`is_cancelled`](Error::is_cancelled) error that says why.
     pub result: Result<Prediction<O>>,
     usage: Usage,
@@ -54,7 +54,7 @@ pub struct BatchItem<I, O> {
 }
 
 impl<I, O> BatchItem<I, O> {
-    /// What its LM calls cost, whatever its result; of one that was dropped midway, what is known of it.
+    /// The usage of its LM calls, whatever its result; of one that was dropped midway, as far as it is known.
     pub fn usage(&self) -> Usage {
         self.usage
     }
@@ -102,7 +102,7 @@ impl<I, O> Batched<I, O> {
         self.stop
     }
 
-    /// What all LM calls cost, those of failed items included; of calls that were dropped on the wire, what is known.
+    /// The usage of all LM calls, those of failed items included; of calls that were dropped on the wire, as far as it is known.
     pub fn usage(&self) -> Usage {
         self.items.iter().map(BatchItem::usage).sum()
     }
@@ -126,7 +126,7 @@ impl<I, O> Batched<I, O> {
     }
 }
 
-/// How many items are done, and of the others why not, equal causes once; e.g.
+/// How many items are done, and why the others are not, equal causes once; e.g.
 /// `10 items, 7 done; items 1, 4 and 9: status 500`.
 impl<I, O> fmt::Display for Batched<I, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

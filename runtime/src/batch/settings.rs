@@ -1,4 +1,4 @@
-//! How many at once, how many may fail, how long each may take, and what ends it all.
+//! The settings of a batch: concurrency, tolerated errors, timeout, progress bar and cancellation.
 
 use std::{fmt, time::Duration};
 
@@ -10,9 +10,9 @@ use crate::{Error, ErrorKind, Result, lm::BoxFuture, run::caught};
 /// small account.
 const CONCURRENCY: usize = 8;
 
-/// What the user chose.
-pub(super) struct Settings {
-    /// What the parts are called: on the progress bar.
+/// The settings that the user chose.
+pub(super) struct BatchSettings {
+    /// What the progress bar calls the parts.
     pub(super) unit: &'static str,
     pub(super) concurrency: usize,
     pub(super) max_errors: Option<usize>,
@@ -22,7 +22,7 @@ pub(super) struct Settings {
     pub(super) cancel: Option<BoxFuture<'static, Result<()>>>,
 }
 
-impl Settings {
+impl BatchSettings {
     pub(super) fn new(unit: &'static str) -> Self {
         Self {
             unit,
@@ -34,7 +34,7 @@ impl Settings {
         }
     }
 
-    /// Mistakes are told before any LM call.
+    /// Checks the settings; called before any LM call.
     pub(super) fn check(&self) -> Result<()> {
         if self.concurrency == 0 {
             let message = "the concurrency is 0, so that no item would ever start: use at least 1";
@@ -49,7 +49,7 @@ impl Settings {
     }
 }
 
-impl fmt::Debug for Settings {
+impl fmt::Debug for BatchSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("concurrency", &self.concurrency)

@@ -1,4 +1,4 @@
-//! What else may stand in a module's field: plain values, and containers of modules.
+//! The traversal of a module's fields that are no modules: plain values, and containers of modules.
 
 use std::{
     borrow::Cow,

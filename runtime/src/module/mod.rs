@@ -117,8 +117,8 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
         }
     }
 
-    /// Runs the module as [`call`](Module::call) does, and tells what its predictors write while they write it: the output
-    /// fields one after another, word by word; then the prediction. See [`ModuleStream`].
+    /// Runs the module as [`call`](Module::call) does, and streams what its predictors write: the output fields one after
+    /// another, word by word; then the prediction. See [`ModuleStream`].
     ///
     /// The stream owns a copy of the module as it is now, and runs only while it is asked for events.
     ///
@@ -130,7 +130,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
         run::streamed(self, input)
     }
 
-    /// Calls the module on each of these inputs, [8 at a time](Batch::concurrency) unless told otherwise. Awaited, it gives the
+    /// Calls the module on each of these inputs, by default [8 at a time](Batch::concurrency). Awaited, it gives the
     /// results in the order of the inputs, each beside its input; see [`Batch`] for the settings and
     /// [`Batched`](crate::batch::Batched) for what comes back.
     ///
@@ -287,7 +287,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     }
 
     /// Sets the LM of every predictor, frozen ones included: it is where they run, and nothing that they have learned. It stays
-    /// when a [state](crate::State) is loaded, unless the state is told to [take its own](crate::State::take_lm).
+    /// when a [state](crate::State) is loaded, unless the state's [`take_lm`](crate::State::take_lm) is set.
     fn set_lm(&mut self, lm: &Lm) {
         for (_, predictor) in all_predictors_mut(self) {
             predictor.set_lm(lm);
@@ -302,7 +302,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
         }
     }
 
-    /// The LM of all predictors, if they have the same one; `None` if none has one. The process default is not looked at.
+    /// The LM of all predictors, if they have the same one; `None` if none has one. Never the process default.
     ///
     /// # Errors
     /// [`is_config`](Error::is_config): they have different ones; the message names each.

@@ -1,4 +1,4 @@
-//! What can be learned, saved and loaded: predictors, and values of any type.
+//! Parameters, which are learned, saved and loaded: predictors, and values of any type.
 
 use std::{fmt, ops::Deref, sync::Arc};
 
@@ -14,10 +14,10 @@ use crate::{
     text::shortened,
 };
 
-/// What a module can learn: a [`Predictor`], a [`Param`], or a type of your own, shown to the traversal with
+/// A part of a module that can be learned: a [`Predictor`], a [`Param`], or a type of your own, shown to the traversal with
 /// [`Walker::parameter`].
 pub trait Parameter: fmt::Debug + Send + Sync {
-    /// What is saved of it.
+    /// Returns the value to save.
     ///
     /// # Errors
     /// [`is_state`](Error::is_state): its value has no JSON form from which it could be read again.
@@ -38,7 +38,7 @@ pub trait Parameter: fmt::Debug + Send + Sync {
         None
     }
 
-    /// The predictor, if it is one, to be changed.
+    /// The predictor, if it is one, mutably.
     fn as_predictor_mut(&mut self) -> Option<&mut Predictor> {
         None
     }
@@ -111,7 +111,7 @@ where
         let value = written(&*self.value).map_err(|error| {
             state_error(format!("the value has no JSON form: {error}")).with_source(error)
         })?;
-        // JSON has no NaN, and serde leaves out what it is told to skip: rather no file than one that cannot be read.
+        // JSON has no NaN, and serde leaves out what is marked `skip`: rather no file than one that cannot be read.
         match serde_json::from_value::<T>(value.clone()) {
             Ok(_) => Ok(value),
             Err(error) => {

@@ -1,4 +1,4 @@
-//! How the outermost call of a module runs.
+//! Runs the outermost call of a module: with a trace, or as a stream.
 
 use std::{any::type_name, pin::pin};
 
@@ -44,12 +44,12 @@ pub(super) async fn outermost<M: Module>(
 ) -> Result<Prediction<M::Output>> {
     let outcome = run(copy, input).await;
     let prediction = outcome.map_err(|error| error.with_run(tracer.trace(), tracer.usage()))?;
-    // A module without predictors may have told its own costs.
+    // A module without predictors may have set its own usage.
     let usage = if tracer.usage() == Usage::default() { prediction.usage() } else { tracer.usage() };
     Ok(prediction.with_usage(usage).with_trace(tracer.trace()))
 }
 
-/// The run of a copy whose predictors tell what they write.
+/// Streams the run of a copy whose predictors have the stream's listener.
 pub(super) fn streamed<M: Module>(module: &M, input: M::Input) -> ModuleStream<M::Output> {
     let is_inside = tracer(module).is_some();
     let tracer = Tracer::new();
@@ -65,7 +65,7 @@ pub(super) fn streamed<M: Module>(module: &M, input: M::Input) -> ModuleStream<M
                 false => outermost(&copy, &tracer, input).await,
             }
         };
-        // It is a part of what asked for the stream, whoever takes the events.
+        // Its span's parent is the span that asked for the stream, whoever takes the events.
         run.instrument(Span::current())
     })
 }

@@ -46,12 +46,12 @@ impl fmt::Debug for SubModule<'_> {
 /// [`Module::named_sub_modules`](crate::Module::named_sub_modules) gives.
 #[derive(Clone, Debug)]
 pub struct SubModules<'a> {
-    found: std::vec::IntoIter<Found<'a>>,
+    found: std::vec::IntoIter<FoundModule<'a>>,
     skip_frozen: bool,
 }
 
 #[derive(Clone, Debug)]
-struct Found<'a> {
+struct FoundModule<'a> {
     path: String,
     module: SubModule<'a>,
     /// Below the top of a frozen part.
@@ -64,10 +64,11 @@ impl<'a> SubModules<'a> {
         Walker::run(root, &mut |site, node| {
             if let Node::Module(module) = node {
                 let inside_frozen = site.is_inside_frozen();
-                found.push((site.depth(), Found { path: site.sub_module_path(), module, inside_frozen }));
+                let path = site.sub_module_path();
+                found.push((site.depth(), FoundModule { path, module, inside_frozen }));
             }
         });
-        // Depth first, sorted by depth and otherwise left as it is, is breadth first.
+        // A stable sort by depth turns depth first into breadth first.
         found.sort_by_key(|(depth, _)| *depth);
         let found: Vec<_> = found.into_iter().map(|(_, found)| found).collect();
         Self { found: found.into_iter(), skip_frozen: false }

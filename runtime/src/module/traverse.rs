@@ -1,10 +1,10 @@
-//! The traversal: how every part of a module is found, with its path, through modules and containers of any depth.
+//! The traversal: visits every part of a module, with its path, through modules and containers of any depth.
 
 use std::fmt::Write as _;
 
 use super::{Parameter, SubModule};
 
-/// What may stand in a module's field: a module, a container of modules (`Option`, `Box`, `Vec`, arrays, tuples, `HashMap`,
+/// A type that may stand in a module's field: a module, a container of modules (`Option`, `Box`, `Vec`, arrays, tuples, `HashMap`,
 /// `BTreeMap`, at any depth), a [`Param`](crate::Param), or a plain value of a basic type. Written by
 /// [`#[module]`](macro@crate::module).
 #[diagnostic::on_unimplemented(
@@ -17,7 +17,7 @@ pub trait Traverse: 'static {
     /// Shows each part to the walker.
     fn walk<'a>(&'a self, walker: &mut Walker<'a, '_>);
 
-    /// Shows each part to the walker, to be changed.
+    /// Shows each part to the walker, mutably.
     fn walk_mut<'a>(&'a mut self, walker: &mut WalkerMut<'a, '_>);
 
     // What the macro calls: through the trait, a wrong type is one error at the user's token.
@@ -37,17 +37,17 @@ pub trait Traverse: 'static {
     }
 }
 
-/// What a [`Walker`] meets.
+/// A part that a [`Walker`] visits.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Node<'a> {
     /// A module.
     Module(SubModule<'a>),
-    /// What can be learned: a predictor or a [`Param`](crate::Param).
+    /// A part that can be learned: a predictor or a [`Param`](crate::Param).
     Parameter(&'a dyn Parameter),
 }
 
-/// Where a walker stands.
+/// The place of a visited part.
 #[derive(Clone, Copy, Debug)]
 pub struct Site<'p> {
     path: &'p str,
@@ -93,13 +93,13 @@ impl<'p> Site<'p> {
 }
 
 /// One step of a path. Keys stand between single quotes and unescaped, as DSPy writes them.
-enum Step<'a> {
+enum PathStep<'a> {
     Field(&'a str),
     Index(usize),
     Key(&'a str),
 }
 
-/// The place that is being walked.
+/// The walker's own place, which moves.
 #[derive(Debug)]
 struct Position {
     path: String,
@@ -113,15 +113,15 @@ impl Position {
         Self { path: String::new(), depth: 0, repeats: 1, frozen_at: None }
     }
 
-    /// Goes one step down; gives the mark with which [`up`](Position::up) comes back.
-    fn down(&mut self, step: Step<'_>) -> usize {
+    /// Goes one step down; returns the mark with which [`up`](Position::up) comes back.
+    fn down(&mut self, step: PathStep<'_>) -> usize {
         let mark = self.path.len();
         // Writing to a `String` does not fail.
         let _ = match step {
-            Step::Field(name) if mark == 0 => write!(self.path, "{name}"),
-            Step::Field(name) => write!(self.path, ".{name}"),
-            Step::Index(index) => write!(self.path, "[{index}]"),
-            Step::Key(key) => write!(self.path, "['{key}']"),
+            PathStep::Field(name) if mark == 0 => write!(self.path, "{name}"),
+            PathStep::Field(name) => write!(self.path, ".{name}"),
+            PathStep::Index(index) => write!(self.path, "[{index}]"),
+            PathStep::Key(key) => write!(self.path, "['{key}']"),
         };
         self.depth += 1;
         mark
@@ -132,7 +132,7 @@ impl Position {
         self.depth -= 1;
     }
 
-    /// From here down all is frozen, unless here is the root; gives what [`thaw`](Position::thaw) takes.
+    /// Freezes all from here down, unless here is the root; returns what [`thaw`](Position::thaw) takes.
     fn freeze(&mut self) -> Option<usize> {
         let before = self.frozen_at;
         if self.depth > 0 {
@@ -186,20 +186,20 @@ impl<'a, 'v> Walker<'a, 'v> {
 
     /// Walks a field.
     pub fn field<T: Traverse + ?Sized>(&mut self, name: &str, part: &'a T) {
-        self.step(Step::Field(name), part);
+        self.step(PathStep::Field(name), part);
     }
 
     /// Walks an item of a list.
     pub fn index<T: Traverse + ?Sized>(&mut self, index: usize, part: &'a T) {
-        self.step(Step::Index(index), part);
+        self.step(PathStep::Index(index), part);
     }
 
     /// Walks a value of a map.
     pub fn key<T: Traverse + ?Sized>(&mut self, key: &str, part: &'a T) {
-        self.step(Step::Key(key), part);
+        self.step(PathStep::Key(key), part);
     }
 
-    fn step<T: Traverse + ?Sized>(&mut self, step: Step<'_>, part: &'a T) {
+    fn step<T: Traverse + ?Sized>(&mut self, step: PathStep<'_>, part: &'a T) {
         let mark = self.position.down(step);
         part.walk(self);
         self.position.up(mark);
@@ -234,20 +234,20 @@ impl<'a, 'v> WalkerMut<'a, 'v> {
 
     /// Walks a field.
     pub fn field<T: Traverse + ?Sized>(&mut self, name: &str, part: &'a mut T) {
-        self.step(Step::Field(name), part);
+        self.step(PathStep::Field(name), part);
     }
 
     /// Walks an item of a list.
     pub fn index<T: Traverse + ?Sized>(&mut self, index: usize, part: &'a mut T) {
-        self.step(Step::Index(index), part);
+        self.step(PathStep::Index(index), part);
     }
 
     /// Walks a value of a map.
     pub fn key<T: Traverse + ?Sized>(&mut self, key: &str, part: &'a mut T) {
-        self.step(Step::Key(key), part);
+        self.step(PathStep::Key(key), part);
     }
 
-    fn step<T: Traverse + ?Sized>(&mut self, step: Step<'_>, part: &'a mut T) {
+    fn step<T: Traverse + ?Sized>(&mut self, step: PathStep<'_>, part: &'a mut T) {
         let mark = self.position.down(step);
         part.walk_mut(self);
         self.position.up(mark);

@@ -65,10 +65,10 @@ mod most {
     pub(super) const FEEDBACK: usize = 500;
 }
 
-/// What stands where there is nothing to show.
+/// Placeholder for a text that is not known.
 const UNKNOWN: &str = "(not known)";
 
-/// One rated run, as the critic is to see it.
+/// A rated run, for the critic.
 pub(super) struct Review {
     pub(super) inputs: String,
     pub(super) outputs: String,
@@ -77,7 +77,7 @@ pub(super) struct Review {
     pub(super) threshold: Option<f64>,
 }
 
-/// Asks the LM what the module's predictors should do otherwise. Costs go to the tracer.
+/// Asks the LM what the module's predictors should do differently. The tracer counts the costs.
 pub(super) async fn advise(
     module: &impl Module,
     lm: &Lm,
@@ -147,7 +147,7 @@ impl Paths {
         exact.or(only).map(|(path, _)| path.as_str())
     }
 
-    /// The advice by path. What is for nobody is logged and left out.
+    /// The advice by path. Advice for an unknown predictor is left out, with a warning.
     fn sort(&self, advice: BTreeMap<String, String>) -> Hints {
         let mut hints = Hints::new();
         for (name, text) in advice {
@@ -157,7 +157,7 @@ impl Paths {
             }
             match self.find(&name) {
                 Some(path) => drop(hints.insert(path.to_owned(), text.to_owned())),
-                // Name and text are a model's words, which are for nobody's log.
+                // Name and text are a model's words, which do not belong in a log.
                 None => tracing::warn!("the critic advised a predictor that the module does not have"),
             }
         }

@@ -1,10 +1,10 @@
-//! Several rollouts, the best of which is kept.
+//! [`BestOfN`]: runs several rollouts and returns the best one's prediction.
 
 use std::time::Duration;
 
 use super::{
-    judged::{Judged, Settings, config, wrapper},
     rollouts::{Hints, Rollouts, Tally},
+    wrapper::{RolloutRules, Wrapped, config, wrapper},
 };
 use crate::{
     Module, Prediction, Result, Reward, Stop,
@@ -48,7 +48,7 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use = "its setters take it by value and return it"]
 pub struct BestOfN<M: Module> {
-    judged: Judged<M>,
+    wrapped: Wrapped<M>,
     concurrency: usize,
 }
 
@@ -68,14 +68,14 @@ impl<M: Module> Module for BestOfN<M> {
     type Output = M::Output;
 
     async fn forward(&self, input: M::Input) -> Result<Prediction<M::Output>> {
-        self.judged.settings.check()?;
+        self.wrapped.rules.check()?;
         if self.concurrency == 0 {
             return Err(config("the concurrency is 0, so that no rollout would ever start: use at least 1"));
         }
-        let rollouts = Rollouts::new(&self.judged, &input);
-        let mut tally = Tally::new(&self.judged.settings);
+        let rollouts = Rollouts::new(&self.wrapped, &input);
+        let mut tally = Tally::new(&self.wrapped.rules);
         let mut at_the_end = Stop::Completed;
-        let jobs = (0..self.judged.settings.n).map(|index| rollouts.start(index, &Hints::new()));
+        let jobs = (0..self.wrapped.rules.n).map(|index| rollouts.start(index, &Hints::new()));
         let end = rollouts.deadline().wait();
         let (ended, running) = run_many(jobs, self.concurrency, end, |_, started, outcome| {
             if rollouts.is_out_of_budget(&outcome) {
@@ -83,7 +83,7 @@ impl<M: Module> Module for BestOfN<M> {
             }
             match (tally.add(started, outcome), at_the_end) {
                 (Ok(true), _) => Flow::Stop(Ok(Stop::Threshold)),
-                // No other one starts; those on their way may need no further call.
+                // No other rollout starts; those that run may need no further call.
                 (_, Stop::Budget) => Flow::Finish,
                 (Ok(false), _) => Flow::Continue,
                 (Err(error), _) => Flow::Stop(Err(error)),
@@ -101,6 +101,6 @@ impl<M: Module> Module for BestOfN<M> {
     }
 
     fn source(&self) -> Option<&'static str> {
-        self.judged.module.source()
+        self.wrapped.module.source()
     }
 }

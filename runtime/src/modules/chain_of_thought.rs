@@ -1,4 +1,4 @@
-//! Reasoning before the answer.
+//! [`ChainOfThought`]: has the model reason before it answers.
 
 use std::{
     fmt,
@@ -40,7 +40,7 @@ pub struct Reasoned<O> {
     pub output: O,
 }
 
-/// What a model writes of it: the reasoning, then the output's fields.
+/// The fields that a model writes: the reasoning, then the output's.
 impl<O: Answer> Answer for Reasoned<O> {
     fn into_fields(self) -> Result<Vec<(String, Value)>> {
         let mut fields = self.output.into_fields()?;
@@ -99,7 +99,7 @@ impl<S: Signature> ChainOfThought<S> {
         self.with(|predict| predict.lm(lm))
     }
 
-    /// Sets how prompts are written and answers read.
+    /// Sets the adapter, which writes the prompts and reads the answers.
     pub fn adapter(self, adapter: impl Adapter) -> Self {
         self.with(|predict| predict.adapter(adapter))
     }
@@ -109,7 +109,7 @@ impl<S: Signature> ChainOfThought<S> {
         self.with(|predict| predict.on_parse_error(rule))
     }
 
-    /// Fixes its sampling temperature, against the LM's and against that of rollouts.
+    /// Fixes its sampling temperature, whatever the LM and rollouts set.
     pub fn temperature(self, temperature: f64) -> Self {
         self.with(|predict| predict.temperature(temperature))
     }
@@ -134,7 +134,7 @@ impl<S: Signature> ChainOfThought<S> {
         self.with(|predict| predict.seed(seed))
     }
 
-    /// Fixes how it generates: every value that the config has replaces its own.
+    /// Fixes its generation settings: every value that the config has replaces its own.
     pub fn config(self, config: &Config) -> Self {
         self.with(|predict| predict.config(config))
     }
@@ -151,7 +151,7 @@ impl<S: Signature> ChainOfThought<S> {
         self.clone().config(config).call(input).await
     }
 
-    /// Sets any further parameter of the provider.
+    /// Sets a further parameter by the provider's name for it.
     pub fn param(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.with(|predict| predict.param(name, value))
     }
@@ -161,7 +161,7 @@ impl<S: Signature> ChainOfThought<S> {
         &self.predict
     }
 
-    /// The predictor inside, to be changed.
+    /// The predictor inside, mutably.
     pub fn predict_mut(&mut self) -> &mut Predict<S> {
         &mut self.predict
     }

@@ -6,11 +6,11 @@ mod best_of_n;
 mod budgeted;
 mod chain_of_thought;
 mod clashes;
-mod judged;
 mod majority;
 mod multi_chain_comparison;
 mod refine;
 mod rollouts;
+mod wrapper;
 
 pub use self::{
     best_of_n::BestOfN,

@@ -1,4 +1,4 @@
-//! Several attempts, and one answer that weighs them.
+//! [`MultiChainComparison`]: has the model weigh several attempts before it answers.
 
 use std::fmt::{self, Write as _};
 
@@ -25,9 +25,9 @@ const MOST: usize = 4_000;
 /// thought often goes wrong. It is DSPy's module of this name; its predictor has DSPy's fields (`reasoning_attempt_1`, ... and
 /// `rationale`), so that its state files fit.
 ///
-/// Its input is a [`Comparison`]: the task's input and exactly as many attempts as [`new`](Self::new) was told; another number is
+/// Its input is a [`Comparison`]: the task's input and exactly as many attempts as [`new`](Self::new) was given; another number is
 /// an [`is_bad_input`](crate::Error::is_bad_input) error before any LM call. It runs at
-/// temperature 0.7 unless told otherwise. Written with karat's public API alone.
+/// temperature 0.7 by default. Written with karat's public API alone.
 ///
 /// ```
 /// use karat::{ChainOfThought, Comparison, Module, MultiChainComparison, Reply, ScriptedLm, signature};
@@ -61,7 +61,7 @@ pub struct MultiChainComparison<S> {
     attempts: usize,
 }
 
-/// What [`MultiChainComparison`] takes: a task's input, and attempts at it.
+/// The input of a [`MultiChainComparison`]: a task's input, and attempts at it.
 #[derive(Clone, Debug)]
 pub struct Comparison<I, O> {
     /// The input of the task.
@@ -93,7 +93,7 @@ impl<S: Signature> MultiChainComparison<S> {
         self
     }
 
-    /// Sets how prompts are written and answers read.
+    /// Sets the adapter, which writes the prompts and reads the answers.
     pub fn adapter(mut self, adapter: impl Adapter) -> Self {
         self.predict = self.predict.adapter(adapter);
         self
@@ -105,7 +105,7 @@ impl<S: Signature> MultiChainComparison<S> {
         self
     }
 
-    /// Fixes how it generates: every value that the config has replaces its own.
+    /// Fixes its generation settings: every value that the config has replaces its own.
     pub fn config(mut self, config: &Config) -> Self {
         self.predict = self.predict.config(config);
         self
@@ -122,7 +122,7 @@ impl<S: Signature> MultiChainComparison<S> {
         &self.predict
     }
 
-    /// The predictor inside, to be changed.
+    /// The predictor inside, mutably.
     pub fn predict_mut(&mut self) -> &mut Predict<S> {
         &mut self.predict
     }
@@ -136,7 +136,7 @@ impl<S: Signature> Module for MultiChainComparison<S> {
         let Comparison { input, attempts } = comparison;
         if attempts.len() != self.attempts {
             let message = format!(
-                "expected {} attempts, as `MultiChainComparison::new` was told, found {}",
+                "expected {} attempts, the number given to `MultiChainComparison::new`, found {}",
                 self.attempts,
                 attempts.len()
             );
@@ -169,6 +169,7 @@ fn text<S: Signature>(attempt: &Reasoned<S::Output>) -> Result<String> {
     Ok(text.trim_start().to_owned())
 }
 
+/// The field name of an attempt, `reasoning_attempt_1`, ...
 fn attempt_name(number: usize) -> String {
     format!("reasoning_attempt_{number}")
 }

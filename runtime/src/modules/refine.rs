@@ -1,11 +1,11 @@
-//! Rollouts one after another, each with advice from the one before.
+//! [`Refine`]: runs rollouts one after another, each with advice from the one before.
 
 use std::{borrow::Borrow, time::Duration};
 
 use super::{
     advice::{Review, advise},
-    judged::{Judged, Settings, wrapper},
     rollouts::{Hints, Outcome, Rollouts, Tally},
+    wrapper::{RolloutRules, Wrapped, wrapper},
 };
 use crate::{
     Lm, Module, Prediction, Result, Reward, Stop,
@@ -20,7 +20,7 @@ use crate::{
 /// The rules are those of [`BestOfN`](crate::BestOfN). Between two rollouts the predictors get advice, each its own, as a
 /// hint in their prompts: the reward's feedback text as it is, or, where it gave none, what one LM call (the critic) makes of
 /// the module's source, the run and its reward. The critic's calls are at most `n - 1`; if one fails, that is reported, the
-/// earlier advice stays, and the run goes on; a predictor that gets nothing new keeps what it was told. After a failed
+/// earlier advice stays, and the run goes on; a predictor that gets nothing new keeps its advice. After a failed
 /// rollout no advice is asked for. The result is never worse than the best rollout seen.
 ///
 /// ```
@@ -52,7 +52,7 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use = "its setters take it by value and return it"]
 pub struct Refine<M: Module> {
-    judged: Judged<M>,
+    wrapped: Wrapped<M>,
     critic: Critic,
     feedback_lm: Option<Lm>,
 }
@@ -70,26 +70,26 @@ pub enum Critic {
 }
 
 impl<M: Module> Refine<M> {
-    /// When the critic is asked.
+    /// Sets when the critic is asked.
     pub fn critic(mut self, critic: Critic) -> Self {
         self.critic = critic;
         self
     }
 
-    /// The critic's LM. Default: that of the module's first predictor.
+    /// Sets the critic's LM. Default: that of the module's first predictor.
     pub fn feedback_lm(mut self, lm: impl Borrow<Lm>) -> Self {
         self.feedback_lm = Some(lm.borrow().clone());
         self
     }
 
-    /// What the next rollouts are told, given how this one was judged. `None`: nothing new.
+    /// The advice for the next rollouts, drawn from the review of this one. `None`: nothing new.
     async fn advice(
         &self,
         rollouts: &Rollouts<'_, M>,
         rollout_id: u64,
         review: Review,
     ) -> Result<Option<(String, Hints)>> {
-        let predictors = all_predictors(&self.judged.module);
+        let predictors = all_predictors(&self.wrapped.module);
         if let (Some(feedback), Critic::WithoutFeedback) =
             (review.score.feedback().filter(|text| !text.trim().is_empty()), self.critic)
         {
@@ -102,7 +102,7 @@ impl<M: Module> Refine<M> {
             // There is nobody to advise.
             (None, None) => return Ok(None),
         };
-        advise(&self.judged.module, &lm, rollout_id, review, &rollouts.costs().child()).await.map(Some)
+        advise(&self.wrapped.module, &lm, rollout_id, review, &rollouts.costs().child()).await.map(Some)
     }
 }
 
@@ -111,13 +111,13 @@ impl<M: Module> Module for Refine<M> {
     type Output = M::Output;
 
     async fn forward(&self, input: M::Input) -> Result<Prediction<M::Output>> {
-        self.judged.settings.check()?;
-        let rollouts = Rollouts::new(&self.judged, &input);
-        let mut tally = Tally::new(&self.judged.settings);
+        self.wrapped.rules.check()?;
+        let rollouts = Rollouts::new(&self.wrapped, &input);
+        let mut tally = Tally::new(&self.wrapped.rules);
         let mut hints = Hints::new();
         let deadline = rollouts.deadline();
         let mut stop = Stop::Completed;
-        for index in 0..self.judged.settings.n {
+        for index in 0..self.wrapped.rules.n {
             if deadline.is_over() {
                 stop = Stop::Deadline;
                 break;
@@ -143,7 +143,7 @@ impl<M: Module> Module for Refine<M> {
                 Ok(false) => {}
                 Err(error) => return Err(tally.fail(error, rollouts.costs())),
             }
-            let (Some(review), true) = (review, index + 1 < self.judged.settings.n) else {
+            let (Some(review), true) = (review, index + 1 < self.wrapped.rules.n) else {
                 continue;
             };
             // A panic of the critic's LM costs the advice, and not what was reached by then.
@@ -155,7 +155,7 @@ impl<M: Module> Module for Refine<M> {
                     tally.advise(index, Advice::new(discussion, by_predictor));
                 }
                 Some(Ok(None)) => {}
-                // Nor could the next rollout do anything if this was for want of a budget: it says so itself.
+                // If the budget is used up, the next rollout fails for the same reason and reports it.
                 Some(Err(error)) => tally.advise(index, Advice::failed(error)),
                 None => {
                     stop = Stop::Deadline;
@@ -167,12 +167,12 @@ impl<M: Module> Module for Refine<M> {
     }
 
     fn source(&self) -> Option<&'static str> {
-        self.judged.module.source()
+        self.wrapped.module.source()
     }
 }
 
 impl<M: Module> Refine<M> {
-    /// What the critic is to see of a rollout; `None` if it failed.
+    /// The facts about a rollout that the critic gets; `None` if it failed.
     fn review(&self, input: &M::Input, outcome: &Outcome<M::Output>, tracer: &Tracer) -> Option<Review> {
         let (prediction, score) = outcome.as_ref().ok()?;
         Some(Review {
@@ -180,7 +180,7 @@ impl<M: Module> Refine<M> {
             outputs: format!("{:#?}", **prediction),
             trace: tracer.trace(),
             score: score.clone(),
-            threshold: self.judged.settings.threshold,
+            threshold: self.wrapped.rules.threshold,
         })
     }
 }

@@ -1,11 +1,11 @@
-//! What `BestOfN` and `Refine` share: how a rollout is set up, run and judged, and how the best one is chosen.
+//! Sets up, runs and scores rollouts, and chooses the best one, for `BestOfN` and `Refine`.
 
 use std::{cmp::Ordering, collections::BTreeMap, fmt::Debug, future::Future, pin::pin};
 
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::judged::{Judged, Settings};
+use super::wrapper::{RolloutRules, Wrapped};
 use crate::{
     Error, ErrorKind, Module, Prediction, Result, Rollout, Score, Stop,
     author::{
@@ -23,7 +23,7 @@ const TEMPERATURE: f64 = 1.0;
 
 /// The rollouts of one call: the module that is copied for each, and where their costs go.
 pub(super) struct Rollouts<'a, M: Module> {
-    judged: &'a Judged<M>,
+    wrapped: &'a Wrapped<M>,
     input: &'a M::Input,
     outer: Tracer,
     costs: Tracer,
@@ -31,9 +31,9 @@ pub(super) struct Rollouts<'a, M: Module> {
     deadline: Deadline,
 }
 
-/// What is known of a rollout from the moment it starts, so that a cancelled one can be reported.
+/// A rollout that has started, with all that a report needs should it be cancelled.
 #[derive(Clone)]
-pub(super) struct Started {
+pub(super) struct StartedRollout {
     index: usize,
     pub(super) rollout_id: u64,
     pub(super) tracer: Tracer,
@@ -41,7 +41,7 @@ pub(super) struct Started {
     start: Instant,
 }
 
-impl Started {
+impl StartedRollout {
     fn record(&self) -> Rollout {
         let rollout =
             Rollout::new(self.index, self.rollout_id).with_cost(self.tracer.usage(), self.start.elapsed());
@@ -53,25 +53,25 @@ impl Started {
 pub(super) type Outcome<O> = Result<(Prediction<O>, Score)>;
 
 impl<'a, M: Module> Rollouts<'a, M> {
-    pub(super) fn new(judged: &'a Judged<M>, input: &'a M::Input) -> Self {
-        let module = &judged.module;
+    pub(super) fn new(wrapped: &'a Wrapped<M>, input: &'a M::Input) -> Self {
+        let module = &wrapped.module;
         let outer = tracer(module).cloned().unwrap_or_default();
         Self {
-            judged,
+            wrapped,
             input,
             costs: outer.child(),
             outer,
             width: rollout_width(module),
-            deadline: Deadline::after(judged.settings.deadline),
+            deadline: Deadline::after(wrapped.rules.deadline),
         }
     }
 
-    /// The run of which this call is a part: the winner's steps go there.
+    /// The tracer of the run around this call, which gets the winner's steps.
     pub(super) fn outer(&self) -> &Tracer {
         &self.outer
     }
 
-    /// Where the costs of this call go, and from there to the outer run.
+    /// The tracer that counts the costs of this call, for it and for the outer run.
     pub(super) fn costs(&self) -> &Tracer {
         &self.costs
     }
@@ -85,22 +85,22 @@ impl<'a, M: Module> Rollouts<'a, M> {
         outcome.as_ref().is_err_and(Error::is_budget) && self.costs.check_budget().is_err()
     }
 
-    /// Sets rollout `index` up, with hints by predictor path: what is known of it from now on, and its run.
+    /// Sets up rollout `index`, with hints by predictor path; returns what a report needs of it, and its run.
     pub(super) fn start(
         &self,
         index: usize,
         hints: &Hints,
-    ) -> (Started, impl Future<Output = Outcome<M::Output>> + use<'_, M>) {
+    ) -> (StartedRollout, impl Future<Output = Outcome<M::Output>> + use<'_, M>) {
         let (copy, started) = self.copy(index, hints);
         (started.clone(), self.run(copy, started))
     }
 
     /// The configured copy for rollout `index`.
-    fn copy(&self, index: usize, hints: &Hints) -> (M, Started) {
+    fn copy(&self, index: usize, hints: &Hints) -> (M, StartedRollout) {
         let tracer = self.costs.child();
-        let mut copy = traced(&self.judged.module, &tracer);
+        let mut copy = traced(&self.wrapped.module, &tracer);
         let offset = self.width.saturating_mul(index as u64);
-        let all = self.width.saturating_mul(self.judged.settings.n as u64);
+        let all = self.width.saturating_mul(self.wrapped.rules.n as u64);
         let mut first_id = None;
         let mut notes = Vec::new();
         for (path, predictor) in all_predictors_mut(&mut copy) {
@@ -108,7 +108,7 @@ impl<'a, M: Module> Rollouts<'a, M> {
             first_id.get_or_insert(id);
             predictor.set_rollout_ids(id, self.width);
             let temperature =
-                self.judged.settings.temperature.or(predictor.run_temperature()).unwrap_or(TEMPERATURE);
+                self.wrapped.rules.temperature.or(predictor.run_temperature()).unwrap_or(TEMPERATURE);
             predictor.set_run_temperature(temperature);
             if let Some(hint) = hints.get(&path) {
                 predictor.add_hint(hint);
@@ -126,27 +126,27 @@ impl<'a, M: Module> Rollouts<'a, M> {
             }
         }
         let rollout_id = first_id.unwrap_or(offset);
-        (copy, Started { index, rollout_id, tracer, notes, start: Instant::now() })
+        (copy, StartedRollout { index, rollout_id, tracer, notes, start: Instant::now() })
     }
 
     /// Runs the copy and judges what it gives. A panic in either is a failure of this rollout alone.
-    async fn run(&self, copy: M, started: Started) -> Outcome<M::Output> {
+    async fn run(&self, copy: M, started: StartedRollout) -> Outcome<M::Output> {
         let span = RolloutSpan::open(started.index, started.rollout_id);
         let outcome = pin!(self.judge(&copy, &started, &span)).instrument(span.get()).await;
         span.end(outcome.as_ref().err());
         outcome
     }
 
-    async fn judge(&self, copy: &M, started: &Started, span: &RolloutSpan) -> Outcome<M::Output> {
+    async fn judge(&self, copy: &M, started: &StartedRollout, span: &RolloutSpan) -> Outcome<M::Output> {
         // Inside of a block of its own, since a `forward` written by hand may panic before there is a future.
         let prediction = caught("the module", async { run(copy, self.input.clone()).await }).await?;
         let prediction = prediction.with_usage(started.tracer.usage()).with_trace(started.tracer.trace());
         let judge = started.tracer.child();
-        let Judged { reward, settings, .. } = self.judged;
+        let Wrapped { reward, rules, .. } = self.wrapped;
         let span = span.reward(reward.rule());
         let evaluate = caught("the reward", reward.evaluate(self.input, &prediction, &judge));
         let score = evaluate.instrument(span.get()).await;
-        let passes = |score: &Score| settings.threshold.map(|_| settings.passes(score.value()));
+        let passes = |score: &Score| rules.threshold.map(|_| rules.passes(score.value()));
         span.end(copy, &score, score.as_ref().ok().and_then(passes));
         Ok((prediction, score?))
     }
@@ -157,7 +157,7 @@ pub(super) type Hints = BTreeMap<String, String>;
 
 /// The rollouts that ended so far, and the best of them.
 pub(super) struct Tally<'a, O> {
-    settings: &'a Settings,
+    rules: &'a RolloutRules,
     records: Vec<Rollout>,
     best: Option<Best<O>>,
     failed: usize,
@@ -181,15 +181,15 @@ impl<O> Best<O> {
 }
 
 impl<'a, O: Debug> Tally<'a, O> {
-    pub(super) fn new(settings: &'a Settings) -> Self {
-        Self { settings, records: Vec::new(), best: None, failed: 0 }
+    pub(super) fn new(rules: &'a RolloutRules) -> Self {
+        Self { rules, records: Vec::new(), best: None, failed: 0 }
     }
 
-    /// Takes a rollout in. `true`: it reached the threshold.
+    /// Adds a rollout that ended. `true`: it reached the threshold.
     ///
     /// # Errors
     /// The rollout failed in a way that ends the call: no retry mends it, or one more failed than is tolerated.
-    pub(super) fn add(&mut self, started: Started, outcome: Outcome<O>) -> Result<bool> {
+    pub(super) fn add(&mut self, started: StartedRollout, outcome: Outcome<O>) -> Result<bool> {
         let record = started.record();
         match outcome {
             Ok((prediction, score)) => {
@@ -201,12 +201,12 @@ impl<'a, O: Debug> Tally<'a, O> {
                 if self.best.as_ref().is_none_or(|best| new.beats(best)) {
                     self.best = Some(new);
                 }
-                Ok(self.settings.passes(reward))
+                Ok(self.rules.passes(reward))
             }
             Err(error) => {
                 self.records.push(record.with_error(error.clone()));
                 self.failed += 1;
-                let tolerated = self.settings.fail_count.unwrap_or(self.settings.n);
+                let tolerated = self.rules.fail_count.unwrap_or(self.rules.n);
                 // A prompt that is too long is so in every rollout, unless one has succeeded: then a hint was too much.
                 if error.is_permanent() || (error.is_context_length() && self.best.is_none()) {
                     return Err(error);
@@ -214,7 +214,7 @@ impl<'a, O: Debug> Tally<'a, O> {
                 if self.failed > tolerated {
                     let message = format!(
                         "{} of {} rollouts failed, {tolerated} are tolerated; the last one: {error}",
-                        self.failed, self.settings.n
+                        self.failed, self.rules.n
                     );
                     return Err(exhausted(message, error));
                 }
@@ -224,11 +224,11 @@ impl<'a, O: Debug> Tally<'a, O> {
     }
 
     /// Records a rollout that was still running when the call ended.
-    pub(super) fn add_cancelled(&mut self, started: &Started) {
+    pub(super) fn add_cancelled(&mut self, started: &StartedRollout) {
         self.records.push(started.record());
     }
 
-    /// The record of a rollout, to add to it.
+    /// Adds advice to the record of a rollout.
     pub(super) fn advise(&mut self, index: usize, advice: Advice) {
         if let Some(position) = self.records.iter().position(|record| record.index() == index) {
             let record = self.records.swap_remove(position).with_advice(advice);
@@ -270,7 +270,7 @@ impl<'a, O: Debug> Tally<'a, O> {
             causes => format!(": {causes}"),
         };
         if stop == Stop::Deadline {
-            let deadline = self.settings.deadline.unwrap_or_default();
+            let deadline = self.rules.deadline.unwrap_or_default();
             return Error::new(
                 ErrorKind::Timeout,
                 format!("no rollout was finished by the deadline of {deadline:?}{causes}"),
@@ -281,7 +281,7 @@ impl<'a, O: Debug> Tally<'a, O> {
         if let (Stop::Budget, Some(refused)) = (stop, errors.find(|error| error.is_budget())) {
             return refused.clone();
         }
-        let message = format!("all {} rollouts failed{causes}", self.settings.n);
+        let message = format!("all {} rollouts failed{causes}", self.rules.n);
         match last {
             Some(last) => exhausted(message, last.clone()),
             None => Error::new(ErrorKind::Exhausted, message),
@@ -289,7 +289,7 @@ impl<'a, O: Debug> Tally<'a, O> {
     }
 }
 
-/// An error for failed rollouts that keeps what the last one knows.
+/// An error for failed rollouts, with the field, completion and predictor of the last one's error.
 fn exhausted(message: String, last: Error) -> Error {
     let mut error = Error::new(ErrorKind::Exhausted, message);
     if let Some(field) = last.field() {

@@ -1,5 +1,5 @@
-//! One run of a predictor: prompt, LM call, reading, and what to do about an answer that cannot be read. Compiled once, for
-//! all signatures.
+//! Runs a predictor: writes the prompt, calls the LM, reads the answer, and asks again where it cannot be read. Compiled
+//! once, for all signatures.
 
 use std::{borrow::Cow, pin::pin, sync::Arc};
 
@@ -11,7 +11,7 @@ use super::{
     ladder::{self, Lesson, Refusal},
     live::Live,
     on_parse_error::OnParseError,
-    predictor::{Predictor, Ready},
+    predictor::{Predictor, PromptPlan},
     reasoning::{self, Reader, Split},
     violation,
 };
@@ -29,22 +29,22 @@ use crate::{
     text::shortened,
 };
 
-/// Takes one completion, its values in layout order, as typed outputs, or says why it cannot.
-pub(super) type Accept<'a> = &'a mut (dyn FnMut(Answer) -> Result<()> + Send);
+/// Converts one completion, with its values in layout order, to typed outputs.
+pub(super) type Accept<'a> = &'a mut (dyn FnMut(ReadCompletion) -> Result<()> + Send);
 
-/// What was read from one completion.
+/// The values of one completion, and how it was read.
 #[derive(Clone)]
-pub(super) struct Answer {
+pub(super) struct ReadCompletion {
     pub(super) values: Vec<Option<Value>>,
     pub(super) about: Reading,
 }
 
-/// Runs the predictor on these input values (in layout order), hands every readable completion to `accept`, and tells what it
-/// cost.
+/// Runs the predictor on these input values (in layout order), hands every readable completion to `accept`, and returns the
+/// usage.
 ///
 /// The run's step goes to the tracer, also if it fails; the usage of each call goes there as soon as it is known, so that a
 /// run that is dropped midway is counted as far as known.
-pub(super) async fn run(predictor: &Predictor, given: Given, accept: Accept<'_>) -> Result<Usage> {
+pub(super) async fn run(predictor: &Predictor, given: CallInputs, accept: Accept<'_>) -> Result<Usage> {
     let mut calls = Vec::new();
     let span = telemetry::predictor(|| predictor.path(), &predictor.state.layout.signature);
     let outcome = {
@@ -68,12 +68,12 @@ pub(super) async fn run(predictor: &Predictor, given: Given, accept: Accept<'_>)
     outcome.map(|()| usage)
 }
 
-/// What a call is given: the values of the input fields in layout order.
-pub(super) struct Given {
+/// The inputs of a call: the values of the input fields in layout order.
+pub(super) struct CallInputs {
     pub(super) values: Vec<Option<Value>>,
 }
 
-impl Given {
+impl CallInputs {
     fn inputs<'a>(&'a self, predictor: &'a Predictor) -> Inputs<'a> {
         let slots = &predictor.state.layout.inputs;
         Inputs { slots, values: &self.values, extra: &predictor.run.inputs }
@@ -97,33 +97,33 @@ impl Given {
 }
 
 /// The messages of a run's first LM call.
-pub(super) fn first_prompt(predictor: &Predictor, given: &Given) -> Prompt {
-    prompt(predictor, &predictor.state.adapter, &predictor.ready().prepared, given)
+pub(super) fn first_prompt(predictor: &Predictor, given: &CallInputs) -> Prompt {
+    prompt(predictor, &predictor.state.adapter, &predictor.plan().prepared, given)
 }
 
 /// The output values that the predictor's own adapter reads from a text.
-pub(super) fn read(predictor: &Predictor, given: &Given, text: &str) -> Result<Vec<Option<Value>>> {
+pub(super) fn read(predictor: &Predictor, given: &CallInputs, text: &str) -> Result<Vec<Option<Value>>> {
     let (task, adapter) = (predictor.task(), &predictor.state.adapter);
     let reader = Reader { adapter: &**adapter, task, inputs: given.inputs(predictor) };
     predictor.state.layout.check_rules()?;
     let answer = reasoning::split(&reader, text)?.answer;
     let values = adapter.read(&task, &reader.inputs, answer)?;
-    Ok(all_settled(&predictor.state.layout, values)?.0)
+    Ok(check_values(&predictor.state.layout, values)?.0)
 }
 
-/// What was read of the fields: values, and what was mended, by field.
+/// The values of the fields, and the repairs by field.
 type Fields = (Vec<Option<Value>>, Vec<(Cow<'static, str>, Repairs)>);
 
-/// The values as the fields' types want them.
+/// Converts the values to their fields' types and checks their rules.
 ///
 /// # Errors
-/// As [`settled`]'s; [`is_violation`](Error::is_violation): values break rules of their fields.
-fn all_settled(layout: &Layout, found: Vec<Option<FieldValue>>) -> Result<Fields> {
+/// As [`check_value`]'s; [`is_violation`](Error::is_violation): values break rules of their fields.
+fn check_values(layout: &Layout, found: Vec<Option<FieldValue>>) -> Result<Fields> {
     let mut values = Vec::with_capacity(found.len());
     let mut repairs = Vec::new();
     let mut broken = Vec::new();
     for (slot, found) in layout.outputs.iter().zip(found) {
-        let Settled { value, repairs: mended, violations } = settled(slot, found)?;
+        let CheckedValue { value, repairs: mended, violations } = check_value(slot, found)?;
         values.push(value);
         if !mended.is_empty() {
             repairs.push((slot.owned_name(), mended));
@@ -132,37 +132,42 @@ fn all_settled(layout: &Layout, found: Vec<Option<FieldValue>>) -> Result<Fields
             broken.push((slot.name(), violations));
         }
     }
-    violation::all_kept(broken)?;
+    violation::require_none(broken)?;
     Ok((values, repairs))
 }
 
-/// What a field's value comes to.
+/// A field's value after conversion to its type, and the rules that it breaks.
 #[derive(Default)]
-pub(super) struct Settled {
-    /// The value as the field's type wants it; the field's default if it has one and was left out.
+pub(super) struct CheckedValue {
+    /// The value as the field's type writes it; the default of a field that was left out, if it has one.
     pub(super) value: Option<Value>,
     pub(super) repairs: Repairs,
     pub(super) violations: Vec<Violation>,
 }
 
-/// Brings a field's value to its type.
+/// Converts a field's value to its type and checks its rules.
 ///
 /// # Errors
-/// [`is_parse`](Error::is_parse): the type would take the value and change it.
-pub(super) fn settled(slot: &Slot, found: Option<FieldValue>) -> Result<Settled> {
+/// [`is_parse`](Error::is_parse): the type could read the value only by changing it.
+pub(super) fn check_value(slot: &Slot, found: Option<FieldValue>) -> Result<CheckedValue> {
     let field = &slot.compiled.field;
     let found = found.filter(|found| !found.value.is_null() || field.takes_null() || !field.is_optional());
     let Some(found) = found else {
-        return Ok(Settled { value: field.default_value(), ..Settled::default() });
+        return Ok(CheckedValue { value: field.default_value(), ..CheckedValue::default() });
     };
     let FieldValue { value, repairs, .. } = slot.compiled.settle(found).map_err(|misfit| {
         Error::parse(format!("the field `{}`: {}", slot.name(), misfit.message)).with_field(slot.name())
     })?;
     let violations = slot.compiled.broken(&value);
-    Ok(Settled { value: Some(value), repairs, violations })
+    Ok(CheckedValue { value: Some(value), repairs, violations })
 }
 
-fn prompt(predictor: &Predictor, adapter: &Arc<dyn Adapter>, prepared: &Prepared, given: &Given) -> Prompt {
+fn prompt(
+    predictor: &Predictor,
+    adapter: &Arc<dyn Adapter>,
+    prepared: &Prepared,
+    given: &CallInputs,
+) -> Prompt {
     let task = predictor.task();
     let mut prompt = Prompt::new(prepared.prefix.clone());
     for turn in given.turns(&predictor.state.layout) {
@@ -182,7 +187,7 @@ fn prompt(predictor: &Predictor, adapter: &Arc<dyn Adapter>, prepared: &Prepared
 /// by name, for the trace.
 async fn attempt(
     predictor: &Predictor,
-    given: &Given,
+    given: &CallInputs,
     accept: Accept<'_>,
     calls: &mut Vec<CallRecord>,
 ) -> Result<Vec<(Cow<'static, str>, Value)>> {
@@ -195,7 +200,7 @@ async fn attempt(
     let task = predictor.task();
     let inputs = given.inputs(predictor);
     let mut adapter = &state.adapter;
-    let mut ready = predictor.ready();
+    let mut plan = predictor.plan();
     let mut again = match &state.on_parse_error {
         OnParseError::Fail => 0,
         OnParseError::Reask(times) => *times,
@@ -203,14 +208,14 @@ async fn attempt(
     };
     let mut prompt = first_prompt(predictor, given);
     let mut live = Live::of(predictor);
-    // What made it ask again, which an error of a later answer alone would hide.
+    // Why it asked again; a later answer's error alone would hide it.
     let mut first_error: Option<Error> = None;
     loop {
         let reader = Reader { adapter: &**adapter, task, inputs };
         if let Some(live) = &mut live {
             live.begin(&reader);
         }
-        let call = Call { predictor, lm: &lm, adapter, ready: &ready };
+        let call = LmCall { predictor, lm: &lm, adapter, plan: &plan };
         let failed = |error, first: Option<Error>, live: Option<&mut Live<'_>>| {
             let error = first.into_iter().fold(error, Error::after);
             live.into_iter().fold(error, |error, live| live.explain(error))
@@ -225,9 +230,9 @@ async fn attempt(
         let mode = calls.last().map(CallRecord::mode);
         let read = |text: &str, finish: &Finish| {
             let found = adapter.read(&task, &inputs, text)?;
-            let (values, repairs) = all_settled(&state.layout, found)?;
+            let (values, repairs) = check_values(&state.layout, found)?;
             let cut = || adapter.cut_output(&task, &inputs, text).map(|field| field.name());
-            Ok((values, finish::checked(finish, cut, &state.layout, repairs)?))
+            Ok((values, finish::check(finish, cut, &state.layout, repairs)?))
         };
         let error = match accept_all(&response, mode, &reader, read, accept) {
             Ok((first, thoughts)) => {
@@ -255,8 +260,8 @@ async fn attempt(
         }
         if let OnParseError::Fallback(other) = &state.on_parse_error {
             adapter = other;
-            ready = predictor.ready_again(&**adapter);
-            prompt = self::prompt(predictor, adapter, &ready.prepared, given);
+            plan = predictor.fallback_plan(&**adapter);
+            prompt = self::prompt(predictor, adapter, &plan.prepared, given);
         }
         prompt.push(Message::assistant(shortened(error.completion().unwrap_or_default(), 4_000)));
         prompt.push(Message::user(adapter.correct(&task, &error)));
@@ -264,8 +269,8 @@ async fn attempt(
     }
 }
 
-/// Hands every readable completion to `accept`; returns the first one's values and the reasoning in its text; an error only if
-/// there is none, the first one's.
+/// Hands every readable completion to `accept`; returns the first one's values and the reasoning in its text. Fails with the
+/// first completion's error if none can be read.
 fn accept_all(
     response: &Response,
     mode: Option<&'static str>,
@@ -280,10 +285,10 @@ fn accept_all(
             let (values, repairs) = read(text, &completion.finish)?;
             let own = own.map(Cow::into_owned);
             let reasoning = completion.reasoning.clone().or_else(|| own.clone());
-            accept(Answer { values: values.clone(), about: Reading { repairs, reasoning, mode } })?;
+            accept(ReadCompletion { values: values.clone(), about: Reading { repairs, reasoning, mode } })?;
             Ok((values, own))
         });
-        let outcome = outcome.map_err(|error| finish::explain_cut(error, completion));
+        let outcome = outcome.map_err(|error| finish::explain_truncation(error, completion));
         match outcome {
             Ok(values) => first_read = first_read.or(Some(values)),
             Err(error) => first_error = first_error.or(Some(error.with_completion(completion.text.clone()))),
@@ -296,7 +301,10 @@ fn accept_all(
     }
 }
 
-/// The completion's text, its reasoning apart, or why there is none to read.
+/// Splits a completion's text into reasoning and answer.
+///
+/// # Errors
+/// There is no answer to read: a refusal, a filtered, broken off or empty answer, or reasoning without an end.
 fn usable_text<'c>(completion: &'c Completion, reader: &Reader<'_>) -> Result<Split<'c>> {
     let split = reasoning::split(reader, &completion.text);
     let has_text = split.as_ref().map_or(true, |split| !split.answer.trim().is_empty());
@@ -309,9 +317,9 @@ fn usable_text<'c>(completion: &'c Completion, reader: &Reader<'_>) -> Result<Sp
         (_, Finish::ContentFilter) => {
             Err(Error::new(ErrorKind::Filtered, "the provider's content filter held the answer back"))
         }
-        (_, finish) if finish.is_broken() => Err(finish::broken(finish)),
+        (_, finish) if finish.is_broken() => Err(finish::broken_off(finish)),
         (_, Finish::Length) if !has_text => {
-            Err(finish::cut("the model reached its token limit before it wrote any answer"))
+            Err(finish::truncated("the model reached its token limit before it wrote any answer"))
         }
         _ if !has_text => Err(Error::new(
             ErrorKind::BadResponse,
@@ -321,7 +329,7 @@ fn usable_text<'c>(completion: &'c Completion, reader: &Reader<'_>) -> Result<Sp
     }
 }
 
-/// One rung of an adapter's ladder, as this LM is asked on it.
+/// One rung of an adapter's ladder, with the response format that this LM takes.
 struct Rung<'a> {
     index: usize,
     mode: &'a Mode,
@@ -329,24 +337,24 @@ struct Rung<'a> {
     is_strict: bool,
 }
 
-/// One question to the LM, in the best form that its provider takes.
-struct Call<'a> {
+/// One LM call, in the best form of answer that the provider takes.
+struct LmCall<'a> {
     predictor: &'a Predictor,
     lm: &'a Lm,
     adapter: &'a Arc<dyn Adapter>,
-    ready: &'a Ready,
+    plan: &'a PromptPlan,
 }
 
-impl Call<'_> {
-    /// Goes down the adapter's ladder: past the forms that the LM is known not to take, and on as long as the provider calls
-    /// the request wrong. Every rung that was sent is recorded; what was refused and what was taken tells where the next call begins.
+impl LmCall<'_> {
+    /// Sends the request, one rung further down the adapter's ladder each time the provider calls it a bad request. Skips the
+    /// forms that the LM is known not to take. Records every rung that was sent; later calls begin where this one's refusals say.
     async fn complete(
         &self,
         prompt: &Prompt,
         calls: &mut Vec<CallRecord>,
         mut live: Option<&mut Live<'_>>,
     ) -> Result<Arc<Response>> {
-        let began = self.ready.ladder.start();
+        let began = self.plan.ladder.start();
         let prompt_alone =
             Rung { index: began.rung, mode: &Mode::PROMPT, response_format: None, is_strict: false };
         let mut rung = self.rung_from(began.rung).unwrap_or(prompt_alone);
@@ -380,7 +388,7 @@ impl Call<'_> {
             calls.push(record.with_usage(usage, elapsed).with_error(error));
             let refused = match outcome {
                 Ok(response) => {
-                    match self.ready.ladder.learn(began, &refusals, index) {
+                    match self.plan.ladder.learn(began, &refusals, index) {
                         Lesson::Nothing => {}
                         lesson => self.warn_of_refused(mode, calls, lesson),
                     }
@@ -397,7 +405,7 @@ impl Call<'_> {
 
     /// The first rung from this one on that the LM is not known to refuse.
     fn rung_from(&self, first: usize) -> Option<Rung<'_>> {
-        self.ready.prepared.modes.iter().enumerate().skip(first).find_map(|(index, mode)| {
+        self.plan.prepared.modes.iter().enumerate().skip(first).find_map(|(index, mode)| {
             let Some(format) = &mode.response_format else {
                 return Some(Rung { index, mode, response_format: None, is_strict: false });
             };
@@ -411,7 +419,7 @@ impl Call<'_> {
         })
     }
 
-    /// Once for each predictor and rung, whether it is tried again or not.
+    /// Warns of each refused rung, once for a predictor, or twice where it is first tried again and then not.
     fn warn_of_refused(&self, taken: &Mode, calls: &[CallRecord], lesson: Lesson) {
         let from_now_on = lesson == Lesson::ForGood;
         let refused = calls.iter().rev().skip(1).map_while(|call| Some((call.mode(), call.error()?)));
@@ -423,19 +431,19 @@ impl Call<'_> {
                 taken = taken.name,
                 from_now_on,
                 %error,
-                "the provider refused the form of the answer and took the next one down; where its error does not name the form, \
-                 that is tried again"
+                "the provider refused a form of the answer and took the next one down the ladder; where its error does not name \
+                 the form, that form is tried again later"
             );
         }
     }
 
-    /// The predictor's own values, then the run's, over what the LM's handle has.
+    /// The config of the request: the predictor's values and the run's, which replace the LM's.
     fn config(&self) -> Config {
         let mut config = self.predictor.state.config.clone();
         config.temperature = config.temperature.or(self.predictor.run.temperature);
         config.rollout_id = self.predictor.run.rollout_id.or(config.rollout_id);
         if config.stop.is_empty() {
-            config.stop.clone_from(&self.ready.prepared.stop);
+            config.stop.clone_from(&self.plan.prepared.stop);
         }
         config
     }

@@ -1,4 +1,4 @@
-//! Which rungs of an adapter's ladder a provider takes, learned from what it refuses.
+//! Learns from a provider's refusals which rungs of an adapter's ladder it takes.
 //!
 //! A provider says 400 to a form that it does not know, and to much else: a proxy that hiccups, a server that is being restarted. A
 //! refusal counts only if the next rung down was taken in the same call. If its message names the form, it counts for good; if not, it
@@ -38,7 +38,7 @@ struct Known {
     doubt: Option<Doubt>,
 }
 
-/// A rung that was refused without a word of its form.
+/// A rung that was refused by an error that does not name its form.
 #[derive(Clone, Copy)]
 struct Doubt {
     /// The rung that was taken in its place.
@@ -55,7 +55,7 @@ pub(super) struct Start {
     pub(super) rung: usize,
     /// How often in a row the rung was refused when the call began.
     refusals: u32,
-    /// Whether the call begins below a rung that is in doubt, and so tells nothing of it.
+    /// Whether the call begins below a rung that is in doubt, about which it then teaches nothing.
     is_below: bool,
 }
 
@@ -66,7 +66,7 @@ pub(super) struct Refusal {
     pub(super) is_named: bool,
 }
 
-/// What a call that went down has taught.
+/// What the ladder learned from a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lesson {
     /// Refused rungs are not tried again.
@@ -93,7 +93,7 @@ impl Ladder {
         }
     }
 
-    /// A call that began there was answered at `taken`, after these refusals in their order.
+    /// Learns from a call that began at `start` and was answered at `taken`, after these refusals in their order.
     pub(super) fn learn(&self, start: Start, refused: &[Refusal], taken: usize) -> Lesson {
         let unnamed = refused.iter().find(|refusal| !refusal.is_named).map(|refusal| refusal.rung);
         let is_named = refused.first().is_some_and(|refusal| refusal.is_named);
@@ -104,7 +104,7 @@ impl Ladder {
             }
             return Lesson::Nothing;
         }
-        // What was refused by name below a rung in doubt is found again when that rung is.
+        // Rungs refused by name below a rung in doubt are refused again when that rung is tried again.
         let first = if is_named { unnamed.unwrap_or(taken) } else { 0 };
         let is_news = known.first < first;
         known.first = known.first.max(first);
@@ -125,8 +125,9 @@ impl Ladder {
     }
 }
 
-/// True if the error tells that a form of answer was refused, and no other part of the request: by its words or, where no server said
-/// it, by its kind, which a model of the program's own has chosen. `model` is named in it too, and may be called like a form.
+/// True if the error says that a form of answer was refused, and no other part of the request. A server's error says so by its
+/// words; that of a model of the program's own, which has no status, by its kind. The text may contain the model's name, which
+/// may be called like a form.
 pub(super) fn names_form(error: &Error, model: &str) -> bool {
     if error.status().is_none() {
         return true;

@@ -1,12 +1,12 @@
-//! Emits the events of a predictor's run while its answer is written: what the first completion says as soon as it is certain,
-//! and in the end what was read of it, in an order and in words that do not depend on how the answer came.
+//! Emits the events of a predictor's run while its answer streams: what is certain of the first completion at once, and the
+//! rest when the whole answer has been read. The order and the words do not depend on the provider's chunks.
 
 use std::{borrow::Cow, sync::Arc};
 
 use serde_json::Value;
 
 use super::{
-    engine::{Settled, settled},
+    engine::{CheckedValue, check_value},
     pieces::Pieces,
     predictor::Predictor,
     reasoning::Reader,
@@ -21,25 +21,25 @@ use crate::{
     text::{STREAM_CAP, append},
 };
 
-/// How many bytes of a word wait for its end.
+/// The most bytes of a word that are held until its end.
 const LONGEST: usize = 16;
 
 /// Emits the events of one run.
 pub(super) struct Live<'a> {
     events: FieldEvents<'a>,
-    reading: Option<Reading<'a>>,
+    arriving: Option<Arriving<'a>>,
 }
 
-/// One completion on its way.
-struct Reading<'a> {
+/// The completion that is arriving.
+struct Arriving<'a> {
     /// How many bytes of it were read.
     read: usize,
-    /// What was not. A word that goes on waits, so that not each letter is looked at on its own; the first letter of the next
-    /// one tells that it is whole.
+    /// The text that was not. A word is held until the first letter of the next one, which shows that it is whole, so that no
+    /// letter is read on its own.
     unread: String,
     /// The text so far ends with a blank.
     is_blank: bool,
-    /// How much came of the reasoning that the provider keeps apart.
+    /// How many bytes came of the reasoning that the provider sends apart.
     apart: usize,
     /// The reasoning in its text that was emitted.
     thoughts: String,
@@ -49,14 +49,14 @@ struct Reading<'a> {
 }
 
 impl<'a> Live<'a> {
-    /// `None` where nobody listens.
+    /// `None` if the predictor has no listener.
     pub(super) fn of(predictor: &'a Predictor) -> Option<Self> {
-        FieldEvents::of(predictor).map(|events| Self { events, reading: None })
+        FieldEvents::of(predictor).map(|events| Self { events, arriving: None })
     }
 
-    /// Gets ready for an answer in this adapter's form.
+    /// Begins with an answer in this adapter's form.
     pub(super) fn begin(&mut self, reader: &Reader<'a>) {
-        self.reading = Some(Reading {
+        self.arriving = Some(Arriving {
             read: 0,
             unread: String::new(),
             is_blank: false,
@@ -69,63 +69,62 @@ impl<'a> Live<'a> {
 
     /// Takes a delta. Of several completions the first one counts.
     pub(super) fn take(&mut self, delta: Delta<'_>) {
-        let Some(reading) = self.reading.as_mut().filter(|_| delta.completion == 0) else { return };
+        let Some(arriving) = self.arriving.as_mut().filter(|_| delta.completion == 0) else { return };
         match delta.part {
-            DeltaPart::Text => reading.push(delta.text, &mut self.events),
+            DeltaPart::Text => arriving.push(delta.text, &mut self.events),
             DeltaPart::Reasoning => {
-                reading.apart += delta.text.len();
-                self.events.think(delta.text);
+                arriving.apart += delta.text.len();
+                self.events.emit_reasoning(delta.text);
             }
             _ => {}
         }
     }
 
-    /// Takes what the completion has beyond its deltas.
+    /// Takes the text that the completion has beyond its deltas.
     pub(super) fn catch_up(&mut self, completion: &Completion) {
-        let Some(reading) = &mut self.reading else { return };
-        let apart = completion.reasoning.as_deref().and_then(|whole| whole.get(reading.apart..));
+        let Some(arriving) = &mut self.arriving else { return };
+        let apart = completion.reasoning.as_deref().and_then(|whole| whole.get(arriving.apart..));
         if let Some(rest) = apart {
-            self.events.think(rest);
+            self.events.emit_reasoning(rest);
         }
-        // Whether it begins with its deltas shows in the end: if the values are others, they are emitted anew.
-        let rest = completion.text.get(reading.read..);
-        if let Some(rest) = rest.and_then(|rest| rest.strip_prefix(reading.unread.as_str())) {
-            reading.push(rest, &mut self.events);
+        // A completion that does not begin with its deltas shows in `end`: its values differ and are emitted anew.
+        let rest = completion.text.get(arriving.read..);
+        if let Some(rest) = rest.and_then(|rest| rest.strip_prefix(arriving.unread.as_str())) {
+            arriving.push(rest, &mut self.events);
         }
     }
 
-    /// Emits the rest of an answer that was read as these values, which are in the order of the output fields, with this
-    /// reasoning in its text.
+    /// Emits the rest of an answer that was read: its values in the order of the output fields, and the reasoning in its text.
     pub(super) fn end(&mut self, values: &[Option<Value>], reasoning: Option<&str>) {
         let mut rest = None;
-        if let Some(mut reading) = self.reading.take() {
-            reading.end(&mut self.events);
-            let reasoning = reasoning.filter(|_| reading.splitter.is_lost());
-            rest = reasoning.map(|reasoning| (reasoning, reasoning.strip_prefix(reading.thoughts.as_str())));
+        if let Some(mut arriving) = self.arriving.take() {
+            arriving.end(&mut self.events);
+            let reasoning = reasoning.filter(|_| arriving.splitter.is_lost());
+            rest = reasoning.map(|reasoning| (reasoning, reasoning.strip_prefix(arriving.thoughts.as_str())));
         }
         if !self.events.agrees_with(values) || matches!(rest, Some((_, None))) {
-            let message = "the whole answer was read in another way than while it was written";
+            let message = "the whole answer reads differently than it did while it was streamed";
             self.events.discard(Error::new(ErrorKind::Parse, message));
             rest = rest.map(|(reasoning, _)| (reasoning, Some(reasoning)));
         }
         if let Some((_, Some(rest))) = rest {
-            self.events.think(rest);
+            self.events.emit_reasoning(rest);
         }
-        self.events.tell_rest(values);
+        self.events.emit_rest(values);
     }
 
     /// Discards what was emitted, if anything was: the answer cannot be read and is asked for again.
     pub(super) fn discard(&mut self, error: &Error) {
-        self.reading = None;
+        self.arriving = None;
         self.events.discard(error.clone());
     }
 
-    /// The error with what was whole by then.
+    /// Adds the values that were whole to the error.
     pub(super) fn explain(&mut self, error: Error) -> Error {
-        if let Some(reading) = &mut self.reading {
-            reading.read(&mut self.events);
-            // What was emitted may be a draft.
-            if reading.splitter.is_lost() {
+        if let Some(arriving) = &mut self.arriving {
+            arriving.read(&mut self.events);
+            // The values may be those of a draft.
+            if arriving.splitter.is_lost() {
                 return error;
             }
         }
@@ -133,7 +132,7 @@ impl<'a> Live<'a> {
     }
 }
 
-impl Reading<'_> {
+impl Arriving<'_> {
     fn push(&mut self, text: &str, events: &mut FieldEvents<'_>) {
         let begins_word = self.is_blank && !text.starts_with(char::is_whitespace);
         if !text.is_empty() {
@@ -145,7 +144,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Reads what is there.
+    /// Reads the text that is held.
     fn read(&mut self, events: &mut FieldEvents<'_>) {
         if !self.unread.is_empty() {
             let (follow, thoughts) = (&mut self.follow, &mut self.thoughts);
@@ -160,7 +159,7 @@ impl Reading<'_> {
         let (follow, thoughts) = (&mut self.follow, &mut self.thoughts);
         self.splitter.end(&mut |part, text| pass(follow, thoughts, events, part, text));
         if let Some(follow) = follow.as_mut().filter(|_| !self.splitter.is_lost()) {
-            follow.end(&mut |followed| events.hear(followed));
+            follow.end(&mut |followed| events.emit_followed(followed));
         }
     }
 }
@@ -175,42 +174,42 @@ fn pass(
     match (part, follow) {
         (DeltaPart::Reasoning, _) => {
             append(thoughts, text, STREAM_CAP);
-            events.think(text);
+            events.emit_reasoning(text);
         }
-        (DeltaPart::Text, Some(follow)) => follow.push(text, &mut |followed| events.hear(followed)),
+        (DeltaPart::Text, Some(follow)) => follow.push(text, &mut |followed| events.emit_followed(followed)),
         _ => {}
     }
 }
 
-/// Emits the events of the output fields, and keeps what was emitted of each.
+/// Emits the events of the output fields, and keeps which events each field had.
 pub(super) struct FieldEvents<'a> {
     emitter: Emitter<'a>,
     slots: &'a [Slot],
     emitted: Vec<Emitted>,
     /// The field whose value is being written.
-    open: Option<Open>,
+    open: Option<OpenValue>,
     thoughts: Pieces,
 }
 
-/// A listener, and the run that it hears of.
+/// Sends the events of one run to its listener.
 struct Emitter<'a> {
     listener: &'a Listener,
     predictor: Arc<str>,
     rollout: Option<u64>,
-    /// True if it has heard anything that would have to be taken back.
+    /// True if it has sent anything that would have to be discarded.
     has_emitted: bool,
 }
 
 /// A value that is being written.
-struct Open {
+struct OpenValue {
     index: usize,
-    /// What was emitted of it.
+    /// The text that came of it.
     text: String,
-    /// What waits for its next word.
+    /// The words that it is cut into.
     pieces: Pieces,
 }
 
-/// What was emitted of a field.
+/// The last event of a field.
 #[derive(Clone)]
 enum Emitted {
     Nothing,
@@ -219,7 +218,7 @@ enum Emitted {
 }
 
 impl<'a> FieldEvents<'a> {
-    /// `None` where nobody listens.
+    /// `None` if the predictor has no listener.
     pub(super) fn of(predictor: &'a Predictor) -> Option<Self> {
         let emitter = Emitter {
             listener: predictor.listener()?,
@@ -237,13 +236,13 @@ impl<'a> FieldEvents<'a> {
         })
     }
 
-    /// Takes more of the reasoning.
-    pub(super) fn think(&mut self, text: &str) {
+    /// Emits more of the reasoning.
+    pub(super) fn emit_reasoning(&mut self, text: &str) {
         self.thoughts.push(text, |text| self.emitter.emit(Update::Reasoning { text }));
     }
 
-    /// Takes what an adapter follows of the answer.
-    pub(super) fn hear(&mut self, followed: Followed<'_>) {
+    /// Emits what the adapter's [`Follow`] has found in the answer.
+    pub(super) fn emit_followed(&mut self, followed: Followed<'_>) {
         match followed {
             Followed::Started(index) => self.start(index),
             Followed::Text(text) => self.write(text),
@@ -251,8 +250,8 @@ impl<'a> FieldEvents<'a> {
                 let Some(index) = self.close() else { return };
                 let Some(slot) = self.slots.get(index) else { return };
                 // A value that does not fit ends the run as an error, once the answer is whole.
-                match settled(slot, Some(value)) {
-                    Ok(Settled { value: Some(value), violations, .. }) if violations.is_empty() => {
+                match check_value(slot, Some(value)) {
+                    Ok(CheckedValue { value: Some(value), violations, .. }) if violations.is_empty() => {
                         self.finish(index, value);
                     }
                     _ => {}
@@ -276,12 +275,12 @@ impl<'a> FieldEvents<'a> {
     }
 
     /// Emits the rest of the open value, and the values of which nothing was emitted.
-    pub(super) fn tell_rest(&mut self, values: &[Option<Value>]) {
+    pub(super) fn emit_rest(&mut self, values: &[Option<Value>]) {
         self.end_thoughts();
         let open = self.open.as_ref().map(|open| (open.index, open.text.len()));
-        let open = open.and_then(|(index, told)| Some((index, told, values.get(index)?.as_ref()?)));
-        if let Some((index, told, value)) = open {
-            self.write(text_of(value).get(told..).unwrap_or_default());
+        let open = open.and_then(|(index, length)| Some((index, length, values.get(index)?.as_ref()?)));
+        if let Some((index, length, value)) = open {
+            self.write(text_of(value).get(length..).unwrap_or_default());
             self.close();
             self.finish(index, value.clone());
         }
@@ -321,7 +320,7 @@ impl<'a> FieldEvents<'a> {
             (self.emitted.get_mut(index), self.slots.get(index))
         {
             *emitted = Emitted::Started;
-            self.open = Some(Open { index, text: String::new(), pieces: Pieces::default() });
+            self.open = Some(OpenValue { index, text: String::new(), pieces: Pieces::default() });
             self.emitter.emit(Update::Started { field: slot.owned_name() });
         }
     }
@@ -337,7 +336,7 @@ impl<'a> FieldEvents<'a> {
 
     /// Emits the last word of the open value; returns its field's index.
     fn close(&mut self) -> Option<usize> {
-        let Open { index, mut pieces, .. } = self.open.take()?;
+        let OpenValue { index, mut pieces, .. } = self.open.take()?;
         let slot = self.slots.get(index)?;
         pieces.end(|text| self.emitter.emit(Update::Delta { field: slot.owned_name(), text }));
         Some(index)
@@ -358,6 +357,6 @@ impl<'a> FieldEvents<'a> {
 impl Emitter<'_> {
     fn emit(&mut self, update: Update) {
         self.has_emitted = true;
-        self.listener.tell(Progress::new(self.predictor.clone(), self.rollout, update));
+        self.listener.send(Progress::new(self.predictor.clone(), self.rollout, update));
     }
 }

@@ -1,4 +1,4 @@
-//! Tags of reasoning of which a text only speaks.
+//! Finds the reasoning tags that a text only quotes.
 
 use std::ops::Range;
 
@@ -24,7 +24,7 @@ struct Pairs {
     next: usize,
     /// The first tag behind a quote that is open.
     quote: Option<usize>,
-    /// The same of a block of code.
+    /// The same for a block of code.
     fence: Option<usize>,
 }
 
@@ -36,7 +36,7 @@ impl Pairs {
             let end = start + line.len();
             self.quote = None;
             if line.trim_start().starts_with("```") {
-                Self::turn(&mut self.fence, self.next, &mut self.are_mentions);
+                Self::toggle(&mut self.fence, self.next, &mut self.are_mentions);
             }
             while let Some(tag) = tags.get(self.next).filter(|tag| tag.span.start < end) {
                 self.quotes(text.get(start..tag.span.start).unwrap_or_default());
@@ -53,21 +53,21 @@ impl Pairs {
         }
     }
 
-    /// Goes on by each quote of the text that has no backslash.
+    /// Opens or closes a pair at each quote of the text that has no backslash.
     fn quotes(&mut self, text: &str) {
         let bytes = text.as_bytes();
         let mut at = 0;
         while let Some(offset) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
             at += offset + 1;
             match bytes.get(at - 1) {
-                Some(b'"') => Self::turn(&mut self.quote, self.next, &mut self.are_mentions),
+                Some(b'"') => Self::toggle(&mut self.quote, self.next, &mut self.are_mentions),
                 _ => at += 1,
             }
         }
     }
 
     /// Opens a pair before the next tag, or closes it, with all tags since between its ends.
-    fn turn(open: &mut Option<usize>, next: usize, are_mentions: &mut [bool]) {
+    fn toggle(open: &mut Option<usize>, next: usize, are_mentions: &mut [bool]) {
         match open.take() {
             None => *open = Some(next),
             Some(from) => are_mentions.iter_mut().take(next).skip(from).for_each(|is| *is = true),

@@ -1,9 +1,9 @@
-//! The leaf of every module: one signature, asked of one LM.
+//! [`Predict`]: asks one LM for the outputs of one signature; all other modules are made of it.
 
-mod drafts;
 mod engine;
 mod finish;
 mod ladder;
+mod late_reasoning;
 mod live;
 mod mentions;
 mod on_parse_error;
@@ -11,6 +11,7 @@ mod pieces;
 mod predictor;
 mod reasoning;
 mod rollout;
+mod run_settings;
 mod splitter;
 mod violation;
 
@@ -20,8 +21,8 @@ use serde_json::Value;
 
 pub(crate) use self::predictor::FieldText;
 use self::{
-    engine::{Answer, Given},
-    predictor::State,
+    engine::{CallInputs, ReadCompletion},
+    predictor::PredictorState,
 };
 pub use self::{on_parse_error::OnParseError, predictor::Predictor};
 use crate::{
@@ -94,7 +95,7 @@ impl<S: Signature> Predict<S> {
     }
 
     fn take_apart(&self, demo: S, added: &[(&str, Value)]) -> Result<Demo> {
-        let State { spec, layout, .. } = &*self.predictor.state;
+        let PredictorState { spec, layout, .. } = &*self.predictor.state;
         let (input, output) = demo.split();
         let values = |role, own| layout.slots(role).iter().zip(layout.spread(role, own, added));
         let inputs = values(FieldRole::Input, spec.write(FieldRole::Input, &input)?);
@@ -109,14 +110,14 @@ impl<S: Signature> Predict<S> {
         self
     }
 
-    /// Sets its LM. It stays when a [state](crate::State) is loaded, unless the state is told to
-    /// [take its own](crate::State::take_lm).
+    /// Sets its LM. It stays when a [state](crate::State) is loaded, unless the state's
+    /// [`take_lm`](crate::State::take_lm) is set.
     pub fn lm(mut self, lm: &Lm) -> Self {
         self.predictor.set_lm(lm);
         self
     }
 
-    /// Sets how prompts are written and answers read.
+    /// Sets the adapter, which writes the prompts and reads the answers.
     pub fn adapter(mut self, adapter: impl Adapter) -> Self {
         self.predictor.set_adapter(Arc::new(adapter));
         self
@@ -128,7 +129,7 @@ impl<S: Signature> Predict<S> {
         self
     }
 
-    /// Fixes its sampling temperature, against the LM's and against that of rollouts.
+    /// Fixes its sampling temperature, whatever the LM and rollouts set.
     pub fn temperature(mut self, temperature: f64) -> Self {
         self.predictor.change(|state| state.config.temperature = Some(temperature));
         self
@@ -158,13 +159,13 @@ impl<S: Signature> Predict<S> {
         self
     }
 
-    /// Fixes how it generates: every value that the config has replaces its own.
+    /// Fixes its generation settings: every value that the config has replaces its own.
     pub fn config(mut self, config: &Config) -> Self {
         self.predictor.change(|state| state.config = state.config.overridden_by(config));
         self
     }
 
-    /// Sets any further parameter of the provider.
+    /// Sets a further parameter by the provider's name for it.
     pub fn param(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.predictor.change(|state| {
             state.config.params.insert(name.into(), value.into());
@@ -228,9 +229,10 @@ impl<S: Signature> Predict<S> {
             let message = format!("no input field `{name}` was added: add it with `with_field` first");
             return Err(Error::config(message).with_field(*name).with_predictor(self.predictor.path()));
         }
-        let given = self.given(&input, added).map_err(|error| error.with_predictor(self.predictor.path()))?;
+        let given =
+            self.call_inputs(&input, added).map_err(|error| error.with_predictor(self.predictor.path()))?;
         let mut prediction: Option<Prediction<S::Output>> = None;
-        let mut accept = |answer: Answer| {
+        let mut accept = |answer: ReadCompletion| {
             let (own, added) = state.layout.gather(FieldRole::Output, answer.values);
             let output = state.spec.read_outputs(own)?;
             match &mut prediction {
@@ -251,7 +253,7 @@ impl<S: Signature> Predict<S> {
     /// # Errors
     /// [`is_bad_input`](Error::is_bad_input): an input value has no JSON form.
     pub fn prompt(&self, input: &S::Input) -> Result<Prompt> {
-        Ok(engine::first_prompt(&self.predictor, &self.given(input, &[])?))
+        Ok(engine::first_prompt(&self.predictor, &self.call_inputs(input, &[])?))
     }
 
     /// Reads a model's text as a call with this input would; for tests of prompts and adapters.
@@ -260,17 +262,17 @@ impl<S: Signature> Predict<S> {
     /// [`is_parse`](Error::is_parse): the text cannot be read as the output fields, or a value breaks a rule of its field;
     /// [`is_config`](Error::is_config): the rules of a field cannot be kept.
     pub fn parse(&self, input: &S::Input, text: &str) -> Result<S::Output> {
-        let values = engine::read(&self.predictor, &self.given(input, &[])?, text)?;
+        let values = engine::read(&self.predictor, &self.call_inputs(input, &[])?, text)?;
         self.predictor
             .state
             .spec
             .read_outputs(self.predictor.state.layout.gather(FieldRole::Output, values).0)
     }
 
-    fn given(&self, input: &S::Input, added: &[(&str, Value)]) -> Result<Given> {
-        let State { spec, layout, .. } = &*self.predictor.state;
+    fn call_inputs(&self, input: &S::Input, added: &[(&str, Value)]) -> Result<CallInputs> {
+        let PredictorState { spec, layout, .. } = &*self.predictor.state;
         let own = spec.write(FieldRole::Input, input)?;
-        Ok(Given { values: layout.spread(FieldRole::Input, own, added) })
+        Ok(CallInputs { values: layout.spread(FieldRole::Input, own, added) })
     }
 
     /// The untyped part: state and run settings.
@@ -278,7 +280,7 @@ impl<S: Signature> Predict<S> {
         &self.predictor
     }
 
-    /// The untyped part, to be changed.
+    /// The untyped part, mutably.
     pub fn predictor_mut(&mut self) -> &mut Predictor {
         &mut self.predictor
     }

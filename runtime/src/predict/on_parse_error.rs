@@ -1,4 +1,4 @@
-//! What becomes of an answer that cannot be read.
+//! [`OnParseError`]: what to do when an answer cannot be read.
 
 use std::sync::Arc;
 

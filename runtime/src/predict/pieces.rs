@@ -1,10 +1,10 @@
-//! A text cut into words, so that the chunks in which it came do not show.
+//! Cuts a streamed text into words, so that the provider's chunks do not show.
 
-/// The most characters of a piece beside the blanks before them.
+/// The most characters of a piece, not counting the blanks before them.
 const LONGEST: usize = 16;
 
-/// Cuts a text that comes in any chunks into pieces that depend on the text alone: the blanks before a word with the word, of
-/// which at most so many characters make a piece.
+/// Cuts a text that comes in any chunks into pieces that depend on the text alone: a word with the blanks before it, or
+/// [`LONGEST`] characters of a longer one.
 #[derive(Default)]
 pub(super) struct Pieces {
     held: String,
@@ -12,14 +12,14 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// Adds text and tells the pieces that are whole by now.
-    pub(super) fn push(&mut self, text: &str, mut tell: impl FnMut(String)) {
-        // Where the piece begins of which the text's next character is a part.
+    /// Adds text and emits the pieces that are now whole.
+    pub(super) fn push(&mut self, text: &str, mut emit: impl FnMut(String)) {
+        // The start of the current piece in `text`.
         let mut start = 0;
         for (at, char) in text.char_indices() {
             let is_blank = char.is_whitespace();
             if self.solid == LONGEST || (is_blank && self.solid > 0) {
-                tell(self.take(text.get(start..at).unwrap_or_default()));
+                emit(self.take(text.get(start..at).unwrap_or_default()));
                 start = at;
             }
             self.solid += usize::from(!is_blank);
@@ -27,14 +27,14 @@ impl Pieces {
         self.held.push_str(text.get(start..).unwrap_or_default());
     }
 
-    /// Tells what is left.
-    pub(super) fn end(&mut self, tell: impl FnOnce(String)) {
+    /// Emits the rest.
+    pub(super) fn end(&mut self, emit: impl FnOnce(String)) {
         if !self.held.is_empty() {
-            tell(self.take(""));
+            emit(self.take(""));
         }
     }
 
-    /// What is held, and this behind it.
+    /// Takes the text that is held, with `last` behind it.
     fn take(&mut self, last: &str) -> String {
         self.solid = 0;
         let mut piece = String::with_capacity(self.held.len() + last.len());
@@ -50,13 +50,13 @@ mod tests {
     use super::*;
 
     fn cut(text: &str, size: usize) -> Vec<String> {
-        let (mut pieces, mut told) = (Pieces::default(), Vec::new());
+        let (mut pieces, mut emitted) = (Pieces::default(), Vec::new());
         let chars: Vec<_> = text.chars().collect();
         for chunk in chars.chunks(size) {
-            pieces.push(&chunk.iter().collect::<String>(), |piece| told.push(piece));
+            pieces.push(&chunk.iter().collect::<String>(), |piece| emitted.push(piece));
         }
-        pieces.end(|piece| told.push(piece));
-        told
+        pieces.end(|piece| emitted.push(piece));
+        emitted
     }
 
     #[test]

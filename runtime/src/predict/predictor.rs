@@ -1,7 +1,7 @@
-//! The predictor: everything that a module's leaf knows, without its types.
+//! [`Predictor`]: the state of a predictor, without its types.
 //!
-//! Its state is shared and copied on the first write, so that a copy of a module costs a few reference counts. Beside it
-//! stands what one run sets on a copy: see [`Run`].
+//! The state is shared and copied on the first write, so that a copy of a module costs a few reference counts. What one run
+//! sets on a copy is in [`Run`].
 
 use std::{
     borrow::Cow,
@@ -11,76 +11,61 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{ladder::Ladder, on_parse_error::OnParseError};
+use super::{ladder::Ladder, on_parse_error::OnParseError, run_settings::Run};
 use crate::{
     adapter::{Adapter, ChatAdapter, Demo, Prepared, Task},
     field::{Field, FieldRole},
-    lm::{Caller, CallerId, Config, Lm},
+    lm::{CallerId, Config, Lm},
     report::{Error, Result},
-    run::Tracer,
     signature::{Layout, Place, Signature, Slot, Spec},
-    stream::Listener,
     text::configured,
 };
 
-/// What a predictor knows and how it is set for one run; the untyped part of [`Predict`](crate::Predict), which the
-/// traversal finds in modules.
+/// The untyped part of [`Predict`](crate::Predict): its state, and what is set for one run. The traversal finds it in modules.
 #[derive(Clone)]
 pub struct Predictor {
-    pub(super) state: Arc<State>,
+    pub(super) state: Arc<PredictorState>,
     pub(super) run: Run,
-    /// Who it is in the history of calls: copies are the same predictor, deep copies are not.
-    id: CallerId,
+    /// Identifies it in the history of calls: copies share the id, deep copies do not.
+    pub(super) id: CallerId,
 }
 
-/// What is learned or set for good.
+/// What a predictor has learned and what is set for all its runs.
 #[derive(Clone)]
-pub(super) struct State {
+pub(super) struct PredictorState {
     pub(super) spec: &'static Spec,
     pub(super) layout: Arc<Layout>,
     pub(super) instructions: Option<Arc<str>>,
     pub(super) demos: Arc<Vec<Demo>>,
-    /// What optimizers of DSPy noted down in its file; kept for the next one.
+    /// Notes of DSPy's optimizers in a state file, kept for the next file.
     notes: Arc<Map<String, Value>>,
     pub(super) lm: Option<Lm>,
-    /// Whether a state file brought the LM, which the program's own goes before.
+    /// True if the LM comes from a state file; one that the program sets has precedence.
     is_lm_of_state: bool,
     pub(super) config: Config,
     pub(super) adapter: Arc<dyn Adapter>,
     pub(super) on_parse_error: OnParseError,
-    /// The constant part of the prompt, written at the first call; emptied by every change that it depends on.
-    ready: OnceLock<Arc<Ready>>,
-    /// The same for the adapter in whose form is asked again.
-    ready_again: OnceLock<Arc<Ready>>,
-    /// A setter's mistake, told at the first call: setters return no `Result`.
+    /// The constant part of the prompt, written at the first call; cleared by every change that it depends on.
+    plan: OnceLock<Arc<PromptPlan>>,
+    /// The same for the adapter of [`OnParseError::Fallback`].
+    fallback_plan: OnceLock<Arc<PromptPlan>>,
+    /// A setter's mistake, returned by the first call: setters return no `Result`.
     pub(super) mistake: Option<Error>,
 }
 
-/// What an adapter made for a predictor, and what is known of the rungs of its ladder that the LM's provider takes.
-pub(super) struct Ready {
+/// The part of the prompt that an adapter prepared for a predictor, and the rungs of its ladder that the LM's provider takes.
+pub(super) struct PromptPlan {
     pub(super) prepared: Prepared,
     pub(super) ladder: Ladder,
 }
 
-impl Ready {
+impl PromptPlan {
     pub(super) fn new(prepared: Prepared) -> Self {
         Self { prepared, ladder: Ladder::default() }
     }
 }
 
-/// What one run sets on the predictors of its copy of a module.
-#[derive(Clone, Default)]
-pub(super) struct Run {
-    pub(super) tracer: Option<Tracer>,
-    listener: Option<Listener>,
-    pub(super) path: Option<Arc<str>>,
-    pub(super) rollout_id: Option<u64>,
-    pub(super) rollout_room: Option<u64>,
-    pub(super) temperature: Option<f64>,
-    pub(super) inputs: Arc<[(Field, Value)]>,
-}
-
-/// What a state says of one field: its prefix, where it is not the one derived from the name, and its description.
+/// One field's texts in a state: its description, and its prefix if that is not the one derived from the name.
 pub(crate) struct FieldText {
     pub(crate) prefix: Option<String>,
     pub(crate) description: String,
@@ -89,7 +74,7 @@ pub(crate) struct FieldText {
 impl Predictor {
     pub(super) fn new<S: Signature>() -> Self {
         let spec = S::spec();
-        let state = State {
+        let state = PredictorState {
             spec,
             layout: spec.layout(),
             instructions: None,
@@ -100,23 +85,23 @@ impl Predictor {
             config: Config::default(),
             adapter: Arc::new(ChatAdapter),
             on_parse_error: OnParseError::default(),
-            ready: OnceLock::new(),
-            ready_again: OnceLock::new(),
+            plan: OnceLock::new(),
+            fallback_plan: OnceLock::new(),
             mistake: None,
         };
         Self { state: Arc::new(state), run: Run::default(), id: CallerId::unique() }
     }
 
-    /// Changes the state, of this copy only, where the prompt's constant part does not depend on the change.
-    pub(super) fn change(&mut self, change: impl FnOnce(&mut State)) {
+    /// Changes the state of this copy alone. For changes on which the prompt's constant part does not depend.
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut PredictorState)) {
         change(Arc::make_mut(&mut self.state));
     }
 
-    /// Changes the state, of this copy only, and has the prompt's constant part written anew.
-    pub(super) fn change_prompt(&mut self, change: impl FnOnce(&mut State)) {
+    /// Changes the state of this copy alone, and clears the prompt's constant part.
+    pub(super) fn change_prompt(&mut self, change: impl FnOnce(&mut PredictorState)) {
         let state = Arc::make_mut(&mut self.state);
         change(state);
-        (state.ready, state.ready_again) = Default::default();
+        (state.plan, state.fallback_plan) = Default::default();
     }
 
     /// The name of its signature.
@@ -129,7 +114,7 @@ impl Predictor {
         std::ptr::eq(self.state.spec, other.state.spec) && self.field_names() == other.field_names()
     }
 
-    /// What tells it from predictors of other signatures or with other fields: `` `Qa` (question -> answer)``.
+    /// Its signature and fields, for messages: `` `Qa` (question -> answer)``.
     pub(crate) fn outline(&self) -> String {
         let (inputs, outputs) = self.field_names();
         format!("`{}` ({} -> {})", self.signature(), inputs.join(", "), outputs.join(", "))
@@ -141,22 +126,22 @@ impl Predictor {
         (names(FieldRole::Input), names(FieldRole::Output))
     }
 
-    /// What it is told to do.
+    /// Its instructions.
     pub fn instructions(&self) -> &str {
         self.state.instructions.as_deref().unwrap_or(&self.state.layout.instructions)
     }
 
-    /// Sets what it is told to do.
+    /// Replaces its instructions.
     pub fn set_instructions(&mut self, instructions: impl Into<Arc<str>>) {
         self.change_prompt(|state| state.instructions = Some(instructions.into()));
     }
 
-    /// What the model is told of a field; empty where there is nothing to tell, or no such field.
+    /// A field's description in the prompt; empty if it has none, or if there is no such field.
     pub fn description(&self, field: &str) -> &str {
         self.slots().find(|slot| slot.name() == field).map_or("", Slot::shown_description)
     }
 
-    /// Sets what the model is told of a field, in place of the description in the source.
+    /// Sets a field's description in the prompt, in place of the one in the source.
     ///
     /// # Errors
     /// [`is_config`](Error::is_config): there is no field of this name.
@@ -179,24 +164,24 @@ impl Predictor {
         self.change_prompt(|state| state.demos = Arc::new(demos));
     }
 
-    /// A worked example of values by field name, added fields included. Values of other names stay with it and are saved, and
-    /// no prompt shows them.
+    /// Makes a worked example of values by field name, added fields included. Values of other names are kept and saved, and no
+    /// prompt shows them.
     pub fn demo_of(&self, values: Map<String, Value>) -> Demo {
         Demo::of(&self.state.layout, values)
     }
 
-    /// A worked example's values by field name, others that came with it last; what it does not say is left out.
+    /// A worked example's values by field name, those of other names last; fields without a value are left out.
     pub fn dump_demo(&self, demo: &Demo) -> Value {
         Value::Object(demo.values())
     }
 
-    /// The LM that was set on it; the process default is not looked at.
+    /// The LM that was set on it, never the process default.
     pub fn lm(&self) -> Option<&Lm> {
         self.state.lm.as_ref()
     }
 
-    /// Sets its LM. One that is set so stays when a [state](crate::State) is loaded, unless the state is told to
-    /// [take its own](crate::State::take_lm).
+    /// Sets its LM. It stays when a [state](crate::State) is loaded, unless the state's
+    /// [`take_lm`](crate::State::take_lm) is set.
     pub fn set_lm(&mut self, lm: &Lm) {
         self.change_lm(Some(lm.clone()), false);
     }
@@ -216,12 +201,12 @@ impl Predictor {
         self.change_prompt(|state| (state.lm, state.is_lm_of_state) = (lm, is_of_state));
     }
 
-    /// Sets how its prompts are written and its answers read.
+    /// Sets the adapter, which writes the prompts and reads the answers.
     pub fn set_adapter(&mut self, adapter: Arc<dyn Adapter>) {
         self.change_prompt(|state| state.adapter = adapter);
     }
 
-    /// Takes its LM away: the process default is used.
+    /// Removes its LM, so that the process default is used.
     pub(crate) fn unset_lm(&mut self) {
         self.change_lm(None, false);
     }
@@ -239,11 +224,11 @@ impl Predictor {
     }
 
     /// Its own LM, else the process default.
-    fn any_lm(&self) -> Option<Lm> {
+    pub(super) fn any_lm(&self) -> Option<Lm> {
         self.state.lm.clone().or_else(configured)
     }
 
-    /// How it generates, where that differs from its LM.
+    /// Its generation settings, which replace its LM's.
     pub fn config(&self) -> &Config {
         &self.state.config
     }
@@ -329,7 +314,7 @@ impl Predictor {
         let mut layout = (*self.state.layout).clone();
         for (slot, text) in layout.all_mut().zip(texts) {
             slot.prefix = text.prefix.map(Arc::from);
-            // An empty one was said: saying nothing is the placeholder.
+            // An empty description is one that was given; none at all is saved as the placeholder.
             slot.description = Some(text.description)
                 .filter(|text| text.is_empty() || text != slot.compiled.field.description())
                 .map(Arc::from);
@@ -350,103 +335,17 @@ impl Predictor {
         Task { layout: &self.state.layout, instructions: self.instructions(), demos: &self.state.demos }
     }
 
-    pub(super) fn ready(&self) -> Arc<Ready> {
-        self.prepared(&self.state.ready, &*self.state.adapter)
+    pub(super) fn plan(&self) -> Arc<PromptPlan> {
+        self.prepare(&self.state.plan, &*self.state.adapter)
     }
 
-    /// What the adapter made with which an unreadable answer is asked for again.
-    pub(super) fn ready_again(&self, adapter: &dyn Adapter) -> Arc<Ready> {
-        self.prepared(&self.state.ready_again, adapter)
+    /// The plan for this adapter, with which an unreadable answer is asked for again.
+    pub(super) fn fallback_plan(&self, adapter: &dyn Adapter) -> Arc<PromptPlan> {
+        self.prepare(&self.state.fallback_plan, adapter)
     }
 
-    fn prepared(&self, ready: &OnceLock<Arc<Ready>>, adapter: &dyn Adapter) -> Arc<Ready> {
-        ready.get_or_init(|| Arc::new(Ready::new(adapter.prepare(&self.task())))).clone()
-    }
-}
-
-/// What one run sets on a copy. Wrappers use it; so can any module author: clone the module, set these on
-/// [`named_predictors_mut`](crate::Module::named_predictors_mut), run the copy.
-impl Predictor {
-    /// The path from the root of the outermost module that is being called; `self` where none is set.
-    pub fn path(&self) -> Arc<str> {
-        self.run.path.clone().unwrap_or_else(|| "self".into())
-    }
-
-    /// How it is known to the LMs that it calls. A clone is the same caller; a [deep copy](crate::Module::deepcopy) is not.
-    pub fn caller(&self) -> Caller {
-        Caller::new(self.path(), self.id)
-    }
-
-    pub(crate) fn renew_caller(&mut self) {
-        self.id = CallerId::unique();
-    }
-
-    /// Where it writes what it does.
-    pub fn tracer(&self) -> Option<&Tracer> {
-        self.run.tracer.as_ref()
-    }
-
-    /// Sets where it writes what it does. The path stays if an outer run has set one.
-    pub fn set_tracer(&mut self, tracer: &Tracer, path: &str) {
-        self.run.tracer = Some(tracer.clone());
-        self.run.path.get_or_insert_with(|| path.into());
-    }
-
-    /// Who is told what it writes.
-    pub fn listener(&self) -> Option<&Listener> {
-        self.run.listener.as_ref()
-    }
-
-    /// Sets who is told what it writes, word by word: its LM is asked to [stream](crate::LanguageModel::call) the answer.
-    pub fn set_listener(&mut self, listener: &Listener) {
-        self.run.listener = Some(listener.clone());
-    }
-
-    /// The id at which rollouts of this predictor begin to count: an outer rollout's, else its own, else its LM's, else 0.
-    pub fn rollout_id(&self) -> u64 {
-        let lm = || self.any_lm().and_then(|lm| lm.config().rollout_id);
-        self.run.rollout_id.or(self.state.config.rollout_id).or_else(lm).unwrap_or(0)
-    }
-
-    /// Sets the rollout id of the run.
-    pub fn set_rollout_id(&mut self, id: u64) {
-        self.run.rollout_id = Some(id);
-    }
-
-    /// How many ids from [`rollout_id`](Predictor::rollout_id) on are this run's own; `None` outside of rollouts, where there
-    /// is no end to them.
-    pub fn rollout_room(&self) -> Option<u64> {
-        self.run.rollout_room
-    }
-
-    /// Sets the rollout id of the run, and how many ids from it on no other rollout uses.
-    pub fn set_rollout_ids(&mut self, first: u64, room: u64) {
-        self.run.rollout_id = Some(first);
-        self.run.rollout_room = Some(room);
-    }
-
-    /// The temperature that an outer rollout has set.
-    pub fn run_temperature(&self) -> Option<f64> {
-        self.run.temperature
-    }
-
-    /// Sets the temperature of the run. It replaces the LM's; one that the predictor fixed for itself stays.
-    pub fn set_run_temperature(&mut self, temperature: f64) {
-        self.run.temperature = Some(temperature);
-    }
-
-    /// Gives the run an input that the model sees in the last message and that is in no task, trace or demo. One of the same
-    /// name is replaced.
-    pub fn set_run_input(&mut self, field: Field, value: impl Into<Value>) {
-        let others = self.run.inputs.iter().filter(|(other, _)| other.name() != field.name());
-        let mut inputs: Vec<_> = others.cloned().collect();
-        inputs.push((field, value.into()));
-        self.run.inputs = inputs.into();
-    }
-
-    /// The inputs of this run alone.
-    pub fn run_inputs(&self) -> &[(Field, Value)] {
-        &self.run.inputs
+    fn prepare(&self, plan: &OnceLock<Arc<PromptPlan>>, adapter: &dyn Adapter) -> Arc<PromptPlan> {
+        plan.get_or_init(|| Arc::new(PromptPlan::new(adapter.prepare(&self.task())))).clone()
     }
 }
 

@@ -1,8 +1,8 @@
-//! What a model writes to itself before it answers.
+//! Splits a reply into the model's reasoning and its answer.
 
 use std::{borrow::Cow, ops::Range};
 
-use super::drafts;
+use super::late_reasoning;
 use crate::{
     adapter::{
         Adapter, Inputs, Task,
@@ -32,14 +32,14 @@ pub(super) struct Split<'t> {
     pub(super) answer: &'t str,
 }
 
-/// The reasoning with which a model's text begins, or what turns out to be some, and the answer behind it. A tag that is a
-/// field's own is the answer's.
+/// Splits a model's text into its reasoning, mostly at the beginning, and the answer behind it. A tag that is a field's own is
+/// a part of the answer.
 ///
 /// # Errors
 /// [`is_parse`](Error::is_parse): the reasoning does not end, or it could be a part of the answer.
 pub(super) fn split<'t>(reader: &Reader<'_>, text: &'t str) -> Result<Split<'t>> {
     let none = Split { reasoning: None, answer: text };
-    // Most replies have no tag of any maker, and then nobody need say which are a field's.
+    // Most replies have no tag of any maker; then it does not matter which are a field's.
     if Tags::ALL.find(text).is_empty() {
         return Ok(none);
     }
@@ -59,7 +59,7 @@ pub(super) fn split<'t>(reader: &Reader<'_>, text: &'t str) -> Result<Split<'t>>
     Ok(Split { reasoning, answer })
 }
 
-/// The answer in a text that has these tags; the thoughts before it are added to those.
+/// Returns the answer in a text that has these tags, and adds the reasoning before it to `thoughts`.
 pub(super) fn read<'t>(
     reader: &Reader<'_>,
     text: &'t str,
@@ -76,7 +76,7 @@ pub(super) fn read<'t>(
         if !blanks.trim().is_empty() || !(first.kind == Kind::Open || is_end) {
             break;
         }
-        // Only so many are known of inputs that are repeated.
+        // In repeated inputs, only so many are recognized.
         blocks += 1;
         if blocks > MOST_BLOCKS {
             return Err(Error::parse(format!(
@@ -89,7 +89,7 @@ pub(super) fn read<'t>(
         };
         let (inside, others) = rest.split_at(close);
         let Some((close, others)) = others.split_first() else { break };
-        // Only in harmony do the tags within tell where one thought ends and the next one begins.
+        // Only in harmony do tags within a block separate one thought from the next.
         let own = if first.maker == HARMONY { inside.len() } else { inside.len().min(1) };
         gather(thoughts, text, at..close.span.start, inside.get(..own).unwrap_or_default());
         (at, rest) = (close.span.end, others);
@@ -107,7 +107,7 @@ pub(super) fn read<'t>(
     let rest: Vec<_> = rest.map(|tag| Tag { span: tag.span.start - at..tag.span.end - at, ..*tag }).collect();
     match rest.iter().all(|tag| tag.kind == Kind::End) {
         true => Ok(answer),
-        false => drafts::leave(reader, answer, &rest, is_harmony, thoughts),
+        false => late_reasoning::find_answer(reader, answer, &rest, is_harmony, thoughts),
     }
 }
 
@@ -131,10 +131,10 @@ pub(super) fn endless(text: &str, open: &Tag) -> Error {
     ))
 }
 
-/// The answer in harmony that begins here: it ends where its message does. The tags are those behind its beginning.
+/// The harmony answer that begins at `start`, up to the end of its message. `tags` are those behind its beginning.
 ///
 /// # Errors
-/// A second answer says something else.
+/// There is a second answer, and it differs.
 pub(super) fn message<'t>(text: &'t str, start: usize, tags: &[Tag]) -> Result<&'t str> {
     // A value may speak of such an end: one with other text behind it is none.
     let is_end = |(index, tag): &(usize, &Tag)| {
@@ -158,5 +158,4 @@ pub(super) fn message<'t>(text: &'t str, start: usize, tags: &[Tag]) -> Result<&
 }
 
 #[cfg(test)]
-#[path = "reasoning_tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! A reply in pieces, split into reasoning and answer while it comes.
+//! Splits a streamed reply into reasoning and answer while it arrives.
 
 use super::reasoning::BETWEEN;
 use crate::{
@@ -9,22 +9,22 @@ use crate::{
     lm::DeltaPart,
 };
 
-/// Tells the blocks of reasoning with which a reply begins, and the answer behind them up to a further tag. What that one means only
-/// the whole text tells, and so whatever comes from there on.
+/// Emits the blocks of reasoning with which a reply begins, and the answer behind them up to a further tag. What that tag means
+/// depends on the whole text, and so nothing is emitted from there on.
 pub(super) struct Splitter {
     tags: Tags,
-    place: Place,
-    /// The blanks before the answer, as long as it is not certain of what they are a part.
+    phase: Phase,
+    /// The blanks before the answer, until it is certain that they belong to it.
     blanks: TextBuffer,
-    /// What cannot be told yet: what may be the beginning of a tag.
+    /// Text that may be the beginning of a tag.
     held: String,
     inside: Trimmer,
-    /// True if some reasoning was told, and if some of this block was.
-    has_told: [bool; 2],
+    /// Whether any reasoning was emitted, and whether any of this block was.
+    has_emitted: [bool; 2],
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+enum Phase {
     /// Nothing but blanks and the beginning of a tag so far, or since the last block.
     Start,
     /// In the block of this maker.
@@ -36,98 +36,99 @@ enum Place {
 impl Splitter {
     pub(super) fn new(tags: Tags) -> Self {
         let (blanks, inside) = (TextBuffer::default(), Trimmer::default());
-        Self { tags, place: Place::Start, blanks, held: String::new(), inside, has_told: [false; 2] }
+        Self { tags, phase: Phase::Start, blanks, held: String::new(), inside, has_emitted: [false; 2] }
     }
 
-    /// True if a tag came whose meaning the whole text tells.
+    /// True if a tag came whose meaning depends on the whole text.
     pub(super) fn is_lost(&self) -> bool {
-        self.place == Place::Lost
+        self.phase == Phase::Lost
     }
 
-    /// Takes the next piece and tells of what part it is as far as that is certain.
-    pub(super) fn push(&mut self, text: &str, tell: &mut dyn FnMut(DeltaPart, &str)) {
-        if self.held.is_empty() && self.place == Place::Answer && self.tags.next(text, 0) == Next::Nothing {
-            return tell(DeltaPart::Text, text);
+    /// Takes the next piece and emits its text by part, as far as that is certain.
+    pub(super) fn push(&mut self, text: &str, emit: &mut dyn FnMut(DeltaPart, &str)) {
+        if self.held.is_empty() && self.phase == Phase::Answer && self.tags.next(text, 0) == Next::Nothing {
+            return emit(DeltaPart::Text, text);
         }
         self.held.push_str(text);
         loop {
-            let before = self.place;
-            match self.place {
-                Place::Start => self.start(tell),
-                Place::Inside(maker) => self.think(maker, tell),
-                Place::Answer => self.answer(tell),
-                Place::Lost => self.held.clear(),
+            let before = self.phase;
+            match self.phase {
+                Phase::Start => self.start(emit),
+                Phase::Inside(maker) => self.think(maker, emit),
+                Phase::Answer => self.answer(emit),
+                Phase::Lost => self.held.clear(),
             }
-            if self.place == before || self.held.is_empty() {
+            if self.phase == before || self.held.is_empty() {
                 return;
             }
         }
     }
 
-    /// Tells what was only waiting for the text's end.
-    pub(super) fn end(&mut self, tell: &mut dyn FnMut(DeltaPart, &str)) {
+    /// Emits the text that was held until the reply's end.
+    pub(super) fn end(&mut self, emit: &mut dyn FnMut(DeltaPart, &str)) {
         let held = std::mem::take(&mut self.held);
-        match self.place {
-            Place::Start => {
-                self.begin_answer(tell);
-                tell_some(DeltaPart::Text, &held, tell);
+        match self.phase {
+            Phase::Start => {
+                self.begin_answer(emit);
+                emit_some(DeltaPart::Text, &held, emit);
             }
-            Place::Answer => tell_some(DeltaPart::Text, &held, tell),
-            Place::Inside(_) => self.tell_thoughts(&held, tell),
-            Place::Lost => {}
+            Phase::Answer => emit_some(DeltaPart::Text, &held, emit),
+            Phase::Inside(_) => self.emit_thoughts(&held, emit),
+            Phase::Lost => {}
         }
     }
 
-    fn start(&mut self, tell: &mut dyn FnMut(DeltaPart, &str)) {
+    fn start(&mut self, emit: &mut dyn FnMut(DeltaPart, &str)) {
         let solid = self.held.trim_start().len();
         let blanks: String = self.held.drain(..self.held.len() - solid).collect();
         self.blanks.push(&blanks);
         match self.tags.next(&self.held, 0) {
             _ if self.held.is_empty() => {}
             Next::Tag(tag) if tag.span.start == 0 => {
-                self.place = match tag.kind {
-                    Kind::Open if tag.maker != HARMONY => Place::Inside(tag.maker),
-                    _ => Place::Lost,
+                self.phase = match tag.kind {
+                    Kind::Open if tag.maker != HARMONY => Phase::Inside(tag.maker),
+                    _ => Phase::Lost,
                 };
                 self.blanks.clear();
                 self.held.drain(..tag.span.end);
-                (self.inside, self.has_told) = (Trimmer::default(), [self.has_told.contains(&true), false]);
+                (self.inside, self.has_emitted) =
+                    (Trimmer::default(), [self.has_emitted.contains(&true), false]);
             }
             Next::Partial(0) => {}
             _ => match may_be_bare(&self.held) {
-                Some(true) => self.place = Place::Lost,
+                Some(true) => self.phase = Phase::Lost,
                 Some(false) => {}
-                None => self.begin_answer(tell),
+                None => self.begin_answer(emit),
             },
         }
     }
 
-    /// Tells the blanks that were held as the beginning of the answer.
-    fn begin_answer(&mut self, tell: &mut dyn FnMut(DeltaPart, &str)) {
-        self.place = Place::Answer;
+    /// Emits the blanks that were held as the beginning of the answer.
+    fn begin_answer(&mut self, emit: &mut dyn FnMut(DeltaPart, &str)) {
+        self.phase = Phase::Answer;
         let blanks = std::mem::take(&mut self.blanks);
-        blanks.pieces().for_each(|text| tell(DeltaPart::Text, text));
+        blanks.pieces().for_each(|text| emit(DeltaPart::Text, text));
     }
 
-    fn answer(&mut self, tell: &mut dyn FnMut(DeltaPart, &str)) {
+    fn answer(&mut self, emit: &mut dyn FnMut(DeltaPart, &str)) {
         let certain = match self.tags.next(&self.held, 0) {
             Next::Tag(tag) => {
-                self.place = Place::Lost;
+                self.phase = Phase::Lost;
                 tag.span.start
             }
             Next::Partial(at) => at,
             Next::Nothing => self.held.len(),
         };
         let text: String = self.held.drain(..certain).collect();
-        tell_some(DeltaPart::Text, &text, tell);
+        emit_some(DeltaPart::Text, &text, emit);
     }
 
-    fn think(&mut self, maker: usize, tell: &mut dyn FnMut(DeltaPart, &str)) {
+    fn think(&mut self, maker: usize, emit: &mut dyn FnMut(DeltaPart, &str)) {
         let mut from = 0;
         let certain = loop {
             match self.tags.next(&self.held, from) {
                 Next::Tag(tag) if (tag.maker, tag.kind) == (maker, Kind::Close) => {
-                    self.place = Place::Start;
+                    self.phase = Phase::Start;
                     break tag.span;
                 }
                 Next::Tag(tag) => from = tag.span.end,
@@ -136,25 +137,25 @@ impl Splitter {
             }
         };
         let held = std::mem::take(&mut self.held);
-        self.tell_thoughts(held.get(..certain.start).unwrap_or_default(), tell);
+        self.emit_thoughts(held.get(..certain.start).unwrap_or_default(), emit);
         held.get(certain.end..).unwrap_or_default().clone_into(&mut self.held);
     }
 
-    fn tell_thoughts(&mut self, text: &str, tell: &mut dyn FnMut(DeltaPart, &str)) {
-        let has_told = &mut self.has_told;
+    fn emit_thoughts(&mut self, text: &str, emit: &mut dyn FnMut(DeltaPart, &str)) {
+        let has_emitted = &mut self.has_emitted;
         self.inside.push(text, &mut |text| {
-            if let [true, false] = has_told {
-                tell(DeltaPart::Reasoning, BETWEEN);
+            if let [true, false] = has_emitted {
+                emit(DeltaPart::Reasoning, BETWEEN);
             }
-            has_told[1] = true;
-            tell(DeltaPart::Reasoning, text);
+            has_emitted[1] = true;
+            emit(DeltaPart::Reasoning, text);
         });
     }
 }
 
-fn tell_some(part: DeltaPart, text: &str, tell: &mut dyn FnMut(DeltaPart, &str)) {
+fn emit_some(part: DeltaPart, text: &str, emit: &mut dyn FnMut(DeltaPart, &str)) {
     if !text.is_empty() {
-        tell(part, text);
+        emit(part, text);
     }
 }
 
@@ -162,18 +163,18 @@ fn tell_some(part: DeltaPart, text: &str, tell: &mut dyn FnMut(DeltaPart, &str))
 mod tests {
     use super::*;
 
-    fn told(text: &str, size: usize) -> (String, String, bool) {
+    fn split(text: &str, size: usize) -> (String, String, bool) {
         let chars: Vec<_> = text.chars().collect();
         let mut splitter = Splitter::new(Tags::except(|_| false));
         let (mut reasoning, mut answer) = (String::new(), String::new());
-        let mut tell = |part, text: &str| match part {
+        let mut emit = |part, text: &str| match part {
             DeltaPart::Reasoning => reasoning.push_str(text),
             _ => answer.push_str(text),
         };
         for piece in chars.chunks(size) {
-            splitter.push(&piece.iter().collect::<String>(), &mut tell);
+            splitter.push(&piece.iter().collect::<String>(), &mut emit);
         }
-        splitter.end(&mut tell);
+        splitter.end(&mut emit);
         (reasoning, answer, splitter.is_lost())
     }
 
@@ -199,7 +200,7 @@ mod tests {
         ] {
             for size in 1..=text.chars().count() {
                 let expected = (reasoning.to_owned(), answer.to_owned(), is_lost);
-                assert_eq!(told(text, size), expected, "{text:?} by {size}");
+                assert_eq!(split(text, size), expected, "{text:?} by {size}");
             }
         }
     }

@@ -1,19 +1,19 @@
-//! What is said of an answer that breaks rules.
+//! The error of an answer that breaks rules of its fields.
 
 use crate::{
     field::Violation,
     report::{Error, ErrorKind, Result},
 };
 
-/// Nothing, if no field's value breaks a rule.
+/// Fails if a field's value breaks a rule.
 ///
 /// # Errors
 /// [`is_violation`](Error::is_violation): every violation of the answer, with the first one's field.
-pub(super) fn all_kept(broken: Vec<(&str, Vec<Violation>)>) -> Result<()> {
+pub(super) fn require_none(broken: Vec<(&str, Vec<Violation>)>) -> Result<()> {
     let first = broken.iter().find(|(_, broken)| !broken.is_empty()).map(|(field, _)| *field);
     let Some(first) = first else { return Ok(()) };
-    let told: Vec<_> = broken.iter().flat_map(|(_, broken)| broken).map(sentence).collect();
-    Err(Error::new(ErrorKind::Violation, told.join("; ")).with_field(first))
+    let sentences: Vec<_> = broken.iter().flat_map(|(_, broken)| broken).map(sentence).collect();
+    Err(Error::new(ErrorKind::Violation, sentences.join("; ")).with_field(first))
 }
 
 fn sentence(violation: &Violation) -> String {

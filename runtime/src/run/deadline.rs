@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 pub struct Deadline(Option<Instant>);
 
 impl Deadline {
-    /// So much time from now on; `None` never ends.
+    /// The deadline after this time; `None` never ends.
     pub fn after(time: Option<Duration>) -> Self {
         Self(time.and_then(|time| Instant::now().checked_add(time)))
     }
@@ -25,7 +25,7 @@ impl Deadline {
         self.0.is_some_and(|moment| Instant::now() >= moment)
     }
 
-    /// Ends at the deadline. Each poll reads the clock too, since the timer does not go off while work that never waits (answers
+    /// Waits for the deadline. Each poll reads the clock too, since the timer does not go off while work that never waits (answers
     /// from a cache, a reward that computes for long) holds the thread.
     pub async fn wait(&self) {
         let Some(moment) = self.0 else { return future::pending().await };

@@ -16,7 +16,7 @@ use futures_util::{
 use super::caught;
 use crate::Result;
 
-/// What the output of a run means for the others.
+/// What the other runs do after the output of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Flow<S> {
@@ -35,12 +35,12 @@ pub enum Ended<S, E> {
     All,
     /// The output of a run stopped it.
     Stopped(S),
-    /// Its end came first.
+    /// The future `end` came first.
     Over(E),
 }
 
 /// Runs `jobs`, at most `concurrency` of them at once, until `end`. Each job is a future and a note on it; `take` gets the
-/// index, the note and the output of each run in the order of arrival. Also gives the notes, by index, of the runs that were
+/// index, the note and the output of each run in the order of arrival. Also returns the notes, by index, of the runs that were
 /// dropped midway.
 ///
 /// A run that panics gives an error. At the end, or when `take` stops it, no further run begins, and runs that are done at that
@@ -59,7 +59,7 @@ pub async fn run_many<N, T, S, E, F: Future<Output = Result<T>>>(
     let mut running = FuturesUnordered::new();
     let mut notes: BTreeMap<usize, N> = BTreeMap::new();
     let mut why = loop {
-        // Polled before anything starts, since runs that never wait leave no other moment for it.
+        // Polled before anything starts: runs that never wait leave no other moment for it.
         if let Some(end) = end.as_mut().now_or_never() {
             break Ended::Over(end);
         }
@@ -85,7 +85,7 @@ pub async fn run_many<N, T, S, E, F: Future<Output = Result<T>>>(
                 Flow::Stop(stop) => break Ended::Stopped(stop),
             }
         }
-        // Lets others have the thread now and then, though no run ever waits.
+        // Yields the thread to other tasks now and then, even if no run ever waits.
         tokio::task::consume_budget().await;
     };
     over.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! State files: read with care, written as a whole or not at all.
+//! Reads state files with care, and writes them as a whole or not at all.
 
 use std::{
     fs::{self, File},
@@ -47,7 +47,7 @@ pub(super) fn read(path: &Path) -> Result<Map<String, Value>> {
     })
 }
 
-/// What the file's first bytes say that it is, if that is surely no JSON. The file is left at its start.
+/// Describes the file by its first bytes if it is surely no JSON. The file is left at its start.
 fn check_start(file: &mut File) -> io::Result<Option<&'static str>> {
     let mut start = Vec::new();
     Read::take(&mut *file, 3).read_to_end(&mut start)?;
@@ -109,7 +109,7 @@ impl<'p> Replacement<'p> {
     }
 }
 
-/// Where the file is to lie: a link stays, and what it points to is replaced, whether it is there or not.
+/// The path to write to: a link stays, and the file that it points to is replaced, whether it exists or not.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
     let mut target = path.to_owned();
     for _ in 0..LINKS {

@@ -1,4 +1,4 @@
-//! JSON of which nothing is lost: a key that stands twice in an object is an error and not a silent choice.
+//! Reads JSON without loss: a key that stands twice in an object is an error and not a silent choice.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub(super) fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<S
 
 /// True if objects and lists lie in it more than `most` levels deep, itself included.
 pub(super) fn is_deeper_than(value: &Value, most: usize) -> bool {
-    // Not by recursion: the stack has an end too.
+    // Not by recursion, which could overflow the stack.
     let mut open = vec![(value, 1)];
     while let Some((value, depth)) = open.pop() {
         let inner: Box<dyn Iterator<Item = &Value>> = match value {

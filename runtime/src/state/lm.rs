@@ -1,4 +1,4 @@
-//! An LM's part of a predictor's entry: model and generation settings in DSPy's layout, and never an API key.
+//! Writes and reads the LM of a predictor's entry: model and generation settings in DSPy's layout, and never an API key.
 
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ const CLASS: (&str, &str) = ("_dspy_lm_class", "dspy.clients.lm.LM");
 /// How often a failed call is made again: one less than karat's attempts.
 const RETRIES: &str = "num_retries";
 
-/// What DSPy's LM has beside the model and its generation settings, with DSPy's defaults. karat has no use for it, the retries
-/// apart, and keeps it for the next file.
+/// The keys of DSPy's LM beside the model and its generation settings, with DSPy's defaults. karat uses the retries alone, and
+/// keeps the others for the next file.
 fn beside() -> [(&'static str, Value); 7] {
     [
         (CLASS.0, CLASS.1.into()),
@@ -44,7 +44,7 @@ const MODEL_TYPE: (&str, &str) = ("model_type", "chat");
 /// How many seconds a server may be silent.
 const TIMEOUT: &str = "timeout";
 
-/// What DSPy's LM has only sometimes, and what its clients and LiteLLM take for themselves: no part of a request, and likewise kept.
+/// Optional keys of DSPy's LM, and keys that its clients and LiteLLM take for themselves: no part of a request, and kept likewise.
 const KEPT: [&str; 36] = [
     "use_developer_role",
     // DSPy's: its engines, and `CLIENT_KEYS` of its `backend_selection`.
@@ -113,7 +113,7 @@ pub(super) fn dump(lm: &Lm) -> Value {
 }
 
 /// The LM of an entry. One that karat cannot make (an unknown provider, an LM class of Python's) is kept for the next file, and
-/// says at a call that it cannot be asked.
+/// each call of it is an error.
 ///
 /// # Errors
 /// [`is_state`](crate::Error::is_state): a value of the wrong type.
@@ -230,9 +230,9 @@ fn merged(headers: &Map<String, Value>) -> Result<Option<Map<String, Value>>> {
     Ok(Some(all).filter(|all| !all.is_empty()))
 }
 
-/// In Python it limits each wait for the next byte, and not the call.
+/// Sets the entry's timeout, which in Python limits each wait for the next byte, and not the call.
 fn with_timeout(lm: Lm, limit: &Value) -> Result<Lm> {
-    /// What an attempt and a call may take unless told otherwise.
+    /// What an attempt and a call may take by default.
     const USUAL: Duration = Duration::from_secs(600);
     let limit = limit.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let Some(limit) = limit.filter(|limit| !limit.is_zero()) else {
@@ -242,7 +242,7 @@ fn with_timeout(lm: Lm, limit: &Value) -> Result<Lm> {
     Ok(if limit > USUAL { lm.deadline(limit) } else { lm })
 }
 
-/// A model of which karat knows no more than the state says.
+/// A model that karat cannot call, known from the state alone.
 struct Unavailable {
     model: String,
     cause: Error,
@@ -274,7 +274,7 @@ fn config(settings: Map<String, Value>) -> Result<Config> {
             // What DSPy called it for reasoning models until 3.2.
             "max_tokens" | "max_completion_tokens" => config.max_tokens = Some(small()?),
             "n" => config.n = Some(small()?),
-            // Below 0 it is one that only some providers know, who get it as it is.
+            // A seed below 0, which only some providers know, is sent to them as it is.
             "seed" if !value.is_i64() || value.is_u64() => config.seed = Some(whole()?),
             "rollout_id" => config.rollout_id = Some(whole()?),
             "stop" => {

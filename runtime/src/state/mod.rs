@@ -1,4 +1,4 @@
-//! What a module has learned, as data: one entry per parameter path, in the layout of DSPy's JSON files.
+//! [`State`]: what a module has learned, as data: one entry per parameter path, in the layout of DSPy's JSON files.
 
 mod file;
 mod json;
@@ -81,11 +81,11 @@ pub struct State {
     ignore_extra: bool,
     /// The headers of LMs by path, which go to LMs that are allowed to have them and nowhere else.
     headers: BTreeMap<String, Map<String, Value>>,
-    /// What could not be dumped, told when the state is used: dumping returns no `Result`.
+    /// Why something could not be dumped, returned when the state is used: dumping returns no `Result`.
     mistake: Option<Error>,
 }
 
-/// How a [`Parameter`](crate::traverse::Parameter) is to take its state.
+/// Settings with which a [`Parameter`](crate::traverse::Parameter) loads its state.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StateOptions {
     allow_unsafe_lm_state: bool,
@@ -104,7 +104,7 @@ impl StateOptions {
     }
 }
 
-/// How it is to be loaded or written.
+/// Settings for loading and writing it.
 impl State {
     /// Trusts the addresses and headers in an LM's state (`api_base`, `base_url`, `model_list`, `extra_headers`): a file from
     /// somebody else could send your prompts to a server of theirs. Without it they are neither loaded (with a warning) nor, the
@@ -165,7 +165,7 @@ impl State {
         self.entries.keys().map(String::as_str)
     }
 
-    /// What was read as `metadata`: the versions that it was saved with.
+    /// The `metadata` that was read: the versions that it was saved with.
     pub fn metadata(&self) -> Option<&Value> {
         self.metadata.as_ref()
     }
@@ -251,7 +251,7 @@ impl State {
         entries
     }
 
-    /// What this module has learned.
+    /// The state of this module.
     pub(crate) fn of<T: Traverse>(root: &T) -> Self {
         let mut state = Self::default();
         Walker::run(root, &mut |site, node| {
@@ -286,7 +286,7 @@ impl State {
         let known = paths(root);
         let entries = self.entries_with_headers();
         let entries = entries_for(&entries, &known);
-        // Before the paths are looked at, which changed with the layouts.
+        // Before the paths are compared, which changed with the layouts.
         for (path, entry) in entries.iter() {
             predictor::refuse_legacy(entry).map_err(|error| at(path, error))?;
         }
@@ -297,7 +297,7 @@ impl State {
             versions::warn(metadata);
         }
         let mut outcome = Ok(());
-        // LMs of which the state says the same become one, so that they share what an LM holds.
+        // Predictors whose LMs have equal entries get one LM, with one cache and the like.
         let mut lms: Vec<(&Value, Lm)> = Vec::new();
         WalkerMut::run(root, &mut |site, parameter| {
             let (path, false, Ok(())) = (site.path(), site.is_frozen(), &outcome) else { return };
@@ -358,8 +358,8 @@ impl State {
     }
 }
 
-/// The entries as a module with these paths has them. What a file without paths is, one predictor or parameters of such names,
-/// only the module can tell.
+/// The entries as a module with these paths has them. Whether a file without paths is of one predictor or of parameters with
+/// such names depends on the module.
 fn entries_for<'e>(entries: &'e Map<String, Value>, known: &BTreeSet<String>) -> Cow<'e, Map<String, Value>> {
     let is_bare = known.len() == 1 && known.contains(BARE);
     match entries.get(BARE) {
@@ -415,7 +415,7 @@ impl<'de> Deserialize<'de> for State {
     }
 }
 
-/// Equal if the same was learned; versions and how it is to be loaded do not count.
+/// Equal if the same was learned; versions and settings do not count.
 impl PartialEq for State {
     fn eq(&self, other: &Self) -> bool {
         self.entries == other.entries

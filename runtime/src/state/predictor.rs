@@ -1,4 +1,4 @@
-//! A predictor's entry in a state file, in DSPy's layout.
+//! Writes and reads a predictor's entry in a state file, in DSPy's layout.
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +12,7 @@ use crate::{
     text::shortened,
 };
 
-/// What an entry holds. `traces` and `train` are what some of DSPy's optimizers note down; they are kept and not used.
+/// The keys of an entry. `traces` and `train` are notes of some of DSPy's optimizers; they are kept and not used.
 const KEYS: [&str; 6] = ["traces", "train", "demos", "signature", DECISIONS, "lm"];
 const NOTES: [&str; 2] = ["traces", "train"];
 
@@ -34,7 +34,7 @@ const LEGACY: [(&str, &str); 5] = [
 
 impl Parameter for Predictor {
     fn dump_state(&self) -> Result<Value> {
-        // Else a demo that could not be taken would be missing in silence.
+        // Otherwise a demo that could not be taken would be missing without an error.
         if let Some(mistake) = self.mistake() {
             return Err(mistake.clone());
         }
@@ -90,7 +90,7 @@ impl Parameter for Predictor {
             notes.insert(DECISIONS.into(), decisions.clone());
         }
         let lm = match entry.get("lm") {
-            // One that the program has set has what no file knows: key, limits, cache, deadline.
+            // An LM that the program has set has a key, limits, a cache and a deadline, which no file has.
             Some(state) if !state.is_null() && (options.takes_lm() || !self.has_own_lm()) => {
                 Some(lm::load(state, options)?)
             }
@@ -133,13 +133,13 @@ fn dump_field(slot: &Slot) -> Value {
     json!({ "name": name, "prefix": prefix, "description": description })
 }
 
-/// What stands in DSPy for a description where there is none.
+/// DSPy's placeholder for a missing description.
 fn placeholder(name: &str) -> String {
     format!("${{{name}}}")
 }
 
 /// The fields of a state beside those of the signature. DSPy's files give them in order and without names; their prefixes are
-/// mostly derived from the names, which tells fields apart that do not fit.
+/// mostly derived from the names, which shows where a field does not fit.
 struct FieldList<'a> {
     slots: Vec<&'a Slot>,
     fields: &'a [Value],
@@ -221,7 +221,7 @@ impl FieldList<'_> {
     }
 
     /// False if the state's field is surely another one: by its name or, where it has none, by its prefix. Prefixes are the
-    /// user's to choose, and DSPy's optimizers choose some too; so one that is derived from another name tells nothing unless
+    /// user's to choose, and DSPy's optimizers choose some too; so one that is derived from another name proves nothing unless
     /// that name is missing in its own place.
     fn may_be(&self, slot: &Slot, field: &Value) -> bool {
         if let Some(name) = field.get("name").and_then(Value::as_str) {
@@ -252,7 +252,7 @@ fn prefix_of(field: &Value) -> Option<&str> {
     field.get("prefix").and_then(Value::as_str)
 }
 
-/// How a state's field is called in a message.
+/// The name of a state's field in messages.
 fn label(field: &Value) -> String {
     let text = |key: &str| field.get(key).and_then(Value::as_str).map(|text| shortened(text, 60));
     match (text("name"), text("prefix")) {

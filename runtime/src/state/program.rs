@@ -1,4 +1,4 @@
-//! What a program is made of, kept beside its state so that a state is not loaded into another program unnoticed.
+//! [`Program`]: describes a program, and is saved beside its state so that no state is loaded into another program unnoticed.
 
 use std::{collections::HashMap, io, path::Path};
 
@@ -19,7 +19,7 @@ use crate::{
 const PROGRAM: &str = "program.json";
 const STATE: &str = "state.json";
 
-/// What a program is made of: its modules, its predictors with their signatures, and its source.
+/// The description of a program: its modules, its predictors with their signatures, and its source.
 ///
 /// [`Module::program`](crate::Module::program) describes the compiled program;
 /// [`Module::save_program`](crate::Module::save_program) writes the description beside the state, and
@@ -106,7 +106,7 @@ impl Program {
         program
     }
 
-    /// What this program, the compiled one, has otherwise than the saved one: a line for each difference. The source does not
+    /// How this program, the compiled one, differs from the saved one: a line for each difference. The source does not
     /// count.
     pub fn differences(&self, saved: &Program) -> Vec<String> {
         let mut found = Vec::new();
@@ -237,7 +237,7 @@ fn differ<T>(
     }
 }
 
-/// A schema without what says nothing of the type: doc comments and the like.
+/// A schema without annotations that do not change the type, such as doc comments.
 fn shape(schema: &Value) -> Value {
     let is_note = |key: &str| ["title", "description", "default", "examples", "deprecated"].contains(&key);
     match schema {

@@ -1,4 +1,4 @@
-//! The versions that a state was saved with.
+//! Compares the versions that a state was saved with to the current ones.
 
 use serde_json::{Value, json};
 
@@ -7,13 +7,13 @@ use crate::text::shortened;
 /// The versions of DSPy whose files are read and written. Its minor versions may change the layout.
 const DSPY: &[&str] = &["3.3", "3.4"];
 
-/// What karat writes beside the parameters. DSPy compares every version in `dependency_versions` with its own and knows no
+/// The `metadata` that karat writes beside the parameters. DSPy compares every version in `dependency_versions` with its own and knows no
 /// name but its own three, so that this object has to stay empty.
 pub(super) fn metadata() -> Value {
     json!({ "dependency_versions": {}, "karat": { "version": env!("CARGO_PKG_VERSION") } })
 }
 
-/// Another version may read or mean something else; it need not.
+/// Warns of each tool that saved the state in another version: that one may read or mean something else, and need not.
 pub(super) fn warn(metadata: &Value) {
     for (tool, saved, current) in others(metadata) {
         tracing::warn!(
@@ -25,7 +25,7 @@ pub(super) fn warn(metadata: &Value) {
     }
 }
 
-/// The same as the end of a message of something that does not fit; empty where the versions are the same.
+/// The same as the end of an error message; empty where the versions are the same.
 pub(super) fn note(metadata: &Value) -> String {
     let notes = others(metadata).into_iter();
     notes
@@ -35,7 +35,7 @@ pub(super) fn note(metadata: &Value) -> String {
         .collect()
 }
 
-/// Each tool of another version than those of now: its name, the version that saved, and the current ones.
+/// Each tool whose version is another one now: its name, the version that saved, and the current ones.
 fn others(metadata: &Value) -> Vec<(&'static str, String, &'static [&'static str])> {
     const KARAT: &[&str] = &[concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"))];
     let karat = metadata.get("karat").and_then(|karat| karat.get("version"));

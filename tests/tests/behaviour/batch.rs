@@ -61,7 +61,7 @@ fn all(count: usize) -> Vec<Option<usize>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn results_stand_beside_their_inputs_in_input_order_whatever_the_order_of_arrival() {
+async fn results_stand_beside_their_inputs_in_the_order_of_the_inputs() {
     let lm = slow_echo(|index| (index as u64 * 37) % 50);
     let done = watched(&lm).batch(questions(40)).concurrency(7).await;
     assert_eq!((answers(&done), done.stop()), (all(40), BatchStop::Completed));
@@ -228,7 +228,7 @@ fn a_hundred_thousand_inputs_need_no_deep_stack() {
 }
 
 #[tokio::test]
-async fn a_module_without_predictors_may_tell_its_own_costs() {
+async fn a_module_without_predictors_may_set_its_own_usage() {
     let done = Plain { live: None }.batch([3, 4]).await;
     assert_eq!((done.usage().calls, done.usage().prompt_tokens), (2, 7));
 }

@@ -1,4 +1,4 @@
-//! The first table of the rollouts' rules: what a rollout is, when the call stops, and which prediction is chosen.
+//! `BestOfN`: how each rollout is set up, when the call stops, and which prediction is chosen.
 
 use std::sync::{
     Arc,
@@ -18,8 +18,8 @@ async fn rollout_i_has_the_id_i_and_temperature_1() {
     let best = BestOfN::new(qa(&lm), 3, number).call(ask()).await.unwrap();
     assert_eq!(ids(&lm), [0, 1, 2]);
     assert_eq!(temperatures(&lm), [Some(1.0); 3]);
-    let told: Vec<_> = best.rollouts().iter().map(|r| (r.index(), r.rollout_id())).collect();
-    assert_eq!(told, [(0, 0), (1, 1), (2, 2)]);
+    let report: Vec<_> = best.rollouts().iter().map(|r| (r.index(), r.rollout_id())).collect();
+    assert_eq!(report, [(0, 0), (1, 1), (2, 2)]);
 }
 
 #[tokio::test]
@@ -28,8 +28,8 @@ async fn rollout_ids_start_at_the_lms_own() {
     let qa = Predict::<Qa>::new().lm(&lm.lm().rollout_id(40));
     let best = BestOfN::new(qa, 3, number).call(ask()).await.unwrap();
     assert_eq!(ids(&lm), [40, 41, 42]);
-    let told: Vec<_> = best.rollouts().iter().map(|r| (r.index(), r.rollout_id())).collect();
-    assert_eq!(told, [(0, 40), (1, 41), (2, 42)]);
+    let report: Vec<_> = best.rollouts().iter().map(|r| (r.index(), r.rollout_id())).collect();
+    assert_eq!(report, [(0, 40), (1, 41), (2, 42)]);
 }
 
 /// A query LM and an answer LM for [`TwoSteps`]; each records its own requests.
@@ -186,8 +186,8 @@ async fn equal_rewards_in_any_order_of_arrival_choose_the_lowest_index() {
         let best = best.call(ask()).await.unwrap();
         assert_eq!(best.answer, "a", "{order:?}");
         assert_eq!(chosen(best.rollouts()), [0]);
-        let told: Vec<_> = best.rollouts().iter().map(|rollout| rollout.index()).collect();
-        assert_eq!(told, [0, 1, 2], "the report is in order of index");
+        let report: Vec<_> = best.rollouts().iter().map(|rollout| rollout.index()).collect();
+        assert_eq!(report, [0, 1, 2], "the report is in order of index");
     }
 }
 
@@ -199,7 +199,7 @@ async fn of_two_that_pass_at_the_same_moment_the_lowest_index_is_chosen() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_those_that_pass_at_the_same_moment_the_highest_reward_is_chosen_in_any_order() {
+async fn of_those_that_pass_at_the_same_moment_the_highest_reward_is_chosen() {
     for (replies, index) in
         [(["6", "9", "7"], 1), (["9", "6", "7"], 0), (["6", "7", "9"], 2), (["1", "6", "6"], 1)]
     {
@@ -225,7 +225,7 @@ async fn rewards_of_plus_and_minus_infinity_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_report_tells_reward_feedback_cost_and_time_of_each_rollout() {
+async fn the_report_has_reward_feedback_cost_and_time_of_each_rollout() {
     let lm = ScriptedLm::new([
         reply("long").usage(tokens(10, 2)).delay(millis(30)),
         reply("ok").usage(tokens(11, 3)).delay(millis(20)),

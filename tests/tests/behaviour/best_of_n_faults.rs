@@ -1,4 +1,4 @@
-//! Failed rollouts: which they are, how many are tolerated, and which end the call at once.
+//! `BestOfN` with failed rollouts: which count as failed, how many are tolerated, and which end the call at once.
 
 use std::{
     future::Future,
@@ -158,7 +158,7 @@ async fn fail_count_0_ends_the_call_at_the_first_failure() {
 }
 
 #[tokio::test]
-async fn fail_count_k_tolerates_k_failures_and_the_next_one_ends_the_call_with_the_report() {
+async fn fail_count_k_tolerates_k_failures_and_the_next_one_ends_the_call() {
     let script = || {
         ScriptedLm::new([server_error(), reply("1"), server_error(), reply("2"), server_error(), reply("3")])
     };
@@ -247,7 +247,7 @@ async fn an_error_that_another_attempt_may_mend_does_not_end_the_call() {
 }
 
 #[tokio::test]
-async fn an_auth_error_at_the_first_rollout_is_told_as_such() {
+async fn an_auth_error_at_the_first_rollout_is_the_error_of_the_call() {
     let lm = ScriptedLm::new([failure(ErrorKind::Auth), reply("1")]);
     let error = BestOfN::new(qa(&lm), 5, number).fail_count(5).call(ask()).await.unwrap_err();
     assert!(error.is_auth() && error.is_permanent() && !error.is_exhausted());

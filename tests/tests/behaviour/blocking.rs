@@ -1,4 +1,4 @@
-//! karat for callers without async.
+//! `karat::blocking`: calls from programs without async.
 
 use std::{sync::mpsc, thread, time::Duration};
 
@@ -72,7 +72,7 @@ async fn inside_of_a_current_thread_runtime_it_is_a_config_error_before_any_lm_c
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn inside_of_a_multi_thread_runtime_and_in_spawn_blocking_it_is_a_config_error_too() {
+async fn inside_of_a_multi_thread_runtime_and_spawn_blocking_it_is_a_config_error_too() {
     assert_refused(&blocking::run(async {}).unwrap_err());
     let (inside, way_out) = tokio::task::spawn_blocking(|| {
         let inside = blocking::call(&qa(&echo()), question("#1#")).unwrap_err();

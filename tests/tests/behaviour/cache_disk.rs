@@ -307,7 +307,7 @@ async fn a_folder_that_cannot_be_read_is_warned_of_at_the_first_look() {
     let (said, stats) =
         after_restart(Cache::disk(folder.path().join("x".repeat(300))), [hi("a"), hi("b")]).await;
     assert_eq!((said.len(), stats.corrupt, stats.misses), (2, 0, 2));
-    let told = warnings.told();
+    let told = warnings.texts();
     assert!(told.len() == 1 && told[0].contains("cannot be read"), "{told:?}");
 }
 

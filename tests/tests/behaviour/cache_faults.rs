@@ -46,7 +46,7 @@ async fn child() {
         lm.complete(hi(&format!("{index}{}", "x".repeat(20_000)))).await.unwrap();
     }
     drop(guard);
-    println!("\nOUTCOME {} calls, {} hits, {:?}", model.calls(), cache.stats().hits, warnings.told());
+    println!("\nOUTCOME {} calls, {} hits, {:?}", model.calls(), cache.stats().hits, warnings.texts());
 }
 
 /// This test's binary as a child that does this after the shell has done that.

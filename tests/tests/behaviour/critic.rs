@@ -1,4 +1,4 @@
-//! The critic's call: what it sees, whom it asks, how often, how much it says, and what becomes of its failures.
+//! The critic's call: its inputs, its LM, how often and how long it is, and its failures.
 
 use karat::{
     Critic, ErrorKind, Module, Predict, Prediction, Refine, Reply, ScriptedLm,
@@ -84,7 +84,7 @@ async fn the_critic_is_given_all_that_is_known_of_the_run() {
 }
 
 #[tokio::test]
-async fn the_critic_is_held_to_the_names_of_the_predictors_where_the_provider_can_do_that() {
+async fn a_strict_schema_holds_the_critic_to_the_names_of_the_predictors() {
     let critic = ScriptedLm::new([advice([])]);
     Refine::new(two_steps(&steady()), 2, |_, _| 0.0).feedback_lm(critic.lm()).call(ask()).await.unwrap();
     let requests = critic.requests();
@@ -98,13 +98,13 @@ async fn the_critic_is_held_to_the_names_of_the_predictors_where_the_provider_ca
 }
 
 #[tokio::test]
-async fn a_reward_without_bounds_is_told_to_the_critic_as_what_it_is() {
-    for (reward, told) in [(f64::NEG_INFINITY, "-inf"), (1e300, "1000000"), (-0.5, "-0.5")] {
+async fn the_critic_sees_rewards_without_bounds_as_they_are() {
+    for (reward, shown) in [(f64::NEG_INFINITY, "-inf"), (1e300, "1000000"), (-0.5, "-0.5")] {
         let critic = ScriptedLm::new([advice([])]);
         let refine = Refine::new(qa(&answers(["a", "b"])), 2, move |_, _| reward).feedback_lm(critic.lm());
         refine.call(ask()).await.unwrap();
         let requests = critic.requests();
-        assert!(field(&requests[0], "reward").starts_with(told), "{}", field(&requests[0], "reward"));
+        assert!(field(&requests[0], "reward").starts_with(shown), "{}", field(&requests[0], "reward"));
     }
 }
 
@@ -182,8 +182,9 @@ async fn advice_that_fails_is_reported_the_earlier_advice_stays_and_the_run_goes
         let critic = ScriptedLm::new([advice([("module", "first advice")]), bad.clone(), bad]);
         let best = Refine::new(qa(&lm), 3, number).feedback_lm(critic.lm()).call(ask()).await.unwrap();
         assert_eq!(best.answer, "3");
-        let told: Vec<_> = best.rollouts().iter().map(|r| r.advice().map(|a| a.error().is_some())).collect();
-        assert_eq!(told, [Some(false), Some(true), None]);
+        let failed: Vec<_> =
+            best.rollouts().iter().map(|r| r.advice().map(|a| a.error().is_some())).collect();
+        assert_eq!(failed, [Some(false), Some(true), None]);
         assert!(best.rollouts()[1].to_string().contains("no advice: "), "{}", best.rollouts()[1]);
         let hinted: Vec<_> =
             last_messages(&lm).iter().map(|message| message.contains("first advice")).collect();
@@ -216,7 +217,7 @@ async fn names_as_small_models_write_them_find_their_predictor() {
 }
 
 #[tokio::test]
-async fn advice_for_nobody_is_given_to_nobody() {
+async fn advice_for_an_unknown_predictor_is_given_to_none() {
     let lm = steady();
     let critic = ScriptedLm::new([advice([("nobody", "be exact"), ("query", "  "), ("answer", "N/A")])]);
     let best = Refine::new(two_steps(&lm), 2, |_, _| 0.0).feedback_lm(critic.lm()).call(ask()).await.unwrap();
@@ -268,7 +269,7 @@ async fn long_values_are_cut_in_the_middle_with_a_mark_so_that_small_contexts_do
 }
 
 #[tokio::test]
-async fn the_critics_rollout_id_tells_its_calls_apart() {
+async fn the_critics_calls_have_different_rollout_ids() {
     let critic = ScriptedLm::computed(|_| advice([]));
     let lm = answers(["1", "1", "1"]);
     let predict: Predict<_> = Predict::new().lm(&lm.lm());

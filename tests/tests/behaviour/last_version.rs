@@ -1,4 +1,4 @@
-//! What the last version wrote is read, and what it would have written is written the same.
+//! Files of the last version are read, and are written as it wrote them.
 
 use std::fs;
 

@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn a_chain_of_thought_asks_for_the_reasoning_first_and_gives_it_beside_the_answer() {
+async fn a_chain_of_thought_asks_for_reasoning_first_and_returns_it_beside_the_answer() {
     let lm = ScriptedLm::new([Reply::fields([("reasoning", "by heart"), ("answer", "Paris")])]);
     let prediction = ChainOfThought::<Qa>::new().lm(&lm.lm()).call(ask()).await.unwrap();
     assert_eq!((prediction.reasoning.as_str(), prediction.answer.as_str()), ("by heart", "Paris"));
@@ -51,7 +51,7 @@ async fn demos_of_a_chain_of_thought_are_whole_examples_with_or_without_reasonin
 }
 
 #[tokio::test]
-async fn a_chain_of_thought_of_a_signature_that_has_a_reasoning_is_a_config_error_before_any_call() {
+async fn a_chain_of_thought_refuses_a_signature_with_a_field_reasoning_before_any_call() {
     #[signature]
     struct Proof {
         #[input]
@@ -274,7 +274,7 @@ async fn a_loop_in_a_module_is_one_trace_with_a_step_for_each_turn() {
 }
 
 #[tokio::test]
-async fn a_wrapper_in_a_field_gets_its_rollouts_whether_or_not_the_outer_one_is_wrapped() {
+async fn a_wrapper_in_a_field_runs_its_rollouts_within_a_wrapped_module_too() {
     #[module]
     struct Outer {
         best: BestOfN<Predict<Qa>>,

@@ -99,7 +99,7 @@ impl Uneven {
 }
 
 #[tokio::test]
-async fn in_a_module_with_a_wrapper_the_ids_of_every_predictor_are_unique_over_all_rollouts() {
+async fn in_a_module_with_a_wrapper_each_predictors_ids_are_unique_over_all_rollouts() {
     let (plain, wrapped) = (echo_id(), echo_id());
     let module = Uneven { plain: qa(&plain), best: BestOfN::new(qa(&wrapped), 3, number) };
     let best = BestOfN::new(BestOfN::new(module, 2, number), 2, number);
@@ -127,7 +127,7 @@ async fn a_wrapper_in_a_box_spaces_its_ids_too() {
 }
 
 #[tokio::test]
-async fn the_inner_wrappers_temperature_wins_over_the_outer_ones_and_the_outer_over_the_default() {
+async fn the_inner_wrappers_temperature_beats_the_outer_ones_which_beats_the_default() {
     for (inner, expected) in [(None, 0.4), (Some(0.8), 0.8)] {
         let lm = echo_id();
         let mut nested = BestOfN::new(qa(&lm), 2, number);
@@ -184,7 +184,7 @@ async fn a_wrapper_of_twins_gives_both_the_rollouts_id() {
 }
 
 #[tokio::test]
-async fn a_critic_of_a_nested_module_knows_predictors_by_their_path_in_the_refined_module() {
+async fn a_nested_modules_critic_knows_predictors_by_their_path_in_that_module() {
     let lm = ScriptedLm::computed(|_| Reply::fields([("answer", "0")]));
     let critic = ScriptedLm::computed(|_| crate::support::advice([("left", "tip")]));
     let mut twins = Twins::new();
@@ -229,7 +229,7 @@ async fn a_wrapper_that_is_made_inside_of_forward_has_ids_of_its_own_in_each_rol
 }
 
 #[tokio::test]
-async fn a_wrapper_that_is_made_inside_of_forward_counts_from_0_where_nothing_is_around_it() {
+async fn a_wrapper_made_inside_of_forward_counts_from_0_where_nothing_is_around_it() {
     let lm = echo_id();
     Dynamic { qa: qa(&lm) }.call(ask()).await.unwrap();
     assert_eq!(ids(&lm), [0, 1, 2]);

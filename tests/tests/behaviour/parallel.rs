@@ -1,4 +1,4 @@
-//! Different modules side by side.
+//! `Parallel`: different modules side by side.
 
 use karat::{
     BestOfN, ErrorKind, Module, Prediction, Result, ScriptedLm,
@@ -89,7 +89,7 @@ async fn a_panic_in_what_brings_outputs_together_is_an_error_of_that_item() {
 }
 
 #[tokio::test]
-async fn nothing_side_by_side_is_nothing() {
+async fn without_modules_nothing_runs() {
     let none = Parallel::<String>::new();
     assert!(none.is_empty());
     assert_eq!(none.await.len(), 0);

@@ -1,4 +1,4 @@
-//! What the traversal finds: parameters, frozen parts, sub-modules; and what changes them all at once.
+//! Parameters, frozen parts and sub-modules that the traversal finds, and the methods that change them all.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -190,7 +190,7 @@ fn sub_modules_are_found_by_type_and_without_the_inside_of_frozen_ones() {
 }
 
 #[test]
-fn a_reset_copy_forgets_demos_and_lm_and_values_and_keeps_instructions_and_frozen_parts() {
+fn a_reset_copy_forgets_demos_lms_and_values_but_no_instructions_or_frozen_parts() {
     let lm = answers([]);
     let mut whole = whole();
     let demo = Qa { question: "q".into(), answer: "a".into() };
@@ -252,7 +252,7 @@ fn mapping_replaces_every_predictor_or_none() {
 }
 
 #[test]
-fn a_predictor_of_the_same_signature_with_other_fields_is_told_apart_by_them() {
+fn mapping_refuses_a_predictor_of_the_same_signature_with_other_fields() {
     let mut thoughtful = ChainOfThought::<Qa>::new();
     let plain = Predict::<Qa>::new();
     let error =

@@ -1,4 +1,4 @@
-//! One predictor: what it sends, what it makes of answers, and every misuse at run time.
+//! `Predict`: the requests that it sends, how it reads answers, and every misuse at run time.
 
 use karat::{
     BestOfN, ChatAdapter, ErrorKind, JsonAdapter, Module, OnParseError, Predict, Reply, ScriptedLm,
@@ -85,7 +85,7 @@ async fn without_an_lm_the_error_names_the_predictor_and_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_with_its_text_and_nothing_is_asked_again() {
+async fn a_refusal_is_an_error_with_its_text_and_is_not_asked_again() {
     let lm = ScriptedLm::new([Reply::refusal("I cannot help with that")]);
     let error = qa(&lm).call(ask()).await.unwrap_err();
     assert!(error.is_refused() && !error.is_filtered() && !error.is_parse());
@@ -95,7 +95,7 @@ async fn a_refusal_is_told_with_its_text_and_nothing_is_asked_again() {
 }
 
 #[tokio::test]
-async fn an_empty_answer_is_told_as_such_and_nothing_is_asked_again() {
+async fn an_empty_answer_is_an_error_that_says_so_and_is_not_asked_again() {
     for text in ["", "  \n\t "] {
         let lm = ScriptedLm::new([Reply::text(text)]);
         let error = qa(&lm).call(ask()).await.unwrap_err();
@@ -106,7 +106,7 @@ async fn an_empty_answer_is_told_as_such_and_nothing_is_asked_again() {
 }
 
 #[tokio::test]
-async fn what_the_content_filter_held_back_is_told_as_such() {
+async fn an_answer_that_the_content_filter_held_back_is_an_error_that_says_so() {
     for text in ["", "[[ ## answer ## ]]\nhalf of"] {
         let lm = ScriptedLm::new([Reply::text(text).finish(Finish::ContentFilter)]);
         let error = qa(&lm).call(ask()).await.unwrap_err();
@@ -129,7 +129,7 @@ async fn an_answer_that_was_cut_before_its_last_field_is_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn an_answer_that_was_cut_before_any_text_is_told_as_cut() {
+async fn an_answer_that_was_cut_before_any_text_is_truncated() {
     let lm = ScriptedLm::new([Reply::text("").finish(Finish::Length)]);
     let error = qa(&lm).call(ask()).await.unwrap_err();
     assert!(error.is_truncated() && error.to_string().contains("max_tokens"), "{error}");
@@ -206,11 +206,11 @@ async fn the_json_ladder_goes_down_where_the_provider_calls_the_request_wrong() 
         let sent: Vec<_> = lm.requests().iter().map(format).collect();
         assert_eq!(sent, rungs[..=good]);
         let calls = prediction.trace().steps()[0].calls().to_vec();
-        let told: Vec<_> =
+        let calls: Vec<_> =
             calls.iter().map(|call| (call.mode(), call.adapter(), call.error().is_some())).collect();
         let expected: Vec<_> =
             rungs[..=good].iter().map(|rung| (*rung, "json", *rung != rungs[good])).collect();
-        assert_eq!(told, expected);
+        assert_eq!(calls, expected);
         assert_eq!(prediction.usage().calls as usize, good + 1);
     }
 }
@@ -282,8 +282,8 @@ async fn every_call_is_in_the_trace_and_in_the_usage() {
         ScriptedLm::new([Reply::text("what?").usage(tokens(10, 1)), reply("Paris").usage(tokens(20, 2))]);
     let prediction = qa(&lm).call(ask()).await.unwrap();
     let step = &prediction.trace().steps()[0];
-    let told: Vec<_> = step.calls().iter().map(|call| (call.adapter(), call.mode(), call.lm())).collect();
-    assert_eq!(told, [("chat", "prompt", "scripted"), ("json", "json_schema", "scripted")]);
+    let calls: Vec<_> = step.calls().iter().map(|call| (call.adapter(), call.mode(), call.lm())).collect();
+    assert_eq!(calls, [("chat", "prompt", "scripted"), ("json", "json_schema", "scripted")]);
     assert!(step.calls()[0].error().unwrap().is_parse() && step.calls()[1].error().is_none());
     assert_eq!(step.calls()[0].usage(), tokens(10, 1));
     assert_eq!((step.usage().calls, step.usage().total_tokens()), (2, 33));
@@ -298,7 +298,7 @@ async fn a_failed_call_counts_as_a_call() {
 }
 
 #[tokio::test]
-async fn a_mistake_of_a_setter_is_told_before_anything_is_sent() {
+async fn a_mistake_of_a_setter_is_an_error_before_anything_is_sent() {
     let lm = answers(["1"]);
     let base = Predict::<Qa>::new().lm(&lm.lm().base_url("http://localhost"));
     let error = base.call(ask()).await.unwrap_err();
@@ -314,12 +314,12 @@ async fn a_rollout_id_at_temperature_0_is_warned_of_once() {
     let handle = lm.lm();
     let module = || Predict::<Qa>::new().lm(&handle);
     BestOfN::new(module(), 3, number).call(ask()).await.unwrap();
-    assert!(warnings.told().is_empty(), "temperature 1 needs no warning");
+    assert!(warnings.texts().is_empty(), "temperature 1 needs no warning");
     BestOfN::new(module().temperature(0.0), 3, number).call(ask()).await.unwrap();
     BestOfN::new(module().temperature(0.0), 3, number).call(ask()).await.unwrap();
-    let told = warnings.told();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("temperature 0") && told[0].contains("scripted"), "{told:?}");
+    let warned = warnings.texts();
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(warned[0].contains("temperature 0") && warned[0].contains("scripted"), "{warned:?}");
     assert_eq!(temperatures(&lm).len(), 9);
 }
 

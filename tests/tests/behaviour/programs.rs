@@ -1,4 +1,4 @@
-//! Programs in a folder: what is saved beside the state, and which differences keep it from being loaded.
+//! Programs in a folder: the description beside the state, and the differences that are refused at a load.
 
 use std::{fs, path::Path};
 
@@ -232,28 +232,28 @@ fn after(change: impl FnOnce(&mut Value, &mut Value)) -> Result<Vec<String>> {
     let outcome = fresh.load_program(folder.path());
     let expected = if outcome.is_ok() { tuned().dump_state() } else { before };
     assert!(fresh.dump_state() == expected);
-    outcome.map(|()| warnings.told())
+    outcome.map(|()| warnings.texts())
 }
 
 #[test]
 fn another_source_is_a_warning_and_other_doc_comments_are_nothing() {
-    let told = after(|program, _| program["program"]["source"] = json!("impl Program {}")).unwrap();
-    assert!(told.len() == 1 && told[0].contains("another source"), "{told:?}");
-    let told = after(|program, _| program["program"]["source"] = json!(null)).unwrap();
-    assert!(told.len() == 1 && told[0].contains("another source"), "{told:?}");
+    let warned = after(|program, _| program["program"]["source"] = json!("impl Program {}")).unwrap();
+    assert!(warned.len() == 1 && warned[0].contains("another source"), "{warned:?}");
+    let warned = after(|program, _| program["program"]["source"] = json!(null)).unwrap();
+    assert!(warned.len() == 1 && warned[0].contains("another source"), "{warned:?}");
     documented::Program::default().load_program(saved().path()).unwrap();
 }
 
 #[test]
 fn another_compilers_names_of_types_are_no_difference() {
-    let told = after(|program, _| {
+    let warned = after(|program, _| {
         let kind = &mut program["program"]["modules"][1]["kind"];
         assert_eq!(kind, "Predict<Ask>");
         *kind = json!("some::Predict<a::b::Ask<'_>>");
         let field = &mut program["program"]["predictors"][0]["inputs"][0]["schema"];
         field["description"] = json!("of another version of the schema library");
     });
-    assert!(told.unwrap().is_empty());
+    assert!(warned.unwrap().is_empty());
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn another_version_is_warned_of_once_and_named_where_the_program_is_not_loaded()
     assert!(after(|_, _| ()).unwrap().is_empty());
     let other = json!({"karat": {"version": "9.1.0"}});
     for (in_program, in_state) in [(true, true), (true, false), (false, true)] {
-        let told = after(|program, state| {
+        let warned = after(|program, state| {
             if in_program {
                 program["metadata"] = other.clone();
             }
@@ -269,8 +269,11 @@ fn another_version_is_warned_of_once_and_named_where_the_program_is_not_loaded()
                 state["metadata"] = other.clone();
             }
         });
-        let told = told.unwrap();
-        assert!(told.len() == 1 && told[0].contains("karat") && told[0].contains("9.1.0"), "{told:?}");
+        let warned = warned.unwrap();
+        assert!(
+            warned.len() == 1 && warned[0].contains("karat") && warned[0].contains("9.1.0"),
+            "{warned:?}"
+        );
     }
     let error = after(|program, _| {
         program["metadata"] = other.clone();
@@ -341,7 +344,7 @@ fn wrong_types_anywhere_in_a_description_are_an_error_or_no_difference() {
 }
 
 #[test]
-fn a_folder_that_is_a_file_and_a_file_that_is_a_folder_are_told_apart() {
+fn a_folder_in_place_of_a_file_and_a_file_in_place_of_a_folder_are_errors() {
     let folder = saved();
     let file = folder.path().join("state.json");
     let error = refused(tuned(), &file);

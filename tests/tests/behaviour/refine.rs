@@ -1,4 +1,4 @@
-//! The second table of the rollouts' rules: rollouts one after another, with advice in between.
+//! `Refine`: rollouts one after another, with advice in between.
 
 use std::sync::Arc;
 
@@ -105,7 +105,7 @@ async fn senseless_settings_of_refine_are_config_errors_before_any_lm_call() {
 }
 
 #[tokio::test]
-async fn a_reward_with_feedback_text_goes_to_the_predictors_as_it_is_and_no_critic_is_asked() {
+async fn feedback_text_goes_to_the_predictors_as_it_is_and_no_critic_is_asked() {
     let lm = answers(["1", "2", "3"]);
     let best = Refine::new(qa(&lm), 3, with_text).call(ask()).await.unwrap();
     assert_eq!((lm.calls(), best.usage().calls), (3, 3));
@@ -161,7 +161,7 @@ async fn a_predictor_that_the_critic_left_out_gets_no_hint() {
 }
 
 #[tokio::test]
-async fn a_predictor_that_gets_no_new_advice_keeps_what_it_was_told() {
+async fn a_predictor_that_gets_no_new_advice_keeps_the_earlier_one() {
     let lm = echo_id();
     let critic = ScriptedLm::new([advice([("left", "go left")]), advice([("right", "go right")])]);
     Refine::new(twins(&lm), 3, |_, _| 0.0).feedback_lm(critic.lm()).call(ask()).await.unwrap();

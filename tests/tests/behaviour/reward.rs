@@ -120,7 +120,7 @@ async fn a_judge_whose_key_is_refused_ends_the_call() {
 }
 
 #[tokio::test]
-async fn a_judge_without_an_lm_is_told_so() {
+async fn a_judge_without_an_lm_is_an_error_that_says_so() {
     let judge = Judge { rate: Predict::new() };
     let error = BestOfN::with_reward(qa(&candidates()), 3, judge).call(ask()).await.unwrap_err();
     assert!(error.is_config());
@@ -156,7 +156,7 @@ async fn refine_takes_a_judge_and_its_text_is_the_advice() {
 }
 
 #[tokio::test]
-async fn the_critic_sees_the_source_that_a_judge_tells() {
+async fn the_critic_sees_the_source_that_a_judge_gives() {
     let (rater, critic) = (ScriptedLm::new([points(3.0), points(8.0)]), ScriptedLm::new([advice([])]));
     let refine = Refine::with_reward(qa(&candidates()), 2, judge(&rater));
     refine.critic(karat::Critic::Always).feedback_lm(critic.lm()).call(ask()).await.unwrap();
@@ -182,7 +182,7 @@ async fn an_error_of_karat_that_a_reward_returns_keeps_its_kind() {
 }
 
 #[tokio::test]
-async fn a_judge_of_the_same_signature_as_the_module_is_told_apart_in_errors() {
+async fn an_error_names_the_judge_though_its_signature_is_the_modules() {
     #[module]
     struct SecondOpinion {
         qa: Predict<Qa>,

@@ -1,4 +1,4 @@
-//! What is saved and loaded, and what is refused with which words.
+//! States: what is saved and loaded, and the errors of what is refused.
 
 use karat::{
     ChainOfThought, Error, Frozen, Module, Param, Predict, Prediction, Reasoned, Result, State, module,
@@ -204,7 +204,7 @@ fn a_field_of_another_name_is_known_by_the_demos_and_a_custom_prefix_is_taken() 
     let renamed = change(json!([{"question": "q", "search_text": "s"}]));
     let error = program().load_state(&state(&renamed)).unwrap_err();
     assert_eq!((error.predictor(), error.field()), (Some("query"), Some("query")), "{error}");
-    // The way out that the message tells.
+    // The way out that the message names.
     assert!(error.to_string().contains(r#"`"name": "query"`"#), "{error}");
     let mut named = renamed;
     named["query"]["signature"]["fields"][1]["name"] = json!("query");
@@ -221,7 +221,7 @@ fn a_field_of_another_name_is_known_by_the_demos_and_a_custom_prefix_is_taken() 
 }
 
 #[test]
-fn a_prefix_that_an_optimizer_chose_is_taken_even_if_another_field_or_column_is_called_so() {
+fn an_optimizers_prefix_is_taken_even_if_another_field_or_column_has_that_name() {
     let mut json = json(&tuned());
     let fields = json["answer.predict"]["signature"]["fields"].as_array_mut().unwrap();
     fields.iter_mut().for_each(|field| drop(field.as_object_mut().unwrap().remove("name")));
@@ -317,7 +317,7 @@ fn wrong_types_say_what_was_expected_and_found() {
 }
 
 #[test]
-fn what_optimizers_noted_down_is_kept_and_a_missing_lm_is_no_error() {
+fn notes_of_optimizers_are_kept_and_a_missing_lm_is_no_error() {
     let mut json = json(&tuned());
     json["query"]["traces"] = json!([{"x": 1}]);
     json["query"]["train"] = json!([[1.5, null]]);

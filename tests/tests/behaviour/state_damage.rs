@@ -168,7 +168,7 @@ fn pointers(value: &Value, at: String, found: &mut Vec<String>) {
 }
 
 #[test]
-fn a_wrong_type_anywhere_is_an_error_with_its_place_or_loaded_as_the_file_now_says() {
+fn a_wrong_type_is_an_error_with_its_place_or_loaded_as_the_file_now_says() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s.json");
     let mut all = Vec::new();

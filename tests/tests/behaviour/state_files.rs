@@ -350,7 +350,7 @@ fn warnings_of(change: impl FnOnce(&mut Map<String, Value>)) -> (Vec<String>, Tw
     let _guard = warnings.collect();
     let mut fresh = TwoSteps::new();
     fresh.load(&path).unwrap();
-    (warnings.told(), fresh, folder)
+    (warnings.texts(), fresh, folder)
 }
 
 #[test]
@@ -365,8 +365,8 @@ fn another_version_of_karat_or_dspy_is_warned_of_and_a_patch_is_not() {
         json!({"karat": 1, "dependency_versions": []}),
         json!({"karat": {"version": null}, "dependency_versions": {"dspy": 3}}),
     ] {
-        let (told, ..) = warnings_of(|json| drop(json.insert("metadata".into(), metadata.clone())));
-        assert!(told.is_empty(), "{metadata}: {told:?}");
+        let (warned, ..) = warnings_of(|json| drop(json.insert("metadata".into(), metadata.clone())));
+        assert!(warned.is_empty(), "{metadata}: {warned:?}");
     }
     for (metadata, words) in [
         (json!({"karat": {"version": "9.1.0"}}), ["karat", "9.1.0"]),
@@ -374,9 +374,9 @@ fn another_version_of_karat_or_dspy_is_warned_of_and_a_patch_is_not() {
         (json!({"dependency_versions": {"dspy": "2.6.27"}}), ["dspy", "2.6.27"]),
         (json!({"dependency_versions": {"dspy": ""}}), ["dspy", "3.3"]),
     ] {
-        let (told, ..) = warnings_of(|json| drop(json.insert("metadata".into(), metadata.clone())));
-        assert_eq!(told.len(), 1, "{metadata}: {told:?}");
-        assert!(words.iter().all(|word| told[0].contains(word)), "{told:?}");
+        let (warned, ..) = warnings_of(|json| drop(json.insert("metadata".into(), metadata.clone())));
+        assert_eq!(warned.len(), 1, "{metadata}: {warned:?}");
+        assert!(words.iter().all(|word| warned[0].contains(word)), "{warned:?}");
     }
 }
 
@@ -384,12 +384,12 @@ fn another_version_of_karat_or_dspy_is_warned_of_and_a_patch_is_not() {
 fn addresses_and_keys_in_a_file_are_dropped_with_a_warning_that_names_them() {
     let lm = json!({"model": "openai/x", "api_base": "http://canary", "base_url": "http://canary",
         "model_list": ["http://canary"], "api_key": "canary", "extra_headers": {"x": "canary"}});
-    let (told, fresh, folder) = warnings_of(|json| json["query"]["lm"] = lm);
-    let told = told.join("\n");
+    let (warned, fresh, folder) = warnings_of(|json| json["query"]["lm"] = lm);
+    let warned = warned.join("\n");
     for key in ["api_base", "base_url", "model_list", "allow_unsafe_lm_state", "api_key", "extra_headers"] {
-        assert!(told.contains(key), "{key}: {told}");
+        assert!(warned.contains(key), "{key}: {warned}");
     }
-    assert!(!told.contains("canary"), "names and no values: {told}");
+    assert!(!warned.contains("canary"), "names and no values: {warned}");
     let json = serde_json::to_string(&fresh.dump_state().allow_unsafe_lm_state(true)).unwrap();
     assert!(!json.contains("canary"), "{json}");
     // Nor does a file pass on a key of another file.

@@ -1,4 +1,4 @@
-//! What a state says of LMs: settings come back, addresses on demand, keys never.
+//! LMs in a state: settings come back, addresses on demand, keys never.
 
 use karat::{Lm, Module, Retry};
 use serde_json::{Value, json};

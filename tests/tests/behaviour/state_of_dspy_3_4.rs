@@ -1,4 +1,4 @@
-//! What DSPy 3.4 saves that 3.3 did not: configured decisions, and programs that a model wrote.
+//! States of DSPy 3.4, with what 3.3 did not save: configured decisions, and programs that a model wrote.
 
 use std::fs;
 
@@ -24,7 +24,7 @@ fn loaded(entry: Value) -> (karat::Result<Predict<Qa>>, Vec<String>) {
     let _guard = warnings.collect();
     let mut qa = Predict::<Qa>::new();
     let outcome = serde_json::from_value::<State>(entry).map(|state| qa.load_state(&state)).expect("a state");
-    (outcome.map(|()| qa), warnings.told())
+    (outcome.map(|()| qa), warnings.texts())
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn configured_decisions_are_kept_given_back_and_warned_of() {
 }
 
 #[test]
-fn a_predictor_without_decisions_has_no_key_for_them_and_an_empty_one_says_nothing() {
+fn without_decisions_there_is_no_key_for_them_and_an_empty_one_warns_of_nothing() {
     assert!(entry().get("fields").is_none());
     let mut file = entry();
     file["fields"] = json!({});

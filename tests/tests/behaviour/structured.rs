@@ -192,7 +192,7 @@ async fn a_form_that_a_model_is_known_not_to_take_costs_no_call() {
         let asked = &scripted.requests()[0].response_format;
         let flag = matches!(asked, Some(ResponseFormat::JsonSchema { strict: true, .. }));
         assert_eq!((asked.is_some(), flag), (mode != "prompt", strict));
-        assert!(warnings.told().is_empty());
+        assert!(warnings.texts().is_empty());
     }
 }
 
@@ -213,7 +213,7 @@ async fn a_refused_rung_is_warned_of_once_for_each_predictor() {
         .await
         .into_iter()
         .for_each(|row| drop(row.result.unwrap()));
-    let told = warnings.told();
+    let told = warnings.texts();
     assert_eq!(told.len(), 1, "{told:?}");
     for part in ["refused=\"json_schema\"", "taken=\"json_object\"", "scripted"] {
         assert!(told[0].contains(part), "{part}: {told:?}");

@@ -1,4 +1,4 @@
-//! What the tests share, beside the programs of `shared`: replies by rollout id, and an LM that counts.
+//! Helpers of these tests, beside the programs of `shared`: replies by rollout id, and an LM that counts.
 
 use std::{
     sync::{
@@ -229,7 +229,7 @@ impl Warnings {
     }
 
     /// Each warning so far: its values with their names.
-    pub fn told(&self) -> Vec<String> {
+    pub fn texts(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
 }

@@ -1,4 +1,4 @@
-//! What the two parity tests share: the twins of DSPy's programs, and the difference of two JSON values.
+//! Helpers of the two parity tests: the twins of DSPy's programs, and the difference of two JSON values.
 
 pub mod programs;
 
@@ -88,7 +88,7 @@ pub fn differences(expected: &Value, found: &Value) -> Vec<String> {
     all
 }
 
-/// Asserts that a model is told the same of each predictor as `programs.py prompts` says: instructions, fields, demos.
+/// Asserts that each predictor's prompt has what `programs.py prompts` says: instructions, fields, demos.
 pub fn assert_same_prompts(name: &str, program: &dyn Program, prompts: &Value) {
     let predictors = program.named_predictors();
     assert_eq!(predictors.len(), prompts.as_object().expect("an object").len(), "{name}");

@@ -1,4 +1,4 @@
-//! What a call leaves behind: the winner's trace, the failing predictor's path, and a module that is as it was.
+//! Calls keep apart: the trace is the winner's, an error has its predictor's path, and the user's module stays as it was.
 
 use std::collections::BTreeMap;
 
@@ -25,8 +25,9 @@ fn two_steps(lm: &ScriptedLm) -> TwoSteps {
 #[tokio::test]
 async fn the_trace_is_the_winners_alone_and_names_predictors_from_the_root() {
     let best = BestOfN::new(two_steps(&steps_lm()), 3, |_, p| p.answer == "1").call(ask()).await.unwrap();
-    let told: Vec<_> = best.trace().steps().iter().map(|step| (step.predictor(), step.signature())).collect();
-    assert_eq!(told, [("module.query", "MakeQuery"), ("module.answer.predict", "Qa")]);
+    let steps: Vec<_> =
+        best.trace().steps().iter().map(|step| (step.predictor(), step.signature())).collect();
+    assert_eq!(steps, [("module.query", "MakeQuery"), ("module.answer.predict", "Qa")]);
     let query = &best.trace().steps()[0];
     assert_eq!(query.inputs()[0], ("question".into(), "Capital of France?".into()));
     assert_eq!(query.outputs()[0], ("query".into(), "q1".into()));
@@ -55,9 +56,9 @@ async fn losers_and_failures_are_not_in_the_trace_of_an_outer_module() {
     let mut outer = Outer { first: Predict::new(), best: BestOfN::new(Predict::new(), 3, number) };
     outer.set_lm(&lm.lm());
     let prediction = outer.call(ask()).await.unwrap();
-    let told: Vec<_> =
+    let steps: Vec<_> =
         prediction.trace().steps().iter().map(|s| (s.predictor(), s.outputs()[0].1.clone())).collect();
-    assert_eq!(told, [("first", "0".into()), ("best.module", "2".into())]);
+    assert_eq!(steps, [("first", "0".into()), ("best.module", "2".into())]);
     assert_eq!(prediction.usage().calls, 4);
 }
 
@@ -91,9 +92,9 @@ async fn an_error_knows_what_its_run_did_and_what_it_cost() {
     ]);
     let error = two_steps(&lm).call(ask()).await.unwrap_err();
     let trace = error.trace().unwrap();
-    let told: Vec<_> =
+    let steps: Vec<_> =
         trace.steps().iter().map(|s| (s.predictor(), s.calls().len(), s.error().is_some())).collect();
-    assert_eq!(told, [("query", 1, false), ("answer.predict", 2, true)]);
+    assert_eq!(steps, [("query", 1, false), ("answer.predict", 2, true)]);
     assert_eq!((error.usage().calls, error.usage().total_tokens()), (3, 77));
 
     let lm = ScriptedLm::new([server_error(), reply("x"), server_error()]);

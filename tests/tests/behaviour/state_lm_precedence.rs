@@ -1,4 +1,4 @@
-//! Whose LM counts where a state is loaded: the program's, or the state's. And what is warned of where several answers are asked for.
+//! Which LM a predictor has after a load, the program's or the state's; and the warning where several answers are asked for.
 
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ async fn several_completions_without_a_temperature_above_0_are_warned_of_once() 
         for _ in 0..calls {
             let _ = lm.clone().complete(hi("hi")).await;
         }
-        warnings.told().iter().filter(|told| told.contains("several completions")).count()
+        warnings.texts().iter().filter(|text| text.contains("several completions")).count()
     };
     let n = |lm: Lm, n: u32| lm.param("n", n);
     let lm = || answers(["a", "b", "c"]).lm();

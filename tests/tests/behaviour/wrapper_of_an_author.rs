@@ -1,4 +1,4 @@
-//! What `BestOfN` does, an author outside of karat can do: this one uses the public API alone.
+//! A wrapper that an author outside of karat writes: it does what `BestOfN` does, with the public API alone.
 
 use karat::{
     BestOfN, Error, ErrorKind, Module, Predict, Prediction, Result, Rollout, Stop,
@@ -96,7 +96,7 @@ impl<M: Module> Traverse for UntilPositive<M> {
 }
 
 #[tokio::test]
-async fn a_wrapper_written_outside_runs_rollouts_with_ids_temperatures_trace_and_report() {
+async fn a_wrapper_written_outside_sets_ids_and_temperatures_and_has_trace_and_report() {
     let lm = answers(["-3", "x", "5", "9"]);
     let best = UntilPositive::new(qa(&lm), 4, |_, p| p.answer.parse::<f64>()).call(ask()).await.unwrap();
     assert_eq!((ids(&lm), temperatures(&lm)), (vec![0, 1, 2], vec![Some(1.0); 3]));
@@ -135,7 +135,7 @@ async fn a_wrapper_written_outside_reports_failures_as_karats_own_does() {
 }
 
 #[tokio::test]
-async fn a_wrapper_written_outside_leaves_the_users_module_as_it_was_and_can_be_spawned() {
+async fn a_wrapper_written_outside_leaves_the_users_module_alone_and_can_be_spawned() {
     let module = Predict::<Qa>::new().lm(&answers(["1"]).lm());
     let wrapper = UntilPositive::new(module.clone(), 1, number);
     let answer = tokio::spawn(async move { wrapper.call(ask()).await }).await.unwrap().unwrap();

@@ -1,5 +1,5 @@
-//! Reasoning that a reply does not begin with: behind a text, or with an opening tag that is a part of the prompt. A draft of the
-//! answer may stand in it.
+//! Finds reasoning that a reply does not begin with: it stands behind a text, or its opening tag is a part of the prompt. A draft
+//! of the answer may stand in it.
 
 use std::cell::OnceCell;
 
@@ -19,14 +19,14 @@ use crate::{
     report::{Error, Result},
 };
 
-/// The answer in a text that has these tags; the thoughts before it are added to those.
+/// Returns the answer in a text that has these tags, and adds the reasoning before it to `thoughts`.
 ///
 /// The last tag that ends thoughts, and behind which a whole answer stands, begins the answer. A tag that a value speaks of is
 /// text: one between quotes, in a block of code, or in a value behind which no whole answer stands.
 ///
 /// # Errors
-/// The tag could be either, or the reasoning has no end.
-pub(super) fn leave<'t>(
+/// A tag could end reasoning or be a part of a value, or the reasoning has no end.
+pub(super) fn find_answer<'t>(
     reader: &Reader<'_>,
     text: &'t str,
     tags: &[Tag],
@@ -35,40 +35,51 @@ pub(super) fn leave<'t>(
 ) -> Result<&'t str> {
     let Some(outline) = reader.adapter.outline(&reader.task, text) else { return Ok(text) };
     let are_mentions = mentions::find(text, tags, &outline);
-    let given = Given::of(reader, text, tags);
+    let prompt = PromptTags::of(reader, text, tags);
     let openings = openings(tags, &are_mentions);
     let mut have_ends = vec![false; tags.len()];
     for open in openings.iter().flatten() {
         have_ends.get_mut(*open).into_iter().for_each(|has_end| *has_end = true);
     }
     let fences = fences(text).map(|(start, _)| start).collect();
-    let draft =
-        Draft { reader, text, outline, tags, are_mentions, given, openings, have_ends, fences, is_harmony };
-    if let Some(last) = draft.last_end()? {
+    let reply = TaggedReply {
+        reader,
+        text,
+        outline,
+        tags,
+        are_mentions,
+        prompt,
+        openings,
+        have_ends,
+        fences,
+        is_harmony,
+    };
+    if let Some(last) = reply.last_end()? {
         let Some(tag) = tags.get(last) else { return Ok(text) };
-        let own = match draft.openings.get(last).copied().flatten() {
+        let own = match reply.openings.get(last).copied().flatten() {
             _ if tag.maker == HARMONY => 0..last,
             Some(open) => open..open + 1,
             None => 0..0,
         };
         gather(thoughts, text, 0..tag.span.start, tags.get(own).unwrap_or_default());
         // What follows may have blocks too, none of which ends before a whole answer.
-        let (behind, start) = (draft.behind(last)?, tag.span.end);
+        let (behind, start) = (reply.behind(last)?, tag.span.end);
         let rest = tags.iter().skip(last + 1).map(|tag| tag.behind(start));
         let rest: Vec<_> = rest.filter(|tag| tag.span.end <= behind.len()).collect();
         return read(reader, behind, &rest, thoughts);
     }
-    draft.check_rest()?;
+    reply.check_rest()?;
     Ok(text)
 }
 
-struct Draft<'r, 't> {
+/// A reply with tags of reasoning, and what is known of each tag.
+struct TaggedReply<'r, 't> {
     reader: &'r Reader<'r>,
     text: &'t str,
     outline: Outline,
     tags: &'r [Tag],
     are_mentions: Vec<bool>,
-    given: Given,
+    prompt: PromptTags,
     /// For each tag that ends a block, the one that begins it.
     openings: Vec<Option<usize>>,
     /// For each tag whether it begins a block that ends.
@@ -80,15 +91,15 @@ struct Draft<'r, 't> {
 
 type Values = Vec<Option<FieldValue>>;
 
-impl<'t> Draft<'_, 't> {
+impl<'t> TaggedReply<'_, 't> {
     /// The last tag that ends thoughts.
     fn last_end(&self) -> Result<Option<usize>> {
         let as_it_stands = OnceCell::new();
-        // A text may have such a tag every few bytes, and behind each what would have to be read.
+        // A text may have such a tag every few bytes, and all that stands behind each would be read.
         let mut left = 8 * self.text.len() + (64 << 10);
         for (index, tag) in self.tags.iter().enumerate().rev().filter(|(_, tag)| tag.kind == Kind::Close) {
             let is_in_value = self.outline.has(tag.span.start);
-            if self.given.is_repeated(tag) {
+            if self.prompt.is_repeated(tag) {
                 continue;
             }
             let length = self.text.len() - tag.span.end;
@@ -102,8 +113,8 @@ impl<'t> Draft<'_, 't> {
             let Some(answer) = whole(self.reader, self.behind(index)?) else { continue };
             let all = as_it_stands.get_or_init(|| values(self.reader, self.text));
             let all = match all {
-                // Nothing that an input could have written is read only because of a tag that an input has.
-                None if self.given.inputs & (1 << tag.maker) != 0 => continue,
+                // A text that cannot be read as it stands is not made readable by a tag that an input has: both may be the input's.
+                None if self.prompt.inputs & (1 << tag.maker) != 0 => continue,
                 None => return Ok(Some(index)),
                 Some(all) if is_same(all, &answer) => return Ok(Some(index)),
                 Some(all) => all,
@@ -118,7 +129,7 @@ impl<'t> Draft<'_, 't> {
             let pairs = || all.iter().zip(&answer);
             let differ = pairs().any(|pair| matches!(pair, (Some(one), Some(two)) if one.value != two.value));
             let lacks = pairs().any(|pair| matches!(pair, (Some(_), None)));
-            let is_doubtful = self.given.has(tag.maker) || self.is_harmony;
+            let is_doubtful = self.prompt.has(tag.maker) || self.is_harmony;
             match self.opening(index) {
                 Some(open) if !self.outline.has_before(open) && !is_doubtful => return Ok(Some(index)),
                 // A block in a value is text, unless the form begins anew behind it.
@@ -131,11 +142,11 @@ impl<'t> Draft<'_, 't> {
         Ok(None)
     }
 
-    /// Checks the tags where none ends the thoughts before a whole answer: nothing but text may stand in a value.
+    /// Checks the tags of a reply in which none ends reasoning before a whole answer: each has to be text in a value.
     fn check_rest(&self) -> Result<()> {
         for (index, tag) in self.tags.iter().enumerate() {
             let place = tag.span.start;
-            if self.is_mention(index) || self.outline.has(place) || self.given.has(tag.maker) {
+            if self.is_mention(index) || self.outline.has(place) || self.prompt.has(tag.maker) {
                 continue;
             }
             let has_before = self.outline.has_before(place);
@@ -157,9 +168,9 @@ impl<'t> Draft<'_, 't> {
                 Kind::Open | Kind::Close | Kind::End => {}
             }
         }
-        // A form that begins anew, if not as a whole, behind a tag that stands in the value of a field that it has again.
+        // The form may begin anew in part: behind a tag in a value stands that value's field once more.
         let is_in_value = |(index, tag): &(usize, &Tag)| {
-            tag.kind != Kind::End && !self.is_mention(*index) && !self.given.has(tag.maker)
+            tag.kind != Kind::End && !self.is_mention(*index) && !self.prompt.has(tag.maker)
         };
         let Some((_, tag)) = self.tags.iter().enumerate().find(is_in_value) else { return Ok(()) };
         let is_double = |value: &FieldValue| value.repairs.contains(Repair::DoubleField);
@@ -169,7 +180,7 @@ impl<'t> Draft<'_, 't> {
         }
     }
 
-    /// The same of a tag in text that is a value without a mark.
+    /// The same check for a tag in text that is a value without a mark.
     fn check_open(&self, index: usize) -> Result<()> {
         let Some(tag) = self.tags.get(index) else { return Ok(()) };
         let behind = self.text.get(tag.span.end..).unwrap_or_default();
@@ -179,7 +190,7 @@ impl<'t> Draft<'_, 't> {
             _ if self.outline.has_before(tag.span.start) => true,
             _ if !self.outline.values.is_empty() => false,
             Kind::Open => !begins_line,
-            // What stands behind would be the value, and nothing does.
+            // The value would stand behind it, and nothing does.
             Kind::Close if self.opening(index).is_some() => !self.ends_line(tag),
             Kind::Close => !self.ends_line(tag) || behind.trim().is_empty(),
         };
@@ -281,16 +292,16 @@ fn openings(tags: &[Tag], are_mentions: &[bool]) -> Vec<Option<usize>> {
     tags.map(opening).collect()
 }
 
-/// What the prompt has of such tags.
-struct Given {
+/// The makers whose reasoning tags stand in the prompt.
+struct PromptTags {
     /// A bit for each maker.
     makers: u32,
-    /// The same of inputs alone.
+    /// The same for the inputs alone.
     inputs: u32,
     repeats: Repeats,
 }
 
-impl Given {
+impl PromptTags {
     fn of(reader: &Reader<'_>, text: &str, tags: &[Tag]) -> Self {
         let all = reader.tags();
         let wanted = tags.iter().fold(0, |makers, tag| makers | 1_u32 << tag.maker);

@@ -1,4 +1,4 @@
-//! Several attempts at one task: comparison and majority.
+//! `MultiChainComparison` and `majority`: one answer from several attempts.
 
 use karat::{
     BestOfN, ChainOfThought, Comparison, Module, MultiChainComparison, Predict, Prediction, Reasoned, Reply,

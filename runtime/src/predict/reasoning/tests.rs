@@ -1,3 +1,5 @@
+mod harmony;
+
 use std::sync::Arc;
 
 use crate::{
@@ -73,22 +75,22 @@ async fn read_with(
         let chars: Vec<_> = reply.chars().collect();
         let pieces: Vec<String> = chars.chunks(size).map(|piece| piece.iter().collect()).collect();
         let mut stream = qa(adapter, Reply::pieces(pieces)).stream(input(question));
-        let (mut told, mut thought) = (String::new(), String::new());
+        let (mut text, mut thought) = (String::new(), String::new());
         let outcome = loop {
             match stream.next().await {
                 Some(Ok(StreamEvent::Progress(progress))) => match progress.into_update() {
-                    Update::Delta { text, .. } => told.push_str(&text),
-                    Update::Reasoning { text } => thought.push_str(&text),
+                    Update::Delta { text: more, .. } => text.push_str(&more),
+                    Update::Reasoning { text: more } => thought.push_str(&more),
                     Update::Discarded { .. } => {
-                        told.clear();
+                        text.clear();
                         thought.clear();
                     }
                     _ => {}
                 },
                 Some(Ok(StreamEvent::Done(prediction))) => {
-                    assert_eq!(told, prediction.answer, "{reply}");
+                    assert_eq!(text, prediction.answer, "{reply}");
                     assert_eq!(thought, prediction.model_reasoning().unwrap_or_default(), "{reply}");
-                    break Ok((told, prediction.model_reasoning().map(str::to_owned)));
+                    break Ok((text, prediction.model_reasoning().map(str::to_owned)));
                 }
                 Some(Err(error)) => {
                     assert!(error.outputs().is_empty(), "{reply}: {error:?}");
@@ -164,7 +166,7 @@ async fn reasoning_without_an_answer_behind_it_is_an_error() {
                 format!("Well.\n{open}a{close}\n{open}Maybe\n{draft}{close}"),
                 format!("Well.\n{open}\n{draft}\n{close}\nIt is Paris."),
             ] {
-                // Without its special tokens, harmony is told by its first and its last channel.
+                // Without its special tokens, harmony is recognized by its first and its last channel.
                 if *open == "analysis"
                     && (!reply.starts_with(open) || !reply.contains(close) || reply.matches(open).count() > 1)
                 {
@@ -205,7 +207,7 @@ async fn a_draft_before_a_lone_closing_tag_is_no_answer() {
 }
 
 #[tokio::test]
-async fn a_tag_that_a_value_speaks_of_is_text() {
+async fn a_tag_that_a_value_quotes_is_text() {
     for (adapter, form) in adapters() {
         for value in [
             "Close it with </think>, then answer.",
@@ -372,53 +374,7 @@ fn an_adapter_without_an_outline_leaves_all_but_the_beginning_alone() {
 }
 
 #[tokio::test]
-async fn only_the_channel_final_of_harmony_is_the_answer() {
-    let analysis = "<|channel|>analysis<|message|>";
-    let last = "<|start|>assistant<|channel|>final<|message|>";
-    for (adapter, form) in adapters() {
-        let (draft, answer) = (form("Lyon"), form("Paris"));
-        for (reply, reasoning) in [
-            (format!("<|channel|>final<|message|>{answer}"), ""),
-            (format!("{last}{answer}<|return|>"), ""),
-            (format!("{analysis}{draft}<|end|>{last}{answer}<|return|>\n"), &*draft),
-            (
-                format!(
-                    "{analysis}a<|end|><|start|>assistant<|channel|>commentary<|message|>b<|end|>{last}{answer}<|end|>"
-                ),
-                "a\n\nb",
-            ),
-            (format!("{analysis}a<|end|>{last}{answer}<|end|>{last}{answer}<|return|>"), "a"),
-            (format!("{analysis}a<|end|>{last}{answer}<|end|><|start|>user<|message|>{draft}"), "a"),
-            (format!("{draft}<|end|>{last}{answer}<|return|>"), &*draft),
-            (
-                format!("assistant<|channel|>FINAL <|constrain|>json<|message|>{answer}<|return|>"),
-                "assistant",
-            ),
-        ] {
-            let (read, thoughts) =
-                read(&adapter, &reply).await.unwrap_or_else(|error| panic!("{reply}: {error}"));
-            assert_eq!(
-                (&*read, thoughts.as_deref().unwrap_or_default()),
-                ("Paris", reasoning.trim()),
-                "{reply}"
-            );
-        }
-        for reply in [
-            format!("{analysis}{draft}"),
-            format!("{analysis}{draft}<|end|>"),
-            format!("<|channel|>commentary to=functions.f <|constrain|>json<|message|>{draft}<|call|>"),
-            format!("<|channel|>analysis\n{draft}"),
-            format!("<|start|>assistant<|message|>{draft}"),
-            format!("{analysis}a<|end|>{last}{draft}<|end|>{last}{answer}<|return|>"),
-        ] {
-            let read = read(&adapter, &reply).await;
-            assert!(read.is_err(), "{}: {reply}: {read:?}", adapter.name());
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_tag_that_the_prompt_has_is_no_reason_to_read_less() {
+async fn a_reply_is_read_right_where_the_prompt_has_tags_too() {
     for (adapter, form) in adapters() {
         let (draft, answer) = (form("Lyon"), form("Paris"));
         let question = "What does a text with </think> or <think> in it mean to you, dear model?";

@@ -1,4 +1,4 @@
-//! What all public types can do: go to other threads, be shown, be read from text.
+//! Public types can go to other threads, be shown and be read from text.
 
 use karat::{
     BestOfN, Budget, Cache, ChainOfThought, Error, ErrorKind, History, Limits, Lm, Predict, Prediction,

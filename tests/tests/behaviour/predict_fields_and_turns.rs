@@ -1,4 +1,4 @@
-//! Predict in full: defaults, incomplete demos, earlier turns, configs.
+//! `Predict`'s defaults of fields, incomplete demos, earlier turns and configs.
 
 use karat::{
     ChainOfThought, ChatAdapter, History, JsonAdapter, Module, Predict, Reply, ScriptedLm, State,
