@@ -139,7 +139,7 @@ impl Adapter for JsonAdapter {
             // An inner object of a repeated input may belong to that input.
             let is_own = |found: &Found| {
                 let part = found.start..found.end;
-                !begun.meets(&part) && !put_together.meets(&part) && !repeated.holds(&found.value)
+                !begun.meets(&part) && !put_together.covers(&part) && !repeated.holds(&found.value)
             };
             if let Some((one, written)) = wrapped::find(task, &objects, text).filter(|(one, _)| is_own(one)) {
                 (objects, inner) = (vec![one], Some(written));
