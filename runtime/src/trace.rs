@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{
     budget::Budget,
     error::{Error, Result},
-    lm::{Meter, Pays, Usage},
+    lm::{Meter, Payer, Usage},
 };
 
 /// What the predictors of one run did, in the order in which they finished. A copy of it shares the steps.
@@ -235,7 +235,7 @@ impl Shared {
 }
 
 /// A run pays for its LM calls, and so do the runs of which it is a part.
-impl Pays for Shared {
+impl Payer for Shared {
     fn check(&self) -> Result<()> {
         self.refusal(self.lock().usage)?;
         self.parent().map_or(Ok(()), Self::check)

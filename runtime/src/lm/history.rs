@@ -1,4 +1,4 @@
-//! What was asked of a language model and what it answered: the last calls, kept in memory within bounds.
+//! The history of an LM: its last calls with their answers, kept in memory within bounds.
 
 mod log;
 mod print;
@@ -15,13 +15,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-pub(super) use self::log::{Call, Log, messages, response_bytes};
+pub(super) use self::log::{Log, LoggedCall, messages, response_bytes};
 use super::{Config, Lm, Prompt, Response, Usage};
 use crate::error::Error;
 
-/// Who calls an LM: a predictor's path, and an identity that outlives the path.
+/// The caller of an LM: a predictor's path, and an identity that outlives the path.
 ///
-/// [`Predict`](crate::Predict) tells it by itself; whoever writes a leaf of their own passes it to [`Lm::complete_for`].
+/// [`Predict`](crate::Predict) sets it; a leaf module of your own passes it to [`Lm::complete_for`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     path: Arc<str>,
@@ -39,7 +39,7 @@ impl Caller {
         &self.path
     }
 
-    /// Who it is, whatever its path.
+    /// Its identity, whatever its path.
     pub fn id(&self) -> CallerId {
         self.id
     }
@@ -56,7 +56,7 @@ impl Caller {
 pub struct CallerId(NonZeroU64);
 
 impl CallerId {
-    /// One that no other caller of the process has.
+    /// A new identity, which no other caller of the process has.
     pub fn unique() -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let number = LAST.fetch_add(1, Ordering::Relaxed).saturating_add(1);
@@ -66,11 +66,11 @@ impl CallerId {
 
 /// One call of an LM, as [`CallHistory`] shows it.
 ///
-/// The values of further parameters ([`Config::params`]) may be secrets, so only their names are kept. Of an error its own
-/// texts are kept, not its cause nor any report that it carries.
+/// The values of further parameters ([`Config::params`]) may be secrets, so only their names are kept. An error is kept without
+/// its cause and without any report that it carries.
 #[derive(Debug)]
 pub struct HistoryEntry {
-    /// The place in the order of all calls of the process.
+    /// The position among all calls of the process, in the order in which they began.
     number: u64,
     time: SystemTime,
     lm: Arc<str>,
@@ -107,7 +107,7 @@ impl HistoryEntry {
         &self.lm
     }
 
-    /// Who called; `None` where [`Lm::complete`] was called by hand.
+    /// The caller; `None` where [`Lm::complete`] was called by hand.
     pub fn caller(&self) -> Option<&Caller> {
         self.caller.as_ref()
     }
@@ -117,12 +117,12 @@ impl HistoryEntry {
         self.caller().map(Caller::path)
     }
 
-    /// What was said.
+    /// The messages of the request.
     pub fn prompt(&self) -> &Prompt {
         &self.prompt
     }
 
-    /// How the LM was to generate: the handle's config with the call's own over it, without further parameters.
+    /// The settings for generation: the handle's config overridden by the call's, without further parameters.
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -142,12 +142,12 @@ impl HistoryEntry {
         self.config.temperature
     }
 
-    /// The form that was asked of the answer: `json_object` or `json_schema`; `None` for plain text.
+    /// The requested format of the answer: `json_object` or `json_schema`; `None` for plain text.
     pub fn response_format(&self) -> Option<&'static str> {
         self.response_format
     }
 
-    /// What the LM answered, whether or not it could be read; `None` if it failed or was cancelled.
+    /// The LM's answer, even if it could not be parsed; `None` if the call failed or was cancelled.
     pub fn response(&self) -> Option<&Response> {
         match &self.outcome {
             Outcome::Answered(response) => Some(response),
@@ -155,7 +155,7 @@ impl HistoryEntry {
         }
     }
 
-    /// What it cost, also where the answer was none that could be used; nothing is known of a call that was cancelled.
+    /// What it cost, even if the answer could not be used; zero for a cancelled call, whose cost is unknown.
     pub fn usage(&self) -> Usage {
         match &self.outcome {
             Outcome::Answered(response) => response.usage,
@@ -169,7 +169,7 @@ impl HistoryEntry {
         self.response().is_some_and(|response| response.usage.is_cached())
     }
 
-    /// Why the LM gave no answer.
+    /// The error, if the call failed.
     pub fn error(&self) -> Option<&Error> {
         match &self.outcome {
             Outcome::Failed(error) => Some(error),
@@ -177,13 +177,13 @@ impl HistoryEntry {
         }
     }
 
-    /// True if the call was dropped before it ended, e.g. because another rollout won or a deadline passed; also if the
-    /// LM's own code panicked.
+    /// True if the call was dropped before it ended, e.g. because another rollout won or a deadline passed, or if the LM's own
+    /// code panicked.
     pub fn is_cancelled(&self) -> bool {
         matches!(self.outcome, Outcome::Cancelled)
     }
 
-    /// True if the call alone was larger than the history's bound, so that its texts were cut in the middle.
+    /// True if the call alone exceeded the history's bound, so that its texts were cut in the middle.
     pub fn is_shortened(&self) -> bool {
         self.shortened
     }
@@ -199,8 +199,8 @@ impl fmt::Display for HistoryEntry {
 /// The last calls of an LM or of a module's predictors, in the order in which they began; what [`Lm::history`] and
 /// [`Module::history`](crate::Module::history) return.
 ///
-/// It is a list as of that moment: later calls are not in it, and what it holds stays as long as it lives. `Display` writes
-/// it in full and without colours; control characters in what a model wrote are shown as symbols, never sent to a terminal.
+/// It is a snapshot: later calls are not in it, and its entries live as long as it does. `Display` writes it in full and
+/// without colours; control characters in a model's text are shown as symbols, never sent to a terminal.
 ///
 /// ```
 /// use karat::{Module, Predict, Reply, ScriptedLm, signature};
@@ -240,7 +240,7 @@ impl CallHistory {
         self.entries.iter().skip(start).cloned().collect()
     }
 
-    /// The calls that these callers made of these LMs. The log of each is looked at once, though many handles share it.
+    /// The calls that these callers made to these LMs. A log that many handles share is read once.
     pub(crate) fn of(lms: impl IntoIterator<Item = Lm>, callers: &HashSet<CallerId>) -> Self {
         let mut logs: Vec<Arc<Log>> = Vec::new();
         for log in lms.into_iter().filter_map(|lm| lm.inner.log.clone()) {
@@ -255,7 +255,7 @@ impl CallHistory {
     /// Prints the last `n` calls to the standard output.
     pub(crate) fn inspect(&self, n: usize) {
         let colours = print::Colours::of_stdout();
-        // Nobody is there to read it if it fails, e.g. behind a closed pipe.
+        // If it fails, e.g. at a closed pipe, nobody is there to read it.
         let _ = print::history(&mut io::stdout().lock(), self, n, colours);
     }
 
@@ -273,7 +273,7 @@ impl Deref for CallHistory {
     }
 }
 
-/// Puts them in the order in which they began.
+/// Sorts the calls in the order in which they began.
 impl FromIterator<Arc<HistoryEntry>> for CallHistory {
     fn from_iter<I: IntoIterator<Item = Arc<HistoryEntry>>>(entries: I) -> Self {
         let mut entries: Vec<_> = entries.into_iter().collect();
@@ -312,8 +312,8 @@ impl fmt::Display for CallHistory {
 impl Lm {
     /// Its last calls and those of its clones.
     ///
-    /// The calls are in the order in which they began; when the history is full, the one that ended longest ago goes first.
-    /// A call on its way is not in it yet. Empty where it is [off](Lm::without_history).
+    /// The calls are in the order in which they began; when the history is full, the one that ended longest ago is dropped first.
+    /// A call in flight is not in it yet. Empty where the history is [off](Lm::without_history).
     pub fn history(&self) -> CallHistory {
         self.inner.log.iter().flat_map(|log| log.entries(|_| true)).collect()
     }
@@ -345,11 +345,10 @@ impl Lm {
         self.history().inspect_to(n, out)
     }
 
-    /// A new, empty history, of at most so many calls and so many bytes of memory; 0 of either switches it off.
+    /// Sets a new, empty history of at most so many calls and so many bytes of memory; 0 of either switches it off.
     ///
-    /// The constant beginning of a predictor's prompts is counted once. A call that is larger than the bound by itself is
-    /// kept with its texts cut in the middle, and left out where that does not fit either. Clones made before keep the
-    /// former history.
+    /// The constant beginning of a predictor's prompts is counted once. A call that exceeds the bound by itself is kept with its
+    /// texts cut in the middle, and left out if that does not fit either. Clones made before keep the former history.
     ///
     /// ```
     /// # use karat::ScriptedLm;

@@ -1,9 +1,9 @@
-//! A model of the program's own with its requests counted.
+//! Counts the requests of custom models.
 
 use super::{BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Takes};
 use crate::error::{ErrorKind, Result};
 
-/// Counts a request each time when it is asked.
+/// A custom model whose every call counts as a request.
 pub(super) struct Metered<M>(pub(super) M);
 
 impl<M: LanguageModel> LanguageModel for Metered<M> {
@@ -33,7 +33,7 @@ impl<M: LanguageModel> LanguageModel for Metered<M> {
     }
 }
 
-/// How many requests a model has sent, as its answer says: one where it says nothing of it.
+/// The number of requests that a model reports with its answer; 1 if it reports none.
 fn sent(outcome: &Result<Response>) -> u64 {
     match outcome {
         Ok(response) if response.usage.calls == 0 => 1,

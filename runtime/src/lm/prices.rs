@@ -1,4 +1,4 @@
-//! What tokens cost, by a table of the user's.
+//! Prices of tokens, from a table of the user's.
 
 use std::{borrow::Borrow, collections::BTreeMap, fmt, iter::Sum, ops::AddAssign, sync::Arc};
 
@@ -18,7 +18,7 @@ const UNIT: f64 = 1e12;
 impl Cost {
     pub(super) const NOTHING: Self = Self(0);
 
-    /// So much money. NaN and less than nothing are nothing; beyond 18 million it saturates.
+    /// An amount of money. NaN and negative amounts count as 0; beyond 18 million it saturates.
     pub fn new(amount: f64) -> Self {
         // `as` saturates, and takes NaN to 0.
         Self((amount * UNIT).round() as u64)
@@ -77,7 +77,7 @@ impl Price {
         self
     }
 
-    /// What this usage costs.
+    /// The cost of this usage.
     pub fn of(&self, usage: &Usage) -> Cost {
         let cached = usage.cached_tokens.min(usage.prompt_tokens);
         let parts = [
@@ -141,8 +141,8 @@ impl Prices {
 }
 
 impl Lm {
-    /// What its tokens cost, if the table has it: then every usage tells its [`cost`](Usage::cost). For a fallback or a pool it is to
-    /// be set on the members, each of which has its own price.
+    /// Sets the prices of its tokens, if the table has its name: every usage then has a [`cost`](Usage::cost). For a fallback or a
+    /// pool set them on the members, each of which has its own price.
     pub fn prices(mut self, prices: impl Borrow<Prices>) -> Self {
         Arc::make_mut(&mut self.inner).price = prices.borrow().of(self.name()).copied();
         self

@@ -32,7 +32,7 @@ async fn a_stream_is_tried_again_only_until_something_was_told() {
     let error = outcome.unwrap_err();
     assert_eq!((told, script.calls()), (vec!["Pa".to_owned(), "ri".into()], 1));
     assert_eq!((error.kind(), error.completion()), (ErrorKind::Connect, Some("Pari")));
-    assert!(error.to_string().contains("a part of the answer has been told"), "{error}");
+    assert!(error.to_string().contains("a part of the answer was already streamed"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

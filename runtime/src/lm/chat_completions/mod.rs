@@ -29,7 +29,7 @@ use self::endpoint::{Endpoint, NamedBy, OwnAddress, Settled};
 pub(in crate::lm) use self::headers::header;
 use super::{
     BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Takes, Timeouts, http::Clients,
-    provider::Provider, waiting::watch,
+    polled_timeout::timed, provider::Provider,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -153,7 +153,7 @@ impl ChatCompletions {
         if is_limited(request) {
             return answer.await;
         }
-        match watch(Some(LONG), answer.as_mut()).await {
+        match timed(Some(LONG), answer.as_mut()).await {
             (Some(outcome), _) => outcome,
             (None, _) => {
                 tracing::warn!(

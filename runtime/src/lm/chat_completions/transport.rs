@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    lm::{Meter, grow::grown, http::NoClient, waiting::watch},
+    lm::{Meter, grow::grown, http::NoClient, polled_timeout::timed},
 };
 
 /// The most bytes of an answer that are read.
@@ -124,7 +124,7 @@ pub(super) async fn post(call: &Call<'_>, body: Vec<u8>, meter: &Meter) -> Resul
     let limit = call.client.timeouts.first_byte;
     let response = match limit {
         Duration::MAX => Some(response.await),
-        limit => watch(Some(limit), response).await.0,
+        limit => timed(Some(limit), response).await.0,
     };
     let late = || too_late(call, format_args!("no beginning of an answer within the limit of {limit:?}"));
     let mut body = response.ok_or_else(late)?.map_err(|error| unanswered(call, error))?;
@@ -218,7 +218,7 @@ async fn chunk(call: &Call<'_>, body: &mut Response) -> Result<Option<Bytes>> {
         return chunk.map_err(|error| broken(call, error));
     }
     let limit = call.client.timeouts.idle;
-    let (chunk, _) = watch(Some(limit), body.chunk()).await;
+    let (chunk, _) = timed(Some(limit), body.chunk()).await;
     let late =
         || too_late(call, format_args!("the answer was silent for longer than the limit of {limit:?}"));
     chunk.ok_or_else(late)?.map_err(|error| broken(call, error))
@@ -235,7 +235,7 @@ async fn start_of_body(call: &Call<'_>, mut incoming: Response) -> Vec<u8> {
             }
         }
     };
-    let _ = watch(Some(ERROR_BODY_TIME), read).await;
+    let _ = timed(Some(ERROR_BODY_TIME), read).await;
     body
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    lm::{Next, Request, Response, Usage, written::Written},
+    lm::{Next, Request, Response, Usage, redacted::RedactedRequest},
 };
 
 /// The version of the format.
@@ -19,7 +19,7 @@ pub(super) struct Line {
     karat_recording: u32,
     pub(super) model: String,
     identity: String,
-    request: Written,
+    request: RedactedRequest,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     response: Option<Response>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ impl Line {
             karat_recording: VERSION,
             model: model.name().to_owned(),
             identity: model.identity(),
-            request: Written::new(request),
+            request: RedactedRequest::new(request),
             response: outcome.as_ref().ok().cloned(),
             error: outcome.as_ref().err().map(|error| Failure {
                 kind: serde_json::to_value(error.kind()).unwrap_or_default(),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    lm::{Request, written::Written},
+    lm::{Request, redacted::RedactedRequest},
     text::shortened,
 };
 
@@ -18,7 +18,8 @@ pub(super) struct Difference {
 impl Difference {
     /// `None` if they are the same.
     pub(super) fn between(recorded: &Request, asked: &Request) -> Option<Self> {
-        let json = |request: &Request| serde_json::to_value(Written::new(request)).unwrap_or_default();
+        let json =
+            |request: &Request| serde_json::to_value(RedactedRequest::new(request)).unwrap_or_default();
         let mut found = Vec::new();
         compare("", Some(&json(recorded)), Some(&json(asked)), &mut found);
         let distance = found.iter().map(|difference| difference.distance).sum();

@@ -12,8 +12,8 @@ use crate::{
     error::{Error, ErrorKind, Result},
     lm::{
         BoxFuture, LanguageModel, Lm, Request, Response, Sink,
-        cache::{Key, Prefixes, key, tell_all},
-        written::Written,
+        cache::{Key, Prefixes, key, stream_whole},
+        redacted::RedactedRequest,
     },
 };
 
@@ -122,7 +122,7 @@ impl Replay {
     }
 
     fn next(&self, request: &Request) -> Result<Response> {
-        let asked = Written::new(request).request();
+        let asked = RedactedRequest::new(request).request();
         let key = key(&Prefixes::default(), "", &asked);
         let next = self.left(|left| left.get_mut(&key).map(VecDeque::pop_front));
         let Shared { path, takes, .. } = &*self.shared;
@@ -163,7 +163,7 @@ impl LanguageModel for Replay {
         Box::pin(async {
             let response = self.next(request)?;
             if let Some(sink) = sink {
-                tell_all(&response, sink);
+                stream_whole(&response, sink);
             }
             Ok(response)
         })

@@ -1,4 +1,4 @@
-//! The one retry loop of the process, the deadline of a call, and how an [`Lm`] is told about them.
+//! Retries and the deadline of a call, and their settings on an [`Lm`].
 
 mod backoff;
 mod bucket;
@@ -12,19 +12,18 @@ use std::{sync::Arc, time::Duration};
 pub(super) use self::layer::Policy;
 use self::{
     backoff::Backoff,
-    bucket::{Bucket, Buckets, Budget},
+    bucket::{Bucket, Buckets, RetryBudget},
 };
 use super::{Lm, Timeouts};
 
-/// Whether, when and how often an LM call that failed is made again; set it with [`Lm::retry`].
+/// Whether, when and how often a failed LM call is retried; set it with [`Lm::retry`].
 ///
-/// What is tried again is told by [`Error::is_transient`](crate::Error::is_transient): by status and typed codes, never by the
-/// words of a message. The wait is what the server asks for (`retry-after`), else a random time below a bound that doubles. Once
-/// a piece of a streamed answer was told, nothing is tried again: nobody is told an answer twice.
+/// [`Error::is_transient`](crate::Error::is_transient) decides what is retried: by status and typed codes, never by the words of
+/// a message. The wait is what the server asks for (`retry-after`), else a random time below a bound that doubles. Once a piece of
+/// an answer was streamed, nothing is retried, so that no program gets an answer twice.
 ///
-/// Retries are paid from a budget that successes earn, one for each endpoint ([`LanguageModel::identity`]), so that an outage is
-/// not made worse by those who wait for its end. The budget belongs to this value: its clones, and the clones of an [`Lm`] that
-/// has it, share it.
+/// Retries are paid from a budget that successes earn, one for each endpoint ([`LanguageModel::identity`]), so that retries do
+/// not make an outage worse. The budget belongs to this value: its clones, and the clones of an [`Lm`] that has it, share it.
 ///
 /// [`LanguageModel::identity`]: crate::LanguageModel::identity
 ///
@@ -48,12 +47,12 @@ pub struct Retry {
     attempts: u32,
     backoff: Backoff,
     longest_wait: Duration,
-    budget: Budget,
+    budget: RetryBudget,
     buckets: Arc<Buckets>,
 }
 
 impl Retry {
-    /// The usual: 4 attempts; waits below 0.5 s, 1 s, 2 s, .. up to 8 s; a server is obeyed that asks for up to 60 s; a budget of
+    /// The usual: 4 attempts; random waits below 0.5 s, 1 s, 2 s, .. up to 8 s; up to 60 s if the server asks for it; a budget of
     /// 500 retries and of one more for every 5 successes.
     pub fn new() -> Self {
         Self {
@@ -64,7 +63,7 @@ impl Retry {
                 random: None,
             },
             longest_wait: Duration::from_secs(60),
-            budget: Budget::new(500, 0.2),
+            budget: RetryBudget::new(500, 0.2),
             buckets: Arc::default(),
         }
     }
@@ -80,14 +79,14 @@ impl Retry {
         self
     }
 
-    /// The bound below which the first wait is, and the one that its doublings do not pass.
+    /// The bound of the first wait, and the most to which it doubles.
     pub fn backoff(mut self, first: Duration, most: Duration) -> Self {
         (self.backoff.first, self.backoff.most) = (first, most);
         self
     }
 
-    /// The longest wait that a server is obeyed in; where it asks for more, this long is waited. No wait passes the call's
-    /// [deadline](Lm::deadline): where the server asks for more than what is left of that, the call fails at once, and its error tells
+    /// The longest wait that a server can ask for; if it asks for more, the call waits this long. No wait passes the call's
+    /// [deadline](Lm::deadline): if the server asks for more than the rest of it, the call fails at once, and its error has
     /// [the wait](crate::Error::retry_after).
     pub fn longest_wait(mut self, wait: Duration) -> Self {
         self.longest_wait = wait;
@@ -97,13 +96,13 @@ impl Retry {
     /// The budget of each endpoint: `reserve` retries at first and at most, and `refill` more for each success.
     ///
     /// With C calls there are never more than C (1 + `refill`) + `reserve` requests, whatever fails; where nothing succeeds, never
-    /// more than C + `reserve`. A retry for which there is no token does not take place: the call fails with the error that it has.
+    /// more than C + `reserve`. Without a token there is no retry: the call fails with its last error.
     pub fn budget(mut self, reserve: u32, refill: f64) -> Self {
-        self.budget = Budget::new(reserve, refill);
+        self.budget = RetryBudget::new(reserve, refill);
         self
     }
 
-    /// Where the random part of the waits comes from: numbers from 0 up to 1, e.g. of a seeded generator in a test.
+    /// The source of the waits' random part: numbers from 0 up to 1, e.g. of a seeded generator in a test.
     ///
     /// ```
     /// use karat::lm::Retry;
@@ -126,7 +125,7 @@ impl Default for Retry {
     }
 }
 
-/// By what it does, whatever is left of the budgets.
+/// Equal settings, whatever is left of the budgets.
 impl PartialEq for Retry {
     fn eq(&self, other: &Self) -> bool {
         let Self { attempts, backoff, longest_wait, budget, buckets: _ } = self;
@@ -139,10 +138,10 @@ impl PartialEq for Retry {
 ///
 /// The clock is tokio's: in a test that has paused it, waits and limits take no time.
 impl Lm {
-    /// Whether, when and how often a failed call is made again. [`Lm::new`] has [`Retry::new`], a model of the program's own
+    /// Whether, when and how often a failed call is retried. [`Lm::new`] has [`Retry::new`], a model of the program's own
     /// [`Retry::none`].
     ///
-    /// Dropping a call while it waits for its next attempt gives what it took of the budget back.
+    /// Dropping a call while it waits for its next attempt returns its token to the budget.
     pub fn retry(self, retry: Retry) -> Self {
         self.with_policy(|policy| policy.retry = retry)
     }
@@ -151,8 +150,8 @@ impl Lm {
     /// [`is_timeout`](crate::Error::is_timeout), and its connection is closed. [`Lm::new`] has 600 s, a model of the program's own
     /// none.
     ///
-    /// Only time in which the call waits counts. Where a [stream](crate::Module::stream)'s events are taken slowly, the time from the
-    /// answer's arrival to the moment when somebody looks at it does not: a slow reader never runs into the deadline.
+    /// Only time in which the call waits counts. If a [stream](crate::Module::stream) is read slowly, the time between the arrival of
+    /// an answer's bytes and their reading does not count: a slow reader never runs into the deadline.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -170,7 +169,7 @@ impl Lm {
         self.with_policy(|policy| policy.deadline = Some(deadline))
     }
 
-    /// How long the parts of an attempt may take. Of a model of the program's own only the limit of the attempt counts.
+    /// How long the parts of an attempt may take. For a model of the program's own only the limit of the attempt counts.
     pub fn timeouts(self, timeouts: Timeouts) -> Self {
         let lm = match self.inner.model.client() {
             Some(_) => self.with_client("timeouts", |client| client.timeouts(timeouts)),
@@ -183,12 +182,12 @@ impl Lm {
         self.with_layers(|layers| layers.set_policy(set))
     }
 
-    /// How many attempts a call has at most.
+    /// The most attempts of a call.
     pub(crate) fn attempts(&self) -> u32 {
         self.inner.layers.policy().retry.attempts
     }
 
-    /// The same with so many attempts.
+    /// Sets the most attempts, keeping the rest of the retry policy.
     pub(crate) fn with_attempts(self, attempts: u32) -> Self {
         self.with_policy(|policy| policy.retry = policy.retry.clone().attempts(attempts))
     }

@@ -1,4 +1,4 @@
-//! What fallbacks and pools have in common: they ask other LMs, each with all that is set on it.
+//! Shared code of fallbacks and pools: both ask other LMs, each with its own settings.
 
 use std::sync::Arc;
 
@@ -12,27 +12,27 @@ pub(super) async fn ask(lm: &Lm, request: &Request, sink: Option<&mut Sink<'_>>)
     Ok(response)
 }
 
-/// `pool(a, b)`.
+/// The common name, e.g. `pool(a, b)`.
 pub(super) fn name(what: &str, members: &[Lm]) -> String {
     let names: Vec<_> = members.iter().map(Lm::name).collect();
     format!("{what}({})", names.join(", "))
 }
 
-/// The identities of all.
+/// The identities of all members.
 pub(super) fn identities(members: &[Lm]) -> Vec<String> {
     members.iter().map(|lm| lm.inner.model.get().identity()).collect()
 }
 
-/// What all of them take: whoever answers, the form holds.
+/// What all members take, so that the format holds whichever answers.
 pub(super) fn takes(members: &[Lm], format: &ResponseFormat) -> Takes {
     let each: Vec<_> = members.iter().map(|lm| lm.takes(format)).collect();
     let weakest = [Takes::Not, Takes::Loosely].into_iter().find(|takes| each.contains(takes));
     weakest.unwrap_or(Takes::Strictly)
 }
 
-/// Makes an LM of several; the mistake of having none of them is told at the first call.
-pub(super) fn several(what: &str, members: &[Lm], model: impl LanguageModel) -> Lm {
-    // The members count what is sent, each for itself.
+/// Combines several LMs into one; without any the first call fails.
+pub(super) fn combined(what: &str, members: &[Lm], model: impl LanguageModel) -> Lm {
+    // Each member counts its own requests.
     let mut lm = Lm::from_model(Model::Custom(Arc::new(model)));
     if members.is_empty() {
         let mistake = Error::config(format!("a {what} of no LMs can answer nothing: give it at least one"));
@@ -41,10 +41,10 @@ pub(super) fn several(what: &str, members: &[Lm], model: impl LanguageModel) -> 
     lm
 }
 
-/// Whether one more may be asked after these errors.
+/// Checks that the budget allows another member after these errors.
 ///
 /// # Errors
-/// [`is_budget`](Error::is_budget): the call's budget is used up. What was tried is its source.
+/// [`is_budget`](Error::is_budget): the call's budget is used up. The members' errors are its source.
 pub(super) fn check(request: &Request, name: &str, errors: &mut Vec<(&str, Error)>) -> Result<()> {
     match request.meter.check() {
         Err(refusal) if !errors.is_empty() => {
@@ -54,19 +54,19 @@ pub(super) fn check(request: &Request, name: &str, errors: &mut Vec<(&str, Error
     }
 }
 
-/// What failed attempts have cost.
+/// The cost of failed attempts.
 pub(super) fn spent(errors: &[(&str, Error)]) -> Usage {
     errors.iter().map(|(_, error)| error.spent()).sum()
 }
 
-/// The error that is the call's, with what those have cost that failed before.
+/// Adds the cost of earlier failures to the call's error.
 pub(super) fn after(error: Error, errors: &[(&str, Error)]) -> Error {
     let mut usage = error.spent();
     usage += spent(errors);
     error.with_usage(usage)
 }
 
-/// One error of all: of the kind of the first one that may pass, so that the call is tried again, else of the last one's.
+/// One error for all: of the kind of the first transient one, so that the call is retried, else of the last one's.
 pub(super) fn all_failed(name: &str, mut errors: Vec<(&str, Error)>) -> Error {
     if errors.len() < 2 {
         let alone = errors.pop().map(|(_, error)| error);
