@@ -1,4 +1,4 @@
-//! What a run did: the steps of its predictors, and what all its LM calls cost.
+//! The trace of a run: the steps of its predictors, and the usage of all its LM calls.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -13,7 +13,7 @@ use crate::{
     lm::{Meter, Payer, Usage},
 };
 
-/// What the predictors of one run did, in the order in which they finished. A copy of it shares the steps.
+/// The steps of one run's predictors, in the order in which they finished. A copy of it shares the steps.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     steps: Arc<Vec<Step>>,
@@ -128,7 +128,7 @@ impl CallRecord {
     }
 }
 
-/// Where the predictors of one run write what they do: a handle, shared by all of them.
+/// Collects the steps and the usage of one run: a handle, shared by its predictors.
 ///
 /// [`Module::call`](crate::Module::call) makes one; wrappers make a [`child`](Tracer::child) of it per rollout.
 #[derive(Clone, Debug, Default)]
@@ -139,7 +139,7 @@ pub struct Tracer {
 #[derive(Debug, Default)]
 struct Shared {
     record: Mutex<Record>,
-    /// The run of which this one is a part: it bears the costs, call by call, so that even a dropped run is counted.
+    /// The run of which this one is a part: it bears the costs too, call by call, so that even a dropped run is counted.
     parent: Option<Tracer>,
     budget: Option<Budget>,
 }
@@ -156,14 +156,14 @@ impl Tracer {
         Self::default()
     }
 
-    /// An empty one for a part of the run, such as a rollout. What the part spends counts here at once; its steps only come
-    /// here with [`append`](Tracer::append).
+    /// An empty tracer for a part of the run, such as a rollout. The part's usage counts here at once; its steps are added here
+    /// only by [`append`](Tracer::append).
     #[must_use]
     pub fn child(&self) -> Self {
         self.part(None)
     }
 
-    /// A [`child`](Tracer::child) that may spend so much: further LM calls are refused then.
+    /// A [`child`](Tracer::child) with a budget: LM calls beyond it are refused.
     #[must_use]
     pub fn child_within(&self, budget: Budget) -> Self {
         self.part(Some(budget))
@@ -174,7 +174,7 @@ impl Tracer {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Whether another LM call is within the budgets of the run and of the runs of which it is a part.
+    /// Checks that another LM call is within the budgets of the run and of the runs of which it is a part.
     ///
     /// # Errors
     /// [`is_budget`](Error::is_budget): one of them is used up.
@@ -182,7 +182,7 @@ impl Tracer {
         self.shared.check()
     }
 
-    /// A meter of requests that count here, and in the runs of which this one is a part, as they are sent.
+    /// A meter whose requests count here, and in the runs of which this one is a part, when they are sent.
     pub(crate) fn meter(&self) -> Meter {
         Meter::paid_by(Arc::downgrade(&self.shared))
     }
@@ -201,7 +201,7 @@ impl Tracer {
         Arc::make_mut(&mut self.lock().trace.steps).extend_from_slice(&trace.steps);
     }
 
-    /// Adds what LM calls cost, here and in the runs of which this one is a part.
+    /// Adds the usage of LM calls, here and in the runs of which this one is a part.
     pub fn add_usage(&self, usage: Usage) {
         self.lock().usage += usage;
         if let Some(parent) = &self.shared.parent {
@@ -214,7 +214,7 @@ impl Tracer {
         self.lock().trace.clone()
     }
 
-    /// What all LM calls so far cost.
+    /// The usage of all LM calls so far.
     pub fn usage(&self) -> Usage {
         self.lock().usage
     }
@@ -243,7 +243,7 @@ impl Payer for Shared {
 
     fn pay(&self) -> Result<()> {
         let mut record = self.lock();
-        // Under the lock, or calls that are sent at once would all be the last one. A parent's is taken inside of its child's.
+        // Under the lock, or simultaneous calls would all count as the last one. A parent's lock is taken inside of its child's.
         self.refusal(record.usage)?;
         self.parent().map_or(Ok(()), Self::pay)?;
         record.usage += Usage { calls: 1, ..Usage::default() };

@@ -119,7 +119,7 @@ pub enum CacheUse {
 pub struct CacheStats {
     /// Requests that were answered from memory or disk.
     pub hits: u64,
-    /// Those of the hits that came from disk.
+    /// How many of the hits came from disk.
     pub disk_hits: u64,
     /// Requests that were answered by an equal request in flight.
     pub joined: u64,

@@ -28,7 +28,7 @@ pub(crate) struct Provider {
     pub(super) structured: &'static Structured,
 }
 
-/// What all the others have in common; also the shape of a local server, whose key is optional.
+/// The values that most providers share; also those of a local server, whose key is optional.
 const USUAL: Provider = Provider {
     name: "",
     aliases: &[],

@@ -1,4 +1,4 @@
-//! Recordings: what was really sent and answered, written to a file line by line, and a model that plays it back in tests.
+//! Recordings: writes requests and answers to a file line by line, and replays them in tests.
 
 mod line;
 mod nearest;
@@ -22,17 +22,17 @@ use super::{BoxFuture, Layer, Lm, Next, Request, Response, Sink};
 use crate::error::{Error, ErrorKind, Result};
 
 impl Lm {
-    /// Writes every request that is sent, and what comes back, to the end of this file, for a [`Replay`] in tests.
+    /// Appends every sent request and its outcome to this file, for a [`Replay`] in tests.
     ///
-    /// It stands next to the model: what a cache answers is not in it, and every attempt of a retry is. A line of JSON is
-    /// written for each call that ends, at its end; a call that is dropped leaves none. A new file is for its owner alone.
-    /// Several handles and processes may write to one file on a local disk.
+    /// It records next to the model: calls that a cache answers are not in it, and every attempt of a retry is. A line of JSON is
+    /// written when a call ends; a dropped call leaves none. Only its owner can read a new file. Several handles and processes may
+    /// write to one file on a local disk.
     ///
-    /// Prompts and answers stand in the file as they are. What may be a secret among the [`param`](Lm::param)s (keys, tokens,
-    /// headers) is taken out, and API keys are no part of a request.
+    /// The file holds prompts and answers as they are. Each [`param`](Lm::param) that may be a secret (keys, tokens, headers) is
+    /// taken out, and API keys are no part of a request.
     ///
-    /// A file that cannot be opened is an [`is_io`](Error::is_io) error of the first call. Where a line cannot be written, that
-    /// is logged once, and the calls go on.
+    /// A file that cannot be opened is an [`is_io`](Error::is_io) error of the first call. If a line cannot be written, a warning is
+    /// logged once, and the calls go on.
     ///
     /// ```
     /// use karat::{Replay, ScriptedLm, lm::{Message, Request}};
@@ -61,7 +61,7 @@ impl Lm {
     }
 }
 
-/// A file to which lines are added.
+/// An open recording, to which lines are appended.
 pub(super) struct Recorder {
     path: PathBuf,
     file: Mutex<File>,
@@ -71,7 +71,7 @@ pub(super) struct Recorder {
 impl Recorder {
     fn open(path: &Path) -> Result<Self> {
         let failed = |cause| io_error("written", path, cause);
-        // Before it is opened: to open a pipe is to wait for whoever reads from it.
+        // Checked before it is opened: opening a pipe waits for its reader.
         if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
             return Err(failed(io::Error::other("expected a file, found something else")));
         }
@@ -86,7 +86,7 @@ impl Recorder {
     }
 }
 
-/// Ends a line that an earlier process did not.
+/// Ends a last line that an earlier process left unfinished.
 fn end_line(file: &mut File) -> io::Result<()> {
     if file.metadata()?.len() == 0 {
         return Ok(());
@@ -107,7 +107,7 @@ impl Layer for Recorder {
         Box::pin(async move {
             let start = Instant::now();
             let outcome = next.call(request, sink).await;
-            // What the budget refused was not sent.
+            // A request that the budget refused was not sent.
             if !outcome.as_ref().is_err_and(Error::is_budget) {
                 self.write(&Line::new(next, request, &outcome, start.elapsed()));
             }
@@ -117,7 +117,7 @@ impl Layer for Recorder {
 }
 
 impl Recorder {
-    /// In one piece, at the end of the file whoever else writes to it.
+    /// Appends the line in one write, so that lines of several writers stay whole.
     fn write(&self, line: &Line) {
         let written = serde_json::to_vec(line).map_err(io::Error::from).and_then(|mut bytes| {
             bytes.push(b'\n');

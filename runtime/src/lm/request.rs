@@ -38,7 +38,7 @@ pub struct Config {
     /// Texts at which generation ends.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<String>,
-    /// Tells equal requests apart: part of a cache's key, never sent to the provider.
+    /// Distinguishes equal requests: part of a cache's key, never sent to the provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollout_id: Option<u64>,
     /// How a [cache](crate::Cache) is used for the request; [`CacheUse::Use`] if it is not set. Never sent to the provider, no
@@ -87,7 +87,7 @@ impl Config {
         self
     }
 
-    /// This config, with every value that `over` has replaced by `over`'s.
+    /// This config, with each value that `over` sets replaced by it.
     #[must_use]
     pub fn overridden_by(&self, over: &Config) -> Config {
         let mut config = self.clone();
@@ -107,7 +107,7 @@ impl Config {
     }
 }
 
-/// Of further parameters only the names: a value may be a secret, such as a header's.
+/// Shows only the names of further parameters: a value may be a secret, such as a header's.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Config { temperature, max_tokens, n, seed, stop, rollout_id, cache, params } = self;
@@ -124,7 +124,7 @@ impl fmt::Debug for Config {
     }
 }
 
-/// What form the provider is asked to give to the answer.
+/// The format of answer that the provider is asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -136,20 +136,20 @@ pub enum ResponseFormat {
     JsonSchema {
         /// A name for the schema, of letters, digits, `_` and `-`.
         name: String,
-        /// The schema. A client writes it as its provider takes it.
+        /// The schema. A client converts it to what its provider takes.
         schema: AnswerSchema,
-        /// Whether the provider is to hold the model to it to the letter. Many strict modes refuse schemas with open maps.
+        /// Whether the provider has to enforce it to the letter. Many strict modes refuse schemas with open maps.
         strict: bool,
     },
 }
 
 impl ResponseFormat {
-    /// JSON of this schema. `name`: of letters, digits, `_` and `-`; `strict`: whether the provider is to hold the model to it.
+    /// JSON of this schema. `name`: of letters, digits, `_` and `-`; `strict`: whether the provider has to enforce it.
     pub fn json_schema(name: impl Into<String>, schema: impl Into<AnswerSchema>, strict: bool) -> Self {
         Self::JsonSchema { name: name.into(), schema: schema.into(), strict }
     }
 
-    /// The same as advice, which a model may fail to follow.
+    /// The same format as advice, which a model may fail to follow.
     pub(crate) fn loose(self) -> Self {
         match self {
             Self::JsonSchema { name, schema, .. } => Self::JsonSchema { name, schema, strict: false },
@@ -158,20 +158,20 @@ impl ResponseFormat {
     }
 }
 
-/// What a model makes of a [`ResponseFormat`], known before it is asked; see
+/// How far a model can be held to a [`ResponseFormat`], known before it is asked; see
 /// [`LanguageModel::takes`](crate::LanguageModel::takes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Takes {
-    /// It is held to it.
+    /// The provider enforces the format.
     Strictly,
-    /// It is told of it, with `strict` off.
+    /// The model is advised of the format, with `strict` off.
     Loosely,
-    /// It cannot be asked for it.
+    /// The model cannot be asked for the format.
     Not,
 }
 
-/// One request to a [`LanguageModel`](crate::LanguageModel). Two are equal if they ask the same, whoever asks.
+/// One request to a [`LanguageModel`](crate::LanguageModel). Two are equal if they ask the same, whoever the caller is.
 ///
 /// ```
 /// use karat::lm::{Config, Message, Request, ResponseFormat};
@@ -184,25 +184,26 @@ pub enum Takes {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Request {
-    /// What is said.
+    /// The messages.
     pub prompt: Prompt,
     /// How to generate.
     #[serde(default)]
     pub config: Config,
-    /// What form the answer shall have.
+    /// The format of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_format: Option<ResponseFormat>,
     /// The tools that the model may call.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolSpec>,
-    /// Whether it may, must or must not call one; left to the provider if not set.
+    /// Whether it may, must or must not call a tool; left to the provider if not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<ToolChoice>,
-    /// Who asks, so that [`Limits`](super::Limits) are fair between callers. [`Lm`](super::Lm) sets it; it is never sent nor written.
+    /// The caller, so that [`Limits`](super::Limits) are fair between callers. [`Lm`](super::Lm) sets it; it is never sent nor
+    /// serialized.
     #[serde(skip)]
     pub caller: Option<Caller>,
     /// Counts the requests that its call sends, within the caller's [`Budget`](crate::Budget). [`Lm`](super::Lm) sets it; it is never
-    /// sent nor written.
+    /// sent nor serialized.
     #[serde(skip)]
     pub meter: Meter,
 }
@@ -243,11 +244,11 @@ impl Request {
 setters!(Request {
     /// How to generate.
     config: Config,
-    /// What form the answer shall have.
+    /// The format of the answer.
     response_format: impl Into<Option<ResponseFormat>>,
     /// Whether the model may, must or must not call a tool.
     tool_choice: impl Into<Option<ToolChoice>>,
-    /// Who asks.
+    /// The caller.
     caller: impl Into<Option<Caller>>,
 });
 
@@ -269,7 +270,7 @@ pub enum Finish {
     Other(String),
 }
 
-/// What a provider's word for the end of an answer means; in any case, and [`Finish::Other`] for one that is not known.
+/// Reads a provider's finish reason, in upper or lower case; an unknown one is [`Finish::Other`].
 ///
 /// ```
 /// use karat::lm::Finish;
@@ -290,7 +291,7 @@ impl From<&str> for Finish {
     }
 }
 
-/// Its name as OpenAI's API has it: `stop`, `length`, ..
+/// The name that OpenAI's API gives it: `stop`, `length`, ..
 impl fmt::Display for Finish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -298,13 +299,13 @@ impl fmt::Display for Finish {
 }
 
 impl Finish {
-    /// True if the server broke off: the answer is not whole, and the same request may succeed later.
+    /// True if the server broke off the answer: it is incomplete, and the same request may succeed later.
     pub fn is_broken(&self) -> bool {
         const WORDS: [&str; 4] = ["insufficient_system_resource", "abort", "aborted", "error"];
         matches!(self, Self::Other(word) if WORDS.iter().any(|broken| word.eq_ignore_ascii_case(broken)))
     }
 
-    /// The word for it, as OpenAI's API and OpenTelemetry's conventions have it.
+    /// The name that OpenAI's API and OpenTelemetry's conventions give it.
     pub(crate) fn as_str(&self) -> &str {
         match self {
             Self::Stop => "stop",
@@ -373,7 +374,7 @@ impl Completion {
         })
     }
 
-    /// What was said, as the content of a message: to show it to the model again.
+    /// The answer as a message's content, to show it to the model again.
     pub fn content(&self) -> Content {
         if self.parts.is_empty() {
             self.text.as_str().into()
@@ -422,7 +423,7 @@ pub struct Response {
     /// The model that answered, as it calls itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// What the server said of its limits. It is of the moment, so it is not written with the rest.
+    /// The server's rate limits. They are of the moment, so they are not serialized.
     #[serde(skip)]
     pub rate_limit: Option<RateLimit>,
 }
@@ -451,7 +452,7 @@ setters!(Response {
     completions: Vec<Completion>,
     /// What it cost.
     usage: Usage,
-    /// What the server said of its limits.
+    /// The server's rate limits.
     rate_limit: impl Into<Option<RateLimit>>,
 });
 
@@ -462,25 +463,25 @@ setters!(Response {
 pub struct Usage {
     /// LM calls, those that a cache answered included.
     pub calls: u64,
-    /// Those of the calls that a [cache](crate::Cache) answered: they cost no tokens.
+    /// How many of the calls a [cache](crate::Cache) answered: they cost no tokens.
     #[serde(skip_serializing_if = "is_zero")]
     pub cached_calls: u64,
     /// Tokens read.
     pub prompt_tokens: u64,
     /// Tokens written, reasoning included.
     pub completion_tokens: u64,
-    /// Those tokens read that came from the provider's prompt cache.
+    /// How many of the tokens read came from the provider's prompt cache.
     pub cached_tokens: u64,
-    /// Those tokens written that were reasoning.
+    /// How many of the tokens written were reasoning.
     pub reasoning_tokens: u64,
-    /// What it cost by the LM's [`Prices`](super::Prices); nothing where none are set.
+    /// The cost by the LM's [`Prices`](super::Prices); 0 if none are set.
     pub cost: Cost,
-    /// Those of the calls to the provider whose price is known, so that their cost is in [`cost`](Usage::cost).
+    /// How many of the calls to the provider have a known price, so that their cost is in [`cost`](Usage::cost).
     #[serde(skip_serializing_if = "is_zero")]
     pub priced_calls: u64,
 }
 
-/// What was spent in words: `2 calls, 812 tokens read (512 cached), 96 written, cost 0.0012`. The cost is in the unit of the
+/// The usage in words: `2 calls, 812 tokens read (512 cached), 96 written, cost 0.0012`. The cost is in the unit of the
 /// [`Prices`](super::Prices); `cost unknown` where the LM has none, and `cost at least ..` where only some calls have a price.
 ///
 /// ```
@@ -509,7 +510,7 @@ impl fmt::Display for Usage {
     }
 }
 
-/// A part of the number before, if there is one.
+/// Writes a part of the number before it, unless the part is 0.
 fn of_which(f: &mut fmt::Formatter<'_>, part: u64, what: &str) -> fmt::Result {
     if part > 0 {
         write!(f, " ({part} {what})")?;
@@ -520,19 +521,19 @@ fn of_which(f: &mut fmt::Formatter<'_>, part: u64, what: &str) -> fmt::Result {
 setters!(Usage {
     /// LM calls, those that a cache answered included.
     calls: u64,
-    /// Those of the calls that a cache answered.
+    /// How many of the calls a cache answered.
     cached_calls: u64,
     /// Tokens read.
     prompt_tokens: u64,
     /// Tokens written, reasoning included.
     completion_tokens: u64,
-    /// Those tokens read that came from the provider's prompt cache.
+    /// How many of the tokens read came from the provider's prompt cache.
     cached_tokens: u64,
-    /// Those tokens written that were reasoning.
+    /// How many of the tokens written were reasoning.
     reasoning_tokens: u64,
     /// What it cost.
     cost: Cost,
-    /// Those of the calls to the provider whose price is known.
+    /// How many of the calls to the provider have a known price.
     priced_calls: u64,
 });
 
@@ -561,8 +562,8 @@ impl Usage {
         self.cached_calls > 0 && self.sent_calls() == 0
     }
 
-    /// True if the price of every call that went to the provider is known, so that [`cost`](Usage::cost) is what all of them cost;
-    /// else it is what those cost that have a price, and nothing where none has.
+    /// True if the price of every call that went to the provider is known, so that [`cost`](Usage::cost) is the cost of all of them;
+    /// otherwise it is the cost of those with a price, and zero if there is none.
     pub fn cost_is_known(&self) -> bool {
         self.priced_calls >= self.sent_calls()
     }
@@ -625,8 +626,8 @@ mod tests {
             cost: Cost::new(0.0125),
             ..Usage::default()
         };
-        let told = "2 calls, 1000 tokens read (400 cached), 90 written (70 reasoning), cost 0.0125";
-        assert_eq!(dear.to_string(), told);
+        let expected = "2 calls, 1000 tokens read (400 cached), 90 written (70 reasoning), cost 0.0125";
+        assert_eq!(dear.to_string(), expected);
         let unknown = Usage { calls: 1, ..Usage::default() };
         assert!(unknown.to_string().ends_with("cost unknown"));
         let sum: Usage = [dear, unknown, cached].into_iter().sum();

@@ -11,7 +11,7 @@ use crate::{
     module::forward,
     run::{Deadline, caught},
     split_mix::{STEP, mixed},
-    telemetry::{self, Open},
+    telemetry::{self, OpenSpan},
     text::{said_once, shortened},
 };
 
@@ -147,7 +147,7 @@ impl<'a, M: Module> Rollouts<'a, M> {
         outcome
     }
 
-    async fn judge(&self, copy: &M, started: &Started, span: &Open) -> Outcome<M::Output> {
+    async fn judge(&self, copy: &M, started: &Started, span: &OpenSpan) -> Outcome<M::Output> {
         // Inside of a block of its own, since a `forward` written by hand may panic before there is a future.
         let prediction = caught("the module", async { forward(copy, self.input.clone()).await }).await?;
         let prediction = prediction.with_usage(started.tracer.usage()).with_trace(started.tracer.trace());

@@ -1,8 +1,8 @@
-//! The spans that a run opens for `tracing`, and the names that they and their fields have.
+//! The `tracing` spans of a run, and the names of their fields.
 //!
-//! There is one for each module, predictor, LM call, rollout and reward; [`set_names`] chooses how they are called.
+//! There is one for each module, predictor, LM call, rollout and reward; [`set_names`] chooses the names.
 
-// Where nobody listens nothing is formatted: values are worked out inside of the macros, which ask first.
+// Without a listener nothing is formatted: values are computed inside of the macros, which check first.
 
 mod content;
 #[cfg(feature = "otel")]
@@ -28,7 +28,7 @@ use crate::{
     reward::Score,
 };
 
-/// The targets by which a subscriber tells them apart.
+/// The targets by which a subscriber filters spans.
 mod target {
     pub(super) const MODULE: &str = "karat::module";
     pub(super) const PREDICTOR: &str = "karat::predictor";
@@ -37,12 +37,12 @@ mod target {
     pub(super) const REWARD: &str = "karat::reward";
 }
 
-/// A span that waits for its outcome. One that is dropped without it is marked as cancelled, or as failed by a panic.
+/// A span that waits for its outcome. Dropped without one, it is marked as cancelled, or as failed by a panic.
 #[derive(Debug)]
-pub(crate) struct Open(Span);
+pub(crate) struct OpenSpan(Span);
 
-/// What an LM call's span knows when it begins.
-struct Asked<'a> {
+/// The facts of an LM call at its beginning.
+struct LmCall<'a> {
     provider: &'a str,
     model: &'a str,
     server: Option<(String, u16)>,
@@ -50,8 +50,8 @@ struct Asked<'a> {
     is_stream: bool,
 }
 
-impl Asked<'_> {
-    /// What form the answer shall have.
+impl LmCall<'_> {
+    /// The format of the answer.
     fn format(&self) -> &'static str {
         match self.request.response_format {
             None => "text",
@@ -61,7 +61,7 @@ impl Asked<'_> {
 }
 
 /// A reward's outcome, to be recorded.
-struct Judged<'a> {
+struct RewardOutcome<'a> {
     score: Option<&'a Score>,
     passed: Option<bool>,
     /// Only where content is recorded.
@@ -69,56 +69,56 @@ struct Judged<'a> {
     error: Option<&'a Error>,
 }
 
-/// A run of a module.
-pub(crate) fn module<M: Module>() -> Open {
-    Open(if M::HAS_SPAN { form::module(TypeName(type_name::<M>())) } else { Span::none() })
+/// Opens the span of a module's run.
+pub(crate) fn module<M: Module>() -> OpenSpan {
+    OpenSpan(if M::HAS_SPAN { form::module(TypeName(type_name::<M>())) } else { Span::none() })
 }
 
-/// A run of a predictor.
-pub(crate) fn predictor(path: impl FnOnce() -> Arc<str>, signature: &'static str) -> Open {
-    Open(if is_on() { form::predictor(&path(), signature) } else { Span::none() })
+/// Opens the span of a predictor's run.
+pub(crate) fn predictor(path: impl FnOnce() -> Arc<str>, signature: &'static str) -> OpenSpan {
+    OpenSpan(if is_on() { form::predictor(&path(), signature) } else { Span::none() })
 }
 
-/// A call of an LM, with all that its layers do.
-pub(crate) fn lm(lm: &Lm, request: &Request, is_stream: bool) -> Open {
+/// Opens the span of an LM call, with all that its layers do.
+pub(crate) fn lm(lm: &Lm, request: &Request, is_stream: bool) -> OpenSpan {
     if !is_on() {
-        return Open(Span::none());
+        return OpenSpan(Span::none());
     }
     let (provider, model) = lm.provider_and_model();
-    let span = form::lm(&Asked { provider, model, server: lm.server(), request, is_stream });
+    let span = form::lm(&LmCall { provider, model, server: lm.server(), request, is_stream });
     if lm.records_content() && !span.is_disabled() {
         form::record_prompt(&span, &lm.without_key(content::prompt(&request.prompt)));
     }
-    Open(span)
+    OpenSpan(span)
 }
 
-/// A rollout: its module's run and its reward.
-pub(crate) fn rollout(index: usize, id: u64) -> Open {
-    Open(form::rollout(index, id))
+/// Opens the span of a rollout: its module's run and its reward.
+pub(crate) fn rollout(index: usize, id: u64) -> OpenSpan {
+    OpenSpan(form::rollout(index, id))
 }
 
-/// A reward at work; `rule` is the name of its type.
-pub(crate) fn reward(rule: &'static str) -> Open {
-    Open(form::reward(rule))
+/// Opens the span of a reward; `rule` is the name of its type.
+pub(crate) fn reward(rule: &'static str) -> OpenSpan {
+    OpenSpan(form::reward(rule))
 }
 
-/// False where no subscriber could want a span: one look at a number.
+/// False if no subscriber wants spans; costs one read of a number.
 fn is_on() -> bool {
     tracing::level_enabled!(tracing::Level::INFO)
 }
 
-impl Open {
-    /// The span, to be entered.
+impl OpenSpan {
+    /// The span, for entering it.
     pub(crate) fn get(&self) -> Span {
         self.0.clone()
     }
 
-    /// False where nobody listens.
+    /// False without a listener.
     pub(crate) fn is_heard(&self) -> bool {
         !self.0.is_disabled()
     }
 
-    /// Records how it ended.
+    /// Records the end of a run.
     pub(crate) fn end(self, error: Option<&Error>) {
         self.finish(|span| {
             if let Some(error) = error {
@@ -127,7 +127,7 @@ impl Open {
         });
     }
 
-    /// Records what an LM answered.
+    /// Records an LM's answer or error.
     pub(crate) fn end_lm(self, lm: &Lm, outcome: &Result<Arc<Response>, Error>) {
         self.finish(|span| match outcome {
             Ok(response) => {
@@ -145,10 +145,10 @@ impl Open {
         });
     }
 
-    /// Records what a reward said of the rollout around it. `passed`: whether it reached the threshold, if there is one.
+    /// Records a reward's outcome for the rollout around it. `passed`: whether it reached the threshold, if there is one.
     pub(crate) fn end_reward(
         self,
-        rollout: &Open,
+        rollout: &OpenSpan,
         rule: &'static str,
         outcome: &Result<Score, Error>,
         passed: Option<bool>,
@@ -158,12 +158,12 @@ impl Open {
             let score = outcome.as_ref().ok();
             let feedback = score.and_then(Score::feedback).filter(|_| with_feedback);
             let error = outcome.as_ref().err();
-            form::record_score(span, &rollout.0, rule, &Judged { score, passed, feedback, error });
+            form::record_score(span, &rollout.0, rule, &RewardOutcome { score, passed, feedback, error });
         });
     }
 
     fn finish(mut self, record: impl FnOnce(&Span)) {
-        // What is left behind has nothing to tell when it is dropped.
+        // The empty span left behind records nothing when it is dropped.
         let span = std::mem::replace(&mut self.0, Span::none());
         if !span.is_disabled() {
             record(&span);
@@ -171,7 +171,7 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenSpan {
     fn drop(&mut self) {
         if self.0.is_disabled() {
             return;
@@ -183,7 +183,7 @@ impl Drop for Open {
     }
 }
 
-/// The name of the error's kind. Never its message, which may hold what a model wrote.
+/// The name of the error's kind. Never its message, which may hold a model's text.
 fn kind(error: &Error) -> &'static str {
     error.kind().as_str()
 }

@@ -74,7 +74,7 @@ impl Endpoints {
         let open = in_turn.filter_map(|index| Some((index, state.endpoints.get(index)?)));
         let (cooling, ready): (Vec<_>, Vec<_>) =
             open.partition(|(_, endpoint)| endpoint.back_at(now).is_some());
-        // Of equals the first in turn is taken.
+        // `min_by_key` takes the first of equals.
         let least = ready.iter().min_by_key(|(_, endpoint)| endpoint.in_flight).map(|(index, _)| *index);
         if let Some(index) = least {
             state.next = (index + 1) % count;

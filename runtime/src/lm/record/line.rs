@@ -1,4 +1,4 @@
-//! A call as a line of a recording.
+//! One line of a recording: a call and its outcome.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(super) struct Line {
     elapsed_ms: u64,
 }
 
-/// An error's own facts; not its cause, which may be anything.
+/// An error without its cause, which may be of any type.
 #[derive(Serialize, Deserialize)]
 struct Failure {
     kind: Value,
@@ -71,7 +71,7 @@ impl Line {
         }
     }
 
-    /// What is wrong with the line, if something is.
+    /// The line's mistake, if it has one.
     pub(super) fn flaw(&self) -> Option<String> {
         match (self.karat_recording, &self.response, &self.error) {
             (VERSION, Some(_), None) | (VERSION, None, Some(_)) => None,
@@ -93,7 +93,7 @@ impl Line {
 
 impl Failure {
     fn error(self) -> Error {
-        // One that a later version of karat tells apart.
+        // A kind of a later version of karat.
         let kind = serde_json::from_value(self.kind).unwrap_or(ErrorKind::Other);
         let mut error = Error::new(kind, self.message).with_usage(self.usage.unwrap_or_default());
         if let Some(status) = self.status {

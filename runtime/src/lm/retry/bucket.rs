@@ -1,6 +1,6 @@
 //! A bucket of retry tokens for each endpoint, so that retries do not make an outage worse.
 //!
-//! `tests/tests/retry_bucket.rs` runs this very file under `shuttle`, which tries the orders in which threads may come.
+//! `tests/tests/retry_bucket.rs` runs this very file under `shuttle`, which tries the possible orders of threads.
 
 use std::{collections::HashMap, sync::PoisonError, time::Duration};
 
@@ -11,7 +11,7 @@ use super::sync::{Arc, AtomicU64, Mutex, Ordering};
 /// One retry, in the unit in which tokens are counted.
 const TOKEN: u64 = 1_000;
 
-/// How many retries there may be beyond what successes earn, and what each success earns.
+/// The retries allowed before any success, and those that each success earns.
 ///
 /// With a reserve of R and a refill of r, S successes allow at most R + r S retries, whatever fails and when; as S is no more than
 /// the calls C, the requests are at most (1 + r) C + R. Where nothing succeeds they are at most C + R. The scheme is that of gRPC's

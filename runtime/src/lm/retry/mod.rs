@@ -134,7 +134,7 @@ impl PartialEq for Retry {
     }
 }
 
-/// What happens when a call fails or takes long.
+/// Retries, deadline and timeouts.
 ///
 /// The clock is tokio's: in a test that has paused it, waits and limits take no time.
 impl Lm {

@@ -1,5 +1,4 @@
-//! What a choice says, however its server writes it. What is of another type than the API has it is left out: it never costs the
-//! answer.
+//! Reads a choice's message in the forms that servers write. A value of a wrong type is left out: it never fails the answer.
 
 use std::fmt;
 
@@ -9,20 +8,20 @@ use serde::{
 };
 use serde_json::Value;
 
-/// A choice's message, or what a stream adds to it.
+/// A choice's message, or a stream's addition to it.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(in crate::lm::chat_completions) struct Message {
     pub(in crate::lm::chat_completions) content: Value,
     pub(in crate::lm::chat_completions) refusal: Value,
-    /// DeepSeek's and older vLLM's name for it.
+    /// Reasoning, under DeepSeek's and older vLLM's name.
     pub(in crate::lm::chat_completions) reasoning_content: Value,
-    /// OpenRouter's, Groq's and newer vLLM's.
+    /// Reasoning, under OpenRouter's, Groq's and newer vLLM's name.
     pub(in crate::lm::chat_completions) reasoning: Value,
     pub(in crate::lm::chat_completions) tool_calls: Value,
 }
 
-/// The texts of a message; none of them is empty but where there is none.
+/// The texts of a message; absent reasoning and refusals are `None`, never empty.
 #[derive(Default)]
 pub(in crate::lm::chat_completions) struct Said {
     pub(in crate::lm::chat_completions) text: String,
@@ -41,7 +40,7 @@ impl Message {
         self.tool_calls.as_array().is_some_and(|calls| !calls.is_empty())
     }
 
-    /// Its texts. Of reasoning in several places the first that is not blank counts.
+    /// The message's texts. Of reasoning in several places the first that is not blank counts.
     pub(in crate::lm::chat_completions) fn said(self) -> Said {
         let mut said = match self.content {
             Value::String(text) => Said { text, ..Said::default() },
@@ -68,7 +67,7 @@ impl Message {
     }
 }
 
-/// Adds one part of a content that comes in parts; other kinds (pictures, ..) say nothing of the answer.
+/// Adds one part of a content in parts; other kinds (pictures, ..) are left out.
 fn add_part(said: &mut Said, part: Value) {
     let (kind, is_thought) = (part["type"].as_str(), part["thought"] == true);
     match kind {
@@ -92,7 +91,7 @@ fn join(all: &mut Option<String>, more: Option<String>) {
     }
 }
 
-/// A text that servers write as it is, in parts, or in an object; `None` if there is none.
+/// A text that servers write as a string, in parts, or in an object; `None` if it is empty or absent.
 fn words(value: Value) -> Option<String> {
     const PLACES: [&str; 6] = ["text", "content", "thinking", "reasoning", "summary", "refusal"];
     let text = match value {
@@ -104,7 +103,7 @@ fn words(value: Value) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 
-/// A message of any type: an object, a bare text, or nothing.
+/// Reads a message of any type: an object, a bare text, or nothing.
 ///
 /// # Errors
 /// It is no JSON.

@@ -1,4 +1,4 @@
-//! Every form of answer that servers are known to give.
+//! Every known form of servers' answers.
 
 use serde_json::json;
 
@@ -160,7 +160,7 @@ fn an_error_inside_a_success_is_an_error() {
 }
 
 #[test]
-fn what_is_not_json_in_utf_8_is_a_bad_response_that_shows_its_start() {
+fn a_body_that_is_not_json_in_utf_8_is_a_bad_response_that_shows_its_start() {
     let json = [(CONTENT_TYPE, "application/json")];
     let good = br#"{"choices": [{"message": {"content": "hi"}}]}"#;
     assert!(
