@@ -158,13 +158,13 @@ impl PartialEq for Cache {
 }
 
 /// The outcome of one call, for the requests that wait for it.
-type Outcome = Result<Arc<Response>>;
+type FlightOutcome = Result<Arc<Response>>;
 
 struct Shared {
     bounds: Bounds,
     memory: Mutex<Memory>,
     disk: Option<Disk>,
-    flights: Flights<Key, (Arc<str>, Request), Outcome>,
+    flights: Flights<Key, (Arc<str>, Request), FlightOutcome>,
     counts: Counts,
     /// Replaced in tests, so that different requests have one key.
     key: fn(&Prefixes, &str, &Request) -> Key,

@@ -79,13 +79,13 @@ pub struct HistoryEntry {
     config: Config,
     param_names: Vec<String>,
     response_format: Option<&'static str>,
-    outcome: Outcome,
+    outcome: CallOutcome,
     elapsed: Duration,
     shortened: bool,
 }
 
 #[derive(Debug)]
-enum Outcome {
+enum CallOutcome {
     Answered(Arc<Response>),
     Failed(Error),
     Cancelled,
@@ -150,17 +150,17 @@ impl HistoryEntry {
     /// The LM's answer, even if it could not be parsed; `None` if the call failed or was cancelled.
     pub fn response(&self) -> Option<&Response> {
         match &self.outcome {
-            Outcome::Answered(response) => Some(response),
-            Outcome::Failed(_) | Outcome::Cancelled => None,
+            CallOutcome::Answered(response) => Some(response),
+            CallOutcome::Failed(_) | CallOutcome::Cancelled => None,
         }
     }
 
     /// What it cost, even if the answer could not be used; zero for a cancelled call, whose cost is unknown.
     pub fn usage(&self) -> Usage {
         match &self.outcome {
-            Outcome::Answered(response) => response.usage,
-            Outcome::Failed(error) => error.spent(),
-            Outcome::Cancelled => Usage::default(),
+            CallOutcome::Answered(response) => response.usage,
+            CallOutcome::Failed(error) => error.spent(),
+            CallOutcome::Cancelled => Usage::default(),
         }
     }
 
@@ -172,15 +172,15 @@ impl HistoryEntry {
     /// The error, if the call failed.
     pub fn error(&self) -> Option<&Error> {
         match &self.outcome {
-            Outcome::Failed(error) => Some(error),
-            Outcome::Answered(_) | Outcome::Cancelled => None,
+            CallOutcome::Failed(error) => Some(error),
+            CallOutcome::Answered(_) | CallOutcome::Cancelled => None,
         }
     }
 
     /// True if the call was dropped before it ended, e.g. because another rollout won or a deadline passed, or if the LM's own
     /// code panicked.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.outcome, Outcome::Cancelled)
+        matches!(self.outcome, CallOutcome::Cancelled)
     }
 
     /// True if the call alone exceeded the history's bound, so that its texts were cut in the middle.

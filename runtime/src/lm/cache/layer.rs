@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
-    Cache, CacheUse, Outcome, Shared, count,
+    Cache, CacheUse, FlightOutcome, Shared, count,
     flight::{Awaited, Join, Leader},
     key::{self, Key},
 };
@@ -114,7 +114,7 @@ impl Cached {
 
     async fn lead<'a>(
         &'a self,
-        leader: Leader<'a, Key, (Arc<str>, Request), Outcome>,
+        leader: Leader<'a, Key, (Arc<str>, Request), FlightOutcome>,
         key: Key,
         identity: Arc<str>,
         (request, sink, next): CallParts<'a>,

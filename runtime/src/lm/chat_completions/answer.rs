@@ -10,10 +10,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 pub(super) use self::{
-    message::{Message, Said},
+    message::{ChoiceMessage, MessageTexts},
     tokens::Tokens,
 };
-use super::{Call, body::Asked, status, surrogates, tool_calls::ToolCalls, transport::Reply};
+use super::{Call, body::Asked, status, surrogates, tool_calls::ToolCalls, transport::HttpReply};
 use crate::{
     error::{Error, ErrorKind, Result},
     lm::{Completion, Finish, Part, Response, ToolCall},
@@ -66,10 +66,10 @@ fn is_error(error: &Value) -> bool {
 pub(super) struct Choice {
     pub(super) index: Value,
     #[serde(deserialize_with = "message::of_any_type")]
-    pub(super) message: Option<Message>,
+    pub(super) message: Option<ChoiceMessage>,
     /// A stream's addition; some servers have it in whole answers too, or both.
     #[serde(deserialize_with = "message::of_any_type")]
-    pub(super) delta: Option<Message>,
+    pub(super) delta: Option<ChoiceMessage>,
     pub(super) finish_reason: Value,
     pub(super) error: Value,
     pub(super) usage: Tokens,
@@ -100,7 +100,7 @@ impl Choice {
 /// # Errors
 /// [`ErrorKind::BadResponse`] with the status, the content type and the start of the body; [`ErrorKind::Filtered`] if the
 /// filter held back every completion; the error inside the body.
-pub(super) fn read(call: &Call<'_>, reply: &Reply, asked: Asked) -> Result<Response> {
+pub(super) fn read(call: &Call<'_>, reply: &HttpReply, asked: Asked) -> Result<Response> {
     let answer = parse(call, reply)?;
     if let Some(error) = answer.error(call, reply.status, &reply.body) {
         return Err(answer.tokens().paid(error));
@@ -119,7 +119,7 @@ pub(super) fn read(call: &Call<'_>, reply: &Reply, asked: Asked) -> Result<Respo
 ///
 /// # Errors
 /// As [`read`]'s.
-pub(super) fn response(call: &Call<'_>, reply: &Reply, answer: Answer, asked: Asked) -> Result<Response> {
+pub(super) fn response(call: &Call<'_>, reply: &HttpReply, answer: Answer, asked: Asked) -> Result<Response> {
     let tokens = answer.tokens();
     let completions = completions(call, reply, answer.choices, asked);
     Ok(Response {
@@ -135,7 +135,7 @@ pub(super) fn response(call: &Call<'_>, reply: &Reply, answer: Answer, asked: As
 
 fn completions(
     call: &Call<'_>,
-    reply: &Reply,
+    reply: &HttpReply,
     choices: Option<Vec<Choice>>,
     asked: Asked,
 ) -> Result<Vec<Completion>> {
@@ -149,7 +149,7 @@ fn completions(
         let calls = both.iter().flatten().find(|message| message.calls_a_tool());
         calls_a_tool |= calls.is_some();
         let calls = calls.filter(|_| asked.tools).map(|message| ToolCalls::read(&message.tool_calls));
-        let said = both.into_iter().flatten().map(Message::said).find(|said| !said.is_nothing());
+        let said = both.into_iter().flatten().map(ChoiceMessage::said).find(|said| !said.is_nothing());
         completions.push(completion(
             said.unwrap_or_default(),
             calls.unwrap_or_default(),
@@ -175,7 +175,7 @@ fn completions(
     }
 }
 
-fn parse(call: &Call<'_>, reply: &Reply) -> Result<Answer> {
+fn parse(call: &Call<'_>, reply: &HttpReply) -> Result<Answer> {
     let bad = |what: &str| bad_response(call, reply, what);
     if reply.body.trim_ascii().is_empty() {
         return Err(bad("has an empty body"));
@@ -197,7 +197,7 @@ fn parse(call: &Call<'_>, reply: &Reply) -> Result<Answer> {
 ///
 /// # Errors
 /// [`ErrorKind::BadResponse`].
-pub(super) fn refuse_compressed(call: &Call<'_>, reply: &Reply) -> Result<()> {
+pub(super) fn refuse_compressed(call: &Call<'_>, reply: &HttpReply) -> Result<()> {
     match &*header(reply, &CONTENT_ENCODING) {
         "" => Ok(()),
         identity if identity.eq_ignore_ascii_case("identity") => Ok(()),
@@ -212,7 +212,7 @@ pub(super) fn refuse_compressed(call: &Call<'_>, reply: &Reply) -> Result<()> {
 ///
 /// # Errors
 /// [`ErrorKind::BadResponse`].
-pub(super) fn json<T: DeserializeOwned>(call: &Call<'_>, reply: &Reply, bytes: &[u8]) -> Result<T> {
+pub(super) fn json<T: DeserializeOwned>(call: &Call<'_>, reply: &HttpReply, bytes: &[u8]) -> Result<T> {
     let bad = |what: &str| bad_response(call, reply, what);
     let text = std::str::from_utf8(bytes).map_err(|error| bad(&format!("is not UTF-8 ({error})")))?;
     let error = match serde_json::from_str(text) {
@@ -253,7 +253,7 @@ fn in_order(call: &Call<'_>, mut choices: Vec<Choice>, asked: usize) -> Vec<Choi
     choices
 }
 
-fn completion(said: Said, calls: Vec<ToolCall>, finish_reason: Value) -> Completion {
+fn completion(said: MessageTexts, calls: Vec<ToolCall>, finish_reason: Value) -> Completion {
     let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     let finish = match Finish::from(finish_reason.as_str().unwrap_or_default()) {
         // Ollama's finish reason of tool calls.
@@ -274,7 +274,7 @@ fn completion(said: Said, calls: Vec<ToolCall>, finish_reason: Value) -> Complet
 }
 
 /// The error of a completion that the server broke off, with its text so far.
-fn broken_off(call: &Call<'_>, reply: &Reply, completion: &Completion) -> Error {
+fn broken_off(call: &Call<'_>, reply: &HttpReply, completion: &Completion) -> Error {
     let reason = call.excerpt(completion.finish.as_str().as_bytes());
     let message = format!("the server broke the answer off ({reason}). This may pass: try again later");
     let error = call.error(ErrorKind::Server, message).with_status(reply.status);
@@ -293,7 +293,7 @@ fn says_something(completion: &Completion) -> bool {
         || matches!(completion.finish, Finish::Length | Finish::ContentFilter)
 }
 
-fn header<'a>(reply: &'a Reply, name: &HeaderName) -> Cow<'a, str> {
+fn header<'a>(reply: &'a HttpReply, name: &HeaderName) -> Cow<'a, str> {
     let value = reply.headers.get(name).map(|value| value.as_bytes().trim_ascii());
     value.map(String::from_utf8_lossy).unwrap_or_default()
 }
@@ -313,7 +313,7 @@ fn is_json(content_type: &str) -> bool {
         || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case(b"+json"))
 }
 
-fn bad_response(call: &Call<'_>, reply: &Reply, what: &str) -> Error {
+fn bad_response(call: &Call<'_>, reply: &HttpReply, what: &str) -> Error {
     let content_type = match header(reply, &CONTENT_TYPE) {
         none if none.is_empty() => "no content type".to_owned(),
         given => format!("content type `{}`", call.excerpt(given.as_bytes())),

@@ -46,7 +46,7 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     /// Builds the endpoint; the program's headers override karat's.
-    fn new(Address { url, host, .. }: Address, key: Option<Key>, own: &HeaderMap) -> Self {
+    fn new(Address { url, host, .. }: Address, key: Option<ApiKey>, own: &HeaderMap) -> Self {
         let is_key_guarded = key.as_ref().is_some_and(|key| key.is_guarded);
         let key = key.map(|key| key.text);
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -74,7 +74,7 @@ impl Endpoint {
 }
 
 /// The API key of a request.
-struct Key {
+struct ApiKey {
     text: String,
     is_guarded: bool,
 }
@@ -242,7 +242,7 @@ impl ChatCompletions {
         let address = self.address(&env)?;
         let has_credentials = headers::have_credentials(own);
         let key = match &self.api_key {
-            Some(key) => Some(Key { text: key.expose_secret().trim().to_owned(), is_guarded: false }),
+            Some(key) => Some(ApiKey { text: key.expose_secret().trim().to_owned(), is_guarded: false }),
             // The environment's key is for requests without credentials of their own.
             None if has_credentials => None,
             None => self.environment_key(&address, set(env))?,
@@ -276,13 +276,13 @@ impl ChatCompletions {
         &self,
         address: &Address,
         env: impl Fn(&str) -> Option<String>,
-    ) -> Result<Option<Key>> {
+    ) -> Result<Option<ApiKey>> {
         let var = self.provider.key_var;
         let Some(text) = env(var).filter(|_| address.named != NamedBy::State) else { return Ok(None) };
         if address.is_open_to_others() && !self.is_key_over_http_allowed {
             return Err(Error::config(self.key_in_clear(&address.host, "to another machine")));
         }
-        Ok(Some(Key { text, is_guarded: !self.is_key_over_http_allowed }))
+        Ok(Some(ApiKey { text, is_guarded: !self.is_key_over_http_allowed }))
     }
 
     /// The message that the environment's key is not sent to this host, and how to send it.

@@ -293,7 +293,7 @@ pub fn read_body(body: &[u8]) -> Result<Response> {
     let headers = [(http::header::CONTENT_TYPE, json)].into_iter().collect();
     answer::read(
         call,
-        &transport::Reply { status: 200, headers, body: body.to_vec() },
+        &transport::HttpReply { status: 200, headers, body: body.to_vec() },
         body::Asked { completions: 2, tools: false },
     )
 }

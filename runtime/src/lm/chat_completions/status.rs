@@ -4,11 +4,11 @@ use http::header::LOCATION;
 use reqwest::Url;
 use serde_json::Value;
 
-use super::{Call, answer::Tokens, endpoint, retry_after, transport::Reply};
+use super::{Call, answer::Tokens, endpoint, retry_after, transport::HttpReply};
 use crate::error::{Error, ErrorKind};
 
 /// The error of a reply whose status is not a success.
-pub(super) fn refused(call: &Call<'_>, reply: &Reply) -> Error {
+pub(super) fn refused(call: &Call<'_>, reply: &HttpReply) -> Error {
     if (300..400).contains(&reply.status) {
         return redirected(call, reply);
     }
@@ -225,7 +225,7 @@ fn advice(call: &Call<'_>, kind: ErrorKind, should_retry: Option<bool>) -> Strin
 }
 
 /// The error of a redirect. karat follows none: a request, and above all its key, is for the address that the user set.
-fn redirected(call: &Call<'_>, reply: &Reply) -> Error {
+fn redirected(call: &Call<'_>, reply: &HttpReply) -> Error {
     let location =
         reply.headers.get(LOCATION).and_then(|location| location.to_str().ok()).unwrap_or_default();
     let to = match call.endpoint.url.join(location) {
@@ -254,10 +254,10 @@ mod tests {
 
     use super::{super::with_call, *};
 
-    fn reply(status: u16, headers: &[(&'static str, &str)], body: &str) -> Reply {
+    fn reply(status: u16, headers: &[(&'static str, &str)], body: &str) -> HttpReply {
         let headers =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        Reply { status, headers, body: body.into() }
+        HttpReply { status, headers, body: body.into() }
     }
 
     fn error(status: u16, body: &Value) -> Error {

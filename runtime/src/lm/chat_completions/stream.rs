@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use super::{
     Call,
-    answer::{self, Answer, Choice, Message, Said, Tokens},
+    answer::{self, Answer, Choice, ChoiceMessage, MessageTexts, Tokens},
     body::Asked,
     sse::{Event, Events},
     status,
     tool_calls::{Added, ToolCalls},
-    transport::{Opened, Reply},
+    transport::{HttpReply, Opened},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -96,7 +96,7 @@ struct StreamedChoice {
 impl StreamedChoice {
     /// The new texts of a message. Beside deltas, or if it begins with the whole text so far, a message repeats that text, as
     /// Perplexity's do; otherwise it is the last part, as some servers send it.
-    fn news(&self, said: Said, has_delta: bool) -> Said {
+    fn news(&self, said: MessageTexts, has_delta: bool) -> MessageTexts {
         let least = if self.in_deltas { 1 } else { KNOWN };
         let news = |all: String, so_far: &str| match all.strip_prefix(so_far) {
             _ if so_far.is_empty() => all,
@@ -104,7 +104,7 @@ impl StreamedChoice {
             _ if has_delta || all.trim() == so_far.trim() => String::new(),
             _ => all,
         };
-        Said {
+        MessageTexts {
             text: news(said.text, &self.text),
             reasoning: said.reasoning.map(|all| news(all, &self.reasoning)),
             refusal: said.refusal.map(|all| news(all, &self.refusal)),
@@ -116,7 +116,7 @@ impl StreamedChoice {
 #[derive(Default)]
 struct Building {
     asked: Asked,
-    reply: Reply,
+    reply: HttpReply,
     choices: Vec<Choice>,
     /// The contents of the choices so far.
     streamed: Vec<StreamedChoice>,
@@ -231,9 +231,9 @@ impl Building {
         }
         let has_delta = delta.is_some();
         streamed.in_deltas |= has_delta;
-        let said = delta.map(Message::said).filter(|said| !said.is_nothing());
+        let said = delta.map(ChoiceMessage::said).filter(|said| !said.is_nothing());
         let said = said.or_else(|| Some(streamed.news(message?.said(), has_delta)));
-        let Said { text, reasoning, refusal } = said.unwrap_or_default();
+        let MessageTexts { text, reasoning, refusal } = said.unwrap_or_default();
         // The text so far and the new one are held at once, within the cap.
         let room = &mut self.room;
         let mut add = |text: &mut String, more: &str| -> Result<()> {
@@ -298,9 +298,9 @@ impl Building {
         text.into_iter().fold(error, Error::with_completion)
     }
 
-    fn finish(mut self) -> (Reply, Answer) {
+    fn finish(mut self) -> (HttpReply, Answer) {
         for (choice, streamed) in self.choices.iter_mut().zip(self.streamed) {
-            choice.message = Some(Message {
+            choice.message = Some(ChoiceMessage {
                 content: streamed.text.into(),
                 reasoning: streamed.reasoning.into(),
                 refusal: streamed.refusal.into(),
@@ -309,7 +309,7 @@ impl Building {
                 } else {
                     streamed.calls.into_json()
                 },
-                ..Message::default()
+                ..ChoiceMessage::default()
             });
         }
         let answer =

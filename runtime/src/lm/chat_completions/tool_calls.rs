@@ -6,9 +6,9 @@ use crate::lm::ToolCall;
 
 /// Tool calls so far, in order.
 #[derive(Default)]
-pub(super) struct ToolCalls(Vec<Entry>);
+pub(super) struct ToolCalls(Vec<CallEntry>);
 
-struct Entry {
+struct CallEntry {
     index: Option<u64>,
     call: ToolCall,
 }
@@ -21,7 +21,7 @@ pub(super) struct Added<'a> {
 }
 
 /// The memory of a call besides its texts.
-const EACH: usize = 2 * size_of::<Entry>();
+const EACH: usize = 2 * size_of::<CallEntry>();
 
 impl ToolCalls {
     pub(super) fn is_empty(&self) -> bool {
@@ -52,11 +52,11 @@ impl ToolCalls {
             None if id.is_empty() && name.is_empty() => return Ok(()),
             None => {
                 take(EACH)?;
-                self.0.push(Entry { index, call: ToolCall::default() });
+                self.0.push(CallEntry { index, call: ToolCall::default() });
                 self.0.len() - 1
             }
         };
-        let Some(Entry { call, .. }) = self.0.get_mut(at) else { return Ok(()) };
+        let Some(CallEntry { call, .. }) = self.0.get_mut(at) else { return Ok(()) };
         if call.id.is_empty() && !id.is_empty() {
             take(id.len())?;
             id.clone_into(&mut call.id);
@@ -75,7 +75,7 @@ impl ToolCalls {
     /// The index of the call that a piece belongs to; `None` if it begins one.
     fn place(&self, index: Option<u64>, id: &str, name: &str) -> Option<usize> {
         // Some servers give all calls the index 0, and different ids.
-        let is_its = |entry: &Entry| id.is_empty() || entry.call.id.is_empty() || entry.call.id == id;
+        let is_its = |entry: &CallEntry| id.is_empty() || entry.call.id.is_empty() || entry.call.id == id;
         match index {
             Some(_) => self.0.iter().rposition(|entry| entry.index == index && is_its(entry)),
             None if !id.is_empty() => self.0.iter().rposition(|entry| entry.call.id == id),
@@ -86,7 +86,7 @@ impl ToolCalls {
 
     /// The calls as JSON, in the form of a whole answer.
     pub(super) fn into_json(self) -> Value {
-        let whole = |Entry { call: ToolCall { id, name, arguments }, .. }| json!({ "id": id, "type": "function", "function": { "name": name, "arguments": arguments } });
+        let whole = |CallEntry { call: ToolCall { id, name, arguments }, .. }| json!({ "id": id, "type": "function", "function": { "name": name, "arguments": arguments } });
         self.0.into_iter().map(whole).collect()
     }
 

@@ -32,7 +32,7 @@ const STARTING: Duration = Duration::from_secs(5);
 
 /// A server's reply, whatever its status.
 #[derive(Default)]
-pub(super) struct Reply {
+pub(super) struct HttpReply {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
@@ -52,14 +52,14 @@ impl Opened {
     ///
     /// # Errors
     /// [`ErrorKind::Connect`], [`ErrorKind::Timeout`], [`ErrorKind::TooLarge`].
-    pub(super) async fn reply(self, call: &Call<'_>) -> Result<Reply> {
+    pub(super) async fn reply(self, call: &Call<'_>) -> Result<HttpReply> {
         let Opened { status, headers, first, body } = self;
         let body = match status {
             200..=299 => whole_body(call, status, first, body).await?,
             // The status counts, even if the body cannot be read.
             _ => start_of_body(call, body).await,
         };
-        Ok(Reply { status, headers, body })
+        Ok(HttpReply { status, headers, body })
     }
 
     /// Whether the body is an event stream: by its first line, else by its content type. A body of JSON or HTML is none.
@@ -84,8 +84,8 @@ impl Opened {
     }
 
     /// The reply without its body.
-    pub(super) fn head(&self) -> Reply {
-        Reply { status: self.status, headers: self.headers.clone(), body: Vec::new() }
+    pub(super) fn head(&self) -> HttpReply {
+        HttpReply { status: self.status, headers: self.headers.clone(), body: Vec::new() }
     }
 
     /// The next bytes of the body; `None` at its end. Cancel safe.

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Caller, HistoryEntry, Outcome};
+use super::{CallOutcome, Caller, HistoryEntry};
 use crate::{
     error::Result,
     lm::{
@@ -167,9 +167,9 @@ fn bytes(entry: &HistoryEntry) -> usize {
     let names = texts(&entry.param_names, entry.param_names.capacity());
     let stop = texts(&entry.config.stop, entry.config.stop.capacity());
     let outcome = match &entry.outcome {
-        Outcome::Answered(response) => ARC + size_of::<Response>() + response_bytes(response),
-        Outcome::Failed(error) => error.bytes(),
-        Outcome::Cancelled => 0,
+        CallOutcome::Answered(response) => ARC + size_of::<Response>() + response_bytes(response),
+        CallOutcome::Failed(error) => error.bytes(),
+        CallOutcome::Cancelled => 0,
     };
     fixed + caller + messages(tail) + spare + names.chain(stop).sum::<usize>() + outcome
 }
@@ -192,11 +192,11 @@ pub(in crate::lm) fn response_bytes(response: &Response) -> usize {
 /// Cuts each long text of the entry in the middle, so that all texts take about half of `most_bytes`.
 fn cut(entry: HistoryEntry, most_bytes: usize) -> HistoryEntry {
     let of_outcome = match &entry.outcome {
-        Outcome::Answered(response) => {
+        CallOutcome::Answered(response) => {
             response.completions.iter().map(|completion| 3 + 5 * nested(&completion.parts)).sum()
         }
-        Outcome::Failed(_) => 2,
-        Outcome::Cancelled => 0,
+        CallOutcome::Failed(_) => 2,
+        CallOutcome::Cancelled => 0,
     };
     let of_prompt: usize = entry.prompt.iter().map(|message| message.content.texts()).sum();
     let share = most_bytes / 2 / (of_prompt + of_outcome).max(1);
@@ -215,14 +215,14 @@ fn cut(entry: HistoryEntry, most_bytes: usize) -> HistoryEntry {
         parts: completion.parts.iter().map(|part| part.shortened(&short)).collect(),
     };
     let outcome = match entry.outcome {
-        Outcome::Answered(response) => Outcome::Answered(Arc::new(Response {
+        CallOutcome::Answered(response) => CallOutcome::Answered(Arc::new(Response {
             completions: response.completions.iter().map(completion).collect(),
             usage: response.usage,
             model: response.model.clone(),
             rate_limit: response.rate_limit,
         })),
-        Outcome::Failed(error) => Outcome::Failed(error.map_texts(short)),
-        Outcome::Cancelled => Outcome::Cancelled,
+        CallOutcome::Failed(error) => CallOutcome::Failed(error.map_texts(short)),
+        CallOutcome::Cancelled => CallOutcome::Cancelled,
     };
     HistoryEntry { prompt: messages.into(), outcome, shortened: true, ..entry }
 }
@@ -262,13 +262,13 @@ impl<'a> LoggedCall<'a> {
     pub(in crate::lm) fn end(mut self, outcome: &Result<Arc<Response>>) {
         if self.pending.is_some() {
             self.record(match outcome {
-                Ok(response) => Outcome::Answered(response.clone()),
-                Err(error) => Outcome::Failed(error.alone()),
+                Ok(response) => CallOutcome::Answered(response.clone()),
+                Err(error) => CallOutcome::Failed(error.alone()),
             });
         }
     }
 
-    fn record(&mut self, outcome: Outcome) {
+    fn record(&mut self, outcome: CallOutcome) {
         let Some(Pending { log, caller, number, time, start }) = self.pending.take() else { return };
         let mut config = mem::take(&mut self.request.config);
         let param_names = mem::take(&mut config.params).into_keys().collect();
@@ -293,6 +293,6 @@ impl<'a> LoggedCall<'a> {
 
 impl Drop for LoggedCall<'_> {
     fn drop(&mut self) {
-        self.record(Outcome::Cancelled);
+        self.record(CallOutcome::Cancelled);
     }
 }

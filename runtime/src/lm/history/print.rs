@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{CallHistory, HistoryEntry, Outcome};
+use super::{CallHistory, CallOutcome, HistoryEntry};
 use crate::lm::{Completion, Config, Finish, MediaSource, Part, Role, Usage};
 
 /// Whether to write colours.
@@ -72,7 +72,7 @@ pub(super) fn entry(f: &mut impl Write, entry: &HistoryEntry, colours: Colours) 
         }
     }
     match &entry.outcome {
-        Outcome::Answered(response) => {
+        CallOutcome::Answered(response) => {
             let count = response.completions.len();
             for (index, completion) in response.completions.iter().enumerate() {
                 answer(f, completion, (index + 1, count), colours)?;
@@ -82,13 +82,13 @@ pub(super) fn entry(f: &mut impl Write, entry: &HistoryEntry, colours: Colours) 
             }
             writeln!(f, "  {} {}", colours.paint(DIM, "usage:"), Cost(response.usage))?;
         }
-        Outcome::Failed(error) => {
+        CallOutcome::Failed(error) => {
             part(f, colours.paint(RED, "error"), &error.to_string())?;
             if entry.usage().total_tokens() > 0 {
                 writeln!(f, "  {} {}", colours.paint(DIM, "usage:"), Cost(entry.usage()))?;
             }
         }
-        Outcome::Cancelled => writeln!(f, "  {}", colours.paint(RED, "cancelled before it answered"))?,
+        CallOutcome::Cancelled => writeln!(f, "  {}", colours.paint(RED, "cancelled before it answered"))?,
     }
     f.write_char('\n')
 }

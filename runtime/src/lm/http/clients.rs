@@ -21,13 +21,13 @@ const KEPT: usize = 8;
 
 /// The clients of one handle. Its clones share them, and with them the pools of connections.
 #[derive(Clone)]
-pub(crate) struct Clients(Arc<Source>);
+pub(crate) struct Clients(Arc<ClientSource>);
 
-enum Source {
+enum ClientSource {
     /// Built here.
     Own {
         /// One for each runtime and connect timeout, the newest last.
-        clients: Mutex<Vec<(Key, Client)>>,
+        clients: Mutex<Vec<(ClientKey, Client)>>,
         /// The environment's proxies, read once as each client does.
         proxies: Box<OnceLock<Matcher>>,
     },
@@ -37,7 +37,7 @@ enum Source {
 
 /// The runtime and the connect timeout: a pooled connection is driven by the runtime that opened it, and would hang if that one
 /// stands still.
-type Key = (Id, Duration);
+type ClientKey = (Id, Duration);
 
 /// Why there is no client.
 #[derive(Debug)]
@@ -51,24 +51,24 @@ pub(crate) enum NoClient {
 impl Clients {
     /// Clients of the handle's own.
     pub(crate) fn own() -> Self {
-        Self(Arc::new(Source::Own { clients: Mutex::default(), proxies: Box::default() }))
+        Self(Arc::new(ClientSource::Own { clients: Mutex::default(), proxies: Box::default() }))
     }
 
     /// The program's client, as it is.
     pub(crate) fn given(client: Client) -> Self {
-        Self(Arc::new(Source::Given(client)))
+        Self(Arc::new(ClientSource::Given(client)))
     }
 
     /// True if both send through the same client, as far as is known: the program gave none to either, or both are clones.
     pub(crate) fn are(&self, other: &Self) -> bool {
-        let is_own = |clients: &Self| matches!(*clients.0, Source::Own { .. });
+        let is_own = |clients: &Self| matches!(*clients.0, ClientSource::Own { .. });
         Arc::ptr_eq(&self.0, &other.0) || is_own(self) && is_own(other)
     }
 
     /// The host of the environment's proxy that would read a request to this address; only a tunnel does not. The proxies of a
     /// client that the program gave are unknown.
     pub(crate) fn proxy_host(&self, url: &Url) -> Option<String> {
-        let Source::Own { proxies, .. } = &*self.0 else { return None };
+        let ClientSource::Own { proxies, .. } = &*self.0 else { return None };
         let proxy = proxies.get_or_init(Matcher::from_env).intercept(&url.as_str().parse().ok()?)?;
         Some(proxy.uri().host()?.to_owned())
     }
@@ -80,8 +80,8 @@ impl Clients {
     pub(crate) fn get(&self, connect: Duration, is_plain: bool) -> Result<Client, NoClient> {
         let runtime = Handle::try_current().map_err(|_| NoClient::NoRuntime)?.id();
         let clients = match &*self.0 {
-            Source::Given(client) => return Ok(client.clone()),
-            Source::Own { clients, .. } => clients,
+            ClientSource::Given(client) => return Ok(client.clone()),
+            ClientSource::Own { clients, .. } => clients,
         };
         let key = (runtime, connect);
         let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
@@ -143,7 +143,7 @@ mod tests {
             let _entered = runtime.enter();
             clients.get(LIMIT, true).unwrap();
             clients.clone().get(LIMIT, true).unwrap();
-            let Source::Own { clients: kept, .. } = &*clients.0 else { panic!("not its own") };
+            let ClientSource::Own { clients: kept, .. } = &*clients.0 else { panic!("not its own") };
             let kept = kept.lock().unwrap();
             let own = kept.iter().filter(|((id, _), _)| *id == runtime.handle().id()).count();
             assert!(own == 1 && kept.len() <= KEPT, "{own} of {}", kept.len());

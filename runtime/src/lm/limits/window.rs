@@ -13,12 +13,12 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Window {
     most: u64,
-    entries: VecDeque<Entry>,
+    entries: VecDeque<Spending>,
     sum: u64,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Spending {
     /// The number of the admission: entries are in this order.
     number: u64,
     ends: Instant,
@@ -51,7 +51,7 @@ impl Window {
 
     pub(super) fn spend(&mut self, number: u64, amount: u64, now: Instant) {
         self.sum = self.sum.saturating_add(amount);
-        self.entries.push_back(Entry { number, ends: now + MINUTE, amount });
+        self.entries.push_back(Spending { number, ends: now + MINUTE, amount });
     }
 
     /// Replaces the amount of an entry.

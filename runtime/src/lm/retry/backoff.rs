@@ -14,7 +14,7 @@ use std::{
 use crate::split_mix::{STEP, mixed};
 
 /// A random number from 0 up to 1.
-pub(super) type Source = Arc<dyn Fn() -> f64 + Send + Sync>;
+pub(super) type RandomSource = Arc<dyn Fn() -> f64 + Send + Sync>;
 
 /// Full jitter, as in M. Brooker's "Exponential Backoff and Jitter" (2015): uniform from 0 to a bound that doubles.
 #[derive(Clone)]
@@ -22,7 +22,7 @@ pub(super) struct Backoff {
     pub(super) first: Duration,
     pub(super) most: Duration,
     /// `None` for the process's own.
-    pub(super) random: Option<Source>,
+    pub(super) random: Option<RandomSource>,
 }
 
 impl Backoff {

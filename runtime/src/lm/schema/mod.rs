@@ -50,10 +50,10 @@ pub struct AnswerSchema(Arc<Inner>);
 struct Inner {
     schema: Value,
     /// The conversions so far, by the dialect's address.
-    written: Mutex<Vec<(&'static Dialect, Written)>>,
+    written: Mutex<Vec<(&'static Dialect, Conversion)>>,
 }
 
-type Written = Result<Arc<Value>, Refusal>;
+type Conversion = Result<Arc<Value>, Refusal>;
 
 impl AnswerSchema {
     /// A schema of 2020-12 or of draft 7, with its definitions inside, e.g. as schemars writes it.
@@ -77,7 +77,7 @@ impl AnswerSchema {
     }
 
     /// The schema in a dialect.
-    pub(super) fn written(&self, dialect: &'static Dialect) -> Written {
+    pub(super) fn written(&self, dialect: &'static Dialect) -> Conversion {
         let mut all = self.0.written.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, written)) = all.iter().find(|(known, _)| std::ptr::eq(*known, dialect)) {
             return written.clone();

@@ -11,7 +11,7 @@ use serde_json::Value;
 /// A choice's message, or a stream's addition to it.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(in crate::lm::chat_completions) struct Message {
+pub(in crate::lm::chat_completions) struct ChoiceMessage {
     pub(in crate::lm::chat_completions) content: Value,
     pub(in crate::lm::chat_completions) refusal: Value,
     /// Reasoning, under DeepSeek's and older vLLM's name.
@@ -23,38 +23,38 @@ pub(in crate::lm::chat_completions) struct Message {
 
 /// The texts of a message; absent reasoning and refusals are `None`, never empty.
 #[derive(Default)]
-pub(in crate::lm::chat_completions) struct Said {
+pub(in crate::lm::chat_completions) struct MessageTexts {
     pub(in crate::lm::chat_completions) text: String,
     pub(in crate::lm::chat_completions) reasoning: Option<String>,
     pub(in crate::lm::chat_completions) refusal: Option<String>,
 }
 
-impl Said {
+impl MessageTexts {
     pub(in crate::lm::chat_completions) fn is_nothing(&self) -> bool {
         self.text.is_empty() && self.reasoning.is_none() && self.refusal.is_none()
     }
 }
 
-impl Message {
+impl ChoiceMessage {
     pub(in crate::lm::chat_completions) fn calls_a_tool(&self) -> bool {
         self.tool_calls.as_array().is_some_and(|calls| !calls.is_empty())
     }
 
     /// The message's texts. Of reasoning in several places the first that is not blank counts.
-    pub(in crate::lm::chat_completions) fn said(self) -> Said {
+    pub(in crate::lm::chat_completions) fn said(self) -> MessageTexts {
         let mut said = match self.content {
-            Value::String(text) => Said { text, ..Said::default() },
+            Value::String(text) => MessageTexts { text, ..MessageTexts::default() },
             Value::Array(parts) => {
-                let mut said = Said::default();
+                let mut said = MessageTexts::default();
                 parts.into_iter().for_each(|part| add_part(&mut said, part));
                 said
             }
             part @ Value::Object(_) => {
-                let mut said = Said::default();
+                let mut said = MessageTexts::default();
                 add_part(&mut said, part);
                 said
             }
-            _ => Said::default(),
+            _ => MessageTexts::default(),
         };
         let places = [words(self.reasoning_content), words(self.reasoning), said.reasoning.take()];
         let mut places: Vec<_> = places.into_iter().flatten().collect();
@@ -68,7 +68,7 @@ impl Message {
 }
 
 /// Adds one part of a content in parts; other kinds (pictures, ..) are left out.
-fn add_part(said: &mut Said, part: Value) {
+fn add_part(said: &mut MessageTexts, part: Value) {
     let (kind, is_thought) = (part["type"].as_str(), part["thought"] == true);
     match kind {
         Some("thinking" | "reasoning" | "reasoning_content" | "reasoning_text" | "thought") => {
@@ -107,25 +107,27 @@ fn words(value: Value) -> Option<String> {
 ///
 /// # Errors
 /// It is no JSON.
-pub(super) fn of_any_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Message>, D::Error> {
+pub(super) fn of_any_type<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<ChoiceMessage>, D::Error> {
     deserializer.deserialize_any(AnyType)
 }
 
 struct AnyType;
 
 impl<'de> Visitor<'de> for AnyType {
-    type Value = Option<Message>;
+    type Value = Option<ChoiceMessage>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any value")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Self::Value, A::Error> {
-        Message::deserialize(MapAccessDeserializer::new(entries)).map(Some)
+        ChoiceMessage::deserialize(MapAccessDeserializer::new(entries)).map(Some)
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(Message { content: text.into(), ..Message::default() }))
+        Ok(Some(ChoiceMessage { content: text.into(), ..ChoiceMessage::default() }))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {

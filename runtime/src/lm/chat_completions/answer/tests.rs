@@ -9,7 +9,7 @@ const TWO: Asked = Asked { completions: 2, tools: false };
 
 fn read_bytes(body: &[u8], headers: &[(HeaderName, &str)]) -> Result<Response> {
     let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
-    with_call(|call| read(call, &Reply { status: 200, headers, body: body.to_vec() }, TWO))
+    with_call(|call| read(call, &HttpReply { status: 200, headers, body: body.to_vec() }, TWO))
 }
 
 fn read_json(body: &Value) -> Result<Response> {
@@ -197,8 +197,8 @@ fn tool_calls_are_read_where_the_request_had_tools() {
         ]},
         "finish_reason": "stop",
     }]});
-    let reply = Reply { status: 200, headers: HeaderMap::new(), body: body.to_string().into_bytes() };
-    let reply = Reply {
+    let reply = HttpReply { status: 200, headers: HeaderMap::new(), body: body.to_string().into_bytes() };
+    let reply = HttpReply {
         headers: [(CONTENT_TYPE, "application/json".parse().unwrap())].into_iter().collect(),
         ..reply
     };
