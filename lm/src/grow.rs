@@ -1,13 +1,13 @@
-//! Memory for text that comes in pieces, up to a cap.
+//! Grows buffers of text that arrives in pieces, up to a cap.
 
-/// The most bytes that are kept of a streamed answer's texts, and of an event that has not ended.
+/// The most bytes that are kept of a streamed answer's texts, and of an unfinished event.
 pub const STREAM_CAP: usize = 8 << 20;
 
-/// How far what comes in pieces grows by doubling. Beyond, it is given all the room that it may ever need: while it grows, its old
-/// memory is held beside the new.
+/// Up to this length a buffer grows by doubling. Beyond it gets its final capacity at once: each growth holds the old memory
+/// beside the new.
 const STEPWISE: usize = 1 << 20;
 
-/// Adds to a text, which holds `most` bytes at most in the end.
+/// Appends to a text that may reach `most` bytes in the end.
 pub fn append(text: &mut String, more: &str, most: usize) {
     let length = text.len().saturating_add(more.len());
     if length > text.capacity() {
@@ -16,7 +16,7 @@ pub fn append(text: &mut String, more: &str, most: usize) {
     text.push_str(more);
 }
 
-/// The capacity to give to what is this long by now and holds `most` bytes in the end: never less than it needs.
+/// The capacity for `length` bytes in a buffer that may reach `most` bytes; never less than `length`.
 pub(crate) fn grown(length: usize, most: usize) -> usize {
     if (STEPWISE..=most).contains(&length) { most } else { length.saturating_mul(2) }
 }
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_grows_by_doubling_and_then_to_all_that_it_may_need() {
+    fn a_text_grows_by_doubling_and_then_to_its_cap_at_once() {
         let cap = 16 << 20;
         let mut text = String::new();
         let piece = "x".repeat(100_000);

@@ -13,6 +13,7 @@ mod http;
 mod layers;
 mod model;
 mod new_file;
+mod polled_timeout;
 mod providers;
 mod report;
 #[cfg(test)]
@@ -24,7 +25,6 @@ mod split_mix;
 pub mod telemetry;
 mod testing;
 mod text;
-mod waiting;
 
 pub use self::{
     data::{
@@ -49,7 +49,7 @@ pub mod internal {
     #[cfg(feature = "http")]
     pub use crate::providers::chat_completions::read_body;
     pub use crate::{
-        data::{meter::Pays, secret::is_secret},
+        data::{meter::Payer, secret::is_secret},
         grow::{STREAM_CAP, append},
         handle::configured,
         new_file::NewFile,

@@ -1,4 +1,4 @@
-//! Files that are written beside their target and then take its place, so that a target is whole or not there.
+//! Atomic writes: a file is written beside its target and then replaces it, so that a target is whole or absent.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -7,10 +7,10 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// How many names are tried.
+/// How many names are tried for a file.
 const ATTEMPTS: usize = 1_000;
 
-/// A file beside its target, for its owner alone; it is removed again unless it takes the target's place.
+/// A file beside its target, readable by its owner alone; it is removed again unless it replaces the target.
 #[derive(Debug)]
 pub struct NewFile {
     file: File,
@@ -19,7 +19,7 @@ pub struct NewFile {
 }
 
 impl NewFile {
-    /// A file in the target's folder. Its name is the process's number and a count between `start` and `end`: short, whatever
+    /// Creates a file in the target's folder. Its name is the process's number and a count between `start` and `end`: short, whatever
     /// the target's name, since names have a limit.
     pub fn beside(target: &Path, start: &str, end: &str) -> io::Result<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -32,7 +32,7 @@ impl NewFile {
             let path = target.with_file_name(format!("{start}{}-{count}{end}", std::process::id()));
             match options.open(&path) {
                 Ok(file) => return Ok(Self { file, path, is_target: false }),
-                // Left behind by a process of this number that was killed, or of one in another container.
+                // Left behind by a killed process of this number, or in use by one in another container.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -45,7 +45,7 @@ impl NewFile {
         &self.file
     }
 
-    /// Takes the target's place.
+    /// Replaces the target.
     pub fn replace(mut self, target: &Path) -> io::Result<()> {
         fs::rename(&self.path, target)?;
         self.is_target = true;
@@ -55,7 +55,7 @@ impl NewFile {
 
 impl Drop for NewFile {
     fn drop(&mut self) {
-        // After it became the target, the name may already be another process's, in another container.
+        // Once it replaced the target, its name may already be in use by a process in another container.
         if !self.is_target {
             let _ = fs::remove_file(&self.path);
         }

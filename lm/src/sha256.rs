@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_digest_is_the_one_of_the_standard_whoever_computes_it() {
+    fn both_implementations_compute_the_digest_of_the_standard() {
         let hex = |digest: [u8; 32]| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         assert_eq!(hex(sha256(b"abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         let mut begun = Sha256::new();

@@ -1,9 +1,9 @@
 //! The numbers of SplitMix64 (Steele, Lea and Flood: "Fast Splittable Pseudorandom Number Generators", 2014).
 
-/// How far the state goes on for each number.
+/// The step from one state to the next.
 pub const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The number of a state.
+/// The random number of a state.
 pub fn mixed(state: u64) -> u64 {
     let mut bits = state;
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,4 +1,4 @@
-//! What a call may spend in all: a bound on everything that runs below it.
+//! A budget: bounds what a call and everything below it may spend.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use crate::{
     report::{Error, ErrorKind},
 };
 
-/// What a call tree may spend: LM calls, tokens, money. Set it with [`Module::budget`](crate::Module::budget).
+/// A bound on what a call tree may spend: LM calls, tokens, money. Set it with [`Module::budget`](crate::Module::budget).
 ///
-/// The next LM call is refused with an [`is_budget`](Error::is_budget) error once something is used up: a retry too, another member
+/// The next LM call is refused with an [`is_budget`](Error::is_budget) error once a bound is reached: also a retry, another member
 /// of a fallback, and a second endpoint of a pool, which is then left out. Calls are counted when they are sent, so their number
-/// is kept exactly. What a call will cost is not known before its answer, so tokens and money may be
-/// overshot by the calls on their way at that moment, one unless several run at once.
+/// is kept exactly. The cost of a call is unknown before its answer, so tokens and money may be exceeded by the calls in flight at
+/// that moment: by one, unless several run at once.
 ///
 /// ```
 /// use karat::Budget;
@@ -29,7 +29,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Without any bound, for setting others than tokens.
+    /// A budget without any bound, for setting others than tokens.
     pub fn new() -> Self {
         Self::default()
     }
@@ -39,20 +39,20 @@ impl Budget {
         Self { tokens: Some(tokens), ..Self::default() }
     }
 
-    /// At most so many LM calls, those included that fail, are tried again or asked again; not those that a cache answers.
+    /// At most so many LM calls, including failed calls, retries and repeated questions, but not those that a cache answers.
     pub fn calls(mut self, calls: u64) -> Self {
         self.calls = Some(calls);
         self
     }
 
-    /// At most so much money, in the unit of the [`Prices`](crate::lm::Prices) that were set on the LMs; without these nothing costs
-    /// anything. NaN and less than nothing are nothing.
+    /// At most so much money, in the unit of the [`Prices`](crate::lm::Prices) that were set on the LMs; without prices every call
+    /// costs 0. NaN and negative amounts count as 0.
     pub fn cost(mut self, cost: f64) -> Self {
         self.cost = Some(Cost::new(cost));
         self
     }
 
-    /// The error that refuses a further LM call after this usage, if something is used up.
+    /// The error that refuses a further LM call after this usage, if a bound is reached.
     pub(crate) fn refusal(&self, used: Usage) -> Option<Error> {
         let is_used_up = self.calls.is_some_and(|calls| used.sent_calls() >= calls)
             || self.tokens.is_some_and(|tokens| used.total_tokens() >= tokens)

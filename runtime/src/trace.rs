@@ -1,4 +1,4 @@
-//! What one run did, step by step: the records inside of a [`Trace`](crate::Trace) and of a [`Rollout`](crate::Rollout).
+//! The trace of a run: the steps of its predictors, and the usage of all its LM calls.
 
 #[doc(inline)]
 pub use crate::report::{Advice, CallRecord, Step};

@@ -1,16 +1,16 @@
-//! A key goes to the server that it is for, and nowhere else: every surface of karat is used with a key that is known by sight, by
-//! calls that go well and calls that fail, and every byte that any of them wrote is searched for it.
+//! A key goes to its server and nowhere else: every surface of karat is called with a recognizable key, with success and with
+//! failures, and every byte that any of them wrote is searched for the key.
 //!
-//! The work is done in a child process, so that what it prints is searched too.
+//! The work is done in a child process, so that its printed output is searched too.
 
 #[path = "canary/needles.rs"]
 mod needles;
+#[path = "canary/output.rs"]
+mod output;
 #[path = "canary/servers.rs"]
 mod servers;
 #[path = "log/mod.rs"]
 mod spans_and_events;
-#[path = "canary/written.rs"]
-mod written;
 
 use std::{fmt::Debug, panic::Location, path::Path, process::Command, time::Duration};
 
@@ -20,18 +20,19 @@ use karat::{
     signature,
 };
 use needles::Needles;
+use output::Output;
 use servers::{CASES, Servers};
-use written::Written;
 
-/// With characters that JSON, URLs and base64 each write in another way.
+/// The key: it has characters that JSON, URLs and base64 each write differently.
 const KEY: &str = "sk-proj-CaNaRy/7f3aQ+x9_Zw=Kp4t8Tn2vB6";
 
 const CHILD: &str = "KARAT_CANARY";
 
-/// How the child gives the key to its LMs; the server is to find it in the header of this name.
+/// The variable that says how the child gives the key to its LMs.
 const HOW: &str = "KARAT_CANARY_HOW";
 
-/// As API key, as a header of the LM, as a header of each request.
+/// The ways to give the key, as API key, as a header of the LM and as a header of each request; each with the header in which
+/// the server gets it.
 const WAYS: [(&str, &str); 3] = [("key", "authorization"), ("header", "x-gateway"), ("extra", "x-gateway")];
 
 fn way() -> (&'static str, &'static str) {
@@ -52,15 +53,15 @@ fn ask() -> QaInput {
 }
 
 #[test]
-fn a_key_stands_in_nothing_that_any_surface_writes() {
+fn a_key_is_in_no_output_of_any_surface() {
     std::thread::scope(|scope| {
         for (way, _) in WAYS {
-            scope.spawn(move || a_secret_stands_in_nothing_that_is_written(way));
+            scope.spawn(move || a_secret_is_in_no_output(way));
         }
     });
 }
 
-fn a_secret_stands_in_nothing_that_is_written(way: &str) {
+fn a_secret_is_in_no_output(way: &str) {
     let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap());
     child
@@ -73,7 +74,7 @@ fn a_secret_stands_in_nothing_that_is_written(way: &str) {
     needles.search("what the process printed", &output.stdout);
     needles.search("what the process printed as errors", &output.stderr);
     assert!(output.status.success() && out.contains("1 passed"), "{out}{error}");
-    // It did print: a history, and panics.
+    // The child did print a history and panics.
     assert!(out.contains("Capital of France?") && error.contains("panicked"), "{out}{error}");
     let files = needles.search_files(folder.path());
     for kind in [".entry", "record.jsonl", "state.json", "program/", "surfaces.txt"] {
@@ -86,22 +87,22 @@ fn a_secret_stands_in_nothing_that_is_written(way: &str) {
 async fn all_surfaces() {
     let Some(folder) = std::env::var_os(CHILD) else { return };
     let folder = Path::new(&folder);
-    let written = Written::of_the_process();
+    let output = Output::of_the_process();
     let servers = Servers::start(KEY).await;
     for case in CASES {
         let lm = lm(&servers.address(case), folder);
-        written.add(case, format!("{lm:?} {lm:#?} {}", lm.name()));
-        every_way_to_call(&written, case, &lm).await;
-        keep(&written, case, &lm, &folder.join(case));
+        output.add(case, format!("{lm:?} {lm:#?} {}", lm.name()));
+        every_way_to_call(&output, case, &lm).await;
+        keep(&output, case, &lm, &folder.join(case));
     }
-    addresses_that_hold_the_key(&written, folder).await;
-    panics(&written, &lm(&servers.address("good"), folder)).await;
+    addresses_that_hold_the_key(&output, folder).await;
+    panics(&output, &lm(&servers.address("good"), folder)).await;
     if way().0 == "key" {
         another_key_finds_the_same_entry(&servers, folder).await;
     }
     servers.assert_key_went_only_where_it_should().await;
-    written.assert_heard();
-    std::fs::write(folder.join("surfaces.txt"), written.text()).unwrap();
+    output.assert_heard();
+    std::fs::write(folder.join("surfaces.txt"), output.text()).unwrap();
 }
 
 fn lm(address: &str, folder: &Path) -> Lm {
@@ -126,47 +127,46 @@ fn lm(address: &str, folder: &Path) -> Lm {
 }
 
 /// Each surface twice: the second time a cache may answer.
-async fn every_way_to_call(written: &Written, case: &str, lm: &Lm) {
+async fn every_way_to_call(output: &Output, case: &str, lm: &Lm) {
     let qa = Predict::<Qa>::new().lm(lm);
     let think = ChainOfThought::<Qa>::new().lm(lm);
     let request = || Request::new(vec![Message::system("be brief"), Message::user("hi")]);
-    written.add(case, format!("{qa:?} {qa:#?} {:?} {:#?}", request(), request()));
+    output.add(case, format!("{qa:?} {qa:#?} {:?} {:#?}", request(), request()));
     for _ in 0..2 {
-        written.outcome(case, qa.call(ask()).await);
-        written.outcome(case, think.call(ask()).await);
-        written.outcome(case, qa.stream(ask()).finish().await);
+        output.outcome(case, qa.call(ask()).await);
+        output.outcome(case, think.call(ask()).await);
+        output.outcome(case, qa.stream(ask()).finish().await);
         let batch = qa.batch((0..3).map(|_| ask())).concurrency(3).await;
-        written.add(case, format!("{batch:?} {batch:#?}"));
-        batch.errors().for_each(|(_, error)| written.error(case, error));
+        output.add(case, format!("{batch:?} {batch:#?}"));
+        batch.errors().for_each(|(_, error)| output.error(case, error));
         let best = BestOfN::new(qa.clone(), 2, |_, _| 0.5).concurrency(2);
-        written.outcome(case, best.call(ask()).await);
+        output.outcome(case, best.call(ask()).await);
         let refine = Refine::new(think.clone(), 2, |_: &QaInput, _: &Prediction<_>| 0.5);
-        written.outcome(case, refine.call(ask()).await);
-        written.response(case, lm.complete(request()).await);
+        output.outcome(case, refine.call(ask()).await);
+        output.response(case, lm.complete(request()).await);
         let me = || Caller::new("me", CallerId::unique());
-        let tell = &mut |delta: karat::lm::Delta<'_>| written.add(case, format!("{delta:?}"));
-        written
-            .response(case, lm.stream_for(me(), request(), tell).await.map(|response| (*response).clone()));
+        let sink = &mut |delta: karat::lm::Delta<'_>| output.add(case, format!("{delta:?}"));
+        output.response(case, lm.stream_for(me(), request(), sink).await.map(|response| (*response).clone()));
     }
 }
 
-/// What stays behind: histories, states, programs.
-fn keep(written: &Written, case: &str, lm: &Lm, folder: &Path) {
+/// Searches what calls leave behind: histories, states, programs.
+fn keep(output: &Output, case: &str, lm: &Lm, folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     let program = Refine::new(ChainOfThought::<Qa>::new().lm(lm), 2, |_: &QaInput, _: &Prediction<_>| 0.5);
     let state = program.dump_state();
-    written.add(case, format!("{state:?} {state:#?} {}", serde_json::to_string(&state).unwrap()));
+    output.add(case, format!("{state:?} {state:#?} {}", serde_json::to_string(&state).unwrap()));
     program.save(folder.join("state.json")).unwrap();
     program.save_program(folder.join("program")).unwrap();
-    written.add(case, format!("{:?} {:#?}", program.program(), lm.history()));
+    output.add(case, format!("{:?} {:#?}", program.program(), lm.history()));
     let mut out = Vec::new();
     lm.inspect_history_to(100, &mut out).unwrap();
-    written.add(case, format!("{} {}", lm.history(), String::from_utf8(out).unwrap()));
+    output.add(case, format!("{} {}", lm.history(), String::from_utf8(out).unwrap()));
     lm.inspect_history(9);
 }
 
-/// A key in the address is not taken where it would be sent in the clear, and is shown nowhere where it is.
-async fn addresses_that_hold_the_key(written: &Written, folder: &Path) {
+/// A key in the address is refused where it would be sent in clear; where it is accepted, it is shown nowhere.
+async fn addresses_that_hold_the_key(output: &Output, folder: &Path) {
     let escaped = needles::percent_encoded(KEY);
     for address in [
         format!("http://127.0.0.1:1/v1?api-key={escaped}"),
@@ -177,11 +177,11 @@ async fn addresses_that_hold_the_key(written: &Written, folder: &Path) {
         format!("ftp://{escaped}/v1"),
     ] {
         let lm = lm(&address, folder);
-        written.add("address", format!("{lm:?} {lm:#?}"));
-        written.outcome("address", Predict::<Qa>::new().lm(&lm).call(ask()).await);
-        written.add("address", lm.history().to_string());
+        output.add("address", format!("{lm:?} {lm:#?}"));
+        output.outcome("address", Predict::<Qa>::new().lm(&lm).call(ask()).await);
+        output.add("address", lm.history().to_string());
         let program = Predict::<Qa>::new().lm(&lm);
-        written.add("address", serde_json::to_string(&program.dump_state()).unwrap());
+        output.add("address", serde_json::to_string(&program.dump_state()).unwrap());
     }
     let lm = lm("http://127.0.0.1:1/v1", folder);
     for broken in [
@@ -191,12 +191,12 @@ async fn addresses_that_hold_the_key(written: &Written, folder: &Path) {
         lm.clone().param("extra_headers", serde_json::json!({"x-a": format!("{KEY}\n")})),
         lm.param("extra_headers", serde_json::json!([KEY])),
     ] {
-        written.add("no header", format!("{broken:?}"));
-        written.outcome("no header", Predict::<Qa>::new().lm(&broken).call(ask()).await);
+        output.add("no header", format!("{broken:?}"));
+        output.outcome("no header", Predict::<Qa>::new().lm(&broken).call(ask()).await);
     }
 }
 
-/// Panics with all that it is given, printed.
+/// A layer that panics with its request as text.
 struct Panicking;
 
 impl Layer for Panicking {
@@ -210,24 +210,24 @@ impl Layer for Panicking {
     }
 }
 
-async fn panics(written: &Written, lm: &Lm) {
+async fn panics(output: &Output, lm: &Lm) {
     let qa = Predict::<Qa>::new().lm(&lm.clone().layer(Panicking));
     let batch = qa.batch([ask()]).await;
-    written.add("panic", format!("{batch:?} {batch:#?}"));
-    written.outcome("panic", BestOfN::new(qa, 2, |_, _| 0.5).call(ask()).await);
+    output.add("panic", format!("{batch:?} {batch:#?}"));
+    output.outcome("panic", BestOfN::new(qa, 2, |_, _| 0.5).call(ask()).await);
     let shown = lm.clone();
     let reward = move |input: &QaInput, prediction: &Prediction<QaOutput>| -> f64 {
         panic!("{input:?} {prediction:?} {shown:?} {:?}", shown.history());
     };
-    written.outcome("panic", BestOfN::new(Predict::<Qa>::new().lm(lm), 2, reward).call(ask()).await);
+    output.outcome("panic", BestOfN::new(Predict::<Qa>::new().lm(lm), 2, reward).call(ask()).await);
 }
 
-/// The names of a cache's files, and what is in them, hang on the request alone.
+/// The names and contents of a cache's files depend on the request alone, not on the key.
 async fn another_key_finds_the_same_entry(servers: &Servers, folder: &Path) {
     let folder = folder.join("two keys");
     let with = |key: &str| {
         let lm = Lm::new("openai/gpt-x").unwrap().base_url(servers.address("good")).api_key(key);
-        // No memory: the second must find the first one's file.
+        // Without memory, so that the second call must find the first one's file.
         Predict::<Qa>::new().lm(&lm.cache(Cache::disk(&folder).entries(0)))
     };
     with(KEY).call(ask()).await.unwrap();
@@ -239,8 +239,8 @@ async fn another_key_finds_the_same_entry(servers: &Servers, folder: &Path) {
     assert!(replayed.unused().iter().all(|request| !format!("{request:?}").contains(KEY)));
 }
 
-/// All that an error tells, and its sources.
-fn told(error: &Error) -> String {
+/// All texts of an error and its sources.
+fn error_text(error: &Error) -> String {
     let mut text = format!("{error} {error:?} {error:#?} {:?} {:?}", error.completion(), error.outputs());
     text += &format!("{:?} {:#?} {:?}", error.rollouts(), error.trace(), error.usage());
     let mut source = std::error::Error::source(error);
@@ -251,8 +251,8 @@ fn told(error: &Error) -> String {
     text
 }
 
-/// All that a prediction tells.
-fn told_of<O: Debug>(prediction: &Prediction<O>) -> String {
+/// All texts of a prediction.
+fn prediction_text<O: Debug>(prediction: &Prediction<O>) -> String {
     let mut text = format!("{prediction:?} {prediction:#?} {:?}", prediction.trace());
     for step in prediction.trace().steps() {
         text += &serde_json::json!({"inputs": step.inputs(), "outputs": step.outputs()}).to_string();

@@ -1,8 +1,8 @@
 //! The fault matrix: each fault of the list, in all its forms, on every surface and under every schedule.
 //!
 //! Each cell has a server, a client and a clock of its own (`karat_tests::clock`), and asserts the outcome, the number of requests
-//! that the server saw, the virtual time that passed, and that nothing stays behind. What is to come of it is told by
-//! `matrix/model.rs`. `cargo test -p karat-tests --test matrix -- WORDS` runs the cells whose names hold all the words;
+//! that the server saw, the virtual time that passed, and that nothing stays behind. `matrix/model.rs` computes the expected
+//! outcome. `cargo test -p karat-tests --test matrix -- WORDS` runs the cells whose names hold all the words;
 //! `KARAT_UPDATE=1` before it writes the table to `docs/reliability.md`.
 
 #[path = "matrix/answers.rs"]
@@ -64,12 +64,12 @@ const THREADS: usize = 6;
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// The row of answers that are larger than the cap of 16 MiB, and the most memory that a call may take that meets one: twice the
-/// cap, and what the server has to send and the history keeps.
+/// The row of answers larger than the cap of 16 MiB, and the most memory of a call that gets one: twice the cap, plus the
+/// server's data and the history.
 const LARGE: u32 = 11;
 const MOST: usize = (32 << 20) + (2 << 20);
 
-/// A cell: the places of its row and its form, and where it is.
+/// A cell: the indices of its row and form, its surface and its schedule.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Cell {
     row: usize,
@@ -116,7 +116,7 @@ fn main() -> ExitCode {
         let part: &Part = &rows[cell.row].parts[cell.part];
         part.run(Surface::ALL[cell.surface], Schedule::ALL[cell.schedule])
     };
-    // One after another where memory is counted.
+    // One after another if memory is counted.
     let (large, others): (Vec<_>, Vec<_>) =
         cells.iter().copied().partition(|cell| rows[cell.row].number == LARGE);
     let (mut shown, mut failures) = run(&large, 1, |cell| {
@@ -157,7 +157,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the test again in a process of its own, whose environment is as the cells need it: a process cannot safely change its own.
+/// Runs the test again in a child process with the environment that the cells need: a process cannot safely change its own.
 fn child() -> ExitCode {
     let mut child = Command::new(std::env::current_exe().expect("a path"));
     child.args(std::env::args().skip(1)).env(CHILD, "1").env("SSL_CERT_FILE", Certificate::ROOT);

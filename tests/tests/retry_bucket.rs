@@ -11,7 +11,7 @@ mod sync {
     };
 }
 
-use bucket::{Bucket, Buckets, Budget};
+use bucket::{Bucket, Buckets, RetryBudget};
 use shuttle::{sync::Arc, thread};
 
 /// What a caller does with the bucket.
@@ -40,7 +40,7 @@ fn in_many_orders(run: impl Fn() + Send + Sync + Clone + 'static) {
 fn at_once(reserve: u32, spent: usize, callers: &'static [Does], check: fn(usize, usize)) {
     in_many_orders(move || {
         // A success fills it by one.
-        let bucket = Arc::new(Bucket::new(Budget::new(reserve, 1.0)));
+        let bucket = Arc::new(Bucket::new(RetryBudget::new(reserve, 1.0)));
         (0..spent).for_each(|_| bucket.take().unwrap().spend());
         let threads: Vec<_> = callers
             .iter()
@@ -100,7 +100,7 @@ fn who_asks_first_for_an_endpoint_at_the_same_time_gets_the_same_bucket() {
             .map(|_| {
                 let buckets = buckets.clone();
                 thread::spawn(move || {
-                    buckets.of("a".into(), Budget::new(1, 0.0)).take().map(|token| token.spend())
+                    buckets.of("a".into(), RetryBudget::new(1, 0.0)).take().map(|token| token.spend())
                 })
             })
             .collect();

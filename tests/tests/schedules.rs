@@ -1,12 +1,12 @@
-//! Random schedules in virtual time: programs, LMs and callers that seeds describe, over endpoints that fail in every way.
+//! Random schedules in virtual time: seeds describe programs, LMs and callers, over endpoints that fail in every way.
 //!
-//! Of every schedule it is checked that
+//! Each schedule is checked:
 //!
 //! 1. it ends by its deadline;
 //! 2. requests stay within all limits, attempts and budgets;
 //! 3. once it has ended or is dropped, all places are free, no task lives, and the next calls pass at once;
 //! 4. no key is in any text;
-//! 5. what comes out is a prediction or a typed error;
+//! 5. the outcome is a prediction or a typed error;
 //! 6. the same seed does the same things at the same times;
 //! 7. the result is the best of all rollouts that ended, the first of equals;
 //! 8. the usage has all calls that were sent.
@@ -14,6 +14,8 @@
 //! `KARAT_SEEDS` says how many there are (`just soak-seeds`), `KARAT_FROM` which is the first. `KARAT_SEED` runs a single one and
 //! prints what happened.
 
+#[path = "schedules/captured_log.rs"]
+mod captured_log;
 #[path = "schedules/checks.rs"]
 mod checks;
 #[path = "schedules/program.rs"]
@@ -23,8 +25,6 @@ mod schedule;
 mod shared;
 #[path = "schedules/stack.rs"]
 mod stack;
-#[path = "schedules/told.rs"]
-mod told;
 #[path = "schedules/upstream.rs"]
 mod upstream;
 #[path = "schedules/world.rs"]
@@ -47,7 +47,7 @@ use std::{
 
 use schedule::Schedule;
 
-/// How many a plain `cargo test` runs.
+/// The number of seeds of a plain `cargo test`.
 const SEEDS: u64 = 10_000;
 
 /// One in so many runs twice.
@@ -56,12 +56,12 @@ const TWICE: u64 = 8;
 /// A seed that takes longer than this, in real time, never ends.
 const STUCK: Duration = Duration::from_secs(120);
 
-/// What runs one seed and prints what happened.
+/// The command that runs one seed and prints what happened.
 fn command(seed: u64) -> String {
     format!("KARAT_SEED={seed} cargo test -p karat-tests --test schedules")
 }
 
-/// What came of a seed.
+/// The result of a seed.
 struct Ran {
     wrong: Vec<String>,
     digest: u64,
@@ -85,7 +85,7 @@ fn run(seed: u64, is_shown: bool) -> Ran {
     }
 }
 
-/// What is wrong with it.
+/// The faults of a seed's run.
 fn faults(seed: u64) -> Vec<String> {
     let first = run(seed, false);
     let mut wrong = first.wrong.clone();
@@ -95,7 +95,7 @@ fn faults(seed: u64) -> Vec<String> {
     wrong
 }
 
-/// Where the second run is not the first.
+/// The first difference between two runs.
 fn otherwise(first: &Ran, second: &Ran) -> Option<String> {
     if first.digest == second.digest {
         return None;
@@ -105,7 +105,7 @@ fn otherwise(first: &Ran, second: &Ran) -> Option<String> {
     Some(format!("it runs otherwise the second time, from event {same} on:\n{one}\n{other}"))
 }
 
-/// Says which seed it is that never ends, since nothing else would.
+/// Runs a seed, and names it if it never ends, since nothing else would.
 fn within_real_time(seed: u64) -> Vec<String> {
     let (done, is_done) = mpsc::channel::<()>();
     let watch = thread::spawn(move || {
@@ -125,7 +125,7 @@ fn number(name: &str) -> Option<u64> {
         .map(|number| number.parse().unwrap_or_else(|_| panic!("{name} is no number: {number}")))
 }
 
-/// Panics that are a part of a schedule are not told on stderr.
+/// Keeps planned panics of schedules off stderr.
 fn quiet() {
     let usual = take_hook();
     set_hook(Box::new(move |panic| {
@@ -140,7 +140,7 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default()
 }
 
-/// Written past the test harness, which keeps back what passing tests print.
+/// Prints past the test harness, which hides the output of passing tests.
 fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
@@ -180,7 +180,7 @@ fn whatever_the_schedule_all_invariants_hold() {
     };
     thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
     let failed = failed.into_inner().unwrap();
-    let told: Vec<_> =
+    let lines: Vec<_> =
         failed.iter().map(|(seed, wrong)| format!("seed {seed}: {wrong}\n{}", command(*seed))).collect();
-    assert!(failed.is_empty(), "{} seeds fail:\n{}", failed.len(), told.join("\n"));
+    assert!(failed.is_empty(), "{} seeds fail:\n{}", failed.len(), lines.join("\n"));
 }

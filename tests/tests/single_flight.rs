@@ -14,7 +14,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use flight::{Flights, Leader, Part, Turn};
+use flight::{Awaited, Flights, Join, Leader};
 use shuttle::{
     future::block_on,
     sync::{
@@ -57,20 +57,20 @@ impl Model {
             return Some(Ok(there));
         }
         match self.flights.join(&0, |()| true, || ()) {
-            Part::Lead(leader) => self.lead(leader, fate),
-            Part::Follow(follower) if fate == Fate::Impatient => {
+            Join::Lead(leader) => self.lead(leader, fate),
+            Join::Follow(follower) if fate == Fate::Impatient => {
                 let mut follower = pin!(follower);
                 match follower.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                    Poll::Ready(Turn::Landed(outcome)) => Some(outcome),
-                    Poll::Ready(Turn::Lead(leader)) => self.lead(leader, fate),
+                    Poll::Ready(Awaited::Landed(outcome)) => Some(outcome),
+                    Poll::Ready(Awaited::Lead(leader)) => self.lead(leader, fate),
                     Poll::Pending => None,
                 }
             }
-            Part::Follow(follower) => match block_on(follower) {
-                Turn::Landed(outcome) => Some(outcome),
-                Turn::Lead(leader) => self.lead(leader, fate),
+            Join::Follow(follower) => match block_on(follower) {
+                Awaited::Landed(outcome) => Some(outcome),
+                Awaited::Lead(leader) => self.lead(leader, fate),
             },
-            Part::Apart => unreachable!("there is one request"),
+            Join::Apart => unreachable!("there is one request"),
         }
     }
 

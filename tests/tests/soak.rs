@@ -1,5 +1,5 @@
 //! A soak: many calls, a thousand in flight over real TCP, of which one request in twenty fails in some way. Memory and descriptors
-//! stay as they are. `cargo test` makes 20,000 calls; `just soak` makes a million, and is what docs/reliability.md shows.
+//! must not grow. `cargo test` makes 20,000 calls; `just soak` makes a million, which docs/reliability.md shows.
 //!
 //! The server is a process of its own, so that memory and descriptors are the callers' alone. With a thousand in flight each side may need 2,100 descriptors; where the system
 //! gives fewer (`ulimit -n`), there are fewer in flight, and a run at full length is refused.
@@ -38,16 +38,16 @@ struct Qa {
     answer: String,
 }
 
-/// With descriptors enough for them.
+/// The calls in flight, if there are enough descriptors.
 const IN_FLIGHT: usize = 1_000;
 
 /// How many calls are a run at full length.
 const FULL: usize = 500_000;
 
-/// How often memory and descriptors are looked at in a run.
+/// How often memory and descriptors are sampled in a run.
 const SAMPLES: usize = 20;
 
-/// As many questions as there are to a cache that holds half of them.
+/// The number of questions to the cache, which holds half of them.
 const QUESTIONS: usize = 4_000;
 
 fn main() -> ExitCode {
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         server::run();
         return ExitCode::SUCCESS;
     }
-    // A filter or a list of tests is meant for others.
+    // A filter or a list of tests is meant for other tests.
     let given: Vec<String> = std::env::args().skip(1).collect();
     if given.iter().any(|argument| {
         argument == "--list" || argument.parse::<usize>().is_err() && !argument.starts_with('-')
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
 struct Programs {
     plain: Predict<Qa>,
     cached: Predict<Qa>,
-    /// With so few places that most of its calls wait for one.
+    /// An LM with limits so low that most of its calls wait.
     narrow: Predict<Qa>,
     lms: Vec<Lm>,
     cache: Cache,
@@ -91,7 +91,7 @@ impl Programs {
     fn new(address: &str) -> Self {
         // The waits of a service, a hundred times as short.
         let retry = Retry::new().backoff(Duration::from_millis(5), Duration::from_millis(80)).attempts(6);
-        // Where `retry-after` held up all requests, there would be fewer than a thousand on their way.
+        // If `retry-after` held up all requests, there would be fewer than a thousand in flight.
         let limits = Limits::new().concurrency(IN_FLIGHT).learn(false);
         let narrow_limits = Limits::new().concurrency(40);
         let lm = Lm::new("openai/gpt-x")
@@ -102,7 +102,7 @@ impl Programs {
             .retry(retry);
         let cache = Cache::memory().entries(QUESTIONS / 2);
         let plain = lm.clone().limits(limits.clone());
-        // Histories of their own: each is full long before the warm-up is over.
+        // Small histories: each is full long before the warm-up is over.
         let cached = plain.clone().cache(cache.clone()).history_limits(200, 1 << 20);
         let narrow = lm.limits(narrow_limits.clone()).history_limits(200, 1 << 20);
         let predict = |lm: &Lm| Predict::new().lm(lm);
@@ -128,8 +128,8 @@ struct Done {
     samples: Mutex<Vec<Sample>>,
 }
 
-/// One call of the kind that its number says: of 20 there are 13 plain ones, four that a cache may answer, one that waits for a
-/// place, one that is streamed and one that is dropped on its way.
+/// Makes the call of this number: of 20 there are 13 plain ones, four that a cache may answer, one that waits under limits, one
+/// that is streamed and one that is dropped in flight.
 async fn call(programs: &Programs, done: &Done, index: usize) {
     let ask = |index: usize| QaInput { question: format!("What is {index:09} + 1?") };
     let plain = || programs.plain.call(ask(index));
@@ -154,7 +154,7 @@ async fn call(programs: &Programs, done: &Done, index: usize) {
         }
         Err(error) => {
             *done.usage.lock().unwrap() += error.usage();
-            // The first few, to look into.
+            // Prints the first few errors.
             if done.failed.fetch_add(1, Ordering::Relaxed) < 3 {
                 println!("failed: {error}");
             }
@@ -162,13 +162,13 @@ async fn call(programs: &Programs, done: &Done, index: usize) {
     }
 }
 
-/// A number that hangs on this one and looks like chance.
+/// A number that depends on `index` and looks random.
 fn scattered(index: usize) -> usize {
     // Knuth's multiplicative hash.
     (index.wrapping_mul(0x9E37_79B9_7F4A_7C15)) >> 33
 }
 
-/// Makes the calls, prints what was measured, and says which bounds do not hold.
+/// Makes the calls, prints the measurements, and returns the bounds that do not hold.
 async fn soak(calls: usize) -> Vec<String> {
     let in_flight = IN_FLIGHT.min(samples::most_descriptors().saturating_sub(100) / 2);
     if in_flight < IN_FLIGHT {

@@ -1,21 +1,21 @@
-//! The client over real HTTP: what it sends, and what it makes of every answer that servers give.
+//! The client over real HTTP: its requests, and how it reads every known answer of servers.
 
+#[path = "wire/answer_variants.rs"]
+mod answer_variants;
 #[path = "wire/blocking.rs"]
 mod blocking;
+#[path = "wire/cancellation.rs"]
+mod cancellation;
 #[path = "wire/client.rs"]
 mod client;
 #[path = "wire/client_settings.rs"]
 mod client_settings;
 #[path = "wire/connection.rs"]
 mod connection;
-#[path = "wire/dropped.rs"]
-mod dropped;
 #[path = "wire/environment.rs"]
 mod environment;
 #[path = "wire/faults.rs"]
 mod faults;
-#[path = "wire/forms.rs"]
-mod forms;
 #[path = "wire/headers.rs"]
 mod headers;
 #[path = "wire/limits.rs"]
@@ -25,12 +25,12 @@ mod log;
 mod retry;
 #[path = "wire/secrets.rs"]
 mod secrets;
+#[path = "wire/slow_servers.rs"]
+mod slow_servers;
 #[path = "wire/stream.rs"]
 mod stream;
 #[path = "wire/structured.rs"]
 mod structured;
-#[path = "wire/waits.rs"]
-mod waits;
 
 use std::error::Error as _;
 
@@ -44,7 +44,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 /// A key that must never show up anywhere but in the `Authorization` header.
 const KEY: &str = "sk-canary/7f3a";
 
-/// Fails at the first failure; `retry.rs` has those that try again.
+/// An LM without retries; `retry.rs` has those with retries.
 fn lm(uri: &str) -> Lm {
     Lm::new("openai/gpt-x").unwrap().base_url(uri).api_key(KEY).retry(Retry::none())
 }
@@ -63,13 +63,13 @@ async fn server(template: ResponseTemplate) -> MockServer {
     server
 }
 
-/// What the client makes of an answer.
+/// The client's outcome for an answer.
 async fn answer(template: ResponseTemplate) -> Result<Response> {
     let server = server(template).await;
     lm(&server.uri()).complete(hi()).await
 }
 
-/// The error that the client makes of an answer; on the way, that it names the model and the host, and keeps the key.
+/// The client's error for an answer; checks that it names the model and the host, and hides the key.
 async fn error(template: ResponseTemplate) -> Error {
     let server = server(template).await;
     let error = lm(&server.uri()).complete(hi()).await.unwrap_err();
@@ -79,7 +79,7 @@ async fn error(template: ResponseTemplate) -> Error {
     error
 }
 
-/// Neither the key nor a good part of it is in any text that the error gives, its sources included.
+/// Checks that neither the key nor a large part of it is in any text of the error or its sources.
 fn assert_no_key(error: &Error) {
     let mut texts = vec![format!("{error} {error:?} {error:#?} {:?}", error.completion())];
     let mut source = error.source();
@@ -102,7 +102,7 @@ async fn sent(call: impl AsyncFnOnce(Lm)) -> Value {
 }
 
 #[tokio::test]
-async fn the_request_has_what_was_set_and_nothing_else() {
+async fn the_request_has_the_settings_and_nothing_else() {
     let body = sent(async |lm| {
         let lm = lm.temperature(0.5).max_tokens(300).seed(7).param("top_k", 5).rollout_id(3);
         let prompt = vec![
@@ -139,7 +139,7 @@ async fn the_request_has_what_was_set_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_response_format_is_sent_as_the_api_names_it() {
+async fn a_response_format_is_sent_in_the_apis_form() {
     let schema = json!({
         "type": "object",
         "properties": {"a": {"type": "string"}},
@@ -173,7 +173,7 @@ async fn only_openai_gets_the_newer_name_of_the_token_limit() {
 }
 
 #[tokio::test]
-async fn the_key_goes_into_the_authorization_header_and_karat_says_who_it_is() {
+async fn the_key_goes_into_the_authorization_header_and_karat_names_itself() {
     let server = server(ResponseTemplate::new(200).set_body_json(good_body())).await;
     lm(&format!("{}/v1/?version=1", server.uri())).complete(hi()).await.unwrap();
     let request = &server.received_requests().await.unwrap()[0];

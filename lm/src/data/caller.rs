@@ -8,9 +8,9 @@ use std::{
     },
 };
 
-/// Who calls an LM: a predictor's path, and an identity that outlives the path.
+/// The caller of an LM: a predictor's path, and an identity that outlives the path.
 ///
-/// [`Predict`](crate::Predict) tells it by itself; whoever writes a leaf of their own passes it to [`Lm::complete_for`].
+/// [`Predict`](crate::Predict) sets it; a leaf module of your own passes it to [`Lm::complete_for`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     path: Arc<str>,
@@ -28,7 +28,7 @@ impl Caller {
         &self.path
     }
 
-    /// Who it is, whatever its path.
+    /// Its identity, whatever its path.
     pub fn id(&self) -> CallerId {
         self.id
     }
@@ -45,7 +45,7 @@ impl Caller {
 pub struct CallerId(NonZeroU64);
 
 impl CallerId {
-    /// One that no other caller of the process has.
+    /// A new identity, which no other caller of the process has.
     pub fn unique() -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let number = LAST.fetch_add(1, Ordering::Relaxed).saturating_add(1);

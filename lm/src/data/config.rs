@@ -35,7 +35,7 @@ pub struct Config {
     /// Texts at which generation ends.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<String>,
-    /// Tells equal requests apart: part of a cache's key, never sent to the provider.
+    /// Distinguishes equal requests: part of a cache's key, never sent to the provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollout_id: Option<u64>,
     /// How a [cache](crate::Cache) is used for the request; [`CacheUse::Use`] if it is not set. Never sent to the provider, no
@@ -56,11 +56,12 @@ setters!(Config {
     n: impl Into<Option<u32>>,
     /// The sampler's seed.
     seed: impl Into<Option<u64>>,
-    /// Part of a cache's key, never sent to the provider.
+    /// Distinguishes equal requests: part of a cache's key, never sent to the provider.
     rollout_id: impl Into<Option<u64>>,
-    /// The further parameters of the provider, in place of those before.
+    /// Any further parameter of the provider, sent as it is.
     params: BTreeMap<String, Value>,
-    /// How a [cache](crate::Cache) is used for the request.
+    /// How a [cache](crate::Cache) is used for the request; [`CacheUse::Use`] if it is not set. Never sent to the provider, no
+    /// part of a cache's key, and not serialized.
     cache: impl Into<Option<CacheUse>>,
 });
 
@@ -84,7 +85,7 @@ impl Config {
         self
     }
 
-    /// This config, with every value that `over` has replaced by `over`'s.
+    /// This config, with each value that `over` sets replaced by it.
     #[must_use]
     pub fn overridden_by(&self, over: &Config) -> Config {
         let mut config = self.clone();
@@ -104,7 +105,7 @@ impl Config {
     }
 }
 
-/// Of further parameters only the names: a value may be a secret, such as a header's.
+/// Shows only the names of further parameters: a value may be a secret, such as a header's.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Config { temperature, max_tokens, n, seed, stop, rollout_id, cache, params } = self;
@@ -142,11 +143,11 @@ impl fmt::Debug for Config {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CacheUse {
-    /// An answer that is there is taken; one that is not is asked for and stored.
+    /// Takes a cached answer; without one, asks the model and stores the answer.
     #[default]
     Use,
-    /// As if there were no cache: nothing is taken and nothing is stored.
+    /// Ignores the cache: nothing is taken from it and nothing is stored.
     Bypass,
-    /// The model is asked, and its answer replaces the one that is there.
+    /// Asks the model, and replaces the cached answer.
     Refresh,
 }

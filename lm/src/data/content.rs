@@ -1,4 +1,4 @@
-//! What a message says: one text as a rule, else parts in order.
+//! The content of a message: usually one text, else parts in order.
 
 use std::{borrow::Cow, fmt, ops::Deref, slice, sync::Arc};
 
@@ -9,7 +9,7 @@ use serde::{
 
 use super::Part;
 
-/// What a [`Message`](super::Message) says: text as a rule, else [`Part`]s in order. It derefs to its text. Cloning it copies nothing.
+/// The content of a [`Message`](super::Message): usually text, else [`Part`]s in order. It derefs to its text. Cloning it copies nothing.
 ///
 /// ```
 /// use karat::lm::{Content, Media, Message, Part};
@@ -23,7 +23,7 @@ use super::Part;
 /// assert!(matches!(message.content.parts(), [Part::Text(_), Part::Media(_)]));
 /// ```
 ///
-/// As JSON a text alone is a string, and parts are a list.
+/// In JSON a single text is a string, and parts are a list.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Content(Form);
 
@@ -34,7 +34,7 @@ enum Form {
     Parts(Arc<Parts>),
 }
 
-/// Parts that are not one text alone.
+/// Parts other than one single text.
 #[derive(PartialEq, Eq, Hash)]
 struct Parts {
     /// The texts of all parts.
@@ -74,22 +74,22 @@ impl Content {
         matches!(self.0, Form::Text(_))
     }
 
-    /// The same with each of its texts made shorter.
+    /// A copy with each text shortened by `short`.
     pub(crate) fn shortened(&self, short: &impl Fn(&str) -> String) -> Self {
         Self::new(self.parts().iter().map(|part| part.shortened(short)))
     }
 
-    /// The bytes that its parts hold.
+    /// The size of its parts in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.parts().iter().map(Part::bytes).sum()
     }
 
-    /// How many texts it holds at most.
+    /// The most texts that it can hold.
     pub(crate) fn texts(&self) -> usize {
         if self.is_text() { 1 } else { 5 * nested(self.parts()) }
     }
 
-    /// The memory that it takes beside itself and the counters of one `Arc`.
+    /// The memory that it allocates, without the counters of one `Arc`.
     pub(crate) fn memory(&self) -> usize {
         match &self.0 {
             Form::Text(text) => text.bytes(),
@@ -98,14 +98,14 @@ impl Content {
     }
 }
 
-/// The memory that parts take, beside the counters of what holds them: never too little.
+/// The memory of parts, without the counters of their container; never too little.
 pub(crate) fn memory(parts: &[Part]) -> usize {
-    // The most that a part allocates for what it is made of; `bytes` counts its texts.
+    // The most that a part allocates besides its texts, which `bytes` counts.
     let each = 2 * size_of::<Part>() + size_of::<super::ToolResult>() + 2 * size_of::<usize>();
     parts.iter().map(Part::bytes).sum::<usize>() + nested(parts) * each
 }
 
-/// How many parts there are, those inside of tool results included.
+/// The number of parts, those inside of tool results included.
 pub(crate) fn nested(parts: &[Part]) -> usize {
     let inside = |part: &Part| match part {
         Part::ToolResult(result) => nested(result.content.parts()),
@@ -140,7 +140,7 @@ impl fmt::Display for Content {
     }
 }
 
-/// A text alone as a string, else the list of parts.
+/// Shows a single text as a string, else the list of parts.
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -259,7 +259,7 @@ mod tests {
     use crate::data::{Media, Message, Opaque, ToolCall, ToolResult};
 
     #[test]
-    fn a_text_alone_takes_no_more_than_one_allocation_and_a_tag() {
+    fn a_single_text_takes_one_allocation_and_a_tag() {
         assert!(size_of::<Content>() <= size_of::<Arc<str>>() + size_of::<usize>());
         let text: Arc<str> = "hi".into();
         let content = Content::from(text.clone());

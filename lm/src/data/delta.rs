@@ -1,4 +1,4 @@
-//! Pieces of an answer that is still being written.
+//! Pieces of an answer while the model writes it.
 
 /// A piece of a completion, given to a [`Sink`] while the model writes it; see [`LanguageModel::call`](crate::LanguageModel::call).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -6,21 +6,21 @@
 pub struct Delta<'a> {
     /// Which of the completions it belongs to, counted from 0.
     pub completion: usize,
-    /// What of the completion it continues.
+    /// The part of the completion that it continues.
     pub part: DeltaPart,
-    /// What was added: never empty, cut at any character.
+    /// The added text: never empty, cut at any character.
     pub text: &'a str,
 }
 
-/// What of a completion a [`Delta`] continues.
+/// The part of a completion that a [`Delta`] continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DeltaPart {
     /// The answer's text.
     Text,
-    /// The reasoning that the provider tells apart from the answer.
+    /// The reasoning that the provider sends apart from the answer.
     Reasoning,
-    /// The name of its tool call of this number, counted from 0; the call begins.
+    /// The name of its tool call of this number, counted from 0; it begins the call.
     ToolName(usize),
     /// The arguments of its tool call of this number.
     ToolArguments(usize),
@@ -43,5 +43,5 @@ impl<'a> Delta<'a> {
     }
 }
 
-/// Hears the deltas of an answer in the order in which the model writes them. It returns at once.
+/// Receives the deltas of an answer in the order in which the model writes them. It has to return at once.
 pub type Sink<'a> = dyn FnMut(Delta<'_>) + Send + 'a;

@@ -1,4 +1,4 @@
-//! What is said to a model: roles, messages, and a prompt whose constant beginning is shared.
+//! Roles, messages, and prompts, whose constant beginning is shared.
 
 use std::{fmt, sync::Arc};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Content, ToolResult};
 
-/// Who speaks.
+/// The speaker of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -44,9 +44,9 @@ impl fmt::Display for Role {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Message {
-    /// Who speaks.
+    /// The speaker of a message.
     pub role: Role,
-    /// What is said: a text as a rule.
+    /// The content: usually a text.
     pub content: Content,
 }
 
@@ -71,7 +71,7 @@ impl Message {
         Self::new(Role::Assistant, content)
     }
 
-    /// What the tool call with this id returned.
+    /// A tool message: the result of the tool call with this id.
     pub fn tool(call: impl Into<String>, content: impl Into<Content>) -> Self {
         Self::new(Role::Tool, super::Part::from(ToolResult::new(call, content)))
     }
@@ -87,7 +87,7 @@ pub struct Prompt {
 }
 
 impl Prompt {
-    /// A prompt of a shared prefix and nothing else yet.
+    /// A prompt of a shared prefix, to which messages can be added.
     pub fn new(prefix: Arc<[Message]>) -> Self {
         Self { prefix, tail: Vec::new() }
     }

@@ -10,8 +10,8 @@ use std::{
 
 use crate::report::Result;
 
-/// Bears the cost of a call, within a budget.
-pub trait Pays: Send + Sync {
+/// Payer for the requests of a call, within a budget.
+pub trait Payer: Send + Sync {
     /// Whether one more request would be within the budget.
     ///
     /// # Errors
@@ -21,34 +21,33 @@ pub trait Pays: Send + Sync {
     /// Counts one more request, which is about to be sent.
     ///
     /// # Errors
-    /// As [`check`](Pays::check)'s; nothing is counted then.
+    /// As [`check`](Payer::check)'s; nothing is counted then.
     fn pay(&self) -> Result<()>;
 
-    /// Counts so many more requests, or fewer, after the fact.
+    /// Corrects the count after the fact, up or down.
     fn correct(&self, difference: i64);
 }
 
-/// Counts the requests that a call sends: each of them right before its bytes leave, so that those are counted too whose call is
-/// dropped.
+/// Counts the requests that a call sends: each right before its bytes leave, so that the requests of a dropped call count too.
 ///
-/// Every call of an [`Lm`](super::Lm) has a meter of its own, a part of the one that its request came with. So the requests of an LM that
-/// a [`Layer`](super::Layer) or a [`LanguageModel`](super::LanguageModel) asks are counted in the call around it, and paid from its
-/// [`Budget`](crate::Budget), if they are made of a clone of its request. Clones share one count.
+/// Every call of an [`Lm`](super::Lm) has its own meter, nested in the meter that its request came with. So if a
+/// [`Layer`](super::Layer) or a [`LanguageModel`](super::LanguageModel) asks another LM with a clone of its request, that LM's
+/// requests are counted in the outer call and paid from its [`Budget`](crate::Budget). Clones share one count.
 #[derive(Clone, Default)]
 pub struct Meter(Option<Arc<Dial>>);
 
 struct Dial {
     /// The meter of the call around this one.
     outer: Meter,
-    /// It keeps nothing of the run alive, wherever the request is noted down.
-    payer: Option<Weak<dyn Pays>>,
+    /// Weak: a request that is stored somewhere keeps no run alive.
+    payer: Option<Weak<dyn Payer>>,
     sent: AtomicU64,
-    /// Of these, the requests of models of the program's own that have not asked any other LM yet.
+    /// Of these, the requests of custom models that have not asked another LM yet.
     open: AtomicU64,
 }
 
 impl Dial {
-    fn payer(&self) -> Option<Arc<dyn Pays>> {
+    fn payer(&self) -> Option<Arc<dyn Payer>> {
         self.payer.as_ref()?.upgrade()
     }
 
@@ -59,23 +58,23 @@ impl Dial {
 }
 
 impl Meter {
-    fn new(outer: Meter, payer: Option<Weak<dyn Pays>>) -> Self {
+    fn new(outer: Meter, payer: Option<Weak<dyn Payer>>) -> Self {
         let (sent, open) = (AtomicU64::new(0), AtomicU64::new(0));
         Self(Some(Arc::new(Dial { outer, payer, sent, open })))
     }
 
-    /// A meter whose requests are paid by this one.
+    /// A meter whose requests this payer pays for.
     #[doc(hidden)]
-    pub fn paid_by<P: Pays + 'static>(payer: Weak<P>) -> Self {
+    pub fn paid_by<P: Payer + 'static>(payer: Weak<P>) -> Self {
         Self::new(Self::default(), Some(payer))
     }
 
-    /// A meter for a call within this one's.
+    /// A nested meter, for a call within this one's.
     pub(crate) fn part(&self) -> Self {
         Self::new(self.clone(), None)
     }
 
-    /// This one, the one around it, and so on.
+    /// The dial of this meter, that of the one around it, and so on.
     fn dials(&self) -> impl Iterator<Item = &Dial> {
         iter::successors(self.0.as_deref(), |dial| dial.outer.0.as_deref())
     }
@@ -85,7 +84,7 @@ impl Meter {
         self.0.as_ref().map_or(0, |dial| dial.sent.load(Relaxed))
     }
 
-    /// Whether one more request is within the budget; before a wait that would else be for nothing.
+    /// Checks that one more request is within the budget: before a wait that would otherwise be for nothing.
     ///
     /// # Errors
     /// [`is_budget`](crate::Error::is_budget): it is not.
@@ -99,7 +98,7 @@ impl Meter {
     /// # Errors
     /// As [`check`](Meter::check)'s; it is not to be sent then.
     pub(crate) fn pay(&self) -> Result<()> {
-        // A model of the program's own that asks this LM was counted for this very request, as far out as that model stands.
+        // A custom model that asks this LM was already counted for this request, in its own meter and in those around it.
         let model = self.dials().find(|dial| dial.take_open());
         let new = || self.dials().take_while(|dial| !model.is_some_and(|model| ptr::eq(model, *dial)));
         new().filter_map(Dial::payer).try_for_each(|payer| payer.pay())?;
@@ -109,7 +108,7 @@ impl Meter {
         Ok(())
     }
 
-    /// Counts what was sent past the meter, as an answer says; gives the count.
+    /// Raises the count to the number that an answer reports; returns the count.
     pub(crate) fn at_least(&self, sent: u64) -> u64 {
         self.correct(i64::try_from(sent.saturating_sub(self.sent())).unwrap_or(i64::MAX));
         self.sent()
@@ -126,7 +125,7 @@ impl Meter {
         }
     }
 
-    /// Counts the request that a model of the program's own is about to get, and may send on through other LMs.
+    /// Counts a request for a custom model, which may pass it on to other LMs.
     ///
     /// # Errors
     /// As [`pay`](Meter::pay)'s.
@@ -146,7 +145,7 @@ impl fmt::Debug for Meter {
     }
 }
 
-/// A request that a model of the program's own works on.
+/// A request that a custom model works on.
 pub(crate) struct ModelRequest<'a> {
     meter: &'a Meter,
     before: u64,
@@ -154,7 +153,7 @@ pub(crate) struct ModelRequest<'a> {
 }
 
 impl ModelRequest<'_> {
-    /// The model is done, and says how many requests it sent.
+    /// Ends the request; `said` is the number of requests that the model reports.
     pub(crate) fn end(mut self, said: u64) {
         self.is_over = true;
         let is_open = self.take_open();
@@ -185,10 +184,10 @@ mod tests {
     use super::*;
     use crate::report::{Error, ErrorKind};
 
-    /// Pays for so many requests.
+    /// Payer for so many requests.
     struct Purse(Mutex<i64>);
 
-    impl Pays for Purse {
+    impl Payer for Purse {
         fn check(&self) -> Result<()> {
             let refusal = || Error::new(ErrorKind::Budget, "empty");
             (*self.0.lock().unwrap() > 0).then_some(()).ok_or_else(refusal)
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_counts_in_all_around_it_and_is_refused_with_them() {
+    fn a_nested_meter_counts_in_all_around_it_and_is_refused_with_them() {
         let (_purse, outer) = purse(3);
         let (one, other) = (outer.part(), outer.part().part());
         one.pay().unwrap();
@@ -236,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_is_believed_that_it_sent_more_or_nothing() {
+    fn a_models_own_count_of_its_requests_is_believed() {
         let (purse, outer) = purse(9);
         let call = outer.part();
         call.pay_for_model().unwrap().end(3);
@@ -248,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_meter_outlives_who_pays() {
+    fn a_meter_outlives_its_payer() {
         let (payer, outer) = purse(1);
         drop(payer);
         outer.part().pay().unwrap();

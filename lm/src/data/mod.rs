@@ -9,12 +9,12 @@ pub(crate) mod meter;
 pub(crate) mod params;
 mod part;
 mod prices;
+pub(crate) mod redacted;
 mod request;
 pub(crate) mod schema;
 pub(crate) mod secret;
 mod timeouts;
 mod tool;
-pub(crate) mod written;
 
 pub use self::{
     caller::{Caller, CallerId},

@@ -1,4 +1,4 @@
-//! The parameters that a program named: which of them are sent, which leave something out, and which are no part of the body.
+//! Further parameters of a request: which are sent, which omit a field, and which are not part of the body.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,14 @@ pub(crate) const HEADERS: &str = "extra_headers";
 /// Further parts of the body, as DSPy and OpenAI's clients call them: they stand in the body itself.
 pub(crate) const BODY: &str = "extra_body";
 
-/// What is never sent.
+/// Parameters that are never sent.
 const UNSENT: [&str; 3] = [HEADERS, BODY, "rollout_id"];
 
 /// A request's further parameters as they are sent.
 #[derive(Clone, Copy)]
 pub(crate) struct Params<'a> {
     named: &'a BTreeMap<String, Value>,
-    /// What stands in [`BODY`]. It goes before the others, as in OpenAI's clients.
+    /// The entries of [`BODY`]. They override the others, as in OpenAI's clients.
     body: Option<&'a Map<String, Value>>,
 }
 
@@ -29,13 +29,13 @@ impl<'a> Params<'a> {
         Self { named, body: named.get(BODY).and_then(Value::as_object) }
     }
 
-    /// What the program named under this name, in whatever way; null where it is to be left out.
+    /// The program's value for this name, from either place; null omits the field.
     pub(crate) fn get(&self, name: &str) -> Option<&'a Value> {
         let in_body = self.body.and_then(|body| body.get(name));
         in_body.or_else(|| self.named.get(name))
     }
 
-    /// Those that are sent. A null of the program's own leaves its parameter out; what is in [`BODY`] is sent as it is.
+    /// The parameters that are sent. A null omits its parameter; entries of [`BODY`] are sent as they are.
     pub(crate) fn sent(self) -> impl Iterator<Item = (&'a String, &'a Value)> {
         let is_sent = |name: &String| !UNSENT.contains(&name.as_str());
         let in_body = move |name: &String| self.body.is_some_and(|body| body.contains_key(name));

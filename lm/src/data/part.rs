@@ -1,4 +1,4 @@
-//! The parts of a message that are more than text: media, tool calls and their results, and what only a provider reads.
+//! The parts of a message: text, media, tool calls and their results, and opaque data of a provider.
 
 use std::{fmt, sync::Arc};
 
@@ -19,9 +19,9 @@ pub enum Part {
     Media(Arc<Media>),
     /// A tool that the model calls.
     ToolCall(Arc<ToolCall>),
-    /// What such a call returned.
+    /// The result of a tool call.
     ToolResult(Arc<ToolResult>),
-    /// What only its maker reads, such as signed reasoning.
+    /// Data that only its provider reads, such as signed reasoning.
     Opaque(Arc<Opaque>),
 }
 
@@ -35,7 +35,7 @@ impl Part {
         }
     }
 
-    /// The same with each of its texts made shorter: arguments, addresses and data too.
+    /// A copy with each text shortened by `short`: arguments, addresses and data too.
     pub(crate) fn shortened(&self, short: &impl Fn(&str) -> String) -> Self {
         match self {
             Self::Text(text) => short(text).into(),
@@ -62,7 +62,7 @@ impl Part {
         }
     }
 
-    /// The bytes that it holds: of texts, names, arguments and data.
+    /// Its size in bytes: of texts, names, arguments and data.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -142,9 +142,9 @@ pub struct Media {
 pub enum MediaSource {
     /// At an address from which the provider fetches them.
     Url(String),
-    /// Here, as base64 (RFC 4648 §4).
+    /// In the request itself, as base64 (RFC 4648 §4).
     Base64(String),
-    /// With the provider, under this id.
+    /// At the provider, under this id.
     Id(String),
 }
 
@@ -157,7 +157,7 @@ impl MediaSource {
     }
 }
 
-/// Of data, only how long it is.
+/// Shows only the length of base64 data.
 impl fmt::Debug for MediaSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -183,7 +183,7 @@ impl Media {
         Self::new(media_type, MediaSource::Base64(data.into()))
     }
 
-    /// Media that the provider has under an id.
+    /// Media that the provider keeps under an id.
     pub fn id(media_type: impl Into<String>, id: impl Into<String>) -> Self {
         Self::new(media_type, MediaSource::Id(id.into()))
     }
@@ -200,11 +200,11 @@ impl Media {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ToolCall {
-    /// The call's id, by which its [`ToolResult`] names it.
+    /// The call's id, to which its [`ToolResult`] refers.
     pub id: String,
     /// The tool's name.
     pub name: String,
-    /// The arguments as the model wrote them: JSON as a rule, but nobody has checked that.
+    /// The arguments as the model wrote them: usually JSON, but unchecked.
     pub arguments: String,
 }
 
@@ -226,13 +226,13 @@ impl ToolCall {
     }
 }
 
-/// What a tool's call returned.
+/// The result of a tool call.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ToolResult {
     /// The id of the [`ToolCall`].
     pub call: String,
-    /// The tool's name, which some providers want again.
+    /// The tool's name, which some providers require again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// What it returned.
@@ -261,19 +261,19 @@ setters!(ToolResult {
     is_error: bool,
 });
 
-/// What only its maker reads, such as signed or encrypted reasoning: kept as it came, sent back to its maker alone, and part of a
-/// cache's key.
+/// Data that only its provider reads, such as signed or encrypted reasoning: kept verbatim, sent back to its maker alone, and part
+/// of a cache's key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Opaque {
     /// The provider that made it, e.g. `anthropic`.
     pub maker: String,
-    /// The part's JSON, to the letter.
+    /// The part's JSON, verbatim.
     pub json: String,
 }
 
 impl Opaque {
-    /// A part of this maker, as JSON text.
+    /// A part of this provider, as JSON text.
     pub fn new(maker: impl Into<String>, json: impl Into<String>) -> Self {
         Self { maker: maker.into(), json: json.into() }
     }

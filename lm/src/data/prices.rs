@@ -1,4 +1,4 @@
-//! What tokens cost, by a table of the user's.
+//! Prices of tokens, from a table of the user's.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -26,7 +26,7 @@ impl Price {
         self
     }
 
-    /// What this usage costs.
+    /// The cost of this usage.
     pub fn of(&self, usage: &Usage) -> Cost {
         let cached = usage.cached_tokens.min(usage.prompt_tokens);
         let parts = [

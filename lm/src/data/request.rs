@@ -10,7 +10,7 @@ use crate::{
     setters::setters,
 };
 
-/// What form the provider is asked to give to the answer.
+/// The format of answer that the provider is asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -22,20 +22,20 @@ pub enum ResponseFormat {
     JsonSchema {
         /// A name for the schema, of letters, digits, `_` and `-`.
         name: String,
-        /// The schema. A client writes it as its provider takes it.
+        /// The schema. A client converts it to what its provider takes.
         schema: AnswerSchema,
-        /// Whether the provider is to hold the model to it to the letter. Many strict modes refuse schemas with open maps.
+        /// Whether the provider has to enforce it to the letter. Many strict modes refuse schemas with open maps.
         strict: bool,
     },
 }
 
 impl ResponseFormat {
-    /// JSON of this schema. `name`: of letters, digits, `_` and `-`; `strict`: whether the provider is to hold the model to it.
+    /// JSON of this schema. `name`: of letters, digits, `_` and `-`; `strict`: whether the provider has to enforce it.
     pub fn json_schema(name: impl Into<String>, schema: impl Into<AnswerSchema>, strict: bool) -> Self {
         Self::JsonSchema { name: name.into(), schema: schema.into(), strict }
     }
 
-    /// The same as advice, which a model may fail to follow.
+    /// The same format as advice, which a model may fail to follow.
     #[must_use]
     pub fn loose(self) -> Self {
         match self {
@@ -45,20 +45,20 @@ impl ResponseFormat {
     }
 }
 
-/// What a model makes of a [`ResponseFormat`], known before it is asked; see
+/// How far a model can be held to a [`ResponseFormat`], known before it is asked; see
 /// [`LanguageModel::takes`](crate::LanguageModel::takes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Takes {
-    /// It is held to it.
+    /// The provider enforces the format.
     Strictly,
-    /// It is told of it, with `strict` off.
+    /// The model is advised of the format, with `strict` off.
     Loosely,
-    /// It cannot be asked for it.
+    /// The model cannot be asked for the format.
     Not,
 }
 
-/// One request to a [`LanguageModel`](crate::LanguageModel). Two are equal if they ask the same, whoever asks.
+/// One request to a [`LanguageModel`](crate::LanguageModel). Two are equal if they ask the same, whoever the caller is.
 ///
 /// ```
 /// use karat::lm::{Config, Message, Request, ResponseFormat};
@@ -71,25 +71,26 @@ pub enum Takes {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Request {
-    /// What is said.
+    /// The messages.
     pub prompt: Prompt,
     /// How to generate.
     #[serde(default)]
     pub config: Config,
-    /// What form the answer shall have.
+    /// The format of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_format: Option<ResponseFormat>,
     /// The tools that the model may call.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolSpec>,
-    /// Whether it may, must or must not call one; left to the provider if not set.
+    /// Whether it may, must or must not call a tool; left to the provider if not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<ToolChoice>,
-    /// Who asks, so that [`Limits`](super::Limits) are fair between callers. [`Lm`](super::Lm) sets it; it is never sent nor written.
+    /// The caller, so that [`Limits`](super::Limits) are fair between callers. [`Lm`](super::Lm) sets it; it is never sent nor
+    /// serialized.
     #[serde(skip)]
     pub caller: Option<Caller>,
     /// Counts the requests that its call sends, within the caller's [`Budget`](crate::Budget). [`Lm`](super::Lm) sets it; it is never
-    /// sent nor written.
+    /// sent nor serialized.
     #[serde(skip)]
     pub meter: Meter,
 }
@@ -130,11 +131,11 @@ impl Request {
 setters!(Request {
     /// How to generate.
     config: Config,
-    /// What form the answer shall have.
+    /// The format of the answer.
     response_format: impl Into<Option<ResponseFormat>>,
     /// Whether the model may, must or must not call a tool.
     tool_choice: impl Into<Option<ToolChoice>>,
-    /// Who asks.
+    /// The caller.
     caller: impl Into<Option<Caller>>,
     /// What counts the requests that are sent for it, in place of a meter of its own.
     meter: Meter,
@@ -158,7 +159,7 @@ pub enum Finish {
     Other(String),
 }
 
-/// What a provider's word for the end of an answer means; in any case, and [`Finish::Other`] for one that is not known.
+/// Reads a provider's finish reason, in upper or lower case; an unknown one is [`Finish::Other`].
 ///
 /// ```
 /// use karat::lm::Finish;
@@ -179,7 +180,7 @@ impl From<&str> for Finish {
     }
 }
 
-/// Its name as OpenAI's API has it: `stop`, `length`, ..
+/// The name that OpenAI's API gives it: `stop`, `length`, ..
 impl fmt::Display for Finish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -187,13 +188,13 @@ impl fmt::Display for Finish {
 }
 
 impl Finish {
-    /// True if the server broke off: the answer is not whole, and the same request may succeed later.
+    /// True if the server broke off the answer: it is incomplete, and the same request may succeed later.
     pub fn is_broken(&self) -> bool {
         const WORDS: [&str; 4] = ["insufficient_system_resource", "abort", "aborted", "error"];
         matches!(self, Self::Other(word) if WORDS.iter().any(|broken| word.eq_ignore_ascii_case(broken)))
     }
 
-    /// The word for it, as OpenAI's API and OpenTelemetry's conventions have it.
+    /// The name that OpenAI's API and OpenTelemetry's conventions give it.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Stop => "stop",
@@ -262,7 +263,7 @@ impl Completion {
         })
     }
 
-    /// What was said, as the content of a message: to show it to the model again.
+    /// The answer as a message's content, to show it to the model again.
     pub fn content(&self) -> Content {
         if self.parts.is_empty() {
             self.text.as_str().into()
@@ -311,7 +312,7 @@ pub struct Response {
     /// The model that answered, as it calls itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// What the server said of its limits. It is of the moment, so it is not written with the rest.
+    /// The server's rate limits. They are of the moment, so they are not serialized.
     #[serde(skip)]
     pub rate_limit: Option<RateLimit>,
 }
@@ -340,7 +341,7 @@ setters!(Response {
     completions: Vec<Completion>,
     /// What it cost.
     usage: Usage,
-    /// What the server said of its limits.
+    /// The server's rate limits.
     rate_limit: impl Into<Option<RateLimit>>,
 });
 

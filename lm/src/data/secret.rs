@@ -1,4 +1,4 @@
-//! Which of a model's parameters may be secrets. Their values are written nowhere: not to states, caches or recordings.
+//! Finds parameters that may be secrets. Their values are written nowhere: not to states, caches or recordings.
 
 use serde_json::{Map, Value};
 
@@ -21,7 +21,7 @@ const SECRET: [&str; 13] = [
     "cookie",
 ];
 
-/// True if what such a key names may be a secret: a key, a token, headers.
+/// True if the value of this key may be a secret: a key, a token, headers.
 pub fn is_secret(key: &str) -> bool {
     let mut name = String::new();
     let mut before = None;
@@ -36,11 +36,11 @@ pub fn is_secret(key: &str) -> bool {
     SECRET.iter().any(|word| name == *word || name.strip_suffix(word).is_some_and(|rest| rest.ends_with('_')))
 }
 
-/// What stands in place of a value that may be a secret.
+/// Replaces a value that may be a secret.
 const REMOVED: &str = "(removed: it may be a secret)";
 
-/// The request as it may be written to a file: without what may be a secret, at any depth, and without what is said to a cache
-/// alone. `None` where it is that already.
+/// The request without values that may be secrets, at any depth, and without its cache setting; `None` if there is nothing to
+/// take out.
 pub(crate) fn redacted(request: &Request) -> Option<Request> {
     // Messages, tools and formats are content: they stand in files as they are.
     let Request { prompt: _, config, response_format: _, tools: _, tool_choice: _, caller: _, meter: _ } =
@@ -84,7 +84,7 @@ fn redact(value: &mut Value) {
     }
 }
 
-/// Takes the secrets out, and gives what is left to look through.
+/// Replaces an object's secrets; returns its other values, to look into.
 fn redact_keys(object: &mut Map<String, Value>) -> impl Iterator<Item = &mut Value> {
     object.iter_mut().filter_map(|(key, value)| {
         if is_secret(key) {

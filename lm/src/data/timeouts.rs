@@ -1,11 +1,11 @@
-//! The limits of time within one attempt.
+//! Timeouts within one attempt at an LM call.
 
 use std::time::Duration;
 
-/// Limits of time for the parts of one attempt at an LM call; set them with [`Lm::timeouts`](super::Lm::timeouts). What limits a
-/// call as a whole is its [deadline](super::Lm::deadline).
+/// Timeouts of the parts of one attempt at an LM call; set them with [`Lm::timeouts`](super::Lm::timeouts). The
+/// [deadline](super::Lm::deadline) limits a call as a whole.
 ///
-/// Only time in which the client waits counts: whoever takes a stream's events slowly never runs into one of them.
+/// Only time in which the client waits counts: a slow reader of a stream never runs into one of them.
 /// [`Duration::MAX`] switches a limit off.
 ///
 /// ```
@@ -52,8 +52,8 @@ impl Timeouts {
         self
     }
 
-    /// How long the answer may be silent between two pieces of it. Usually 300 s. A connection whose other side has gone
-    /// without a word is noticed earlier, by TCP keep-alive.
+    /// How long the answer may be silent between two pieces of it. Usually 300 s. A dead connection is noticed earlier, by TCP
+    /// keep-alive.
     pub fn idle(mut self, limit: Duration) -> Self {
         self.idle = limit;
         self

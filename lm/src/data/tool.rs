@@ -26,7 +26,7 @@ pub struct ToolSpec {
     pub description: String,
     /// The JSON schema of its arguments, an object's.
     pub parameters: AnswerSchema,
-    /// Whether the provider is to hold the model to the schema.
+    /// Whether the provider has to enforce the schema.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub strict: bool,
 }
@@ -46,7 +46,7 @@ impl ToolSpec {
         }
     }
 
-    /// The bytes that its texts hold; the schema's are not among them.
+    /// The size of its texts in bytes, without the schema.
     pub(crate) fn bytes(&self) -> usize {
         let Self { name, description, parameters: _, strict: _ } = self;
         name.capacity() + description.capacity()
@@ -54,7 +54,7 @@ impl ToolSpec {
 }
 
 setters!(ToolSpec {
-    /// Whether the provider is to hold the model to the schema.
+    /// Whether the provider has to enforce the schema.
     strict: bool,
 });
 
@@ -63,11 +63,11 @@ setters!(ToolSpec {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ToolChoice {
-    /// It may.
+    /// It may call tools.
     Auto,
-    /// It must not.
+    /// It must not call a tool.
     None,
-    /// It must, whichever.
+    /// It must call some tool.
     Required,
     /// It must call the tool of this name.
     Tool(String),

@@ -11,12 +11,12 @@ const MODEL: &str = "KARAT_MODEL";
 impl Lm {
     /// The LM that the environment names.
     ///
-    /// | variable | what it says |
+    /// | variable | meaning |
     /// |---|---|
     /// | `KARAT_MODEL` | the model, e.g. `openai/gpt-4o-mini` or `ollama/llama3.2`, as for [`Lm::new`] |
     /// | `KARAT_BASE_URL` | its address, as for [`base_url`](Lm::base_url); without it the provider's |
     ///
-    /// Without `KARAT_MODEL` it is a model of the first provider whose key is set:
+    /// Without `KARAT_MODEL` it is the usual model of the first provider whose key is set:
     ///
     /// | variable | model |
     /// |---|---|
@@ -29,8 +29,8 @@ impl Lm {
     /// A variable that is empty or blank is not set. `docs/environment.md` has all variables that karat reads.
     ///
     /// # Errors
-    /// [`is_config`](Error::is_config): nothing of it is set (then of the kind [`NoLm`](ErrorKind::NoLm)), there is an address
-    /// without a model, or the model's name or the address is none.
+    /// [`is_config`](Error::is_config): no such variable is set (then of the kind [`NoLm`](ErrorKind::NoLm)), there is an address
+    /// without a model, or the model's name or the address is invalid.
     ///
     /// ```no_run
     /// # fn main() -> karat::Result<()> {
@@ -55,7 +55,7 @@ fn from_vars(env: impl Fn(&str) -> Option<String>) -> Result<Lm> {
                 None => Ok(lm),
             }
         }
-        // Whose model would be asked there is anybody's guess.
+        // Nothing says which model is at that address.
         (None, Some(_)) => Err(Error::config(format!(
             "the environment variable `{BASE_URL}` is set without `{MODEL}`: set it to the model at that address, e.g. \
              `openai/gpt-4o-mini`"
@@ -85,19 +85,19 @@ mod tests {
     }
 
     #[test]
-    fn the_named_model_goes_before_all_keys() {
+    fn the_named_model_wins_over_all_keys() {
         let key = ("OPENAI_API_KEY", "sk-canary");
         let lm = from(&[key, ("KARAT_MODEL", " ollama/llama3.2\n")]).unwrap();
         assert_eq!((lm.name(), lm.own_base_url()), ("ollama/llama3.2", None));
         let lm = from(&[("KARAT_MODEL", "openai/x"), ("KARAT_BASE_URL", "http://gpu:1/v1"), key]).unwrap();
         assert_eq!((lm.name(), lm.own_base_url()), ("openai/x", Some("http://gpu:1/v1")));
-        // It is a variable like any other where it is blank.
+        // A blank one counts as not set.
         let lm = from(&[key, ("KARAT_MODEL", " "), ("KARAT_BASE_URL", "")]).unwrap();
         assert_eq!(lm.name(), "openai/gpt-4o-mini");
     }
 
     #[test]
-    fn else_it_is_a_model_of_the_first_provider_whose_key_is_set() {
+    fn without_a_model_the_first_provider_whose_key_is_set_is_taken() {
         let all = [
             ("OPENAI_API_KEY", "openai/gpt-4o-mini"),
             ("OPENROUTER_API_KEY", "openrouter/openai/gpt-4o-mini"),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_told_with_what_to_set() {
+    fn an_error_names_the_variables_to_set() {
         let error = from(&[("VLLM_API_KEY", "sk-canary"), ("OPENAI_BASE_URL", "http://gpu/v1")]).unwrap_err();
         assert!(error.is_config() && error.kind() == ErrorKind::NoLm, "{error}");
         for part in ["`KARAT_MODEL`", "`KARAT_BASE_URL`", "`OPENAI_API_KEY`", "`TOGETHER_API_KEY`"] {

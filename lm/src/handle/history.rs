@@ -14,8 +14,8 @@ use crate::{
 impl Lm {
     /// Its last calls and those of its clones.
     ///
-    /// The calls are in the order in which they began; when the history is full, the one that ended longest ago goes first.
-    /// A call on its way is not in it yet. Empty where it is [off](Lm::without_history).
+    /// The calls are in the order in which they began; when the history is full, the one that ended longest ago is dropped first.
+    /// A call in flight is not in it yet. Empty where the history is [off](Lm::without_history).
     pub fn history(&self) -> CallHistory {
         self.inner.log.iter().flat_map(|log| log.entries(|_| true)).collect()
     }
@@ -47,11 +47,10 @@ impl Lm {
         self.history().inspect_to(n, out)
     }
 
-    /// A new, empty history, of at most so many calls and so many bytes of memory; 0 of either switches it off.
+    /// Sets a new, empty history of at most so many calls and so many bytes of memory; 0 of either switches it off.
     ///
-    /// The constant beginning of a predictor's prompts is counted once. A call that is larger than the bound by itself is
-    /// kept with its texts cut in the middle, and left out where that does not fit either. Clones made before keep the
-    /// former history.
+    /// The constant beginning of a predictor's prompts is counted once. A call that exceeds the bound by itself is kept with its
+    /// texts cut in the middle, and left out if that does not fit either. Clones made before keep the former history.
     ///
     /// ```
     /// # use karat::ScriptedLm;
@@ -75,7 +74,7 @@ impl Lm {
 }
 
 impl CallHistory {
-    /// The calls that these callers made of these LMs. The log of each is looked at once, though many handles share it.
+    /// The calls that these callers made to these LMs. A log that many handles share is read once.
     #[doc(hidden)]
     pub fn of(lms: impl IntoIterator<Item = Lm>, callers: &HashSet<CallerId>) -> Self {
         let mut logs: Vec<Arc<Log>> = Vec::new();

@@ -6,8 +6,8 @@ use super::Lm;
 use crate::layers::Limits;
 
 impl Lm {
-    /// Limits of its endpoint, which all clones of this handle share, and all other LMs that get a clone of the same
-    /// [`Limits`]. Each request that is sent counts, so each attempt of a call that is tried again.
+    /// Limits of its endpoint, shared by all clones of this handle and by all other LMs that get a clone of the same
+    /// [`Limits`]. Each sent request counts, so each attempt of a retried call.
     ///
     /// ```
     /// use karat::{Limits, Lm};

@@ -1,4 +1,4 @@
-//! A model of the program's own with its requests counted.
+//! Counts the requests of custom models.
 
 use crate::report::{ErrorKind, Result};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     model::{BoxFuture, LanguageModel},
 };
 
-/// Counts a request each time when it is asked.
+/// A custom model whose every call counts as a request.
 pub(crate) struct Metered<M>(pub(crate) M);
 
 impl<M: LanguageModel> LanguageModel for Metered<M> {
@@ -36,7 +36,7 @@ impl<M: LanguageModel> LanguageModel for Metered<M> {
     }
 }
 
-/// How many requests a model has sent, as its answer says: one where it says nothing of it.
+/// The number of requests that a model reports with its answer; 1 if it reports none.
 fn sent(outcome: &Result<Response>) -> u64 {
     match outcome {
         Ok(response) if response.usage.calls == 0 => 1,

@@ -10,8 +10,8 @@ mod process_default;
 mod record;
 mod retry;
 mod sending;
+mod spans;
 mod stack;
-mod told;
 
 use std::{
     fmt,
@@ -31,7 +31,7 @@ use crate::{
     data::params::Params,
     data::{Caller, Config, Price, Request, Response, ResponseFormat, Sink, Takes},
     layers::{
-        history::{Call, Log},
+        history::{Log, LoggedCall},
         retry::Policy,
     },
     model::{LanguageModel, Layer},
@@ -67,9 +67,9 @@ struct Inner {
     layers: Layers,
     price: Option<Price>,
     config: Config,
-    /// What a state file of DSPy says of the LM that karat has no use for; kept for the next file.
+    /// Keys of a DSPy state file that karat does not use; kept for the next file.
     foreign_state: Arc<Map<String, Value>>,
-    /// A setter's mistake, told at the first call: setters return no `Result`.
+    /// A setter's mistake, returned by the first call: setters return no `Result`.
     mistake: Option<Error>,
     warned: Arc<Warned>,
     /// The calls so far, shared with all clones; `None` where no history is wanted.
@@ -78,7 +78,7 @@ struct Inner {
     records_content: bool,
 }
 
-/// Who answers.
+/// The model behind a handle.
 #[derive(Clone)]
 pub(crate) enum Model {
     /// A client of karat's, whose address and key may still be set.
@@ -103,7 +103,7 @@ impl Model {
     }
 }
 
-/// What the program was warned of, once for all clones.
+/// Warnings already logged: each is logged once for all clones.
 #[derive(Default)]
 struct Warned {
     of_rollouts: AtomicBool,
@@ -116,7 +116,7 @@ impl Lm {
     ///
     /// The API key is read from the provider's usual environment variable (`OPENAI_API_KEY`, ...) when none is set with
     /// [`api_key`](Lm::api_key); it goes in clear to [no other machine](Lm::allow_key_over_http), and to no address of a state file.
-    /// [`from_env`](Lm::from_env) takes the model from the environment too. Nothing is sent before the first call. What fails for now is [tried again](Lm::retry), for up to
+    /// [`from_env`](Lm::from_env) takes the model from the environment too. Nothing is sent before the first call. Transient failures are [retried](Lm::retry), for up to
     /// 600 s in all ([`deadline`](Lm::deadline)). Requests go through the proxy that `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY` names,
     /// but for the hosts of `NO_PROXY`; no redirect is followed.
     ///
@@ -174,7 +174,7 @@ impl Lm {
         self.with_config(|config| config.max_tokens = Some(tokens))
     }
 
-    /// The rollout id at which [`BestOfN`](crate::BestOfN) begins to count; it tells equal requests apart in a cache.
+    /// The id of the first rollout of a [`BestOfN`](crate::BestOfN); part of a cache's key, so equal requests of two ids differ there.
     pub fn rollout_id(self, id: u64) -> Self {
         self.with_config(|config| config.rollout_id = Some(id))
     }
@@ -184,9 +184,9 @@ impl Lm {
         self.with_config(|config| config.seed = Some(seed))
     }
 
-    /// Any further parameter of the provider, e.g. `.param("top_k", 5)`. It goes before what karat would send under its name; one of
-    /// null leaves that out: `.param("stream_options", Value::Null)`. What stands in `extra_body` goes into the body itself, and what
-    /// stands in `extra_headers` into the HTTP headers, as in DSPy; see [`header`](Lm::header).
+    /// Any further parameter of the provider, e.g. `.param("top_k", 5)`. It replaces what karat would send under that name; null
+    /// omits it: `.param("stream_options", Value::Null)`. Entries of `extra_body` go into the body itself, and entries of
+    /// `extra_headers` into the HTTP headers, as in DSPy; see [`header`](Lm::header).
     ///
     /// ```
     /// use karat::Lm;
@@ -229,7 +229,7 @@ impl Lm {
         &self.inner.foreign_state
     }
 
-    /// This model with what a state says of it.
+    /// Sets the config and the unused keys of a state file.
     #[doc(hidden)]
     pub fn with_state(mut self, config: Config, foreign: Map<String, Value>) -> Self {
         let inner = Arc::make_mut(&mut self.inner);
@@ -238,7 +238,7 @@ impl Lm {
         self
     }
 
-    /// How it generates.
+    /// The handle's settings for generation.
     pub fn config(&self) -> &Config {
         &self.inner.config
     }
@@ -248,7 +248,7 @@ impl Lm {
         self.inner.model.get().identity()
     }
 
-    /// What becomes of a form of answer, known without asking.
+    /// How far the model can be held to a response format; known without a call.
     pub fn takes(&self, format: &ResponseFormat) -> Takes {
         self.inner.model.get().takes(format)
     }
@@ -282,7 +282,7 @@ impl Lm {
         self.send(Some(caller), request, None).await
     }
 
-    /// [`complete_for`](Lm::complete_for), streamed: the sink hears the answer piece by piece while it is written.
+    /// [`complete_for`](Lm::complete_for), streamed: the sink gets the answer piece by piece while the model writes it.
     ///
     /// # Errors
     /// The model's.
@@ -326,13 +326,13 @@ impl Lm {
         request.caller.clone_from(&caller);
         let meter = request.meter.part();
         request.meter = meter.clone();
-        let call = Call::new(self.inner.log.as_deref(), caller, request);
+        let call = LoggedCall::new(self.inner.log.as_deref(), caller, request);
         let redact = |text| self.without_key(text);
         let redact = self.inner.records_content.then_some(&redact as telemetry::Redact<'_>);
         let span = telemetry::lm(|| {
             let (provider, model) = self.provider_and_model();
             let (server, request) = (self.server(), call.request());
-            telemetry::Asked { provider, model, server, request, is_stream: sink.is_some(), redact }
+            telemetry::LmCall { provider, model, server, request, is_stream: sink.is_some(), redact }
         });
         let answer =
             self.inner.layers.around(self.inner.model.get()).call(call.request(), sink.map(|sink| sink as _));
@@ -367,7 +367,8 @@ impl Lm {
         outcome
     }
 
-    /// Rollouts at temperature 0 only differ by an id that the provider never sees, and several completions of one request by nothing.
+    /// Warns once where answers may be equal: rollouts at temperature 0 differ only by an id that the provider never sees, and
+    /// several completions of one request by nothing.
     fn warn_once_of_equal_answers(&self, config: &Config) {
         let params = Params::of(config);
         let temperature = params.temperature(config);
@@ -391,7 +392,7 @@ impl Lm {
     }
 }
 
-/// [`Lm::new`], for what reads its settings as text: `"openai/gpt-4o-mini".parse::<Lm>()`.
+/// [`Lm::new`], for settings that are read as text: `"openai/gpt-4o-mini".parse::<Lm>()`.
 impl FromStr for Lm {
     type Err = Error;
 

@@ -6,17 +6,17 @@ use super::Lm;
 use crate::layers::record::Recorder;
 
 impl Lm {
-    /// Writes every request that is sent, and what comes back, to the end of this file, for a [`Replay`](crate::Replay) in tests.
+    /// Appends every sent request and its outcome to this file, for a [`Replay`] in tests.
     ///
-    /// It stands next to the model: what a cache answers is not in it, and every attempt of a retry is. A line of JSON is
-    /// written for each call that ends, at its end; a call that is dropped leaves none. A new file is for its owner alone.
-    /// Several handles and processes may write to one file on a local disk.
+    /// It records next to the model: calls that a cache answers are not in it, and every attempt of a retry is. A line of JSON is
+    /// written when a call ends; a dropped call leaves none. Only its owner can read a new file. Several handles and processes may
+    /// write to one file on a local disk.
     ///
-    /// Prompts and answers stand in the file as they are. What may be a secret among the [`param`](Lm::param)s (keys, tokens,
-    /// headers) is taken out, and API keys are no part of a request.
+    /// The file holds prompts and answers as they are. Each [`param`](Lm::param) that may be a secret (keys, tokens, headers) is
+    /// taken out, and API keys are no part of a request.
     ///
-    /// A file that cannot be opened is an [`is_io`](crate::Error::is_io) error of the first call. Where a line cannot be written, that
-    /// is logged once, and the calls go on.
+    /// A file that cannot be opened is an [`is_io`](Error::is_io) error of the first call. If a line cannot be written, a warning is
+    /// logged once, and the calls go on.
     ///
     /// ```
     /// use karat::{Replay, ScriptedLm, lm::{Message, Request}};

@@ -8,14 +8,14 @@ use crate::{
     layers::{Retry, retry::Policy},
 };
 
-/// What happens when a call fails or takes long.
+/// Retries, deadline and timeouts.
 ///
 /// The clock is tokio's: in a test that has paused it, waits and limits take no time.
 impl Lm {
-    /// Whether, when and how often a failed call is made again. [`Lm::new`] has [`Retry::new`], a model of the program's own
+    /// Whether, when and how often a failed call is retried. [`Lm::new`] has [`Retry::new`], a model of the program's own
     /// [`Retry::none`].
     ///
-    /// Dropping a call while it waits for its next attempt gives what it took of the budget back.
+    /// Dropping a call while it waits for its next attempt returns its token to the budget.
     pub fn retry(self, retry: Retry) -> Self {
         self.with_policy(|policy| policy.retry = retry)
     }
@@ -24,8 +24,8 @@ impl Lm {
     /// [`is_timeout`](crate::Error::is_timeout), and its connection is closed. [`Lm::new`] has 600 s, a model of the program's own
     /// none.
     ///
-    /// Only time in which the call waits counts. Where a [stream](crate::Module::stream)'s events are taken slowly, the time from the
-    /// answer's arrival to the moment when somebody looks at it does not: a slow reader never runs into the deadline.
+    /// Only time in which the call waits counts. If a [stream](crate::Module::stream) is read slowly, the time between the arrival of
+    /// an answer's bytes and their reading does not count: a slow reader never runs into the deadline.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -43,7 +43,7 @@ impl Lm {
         self.with_policy(|policy| policy.deadline = Some(deadline))
     }
 
-    /// How long the parts of an attempt may take. Of a model of the program's own only the limit of the attempt counts.
+    /// How long the parts of an attempt may take. For a model of the program's own only the limit of the attempt counts.
     pub fn timeouts(self, timeouts: Timeouts) -> Self {
         let lm = match self.inner.model.client() {
             Some(_) => self.with_client("timeouts", |client| client.timeouts(timeouts)),
@@ -56,13 +56,13 @@ impl Lm {
         self.with_layers(|layers| layers.set_policy(set))
     }
 
-    /// How many attempts a call has at most.
+    /// The most attempts of a call.
     #[doc(hidden)]
     pub fn attempts(&self) -> u32 {
         self.inner.layers.policy().retry.attempts
     }
 
-    /// The same with so many attempts.
+    /// Sets the most attempts, keeping the rest of the retry policy.
     #[doc(hidden)]
     pub fn with_attempts(self, attempts: u32) -> Self {
         self.with_policy(|policy| policy.retry = policy.retry.clone().attempts(attempts))

@@ -1,4 +1,4 @@
-//! Where an [`Lm`]'s requests go, and with which key and headers.
+//! Setters of an [`Lm`]'s address, key, headers and HTTP client.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ impl Lm {
         self.with_client("base_url", |client| client.state_url(url))
     }
 
-    /// The address that stands in the environment beside the model.
+    /// The address that the environment names beside the model.
     ///
     /// # Errors
     /// [`is_config`](Error::is_config): it cannot be used.
@@ -33,7 +33,7 @@ impl Lm {
         self.with_client("api_key", |client| client.api_key(key))
     }
 
-    /// Lets the provider's key from the environment go over `http://` to another machine, where whoever is on the way can read it.
+    /// Allows the provider's key from the environment to go over `http://` to another machine, where others on the way can read it.
     /// Without it such a call is an [`is_config`](Error::is_config) error before anything is sent. A key that is set with
     /// [`api_key`](Lm::api_key) goes where the program says.
     ///
@@ -49,13 +49,13 @@ impl Lm {
     }
 
     /// A further HTTP header of every request: a gateway's key, OpenRouter's `X-Title`, Azure's `api-key`. The same name again
-    /// replaces it; for one call there is the parameter `extra_headers`, which goes before it.
+    /// replaces it; for one call there is the parameter `extra_headers`, which overrides it.
     ///
     /// It replaces a header that karat would send. With `authorization`, `api-key` or `x-api-key` no key of the environment is
-    /// needed or sent. The value is taken for a secret: it stands in no file, log, message or history, and only its hash tells LMs
-    /// apart for a [`Cache`](crate::Cache).
+    /// needed or sent. The value is treated as a secret: it appears in no file, log, message or history, and the keys of a
+    /// [`Cache`](crate::Cache) cover only its hash.
     ///
-    /// A name or value that HTTP does not have, and a header that the HTTP client writes (`content-length`, ..), is an
+    /// A name or value that HTTP does not allow, or a header that the HTTP client itself writes (`content-length`, ..), is an
     /// [`is_config`](Error::is_config) error of the first call, before anything is sent.
     ///
     /// ```
@@ -105,7 +105,7 @@ impl Lm {
         match &mut inner.model {
             Model::Client(client) => {
                 **client = set((**client).clone());
-                inner.layers.change();
+                inner.layers.invalidate();
             }
             Model::Custom(model) => {
                 let name = model.name();

@@ -1,4 +1,4 @@
-//! The layers that a handle has by its settings, and the order in which they stand around the model.
+//! The layers of a handle, kept as settings, and their order around the model.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,39 +10,39 @@ use crate::{
 /// The layers of a handle as settings, the innermost first; the stack of them is built at the first request.
 #[derive(Clone, Default)]
 pub(crate) struct Layers {
-    /// Writes down what is sent and what comes back.
+    /// Records requests and their outcomes.
     recorder: Option<Arc<Recorder>>,
-    /// Limits of the endpoint: each request that is sent takes its own place under them.
+    /// Limits of the endpoint: each sent request is admitted by itself.
     limits: Option<Limits>,
     /// Retries and the deadline.
     policy: Policy,
-    /// Answers from what was answered before.
+    /// Answers requests that were answered before.
     cache: Option<Cache>,
     /// The user's own, in the order in which they were added.
     own: Vec<Arc<dyn Layer>>,
-    /// Emptied by every change.
+    /// Built at the first request; cleared by every change of a setting.
     stack: OnceLock<Arc<[Arc<dyn Layer>]>>,
 }
 
 impl Layers {
     pub(crate) fn set_recorder(&mut self, recorder: Recorder) {
         self.recorder = Some(Arc::new(recorder));
-        self.change();
+        self.invalidate();
     }
 
     pub(crate) fn set_limits(&mut self, limits: Limits) {
         self.limits = Some(limits);
-        self.change();
+        self.invalidate();
     }
 
     pub(crate) fn set_cache(&mut self, cache: Cache) {
         self.cache = Some(cache);
-        self.change();
+        self.invalidate();
     }
 
     pub(crate) fn add(&mut self, layer: Arc<dyn Layer>) {
         self.own.push(layer);
-        self.change();
+        self.invalidate();
     }
 
     pub(crate) fn policy(&self) -> &Policy {
@@ -51,11 +51,11 @@ impl Layers {
 
     pub(crate) fn set_policy(&mut self, set: impl FnOnce(&mut Policy)) {
         set(&mut self.policy);
-        self.change();
+        self.invalidate();
     }
 
-    /// Has the stack built anew, also where the model inside is another one.
-    pub(crate) fn change(&mut self) {
+    /// Clears the stack, so that it is built again; needed after a change of the model too.
+    pub(crate) fn invalidate(&mut self) {
         self.stack = OnceLock::new();
     }
 

@@ -1,4 +1,4 @@
-//! The reqwest clients of one handle: its own, made when they are first needed, or the one that the program handed in.
+//! The reqwest clients of one handle: its own, built at first use, or the one that the program gave.
 
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -9,11 +9,11 @@ use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{Client, ClientBuilder, Url, redirect, retry};
 use tokio::runtime::{Handle, Id};
 
-/// How long a connection may be silent before the system asks the other side whether it is still there, and how long it waits
-/// for each of three answers. One that is gone is known to be after a minute.
+/// TCP keep-alive: the silence before the first probe, and the wait for each of three probes. A dead connection is noticed after
+/// a minute.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
-/// How long a connection is kept that nobody uses.
+/// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(90);
 
 /// How many clients a handle keeps. Runtimes come and go in tests; a program has one or two.
@@ -21,53 +21,54 @@ const KEPT: usize = 8;
 
 /// The clients of one handle. Its clones share them, and with them the pools of connections.
 #[derive(Clone)]
-pub(crate) struct Clients(Arc<Source>);
+pub(crate) struct Clients(Arc<ClientSource>);
 
-enum Source {
-    /// Made here.
+enum ClientSource {
+    /// Built here.
     Own {
-        /// One for each runtime and limit of connecting, the newest last.
-        clients: Mutex<Vec<(Key, Client)>>,
+        /// One for each runtime and connect timeout, the newest last.
+        clients: Mutex<Vec<(ClientKey, Client)>>,
         /// The environment's proxies, read once as each client does.
         proxies: Box<OnceLock<Matcher>>,
     },
-    /// The program's.
+    /// The program's client.
     Given(Client),
 }
 
-/// A pooled connection is driven by the runtime in which it was opened, and one whose runtime stands still would hang.
-type Key = (Id, Duration);
+/// The runtime and the connect timeout: a pooled connection is driven by the runtime that opened it, and would hang if that one
+/// stands still.
+type ClientKey = (Id, Duration);
 
 /// Why there is no client.
 #[derive(Debug)]
 pub(crate) enum NoClient {
     /// The call was made outside of a Tokio runtime.
     NoRuntime,
-    /// TLS cannot be set up, e.g. since the system has no certificates.
+    /// TLS cannot be set up, e.g. because the system has no certificates.
     Tls(reqwest::Error),
 }
 
 impl Clients {
     /// Clients of the handle's own.
     pub(crate) fn own() -> Self {
-        Self(Arc::new(Source::Own { clients: Mutex::default(), proxies: Box::default() }))
+        Self(Arc::new(ClientSource::Own { clients: Mutex::default(), proxies: Box::default() }))
     }
 
     /// The program's client, as it is.
     pub(crate) fn given(client: Client) -> Self {
-        Self(Arc::new(Source::Given(client)))
+        Self(Arc::new(ClientSource::Given(client)))
     }
 
-    /// True if both send through the same client, as far as that can be told: the program gave none to either, or both are clones.
+    /// True if both send through the same client, as far as is known: the program gave none to either, or both are clones.
     pub(crate) fn are(&self, other: &Self) -> bool {
-        let is_own = |clients: &Self| matches!(*clients.0, Source::Own { .. });
+        let is_own = |clients: &Self| matches!(*clients.0, ClientSource::Own { .. });
         Arc::ptr_eq(&self.0, &other.0) || is_own(self) && is_own(other)
     }
 
-    /// The host of the environment's proxy that would read a request to this address, which all but a tunnel do. Nothing is known
-    /// of the proxies of a client that the program gave.
+    /// The host of the environment's proxy that would read a request to this address; only a tunnel does not. The proxies of a
+    /// client that the program gave are unknown.
     pub(crate) fn proxy_host(&self, url: &Url) -> Option<String> {
-        let Source::Own { proxies, .. } = &*self.0 else { return None };
+        let ClientSource::Own { proxies, .. } = &*self.0 else { return None };
         let proxy = proxies.get_or_init(Matcher::from_env).intercept(&url.as_str().parse().ok()?)?;
         Some(proxy.uri().host()?.to_owned())
     }
@@ -79,8 +80,8 @@ impl Clients {
     pub(crate) fn get(&self, connect: Duration, is_plain: bool) -> Result<Client, NoClient> {
         let runtime = Handle::try_current().map_err(|_| NoClient::NoRuntime)?.id();
         let clients = match &*self.0 {
-            Source::Given(client) => return Ok(client.clone()),
-            Source::Own { clients, .. } => clients,
+            ClientSource::Given(client) => return Ok(client.clone()),
+            ClientSource::Own { clients, .. } => clients,
         };
         let key = (runtime, connect);
         let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,7 +91,7 @@ impl Clients {
         let client = match settings(connect).build() {
             Ok(client) => client,
             // A machine without any trusted certificate, e.g. a bare container, can still use a server over plain HTTP. Such a
-            // client is not kept: the certificates may yet come.
+            // client is not kept: certificates may be installed later.
             Err(_) if is_plain => {
                 return settings(connect).tls_certs_only([]).build().map_err(NoClient::Tls);
             }
@@ -104,8 +105,8 @@ impl Clients {
     }
 }
 
-/// A client that leaves to karat what karat decides: it follows no redirect, sends nothing again, and unpacks nothing, whichever of
-/// reqwest's features the application switches on. Proxies are those that the environment names.
+/// The settings of karat's own clients: no redirects, no retries and no decompression, whichever features of reqwest the
+/// application switches on. Proxies are those that the environment names.
 fn settings(connect: Duration) -> ClientBuilder {
     Client::builder()
         .tls_backend_rustls()
@@ -142,7 +143,7 @@ mod tests {
             let _entered = runtime.enter();
             clients.get(LIMIT, true).unwrap();
             clients.clone().get(LIMIT, true).unwrap();
-            let Source::Own { clients: kept, .. } = &*clients.0 else { panic!("not its own") };
+            let ClientSource::Own { clients: kept, .. } = &*clients.0 else { panic!("not its own") };
             let kept = kept.lock().unwrap();
             let own = kept.iter().filter(|((id, _), _)| *id == runtime.handle().id()).count();
             assert!(own == 1 && kept.len() <= KEPT, "{own} of {}", kept.len());
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn handles_send_through_the_same_client_if_nobody_gave_one_or_both_are_clones() {
+    fn handles_without_a_given_client_or_with_clones_of_one_send_alike() {
         let given = Clients::given(Client::new());
         assert!(Clients::own().are(&Clients::own()) && given.clone().are(&given));
         assert!(!given.are(&Clients::own()) && !given.are(&Clients::given(Client::new())));

@@ -1,4 +1,4 @@
-//! A cache of answers, in memory and on disk: what was asked before is not asked again.
+//! A cache of answers, in memory and on disk, so that no request is sent twice.
 
 mod disk;
 mod file;
@@ -23,33 +23,33 @@ use std::{
 };
 
 use self::{
-    disk::{Disk, Found},
+    disk::{Disk, Lookup},
     flight::Flights,
     memory::{Entry, Memory},
 };
 pub(crate) use self::{
     key::{Key, Prefixes, key},
-    layer::tell_all,
+    layer::stream_whole,
 };
 use crate::data::{Finish, Request, Response};
 use crate::report::{Error, ErrorKind, Result};
 
-/// A cache of answers, which one or several [`Lm`]s use: a handle, whose clones are the same cache.
+/// A cache of answers for one or several [`Lm`]s: a handle, whose clones are the same cache.
 ///
-/// An LM has none unless it is given one with [`Lm::cache`]: a program that answers from yesterday is to know that it does.
+/// An LM has none unless it is given one with [`Lm::cache`]: a program should know that it may get yesterday's answers.
 ///
 /// The key is a SHA-256 of the whole request (messages, every setting, further parameters, response format, rollout id) and of
 /// the model's [identity](crate::LanguageModel::identity), its address included. On a hit the stored request is compared with
-/// the one that is asked. Only whole, good answers are stored: no error, no refusal, none that a limit or a filter cut, none
+/// the new one. Only whole, good answers are stored: no error, no refusal, none that a limit or a filter cut, none
 /// without text. The rollouts of a [`BestOfN`](crate::BestOfN) have ids of their own, so that they stay different ones, and a
 /// program that is run again finds each of them.
 ///
-/// Of equal requests at one time one is sent, and the others get its answer. If that one is dropped, another one is sent in its
-/// place. If it fails in a way that may pass, one of the others tries once more; what fails then, or in a way that no retry
-/// mends, fails for all that wait.
+/// Of simultaneous equal requests one is sent, and the others get its answer. If that one is dropped, another one is sent in its
+/// place. If it fails with an error that may pass, one of the others tries once more; a second failure, or a permanent one, is
+/// the error of all that wait.
 ///
-/// An answer from the cache, or of another one's call, costs nothing: its [`Usage`](crate::Usage) has no tokens, and its call is
-/// among the [`cached_calls`](crate::Usage::cached_calls). Where a stream is wanted, it is told at once and whole.
+/// An answer from the cache, or from another request's call, costs nothing: its [`Usage`](crate::Usage) has no tokens, and its
+/// call is among the [`cached_calls`](crate::Usage::cached_calls). A streamed request gets it at once and whole.
 ///
 /// ```
 /// use karat::{Cache, Predict, Module, Reply, ScriptedLm, signature};
@@ -82,29 +82,29 @@ pub struct Cache {
     shared: Arc<Shared>,
 }
 
-/// What a [`Cache`] did so far, in this process.
+/// Counts of what a [`Cache`] did so far, in this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheStats {
     /// Requests that were answered from memory or disk.
     pub hits: u64,
-    /// Those of the hits that came from disk.
+    /// How many of the hits came from disk.
     pub disk_hits: u64,
-    /// Requests that were answered by an equal one's call, which was on its way.
+    /// Requests that were answered by an equal request in flight.
     pub joined: u64,
     /// Requests that were sent because there was no answer.
     pub misses: u64,
     /// Answers that were stored.
     pub stored: u64,
-    /// Entries that went because of the bounds, in memory and on disk.
+    /// Entries that were dropped because of the bounds, in memory and on disk.
     pub evicted: u64,
-    /// Files that were no entries: cut, changed, of another version. Each is a miss too.
+    /// Files that were not valid entries: cut, changed, of another version. Each is a miss too.
     pub corrupt: u64,
     /// The entries in memory.
     pub entries: usize,
-    /// The bytes of memory that they take.
+    /// The bytes of memory of these entries.
     pub bytes: usize,
-    /// The requests on their way for which others may wait.
+    /// Requests in flight that others may wait for.
     pub in_flight: usize,
 }
 
@@ -119,23 +119,23 @@ struct Bounds {
 /// The bounds where none are set.
 const BOUNDS: Bounds = Bounds { entries: 10_000, bytes: 64 << 20, disk_entries: 50_000, disk_bytes: 1 << 30 };
 
-/// What one call leaves for those that wait for it.
-/// The same cache: not merely equal settings.
+/// True for the same cache, not merely for equal settings.
 impl PartialEq for Cache {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 }
 
-type Outcome = Result<Arc<Response>>;
+/// The outcome of one call, for the requests that wait for it.
+type FlightOutcome = Result<Arc<Response>>;
 
 struct Shared {
     bounds: Bounds,
     memory: Mutex<Memory>,
     disk: Option<Disk>,
-    flights: Flights<Key, (Arc<str>, Request), Outcome>,
+    flights: Flights<Key, (Arc<str>, Request), FlightOutcome>,
     counts: Counts,
-    /// Another one in tests, for requests with one key.
+    /// Replaced in tests, so that different requests have one key.
     key: fn(&Prefixes, &str, &Request) -> Key,
     prefixes: Prefixes,
 }
@@ -163,12 +163,12 @@ impl Cache {
 
     /// A cache in this folder, with one in memory in front of it: at most 50,000 answers or 1 GiB on disk, whichever is less.
     ///
-    /// The folder is made when the first answer is stored; its files are for their owner alone. Several processes may use it
+    /// The folder is made when the first answer is stored; only their owner can read its files. Several processes may use it
     /// at once. An entry is read and written on the calling thread, in microseconds where the disk is a local one. A file that
-    /// was cut or changed is a miss. Where the disk is full or read-only, that is logged once and the cache goes on in memory.
+    /// was cut or changed is a miss. If the disk is full or read-only, a warning is logged once and the cache goes on in memory.
     ///
-    /// Requests and answers stand in the files as they are. What may be a secret among [`Lm::param`]s (keys, tokens, headers)
-    /// does not: it is a part of the key alone. API keys are no part of a request.
+    /// The files hold requests and answers as they are, but no [`Lm::param`] that may be a secret (keys, tokens, headers): its
+    /// value is part of the key alone. API keys are no part of a request.
     ///
     /// ```no_run
     /// use karat::{Cache, Lm};
@@ -204,30 +204,30 @@ impl Cache {
         Self::with(bounds, self.shared.disk.as_ref().map(Disk::folder), self.shared.key)
     }
 
-    /// The most answers in memory; with 0 there are none. This and the other bounds make a new cache, with nothing in memory:
-    /// set them before it is used.
+    /// The most answers in memory; 0 keeps none. This and the other bounds make a new cache, with nothing in memory: set them
+    /// before the cache is used.
     pub fn entries(self, most: usize) -> Self {
         self.bounded(|bounds| bounds.entries = most)
     }
 
-    /// The most bytes of memory for answers and their requests; with 0 there are none.
+    /// The most bytes of memory for answers and their requests; 0 keeps none.
     pub fn bytes(self, most: usize) -> Self {
         self.bounded(|bounds| bounds.bytes = most)
     }
 
-    /// The most answers on disk. When there are more, those that were not asked for longest go, until a tenth is free. Each
-    /// process counts what it writes and looks at what others wrote now and then, so that several of them may be over the
-    /// bound by an eighth each, for a while.
+    /// The most answers on disk. When there are more, the least recently used ones are removed until a tenth is free. Each
+    /// process counts its own writes and checks what others wrote now and then, so that several processes may exceed the bound
+    /// by an eighth each, for a while.
     pub fn disk_entries(self, most: u64) -> Self {
         self.bounded(|bounds| bounds.disk_entries = most)
     }
 
-    /// The most bytes of files; as [`disk_entries`](Cache::disk_entries). A file of more than 16 MiB is not written.
+    /// The most bytes of files, like [`disk_entries`](Cache::disk_entries). A file of more than 16 MiB is not written.
     pub fn disk_bytes(self, most: u64) -> Self {
         self.bounded(|bounds| bounds.disk_bytes = most)
     }
 
-    /// What it did so far, and what is in memory now.
+    /// Counts of what it did so far, and the size of its memory now.
     pub fn stats(&self) -> CacheStats {
         let Counts { hits, disk_hits, joined, misses, stored, evicted, corrupt } = &self.shared.counts;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -246,10 +246,10 @@ impl Cache {
         }
     }
 
-    /// Forgets every answer, in memory and on disk. Files in the folder that are not the cache's stay.
+    /// Removes every answer, in memory and on disk. Files in the folder that are not the cache's stay.
     ///
     /// # Errors
-    /// [`is_io`](Error::is_io): a file could not be taken away; the others are gone.
+    /// [`is_io`](Error::is_io): a file could not be removed; the others are gone.
     pub fn clear(&self) -> Result<()> {
         self.shared.memory().clear();
         let Some(disk) = &self.shared.disk else { return Ok(()) };
@@ -291,7 +291,7 @@ impl Shared {
 
     fn on_disk(&self, key: &Key, identity: &Arc<str>, request: &Request) -> Option<Response> {
         match self.disk.as_ref()?.read(key, identity, request) {
-            Found::Answer(response) => {
+            Lookup::Answer(response) => {
                 let answer = layer::cached(&response);
                 let (identity, request) = (identity.clone(), unmarked(request));
                 self.keep(*key, Arc::new(Entry { identity, request, response: *response }));
@@ -299,8 +299,8 @@ impl Shared {
                 count(&self.counts.disk_hits, 1);
                 Some(answer)
             }
-            Found::Nothing => None,
-            Found::Corrupt => {
+            Lookup::Nothing => None,
+            Lookup::Corrupt => {
                 count(&self.counts.corrupt, 1);
                 None
             }
@@ -312,7 +312,7 @@ impl Shared {
         count(&self.counts.evicted, evicted);
     }
 
-    /// Stores the answer if it is a whole one.
+    /// Stores the answer if it is whole.
     fn store(&self, key: Key, identity: &Arc<str>, request: &Request, response: &Response) {
         if !is_whole(response) {
             return;
@@ -327,7 +327,7 @@ impl Shared {
     }
 }
 
-/// The request without what it says to the cache, and without who asked.
+/// The request without its cache setting and its caller.
 fn unmarked(request: &Request) -> Request {
     let mut request = request.clone();
     request.caller = None;
@@ -335,7 +335,7 @@ fn unmarked(request: &Request) -> Request {
     request
 }
 
-/// True if the answer is worth to be given again: each completion has text, and ended by itself.
+/// True if the answer may be given again: each completion has text or tool calls, and ended by itself.
 fn is_whole(response: &Response) -> bool {
     !response.completions.is_empty()
         && response.completions.iter().all(|completion| {

@@ -1,4 +1,4 @@
-//! What was asked of a language model and what it answered: the last calls, kept in memory within bounds.
+//! The history of an LM: its last calls with their answers, kept in memory within bounds.
 
 mod log;
 mod print;
@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-pub(crate) use self::log::{Call, Log, messages, response_bytes};
+pub(crate) use self::log::{Log, LoggedCall, messages, response_bytes};
 use crate::report::Error;
 use crate::{
     data::{Caller, Config, Prompt, Response},
@@ -19,11 +19,11 @@ use crate::{
 
 /// One call of an LM, as [`CallHistory`] shows it.
 ///
-/// The values of further parameters ([`Config::params`]) may be secrets, so only their names are kept. Of an error its own
-/// texts are kept, not its cause nor any report that it carries.
+/// The values of further parameters ([`Config::params`]) may be secrets, so only their names are kept. An error is kept without
+/// its cause and without any report that it carries.
 #[derive(Debug)]
 pub struct HistoryEntry {
-    /// The place in the order of all calls of the process.
+    /// The position among all calls of the process, in the order in which they began.
     number: u64,
     time: SystemTime,
     lm: Arc<str>,
@@ -32,13 +32,13 @@ pub struct HistoryEntry {
     config: Config,
     param_names: Vec<String>,
     response_format: Option<&'static str>,
-    outcome: Outcome,
+    outcome: CallOutcome,
     elapsed: Duration,
     shortened: bool,
 }
 
 #[derive(Debug)]
-enum Outcome {
+enum CallOutcome {
     Answered(Arc<Response>),
     Failed(Error),
     Cancelled,
@@ -60,7 +60,7 @@ impl HistoryEntry {
         &self.lm
     }
 
-    /// Who called; `None` where [`Lm::complete`] was called by hand.
+    /// The caller; `None` where [`Lm::complete`] was called by hand.
     pub fn caller(&self) -> Option<&Caller> {
         self.caller.as_ref()
     }
@@ -70,12 +70,12 @@ impl HistoryEntry {
         self.caller().map(Caller::path)
     }
 
-    /// What was said.
+    /// The messages of the request.
     pub fn prompt(&self) -> &Prompt {
         &self.prompt
     }
 
-    /// How the LM was to generate: the handle's config with the call's own over it, without further parameters.
+    /// The settings for generation: the handle's config overridden by the call's, without further parameters.
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -95,25 +95,25 @@ impl HistoryEntry {
         self.config.temperature
     }
 
-    /// The form that was asked of the answer: `json_object` or `json_schema`; `None` for plain text.
+    /// The requested format of the answer: `json_object` or `json_schema`; `None` for plain text.
     pub fn response_format(&self) -> Option<&'static str> {
         self.response_format
     }
 
-    /// What the LM answered, whether or not it could be read; `None` if it failed or was cancelled.
+    /// The LM's answer, even if it could not be parsed; `None` if the call failed or was cancelled.
     pub fn response(&self) -> Option<&Response> {
         match &self.outcome {
-            Outcome::Answered(response) => Some(response),
-            Outcome::Failed(_) | Outcome::Cancelled => None,
+            CallOutcome::Answered(response) => Some(response),
+            CallOutcome::Failed(_) | CallOutcome::Cancelled => None,
         }
     }
 
-    /// What it cost, also where the answer was none that could be used; nothing is known of a call that was cancelled.
+    /// What it cost, even if the answer could not be used; zero for a cancelled call, whose cost is unknown.
     pub fn usage(&self) -> Usage {
         match &self.outcome {
-            Outcome::Answered(response) => response.usage,
-            Outcome::Failed(error) => error.spent(),
-            Outcome::Cancelled => Usage::default(),
+            CallOutcome::Answered(response) => response.usage,
+            CallOutcome::Failed(error) => error.spent(),
+            CallOutcome::Cancelled => Usage::default(),
         }
     }
 
@@ -122,21 +122,21 @@ impl HistoryEntry {
         self.response().is_some_and(|response| response.usage.is_cached())
     }
 
-    /// Why the LM gave no answer.
+    /// The error, if the call failed.
     pub fn error(&self) -> Option<&Error> {
         match &self.outcome {
-            Outcome::Failed(error) => Some(error),
-            Outcome::Answered(_) | Outcome::Cancelled => None,
+            CallOutcome::Failed(error) => Some(error),
+            CallOutcome::Answered(_) | CallOutcome::Cancelled => None,
         }
     }
 
-    /// True if the call was dropped before it ended, e.g. because another rollout won or a deadline passed; also if the
-    /// LM's own code panicked.
+    /// True if the call was dropped before it ended, e.g. because another rollout won or a deadline passed, or if the LM's own
+    /// code panicked.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.outcome, Outcome::Cancelled)
+        matches!(self.outcome, CallOutcome::Cancelled)
     }
 
-    /// True if the call alone was larger than the history's bound, so that its texts were cut in the middle.
+    /// True if the call alone exceeded the history's bound, so that its texts were cut in the middle.
     pub fn is_shortened(&self) -> bool {
         self.shortened
     }
@@ -152,8 +152,8 @@ impl fmt::Display for HistoryEntry {
 /// The last calls of an LM or of a module's predictors, in the order in which they began; what [`Lm::history`] and
 /// [`Module::history`](crate::Module::history) return.
 ///
-/// It is a list as of that moment: later calls are not in it, and what it holds stays as long as it lives. `Display` writes
-/// it in full and without colours; control characters in what a model wrote are shown as symbols, never sent to a terminal.
+/// It is a snapshot: later calls are not in it, and its entries live as long as it does. `Display` writes it in full and
+/// without colours; control characters in a model's text are shown as symbols, never sent to a terminal.
 ///
 /// ```
 /// use karat::{Module, Predict, Reply, ScriptedLm, signature};
@@ -196,7 +196,7 @@ impl CallHistory {
     /// Prints the last `n` calls to the standard output.
     pub fn inspect(&self, n: usize) {
         let colours = print::Colours::of_stdout();
-        // Nobody is there to read it if it fails, e.g. behind a closed pipe.
+        // If it fails, e.g. at a closed pipe, nobody is there to read it.
         let _ = print::history(&mut io::stdout().lock(), self, n, colours);
     }
 
@@ -217,7 +217,7 @@ impl Deref for CallHistory {
     }
 }
 
-/// Puts them in the order in which they began.
+/// Sorts the calls in the order in which they began.
 impl FromIterator<Arc<HistoryEntry>> for CallHistory {
     fn from_iter<I: IntoIterator<Item = Arc<HistoryEntry>>>(entries: I) -> Self {
         let mut entries: Vec<_> = entries.into_iter().collect();

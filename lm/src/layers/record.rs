@@ -1,4 +1,4 @@
-//! Recordings: what was really sent and answered, written to a file line by line, and a model that plays it back in tests.
+//! Recordings: writes requests and answers to a file line by line, and replays them in tests.
 
 pub(crate) mod line;
 
@@ -31,7 +31,7 @@ pub(crate) struct Recorder {
 impl Recorder {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let failed = |cause| io_error("written", path, cause);
-        // Before it is opened: to open a pipe is to wait for whoever reads from it.
+        // Checked before it is opened: opening a pipe waits for its reader.
         if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
             return Err(failed(io::Error::other("expected a file, found something else")));
         }
@@ -46,7 +46,7 @@ impl Recorder {
     }
 }
 
-/// Ends a line that an earlier process did not.
+/// Ends a last line that an earlier process left unfinished.
 fn end_line(file: &mut File) -> io::Result<()> {
     if file.metadata()?.len() == 0 {
         return Ok(());
@@ -67,7 +67,7 @@ impl Layer for Recorder {
         Box::pin(async move {
             let start = Instant::now();
             let outcome = next.call(request, sink).await;
-            // What the budget refused was not sent.
+            // A request that the budget refused was not sent.
             if !outcome.as_ref().is_err_and(Error::is_budget) {
                 self.write(&Line::new(next, request, &outcome, start.elapsed()));
             }
@@ -77,7 +77,7 @@ impl Layer for Recorder {
 }
 
 impl Recorder {
-    /// In one piece, at the end of the file whoever else writes to it.
+    /// Appends the line in one write, so that lines of several writers stay whole.
     fn write(&self, line: &Line) {
         let written = serde_json::to_vec(line).map_err(io::Error::from).and_then(|mut bytes| {
             bytes.push(b'\n');

@@ -1,4 +1,4 @@
-//! What answers requests.
+//! The trait of language models.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -8,8 +8,8 @@ use crate::report::Result;
 /// A boxed future that may move between threads; what the methods of object-safe traits return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A language model: anything that answers a [`Request`]. Object-safe; implement it to bring your own model. What is to be done
-/// with every request of a model, whichever it is, is a [`Layer`](super::Layer).
+/// A language model: anything that answers a [`Request`]. Object-safe; implement it to bring your own model. To wrap every
+/// request of any model, implement a [`Layer`](super::Layer).
 ///
 /// ```
 /// use karat::{LanguageModel, Lm, Result, lm::BoxFuture};
@@ -43,35 +43,35 @@ pub trait LanguageModel: Send + Sync + 'static {
     /// The model's name, e.g. `openai/gpt-4o-mini`. It appears in errors and reports.
     fn name(&self) -> &str;
 
-    /// What tells its answers from those of another model to the same request: the name, and the address of its server where
-    /// it has one. It is a part of the keys of caches and may be written to disk, so no secret may be in it.
+    /// Identifies the model in cache keys: its name, and the address of its server where it has one. Models of one identity share
+    /// cached answers. It may be written to disk, so it must hold no secret.
     fn identity(&self) -> String {
         self.name().to_owned()
     }
 
     /// Answers a request with at least one completion. Dropping the future cancels the request.
     ///
-    /// Where there is a sink, the answer is streamed: the sink hears each piece while the model writes it. What it hears of a
-    /// completion is the beginning of its text, whatever becomes of the rest; the whole answer is in the response all the same. A
-    /// model that cannot stream gives the sink nothing, and its answers are [streamed](crate::Module::stream) when they are there.
+    /// With a sink the answer is streamed: the sink gets each piece while the model writes it. The pieces of a completion are the
+    /// beginning of its text, even if the call fails later; the response holds the whole answer all the same. A model that cannot
+    /// stream gives the sink nothing, and its answers are [streamed](crate::Module::stream) once they are complete.
     ///
-    /// Each time it is asked counts as one request that is sent, or as many as the answer's [`Usage::calls`](super::Usage::calls) says; none
-    /// where it fails for want of a key. It may ask other LMs with clones of the request, which are counted instead.
+    /// Each call counts as one sent request, or as many as the response's [`Usage::calls`](super::Usage::calls) says; as none if it
+    /// fails for a missing key. It may ask other LMs with clones of the request; those requests are counted instead.
     ///
     /// # Errors
-    /// Of any [`ErrorKind`](crate::ErrorKind); callers decide by the kind what to do. One that breaks an answer off in the middle
-    /// has what came of it as its [`completion`](crate::Error::completion).
+    /// Of any [`ErrorKind`](crate::ErrorKind); callers decide by the kind what to do. An error in the middle of an answer carries
+    /// the text so far as its [`completion`](crate::Error::completion).
     fn call<'a>(
         &'a self,
         request: &'a Request,
         sink: Option<&'a mut Sink<'a>>,
     ) -> BoxFuture<'a, Result<Response>>;
 
-    /// What becomes of a form of answer, known without asking, so that a predictor asks for the best form that there is and
-    /// wastes no call. A model that is asked for what it does not take answers with
+    /// How far the model can be held to a response format. It is known without a call, so that a predictor asks for the best format
+    /// at once. A model that is asked for a format that it does not take returns
     /// [`ErrorKind::BadRequest`](crate::ErrorKind::BadRequest).
     ///
-    /// By default all is taken, and strictly where the format says so.
+    /// By default every format is taken, strictly where it says so.
     fn takes(&self, format: &ResponseFormat) -> Takes {
         match format {
             ResponseFormat::JsonSchema { strict: false, .. } => Takes::Loosely,

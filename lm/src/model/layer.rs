@@ -1,4 +1,4 @@
-//! Layers around a model: what an [`Lm`](super::Lm) does with every request beside sending it.
+//! Layers around a model: what an [`Lm`](super::Lm) does with every request besides sending it.
 
 use std::sync::Arc;
 
@@ -6,11 +6,11 @@ use super::{BoxFuture, LanguageModel};
 use crate::data::{Request, Response, ResponseFormat, Sink, Takes};
 use crate::report::Result;
 
-/// Something that is done with every request of an [`Lm`](super::Lm). Set it with [`Lm::layer`](super::Lm::layer).
+/// Code that runs around every request of an [`Lm`](super::Lm). Set it with [`Lm::layer`](super::Lm::layer).
 ///
-/// A layer gets the request, the sink of a streamed answer and what comes [next](Next), and gives an answer: the next one's, one of
-/// its own, or the next one's of another request. Name, identity and capabilities are the model's, whatever layers there are, and an
-/// answer is streamed through a layer that hands the sink on.
+/// A layer gets the request, the sink of a streamed answer and the [next](Next) layer. It returns the next layer's answer, to this
+/// request or to another one, or an answer of its own. Name, identity and capabilities are the model's, whatever layers there are,
+/// and an answer is streamed through a layer that passes the sink on.
 ///
 /// All clones of a handle share its layers.
 ///
@@ -45,7 +45,7 @@ use crate::report::Result;
 /// # }
 /// ```
 pub trait Layer: Send + Sync + 'static {
-    /// Does its part of a call, and asks `next` for the rest. Dropping the future cancels the call.
+    /// Handles a call, usually by passing it on to `next`. Dropping the future cancels the call.
     ///
     /// # Errors
     /// The layer's own, and the next one's.
@@ -57,7 +57,7 @@ pub trait Layer: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Response>>;
 }
 
-/// What stands behind a [`Layer`]: further layers, and the model. It may be called more than once.
+/// The rest of the stack behind a [`Layer`]: further layers, then the model. It may be called more than once.
 #[derive(Clone, Copy)]
 pub struct Next<'a> {
     model: &'a dyn LanguageModel,
@@ -70,7 +70,7 @@ impl<'a> Next<'a> {
         Self { model, layers }
     }
 
-    /// Asks it. Dropping the future cancels the request.
+    /// Calls the next layer, or the model. Dropping the future cancels the request.
     ///
     /// # Errors
     /// The model's, or a layer's.
@@ -95,7 +95,7 @@ impl<'a> Next<'a> {
         self.model.identity()
     }
 
-    /// What the model [takes](LanguageModel::takes).
+    /// Whether the model [takes](LanguageModel::takes) a response format.
     pub fn takes(&self, format: &ResponseFormat) -> Takes {
         self.model.takes(format)
     }

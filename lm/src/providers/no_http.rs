@@ -1,4 +1,4 @@
-//! Stands for the clients over HTTP where the feature `http` is off: there is none, and `Lm::new` says so.
+//! Replaces the HTTP clients where the feature `http` is off: `Lm::new` returns an error.
 
 use super::provider::Provider;
 use crate::report::{Error, Result};

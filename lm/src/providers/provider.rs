@@ -7,7 +7,7 @@ use crate::report::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct Provider {
     pub(crate) name: &'static str,
-    /// What LiteLLM, and so DSPy's users, call it where that is another name; the first is what DSPy's files are given.
+    /// Other names that LiteLLM, and so DSPy's users, have for it; the first one is written to DSPy's files.
     pub(crate) aliases: &'static [&'static str],
     /// The usual address, without `/chat/completions`.
     pub(crate) base_url: &'static str,
@@ -22,13 +22,13 @@ pub(crate) struct Provider {
     pub(crate) key_required: bool,
     /// The model that [`Lm::from_env`](super::Lm::from_env) takes where the environment has the key and names no model.
     pub(crate) usual_model: Option<&'static str>,
-    /// What the API calls the limit of generated tokens.
+    /// The API's name for the limit of generated tokens.
     pub(crate) max_tokens: &'static str,
-    /// How it is asked for an answer of a schema.
+    /// How it is asked for an answer that follows a schema.
     pub(crate) structured: &'static Structured,
 }
 
-/// What all the others have in common; also the shape of a local server, whose key is optional.
+/// The values that most providers share; also those of a local server, whose key is optional.
 const USUAL: Provider = Provider {
     name: "",
     aliases: &[],
@@ -137,7 +137,7 @@ static PROVIDERS: [Provider; 9] = [
 ];
 
 impl Provider {
-    /// Those for which a key in the environment is enough, each with its model, in the order in which they are looked for.
+    /// Providers for which a key in the environment is enough, each with its model, in the order in which they are tried.
     pub(crate) fn usual() -> impl Iterator<Item = (&'static Provider, &'static str)> {
         PROVIDERS.iter().filter_map(|provider| Some((provider, provider.usual_model?)))
     }

@@ -1,4 +1,4 @@
-//! How each provider is asked for an answer of a schema: what it takes, and where in the request it stands.
+//! Structured output of each provider: the schemas that it takes, and where they stand in the request.
 
 use std::sync::Arc;
 
@@ -9,27 +9,27 @@ use crate::data::{
     schema::{Dialect, LLAMA_CPP, OPENAI, OPENAI_LOOSE, PLAIN, PLAIN_LOOSE, Refusal, XGRAMMAR},
 };
 
-/// One provider's structured output, as its documentation has it.
+/// One provider's structured output, by its documentation.
 #[derive(Debug)]
 pub(crate) struct Structured {
-    /// `None` where it has `json_object` alone.
+    /// `None` for a provider that has `json_object` alone.
     schema: Option<Schema>,
 }
 
 #[derive(Debug)]
 struct Schema {
     form: Form,
-    /// What it holds a model to.
+    /// The schemas that it enforces.
     strict: &'static Dialect,
-    /// What it takes as advice, where it has such a mode.
+    /// The schemas that it takes as advice, if it has such a mode.
     loose: Option<&'static Dialect>,
-    /// The start of the names of the models that can be held to a schema; empty where all can.
+    /// The beginnings of the names of models that can be held to a schema; empty if all can.
     strict_models: &'static [&'static str],
-    /// The start of the names of the models that take no rules beside types.
+    /// The beginnings of the names of models that take no rules besides types.
     plain_models: &'static [&'static str],
 }
 
-/// What most rows have in common.
+/// The values that most rows share.
 const USUAL: Schema =
     Schema { form: Form::Always, strict: &PLAIN, loose: None, strict_models: &[], plain_models: &[] };
 
@@ -38,7 +38,7 @@ const USUAL: Schema =
 pub(crate) enum Form {
     /// `response_format: {type: "json_schema", json_schema: {name, schema, strict}}`.
     OpenAi,
-    /// The same without `strict`: a model is always held to it.
+    /// The same without `strict`: the schema is always enforced.
     Always,
     /// vLLM's own `structured_outputs: {json: schema}`.
     Vllm,
@@ -94,7 +94,7 @@ pub(crate) static OLLAMA: Structured = Structured { schema: Some(Schema { strict
 pub(crate) static DEEPSEEK: Structured = Structured { schema: None };
 
 impl Schema {
-    /// The dialect in which a model is held to a schema; `None` where it can only be advised.
+    /// The dialect that is enforced for this model; `None` if the schema can only be advice.
     fn strict(&self, model: &str) -> Option<&'static Dialect> {
         let is_one_of = |starts: &[&str]| starts.iter().any(|start| model.starts_with(start));
         if is_one_of(self.plain_models) {
@@ -105,7 +105,7 @@ impl Schema {
 }
 
 impl Structured {
-    /// What the page about it says is sent.
+    /// The words of the page on structured output for what is sent.
     #[cfg(test)]
     pub(crate) fn in_words(&self) -> &'static str {
         match self.schema.as_ref().map(|schema| schema.form) {
@@ -118,7 +118,7 @@ impl Structured {
         }
     }
 
-    /// What becomes of a form, known before it is asked for.
+    /// How far a model can be held to a format, known before it is asked.
     pub(crate) fn takes(&self, model: &str, format: &ResponseFormat) -> Takes {
         let ResponseFormat::JsonSchema { schema, strict, .. } = format else { return Takes::Strictly };
         let Some(own) = &self.schema else { return Takes::Not };
@@ -127,22 +127,22 @@ impl Structured {
             Some(Err(refusal)) if refusal.is_limit => Takes::Loosely,
             _ => Takes::Not,
         };
-        // Without a mode for advice, advice is held to as far as it can be said.
+        // A provider without a mode for advice enforces what its dialect can express.
         if !strict && own.loose.is_some() {
             return loosely;
         }
         match own.strict(model).map(|dialect| schema.written(dialect)) {
             Some(Ok(_)) => Takes::Strictly,
-            // Too large is an error of the call and no reason to ask for less: the program is to know.
+            // A schema that is too large is an error of the call, no reason to ask for less: the program has to know.
             Some(Err(refusal)) if refusal.is_limit => Takes::Strictly,
             _ => loosely,
         }
     }
 
-    /// The schema as the provider takes it, and where it stands in the request; `None` where no schema is asked for.
+    /// Converts the schema for the provider, with its place in the request; `None` if no schema is asked for.
     ///
     /// # Errors
-    /// The provider takes no schema, or not this one.
+    /// The provider takes no schema at all, or not this one.
     pub(crate) fn written(
         &self,
         model: &str,

@@ -1,4 +1,4 @@
-//! The one error type: opaque, with predicates, and with everything that is known about the failure.
+//! The one error type: opaque, with predicates, and with all facts about the failure.
 
 mod context;
 mod debug;
@@ -22,10 +22,10 @@ use super::{RateLimit, Rollout, Trace, Usage};
 /// The result of everything in karat that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, where, and with which text of the model.
+/// The error of everything in karat: what failed, where, and with which text of the model.
 ///
-/// Ask it with the predicates ([`is_timeout`](Error::is_timeout), [`is_auth`](Error::is_auth), ...). Beside its message it
-/// knows the path of the failing predictor, the field, the model's raw completion and, if it ended a
+/// Its predicates say of which kind it is ([`is_timeout`](Error::is_timeout), [`is_auth`](Error::is_auth), ...). Besides its
+/// message it has the path of the failing predictor, the field, the model's raw completion and, if it ended a
 /// [`BestOfN`](crate::BestOfN) or a [`Refine`](crate::Refine), the report of every rollout. Secrets never appear in it, and
 /// its `Debug` text has no more than the first 500 characters of a completion.
 ///
@@ -48,29 +48,29 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     message: String,
-    /// What stands behind the message in parentheses and does not belong to the cause: attempts and waits.
+    /// A remark in parentheses after the message that is no part of the cause: attempts and waits.
     remark: String,
     predictor: Option<Arc<str>>,
     field: Option<String>,
-    /// Shared, for it may be long, and an error goes to reports, traces and histories; not in an `Arc<str>`, into which a text
-    /// is copied.
+    /// Shared, since it may be long, and an error goes to reports, traces and histories; not an `Arc<str>`, into which a text
+    /// would be copied.
     completion: Option<Arc<String>>,
     outputs: Vec<(Cow<'static, str>, Value)>,
     status: Option<u16>,
     retry_after: Option<Duration>,
     should_retry: Option<bool>,
-    /// For how long it is worth while to try again; with no end where not said.
+    /// For how long retries are worth while; unlimited if not set.
     retry_within: Option<Duration>,
     attempts: u32,
     rate_limit: Option<RateLimit>,
     rollouts: Arc<[Rollout]>,
     run: Option<Arc<(Trace, Usage)>>,
-    /// What the failed LM call cost.
+    /// The cost of the failed LM call.
     spent: Usage,
     source: Option<Cause>,
 }
 
-/// A shared error that is seen through: [`source`](std::error::Error::source) gives the error itself, not the `Arc`.
+/// A shared cause: [`source`](std::error::Error::source) returns the error itself, not the `Arc`.
 #[derive(Clone, Debug)]
 struct Cause(Arc<dyn std::error::Error + Send + Sync>);
 
@@ -83,7 +83,7 @@ impl Deref for Cause {
 }
 
 impl Error {
-    /// An error of the given kind. The message says what was expected, what was found and what to do.
+    /// An error of the given kind. The message should say what was expected, what was found and what to do.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -124,8 +124,8 @@ impl Error {
         }
     }
 
-    /// What [`catch_unwind`](std::panic::catch_unwind) caught, as an [`is_panic`](Error::is_panic) error that says what
-    /// panicked, e.g. `the module`; for authors of wrappers.
+    /// Converts a caught panic ([`catch_unwind`](std::panic::catch_unwind)) to an [`is_panic`](Error::is_panic) error. `what` names
+    /// what panicked, e.g. `the module`; for authors of wrappers.
     ///
     /// ```
     /// use karat::Error;
@@ -158,7 +158,7 @@ impl Error {
         self
     }
 
-    /// Adds the path of the failing predictor. The first one stays: the innermost place knows best.
+    /// Adds the path of the failing predictor. The first one stays: it is the innermost.
     #[must_use]
     pub fn with_predictor(mut self, path: impl Into<Arc<str>>) -> Self {
         self.0.predictor.get_or_insert_with(|| path.into());
@@ -185,7 +185,7 @@ impl Error {
         self
     }
 
-    /// Adds the output fields that were whole when the answer broke off.
+    /// Adds the output fields that were complete when the answer broke off.
     #[must_use]
     pub fn with_outputs(mut self, outputs: Vec<(Cow<'static, str>, Value)>) -> Self {
         self.0.outputs = outputs;
@@ -206,21 +206,21 @@ impl Error {
         self
     }
 
-    /// Adds what the failed run did and what it cost; [`Module::call`](crate::Module::call) does so.
+    /// Adds the trace and the usage of the failed run; [`Module::call`](crate::Module::call) does so.
     #[must_use]
     pub fn with_run(mut self, trace: Trace, usage: Usage) -> Self {
         self.0.run.get_or_insert_with(|| Arc::new((trace, usage)));
         self
     }
 
-    /// The failure alone: without its cause, rollouts and run, which may hold any amount of memory.
+    /// A copy without the cause, rollouts and run, which may hold any amount of memory.
     pub(crate) fn alone(&self) -> Self {
         let mut error = self.clone();
         (error.0.rollouts, error.0.run, error.0.source) = (Arc::default(), None, None);
         error
     }
 
-    /// The memory that the failure alone takes.
+    /// The memory of the error [`alone`](Error::alone).
     pub(crate) fn bytes(&self) -> usize {
         let texts = [
             Some(&self.0.message),
@@ -232,7 +232,7 @@ impl Error {
         size_of::<Inner>() + texts.sum::<usize>() + self.predictor().map_or(0, str::len)
     }
 
-    /// The same error with other texts.
+    /// Replaces each text of the error.
     pub(crate) fn map_texts(mut self, map: impl Fn(&str) -> String) -> Self {
         self.0.message = map(&self.0.message);
         self.0.remark = map(&self.0.remark);
@@ -240,7 +240,7 @@ impl Error {
         self
     }
 
-    /// Its text without the remark on attempts and waits, in which errors of one cause differ.
+    /// The text without the remark on attempts and waits, which differs between errors of one cause.
     pub(crate) fn cause(&self) -> String {
         place(self.predictor()) + &self.0.message
     }
@@ -265,7 +265,7 @@ impl Error {
         self.0.completion.as_deref().map(String::as_str)
     }
 
-    /// The output fields that were whole when a [stream](crate::Module::stream) broke off, in the order of the signature.
+    /// The output fields that were complete when a [stream](crate::Module::stream) broke off, in the order of the signature.
     pub fn outputs(&self) -> &[(Cow<'static, str>, Value)] {
         &self.0.outputs
     }
@@ -281,13 +281,13 @@ impl Error {
         &self.0.rollouts
     }
 
-    /// What the predictors of the failed call did, the failing one last; `None` if no module was called.
+    /// The trace of the failed call, with the failing predictor last; `None` if no module was called.
     pub fn trace(&self) -> Option<&Trace> {
         self.0.run.as_deref().map(|(trace, _)| trace)
     }
 }
 
-/// The failing predictor, as it stands before a message.
+/// The failing predictor, as the prefix of a message.
 fn place(predictor: Option<&str>) -> String {
     predictor.map(|path| format!("predictor `{path}`: ")).unwrap_or_default()
 }
@@ -297,7 +297,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_innermost_predictor_stays() {
+    fn the_innermost_predictor_is_kept() {
         let error = Error::parse("no field").with_predictor("answer.predict").with_predictor("self");
         assert_eq!(error.predictor(), Some("answer.predict"));
         assert_eq!(error.to_string(), "predictor `answer.predict`: no field");

@@ -1,4 +1,4 @@
-//! What a server says of its own limits.
+//! Rate limits that a server reports.
 
 use std::time::Duration;
 
@@ -6,65 +6,65 @@ use serde::{Deserialize, Serialize};
 
 use crate::setters::setters;
 
-/// What a server told of its limits together with an answer or an error; see [`Response::rate_limit`](super::Response::rate_limit)
+/// The rate limits that a server reported with an answer or an error; see [`Response::rate_limit`](super::Response::rate_limit)
 /// and [`Error::rate_limit`](crate::Error::rate_limit). [`Limits`](super::Limits) go by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct RateLimit {
-    /// Of requests.
+    /// The allowance of requests.
     pub requests: Allowance,
-    /// Of tokens.
+    /// The allowance of tokens.
     pub tokens: Allowance,
 }
 
-/// How much of something a server allows. What it did not say is absent.
+/// How many requests or tokens a server allows. What it did not report is absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Allowance {
-    /// The most that there ever is at once.
+    /// The most that is ever available at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
     /// What was left when the server answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
-    /// How long until all of the limit is there again if nothing more is sent.
+    /// How long until the whole limit is available again if nothing more is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reset: Option<Duration>,
 }
 
 impl RateLimit {
-    /// Nothing said.
+    /// An empty report.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Itself, unless the server said nothing.
+    /// The report; `None` if it is empty.
     pub(crate) fn if_any(self) -> Option<Self> {
         (self != Self::default()).then_some(self)
     }
 }
 
 setters!(RateLimit {
-    /// Of requests.
+    /// The allowance of requests.
     requests: Allowance,
-    /// Of tokens.
+    /// The allowance of tokens.
     tokens: Allowance,
 });
 
 impl Allowance {
-    /// Nothing said.
+    /// An empty report.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
 setters!(Allowance {
-    /// The most that there ever is at once.
+    /// The most that is ever available at once.
     limit: impl Into<Option<u64>>,
     /// What was left when the server answered.
     remaining: impl Into<Option<u64>>,
-    /// How long until all of the limit is there again.
+    /// How long until the whole limit is available again.
     reset: impl Into<Option<Duration>>,
 });

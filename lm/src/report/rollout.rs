@@ -1,4 +1,4 @@
-//! The record of one rollout. It stands beside [`Error`], which carries a report of them.
+//! The record of one rollout. [`Error`] carries a report of them.
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
@@ -8,8 +8,8 @@ use std::{
 
 use super::{Error, Usage};
 
-/// What became of one rollout of a [`BestOfN`](crate::BestOfN) or a [`Refine`](crate::Refine): its reward, its failure, its
-/// cost. `Display` gives it on one line.
+/// The record of one rollout of a [`BestOfN`](crate::BestOfN) or a [`Refine`](crate::Refine): its reward, its failure, its
+/// cost. `Display` writes it on one line.
 #[derive(Clone, Debug)]
 #[must_use = "its setters take it by value and return it"]
 pub struct Rollout {
@@ -28,7 +28,7 @@ pub struct Rollout {
 
 /// For authors of wrappers: a record, filled by value.
 impl Rollout {
-    /// A rollout of which nothing is known yet; it counts as cancelled.
+    /// An empty record; it counts as cancelled.
     pub fn new(index: usize, rollout_id: u64) -> Self {
         Self {
             index,
@@ -45,45 +45,45 @@ impl Rollout {
         }
     }
 
-    /// Sets the reward and the reward's text.
+    /// Sets the reward and its feedback.
     pub fn with_reward(mut self, reward: f64, feedback: Option<String>) -> Self {
         self.reward = Some(reward);
         self.feedback = feedback;
         self
     }
 
-    /// Sets what it gave, as text.
+    /// Sets the output, as text.
     pub fn with_output(mut self, output: impl Into<String>) -> Self {
         self.output = Some(output.into());
         self
     }
 
-    /// Sets why it failed.
+    /// Sets the error of a failed rollout.
     pub fn with_error(mut self, error: Error) -> Self {
         self.error = Some(error);
         self
     }
 
-    /// Sets the cost and the time.
+    /// Sets the usage and the elapsed time.
     pub fn with_cost(mut self, usage: Usage, elapsed: Duration) -> Self {
         self.usage = usage;
         self.elapsed = elapsed;
         self
     }
 
-    /// Sets what was learnt from it.
+    /// Sets the advice that came from it.
     pub fn with_advice(mut self, advice: Advice) -> Self {
         self.advice = Some(advice);
         self
     }
 
-    /// Marks it as the one whose prediction is returned.
+    /// Marks it as the rollout whose prediction is returned.
     pub fn with_chosen(mut self, chosen: bool) -> Self {
         self.chosen = chosen;
         self
     }
 
-    /// Adds what one should know about it.
+    /// Adds a note for the reader of the report.
     pub fn with_note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
@@ -91,7 +91,7 @@ impl Rollout {
 }
 
 impl Rollout {
-    /// Which rollout it was, from 0.
+    /// Its number, from 0.
     pub fn index(&self) -> usize {
         self.index
     }
@@ -106,12 +106,12 @@ impl Rollout {
         self.reward
     }
 
-    /// What it gave: its output's `Debug` text, the middle of a long one left out. `None` if it failed or was cancelled.
+    /// Its output's `Debug` text, the middle of a long one left out. `None` if it failed or was cancelled.
     pub fn output(&self) -> Option<&str> {
         self.output.as_deref()
     }
 
-    /// The reward's text about it.
+    /// The reward's feedback on it.
     pub fn feedback(&self) -> Option<&str> {
         self.feedback.as_deref()
     }
@@ -131,7 +131,7 @@ impl Rollout {
         self.reward.is_none() && self.error.is_none()
     }
 
-    /// What it cost, its reward's LM calls included; of a cancelled one, what is known of it.
+    /// What it cost, its reward's LM calls included; for a cancelled one, as far as it is known.
     pub fn usage(&self) -> Usage {
         self.usage
     }
@@ -146,7 +146,7 @@ impl Rollout {
         self.chosen
     }
 
-    /// What one should know about it, e.g. that a predictor fixed its temperature at 0.
+    /// Notes for the reader, e.g. that a predictor fixed its temperature at 0.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -157,7 +157,7 @@ fn one_line(text: impl fmt::Display) -> String {
     text.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A line for each rollout; an error that an earlier one had too is not told again.
+/// A line for each rollout; an error that an earlier one had too is not repeated.
 pub(crate) fn lines(rollouts: &[Rollout]) -> Vec<String> {
     let mut known: HashMap<String, usize> = HashMap::new();
     let line = |rollout: &Rollout| {
@@ -217,7 +217,7 @@ impl Rollout {
     }
 }
 
-/// What was learnt from one rollout for those after it.
+/// Advice from one rollout for those after it.
 #[derive(Clone, Debug, Default)]
 pub struct Advice {
     discussion: String,
@@ -231,7 +231,7 @@ impl Advice {
         Self { discussion: discussion.into(), by_predictor, error: None }
     }
 
-    /// Advice that could not be had.
+    /// The record of advice that could not be had.
     pub fn failed(error: Error) -> Self {
         Self { error: Some(error), ..Self::default() }
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Error, Usage};
 
-/// What the predictors of one run did, in the order in which they finished. A copy of it shares the steps.
+/// The steps of one run's predictors, in the order in which they finished. A copy of it shares the steps.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     steps: Arc<Vec<Step>>,
@@ -18,12 +18,12 @@ impl Trace {
         &self.steps
     }
 
-    /// Adds a step at the end.
+    /// Adds a step. Its usage was added call by call.
     pub fn push(&mut self, step: Step) {
         Arc::make_mut(&mut self.steps).push(step);
     }
 
-    /// Adds the steps of another run at the end.
+    /// Adds the steps of a part.
     pub fn append(&mut self, other: &Trace) {
         Arc::make_mut(&mut self.steps).extend_from_slice(&other.steps);
     }
@@ -41,7 +41,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// A step of the predictor at this path, of a signature of this name, that made these calls; for authors of predictors.
+    /// An empty one.
     pub fn new(
         predictor: impl Into<Arc<str>>,
         signature: impl Into<Cow<'static, str>>,
@@ -127,7 +127,7 @@ pub struct CallRecord {
 }
 
 impl CallRecord {
-    /// A call of this LM through this adapter, on a rung of its ladder of this name; for authors of predictors.
+    /// An empty one.
     pub fn new(lm: impl Into<String>, adapter: &'static str, mode: &'static str) -> Self {
         Self {
             lm: lm.into(),

@@ -13,25 +13,25 @@ use crate::setters::setters;
 pub struct Usage {
     /// LM calls, those that a cache answered included.
     pub calls: u64,
-    /// Those of the calls that a [cache](crate::Cache) answered: they cost no tokens.
+    /// How many of the calls a [cache](crate::Cache) answered: they cost no tokens.
     #[serde(skip_serializing_if = "is_zero")]
     pub cached_calls: u64,
     /// Tokens read.
     pub prompt_tokens: u64,
     /// Tokens written, reasoning included.
     pub completion_tokens: u64,
-    /// Those tokens read that came from the provider's prompt cache.
+    /// How many of the tokens read came from the provider's prompt cache.
     pub cached_tokens: u64,
-    /// Those tokens written that were reasoning.
+    /// How many of the tokens written were reasoning.
     pub reasoning_tokens: u64,
-    /// What it cost by the LM's [`Prices`](super::Prices); nothing where none are set.
+    /// The cost by the LM's [`Prices`](super::Prices); 0 if none are set.
     pub cost: Cost,
-    /// Those of the calls to the provider whose price is known, so that their cost is in [`cost`](Usage::cost).
+    /// How many of the calls to the provider have a known price, so that their cost is in [`cost`](Usage::cost).
     #[serde(skip_serializing_if = "is_zero")]
     pub priced_calls: u64,
 }
 
-/// What was spent in words: `2 calls, 812 tokens read (512 cached), 96 written, cost 0.0012`. The cost is in the unit of the
+/// The usage in words: `2 calls, 812 tokens read (512 cached), 96 written, cost 0.0012`. The cost is in the unit of the
 /// [`Prices`](super::Prices); `cost unknown` where the LM has none, and `cost at least ..` where only some calls have a price.
 ///
 /// ```
@@ -60,7 +60,7 @@ impl fmt::Display for Usage {
     }
 }
 
-/// A part of the number before, if there is one.
+/// Writes a part of the number before it, unless the part is 0.
 fn of_which(f: &mut fmt::Formatter<'_>, part: u64, what: &str) -> fmt::Result {
     if part > 0 {
         write!(f, " ({part} {what})")?;
@@ -71,19 +71,19 @@ fn of_which(f: &mut fmt::Formatter<'_>, part: u64, what: &str) -> fmt::Result {
 setters!(Usage {
     /// LM calls, those that a cache answered included.
     calls: u64,
-    /// Those of the calls that a cache answered.
+    /// How many of the calls a cache answered.
     cached_calls: u64,
     /// Tokens read.
     prompt_tokens: u64,
     /// Tokens written, reasoning included.
     completion_tokens: u64,
-    /// Those tokens read that came from the provider's prompt cache.
+    /// How many of the tokens read came from the provider's prompt cache.
     cached_tokens: u64,
-    /// Those tokens written that were reasoning.
+    /// How many of the tokens written were reasoning.
     reasoning_tokens: u64,
     /// What it cost.
     cost: Cost,
-    /// Those of the calls to the provider whose price is known.
+    /// How many of the calls to the provider have a known price.
     priced_calls: u64,
 });
 
@@ -112,8 +112,8 @@ impl Usage {
         self.cached_calls > 0 && self.sent_calls() == 0
     }
 
-    /// True if the price of every call that went to the provider is known, so that [`cost`](Usage::cost) is what all of them cost;
-    /// else it is what those cost that have a price, and nothing where none has.
+    /// True if the price of every call that went to the provider is known, so that [`cost`](Usage::cost) is the cost of all of them;
+    /// otherwise it is the cost of those with a price, and zero if there is none.
     pub fn cost_is_known(&self) -> bool {
         self.priced_calls >= self.sent_calls()
     }
@@ -166,7 +166,7 @@ const UNIT: f64 = 1e12;
 impl Cost {
     pub(super) const NOTHING: Self = Self(0);
 
-    /// So much money. NaN and less than nothing are nothing; beyond 18 million it saturates.
+    /// An amount of money. NaN and negative amounts count as 0; beyond 18 million it saturates.
     pub fn new(amount: f64) -> Self {
         // `as` saturates, and takes NaN to 0.
         Self((amount * UNIT).round() as u64)

@@ -1,6 +1,6 @@
-//! Another model is asked when one fails.
+//! Fallback: asks the next model when one fails.
 
-use super::member;
+use super::members;
 use crate::report::{Error, Fact, Result};
 use crate::{
     data::{Delta, Request, Response, ResponseFormat, Sink, Takes},
@@ -9,18 +9,18 @@ use crate::{
 };
 
 impl Lm {
-    /// Asks the first; where it fails with what another model may mend, the second; and so on.
+    /// Asks the first model; if it fails in a way that another model may not, the second; and so on.
     ///
-    /// * **Another one is asked** where the server cannot be reached or is not trusted, is too slow, fails, limits the rate or answers
-    ///   what its API does not promise; where the quota is used up, the key is missing or refused, or the model is unknown there; and
-    ///   where the prompt is longer than the model's context. Each time there is a warning in the log.
-    /// * **Not** where the program or the input is wrong (`is_config` but for a missing key, `is_bad_request` but for the length), where a
-    ///   model refused or its answer was filtered, and once something of a stream was told.
+    /// * **The next one is asked** if the server cannot be reached or is not trusted, is too slow, fails, limits the rate or answers
+    ///   what its API does not promise; if the quota is used up, the key is missing or refused, or the model is unknown there; and
+    ///   if the prompt is longer than the model's context. Each time a warning is logged.
+    /// * **It is not** if the program or the input is wrong (`is_config` but for a missing key, `is_bad_request` but for the length), if
+    ///   a model refused or its answer was filtered, or once a part of a stream has been sent to the sink.
     ///
-    /// Each member is asked as it stands, with its own settings, retries, limits, prices, cache and history, so it has used up its
-    /// retries before the next one's turn. What is set on the fallback applies over the members' settings. `Response::model` says who answered
-    /// (its name, where the server did not say), the usage counts the calls that failed. If all fail, the error's message has all of theirs,
-    /// and its kind is that of the first that may pass, else of the last. A form of answer is asked for if all members take it.
+    /// Each member keeps its own settings, retries, limits, prices, cache and history, so it has used up its retries before the next
+    /// one is asked. Settings of the fallback override the members'. `Response::model` says who answered (the member's name, where the
+    /// server did not say), and the usage counts the failed calls too. If all fail, the error's message has all of theirs, and its kind
+    /// is that of the first transient one, else of the last. A response format is asked for if all members take it.
     ///
     /// Cancel safe: dropping the call drops the request on its way. No members at all is an [`is_config`](Error::is_config) error of
     /// the first call.
@@ -41,8 +41,8 @@ impl Lm {
     /// ```
     pub fn fallback(members: impl IntoIterator<Item = Lm>) -> Lm {
         let members: Vec<Lm> = members.into_iter().collect();
-        let name = member::name("fallback", &members);
-        member::several("fallback", &members.clone(), Fallback { name, members })
+        let name = members::name("fallback", &members);
+        members::combined("fallback", &members.clone(), Fallback { name, members })
     }
 }
 
@@ -55,33 +55,33 @@ impl Fallback {
     async fn send(&self, request: &Request, mut sink: Option<&mut Sink<'_>>) -> Result<Response> {
         let mut errors: Vec<(&str, Error)> = Vec::new();
         for (index, lm) in self.members.iter().enumerate() {
-            member::check(request, &self.name, &mut errors)?;
-            let mut is_told = false;
+            members::check(request, &self.name, &mut errors)?;
+            let mut has_streamed = false;
             let outcome = match &mut sink {
-                None => member::ask(lm, request, None).await,
+                None => members::ask(lm, request, None).await,
                 Some(sink) => {
                     let mut noting = |delta: Delta<'_>| {
-                        is_told = true;
+                        has_streamed = true;
                         sink(delta);
                     };
-                    member::ask(lm, request, Some(&mut noting)).await
+                    members::ask(lm, request, Some(&mut noting)).await
                 }
             };
             match outcome {
                 Ok(mut response) => {
-                    response.usage += member::spent(&errors);
+                    response.usage += members::spent(&errors);
                     return Ok(response);
                 }
-                Err(error) if !is_told && error.kind().is(Fact::OtherModel) => {
+                Err(error) if !has_streamed && error.kind().is(Fact::OtherModel) => {
                     if let Some(next) = self.members.get(index + 1) {
                         tracing::warn!(model = lm.name(), next = next.name(), %error, "a model failed; the next one is asked");
                     }
                     errors.push((lm.name(), error));
                 }
-                Err(error) => return Err(member::after(error, &errors)),
+                Err(error) => return Err(members::after(error, &errors)),
             }
         }
-        Err(member::all_failed(&self.name, errors))
+        Err(members::all_failed(&self.name, errors))
     }
 }
 
@@ -91,7 +91,7 @@ impl LanguageModel for Fallback {
     }
 
     fn identity(&self) -> String {
-        format!("fallback({})", member::identities(&self.members).join(", "))
+        format!("fallback({})", members::identities(&self.members).join(", "))
     }
 
     fn call<'a>(
@@ -103,6 +103,6 @@ impl LanguageModel for Fallback {
     }
 
     fn takes(&self, format: &ResponseFormat) -> Takes {
-        member::takes(&self.members, format)
+        members::takes(&self.members, format)
     }
 }

@@ -1,7 +1,7 @@
 //! Handles that ask one of several others.
 
 mod fallback;
-mod member;
+mod members;
 mod pool;
 
 pub use self::pool::Pool;

@@ -1,10 +1,10 @@
-//! What was said to a model and by it, as the JSON that the GenAI conventions ask for: messages made of parts.
+//! Prompts and completions as the JSON of the GenAI conventions: messages made of parts.
 
 use serde_json::{Value, json};
 
 use crate::data::{Completion, MediaSource, Part, Prompt, Response};
 
-/// The messages of a prompt in order, the system's among them.
+/// The messages of a prompt in order, including the system message.
 pub(super) fn prompt(prompt: &Prompt) -> String {
     let messages = prompt.iter().map(|message| {
         let parts: Vec<_> = message.content.parts().iter().map(of_message).collect();
@@ -30,7 +30,7 @@ fn completion(completion: &Completion) -> Value {
     json!({ "role": "assistant", "parts": parts, "finish_reason": finish.as_str() })
 }
 
-/// A part as the conventions have it: `text`, `tool_call`, `tool_call_response`, `uri`, `blob`, `file`.
+/// A part in the form of the conventions: `text`, `tool_call`, `tool_call_response`, `uri`, `blob`, `file`.
 fn of_message(of: &Part) -> Value {
     match of {
         Part::Text(text) => part("text", text),

@@ -1,4 +1,4 @@
-//! The words of OpenTelemetry's conventions for generative AI that karat uses.
+//! The names of OpenTelemetry's conventions for generative AI that karat uses.
 //!
 //! They are those of the repository `open-telemetry/semantic-conventions-genai`, to which the GenAI conventions moved after
 //! version 1.41 of the general ones, as of September 2026 (page "client inference", over the general conventions 1.44.0; the
@@ -45,14 +45,14 @@ pub(super) const EVALUATION_EXPLANATION: &str = "gen_ai.evaluation.explanation";
 
 pub(super) const ERROR_TYPE: &str = "error.type";
 
-/// What the conventions have no word for.
+/// karat's own names, for which the conventions have none.
 pub(super) const KARAT_SIGNATURE: &str = "karat.signature";
 pub(super) const KARAT_ROLLOUT_INDEX: &str = "karat.rollout.index";
 pub(super) const KARAT_ROLLOUT_ID: &str = "karat.rollout.id";
 pub(super) const KARAT_CANCELLED: &str = "karat.cancelled";
 pub(super) const KARAT_COST: &str = "karat.usage.cost";
 
-/// What `tracing-opentelemetry` takes for the span itself.
+/// Fields that `tracing-opentelemetry` applies to the span itself.
 pub(super) const OTEL_NAME: &str = "otel.name";
 pub(super) const OTEL_KIND: &str = "otel.kind";
 pub(super) const OTEL_STATUS_CODE: &str = "otel.status_code";

@@ -1,4 +1,4 @@
-//! How spans and their fields are called: under karat's own names, or those of OpenTelemetry's GenAI conventions.
+//! Chooses the names of spans and their fields: karat's own, or those of OpenTelemetry's GenAI conventions.
 //!
 //! A program chooses once, at its start; a span keeps the names under which it was opened.
 
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use tracing::Span;
 
-use super::{Asked, Judged, plain, words::TypeName};
+use super::{LmCall, RewardOutcome, plain, words::TypeName};
 #[cfg(feature = "otel")]
 use super::{conventions::OTEL_KIND, otel};
 use crate::{data::Response, report::Usage};
@@ -26,8 +26,8 @@ pub enum Names {
 
 static CHOSEN: AtomicU8 = AtomicU8::new(Names::Karat as u8);
 
-/// Chooses the names of all spans that the process opens from now on. For the program that sets up the subscriber, beside which
-/// it belongs; a library leaves it alone.
+/// Chooses the names of all spans that the process opens from now on. The program that sets up the subscriber calls it; a
+/// library does not.
 ///
 /// ```
 /// use karat::telemetry::{Names, set_names};
@@ -74,7 +74,7 @@ pub(super) fn predictor(path: &str, signature: &str) -> Span {
     by!(chosen(), predictor(path, signature))
 }
 
-pub(super) fn lm(asked: &Asked<'_>) -> Span {
+pub(super) fn lm(asked: &LmCall<'_>) -> Span {
     by!(chosen(), lm(asked))
 }
 
@@ -102,7 +102,7 @@ pub(super) fn record_usage(span: &Span, usage: &Usage) {
     by!(names_of(span), record_usage(span, usage));
 }
 
-pub(super) fn record_score(span: &Span, rollout: &Span, of: &'static str, judged: &Judged<'_>) {
+pub(super) fn record_score(span: &Span, rollout: &Span, of: &'static str, judged: &RewardOutcome<'_>) {
     by!(names_of(span), record_score(span, rollout, of, judged));
 }
 

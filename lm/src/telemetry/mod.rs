@@ -1,8 +1,8 @@
-//! The spans that a run opens for `tracing`, and the names that they and their fields have.
+//! The `tracing` spans of a run, and the names of their fields.
 //!
-//! There is one for each module, predictor, LM call, rollout and reward; [`set_names`] chooses how they are called.
+//! There is one for each module, predictor, LM call, rollout and reward; [`set_names`] chooses the names.
 
-// Where nobody listens nothing is formatted: values are worked out inside of the macros, which ask first.
+// Without a listener nothing is formatted: values are computed inside of the macros, which check first.
 
 mod content;
 #[cfg(feature = "otel")]
@@ -26,7 +26,7 @@ use crate::{
     report::Error,
 };
 
-/// The targets by which a subscriber tells them apart.
+/// The targets by which a subscriber filters spans.
 mod target {
     pub(super) const MODULE: &str = "karat::module";
     pub(super) const PREDICTOR: &str = "karat::predictor";
@@ -35,16 +35,16 @@ mod target {
     pub(super) const REWARD: &str = "karat::reward";
 }
 
-/// A span that waits for its outcome. One that is dropped without it is marked as cancelled, or as failed by a panic.
+/// A span that waits for its outcome. Dropped without one, it is marked as cancelled, or as failed by a panic.
 #[derive(Debug)]
 #[doc(hidden)]
-pub struct Open(Span);
+pub struct OpenSpan(Span);
 
 /// Takes the API key out of a text.
 pub(crate) type Redact<'a> = &'a (dyn Fn(String) -> String + Sync);
 
-/// What an LM call's span records when the call begins.
-pub(crate) struct Asked<'a> {
+/// The facts of an LM call at its beginning.
+pub(crate) struct LmCall<'a> {
     pub(crate) provider: &'a str,
     pub(crate) model: &'a str,
     pub(crate) server: Option<(String, u16)>,
@@ -54,8 +54,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) redact: Option<Redact<'a>>,
 }
 
-impl Asked<'_> {
-    /// What form the answer shall have.
+impl LmCall<'_> {
+    /// The format of the answer.
     fn format(&self) -> &'static str {
         match self.request.response_format {
             None => "text",
@@ -67,7 +67,7 @@ impl Asked<'_> {
 /// A reward's outcome, to be recorded.
 #[derive(Debug, Default)]
 #[doc(hidden)]
-pub struct Judged<'a> {
+pub struct RewardOutcome<'a> {
     pub score: Option<f64>,
     /// Whether the score reached the threshold, if there is one.
     pub passed: Option<bool>,
@@ -76,26 +76,26 @@ pub struct Judged<'a> {
     pub error: Option<&'a Error>,
 }
 
-/// A run of a module of this type.
+/// Opens the span of a module's run.
 #[doc(hidden)]
-pub fn module(type_name: &'static str) -> Open {
-    Open(form::module(TypeName(type_name)))
+pub fn module(type_name: &'static str) -> OpenSpan {
+    OpenSpan(form::module(TypeName(type_name)))
 }
 
 /// No span.
 #[doc(hidden)]
-pub fn none() -> Open {
-    Open(Span::none())
+pub fn none() -> OpenSpan {
+    OpenSpan(Span::none())
 }
 
-/// A run of a predictor.
+/// Opens the span of a predictor's run.
 #[doc(hidden)]
-pub fn predictor(path: impl FnOnce() -> Arc<str>, signature: &str) -> Open {
-    Open(if is_on() { form::predictor(&path(), signature) } else { Span::none() })
+pub fn predictor(path: impl FnOnce() -> Arc<str>, signature: &str) -> OpenSpan {
+    OpenSpan(if is_on() { form::predictor(&path(), signature) } else { Span::none() })
 }
 
-/// A call of an LM, with all that its layers do.
-pub(crate) fn lm<'a>(asked: impl FnOnce() -> Asked<'a>) -> Open {
+/// Opens the span of an LM call, with all that its layers do.
+pub(crate) fn lm<'a>(asked: impl FnOnce() -> LmCall<'a>) -> OpenSpan {
     if !is_on() {
         return none();
     }
@@ -104,38 +104,38 @@ pub(crate) fn lm<'a>(asked: impl FnOnce() -> Asked<'a>) -> Open {
     if let Some(redact) = asked.redact.filter(|_| !span.is_disabled()) {
         form::record_prompt(&span, &redact(content::prompt(&asked.request.prompt)));
     }
-    Open(span)
+    OpenSpan(span)
 }
 
-/// A rollout: its module's run and its reward.
+/// Opens the span of a rollout: its module's run and its reward.
 #[doc(hidden)]
-pub fn rollout(index: usize, id: u64) -> Open {
-    Open(form::rollout(index, id))
+pub fn rollout(index: usize, id: u64) -> OpenSpan {
+    OpenSpan(form::rollout(index, id))
 }
 
-/// A reward at work; `rule` is the name of its type.
+/// Opens the span of a reward; `rule` is the name of its type.
 #[doc(hidden)]
-pub fn reward(rule: &'static str) -> Open {
-    Open(form::reward(rule))
+pub fn reward(rule: &'static str) -> OpenSpan {
+    OpenSpan(form::reward(rule))
 }
 
-/// False where no subscriber could want a span: one look at a number.
+/// False if no subscriber wants spans; costs one read of a number.
 fn is_on() -> bool {
     tracing::level_enabled!(tracing::Level::INFO)
 }
 
-impl Open {
-    /// The span, to be entered.
+impl OpenSpan {
+    /// The span, for entering it.
     pub fn get(&self) -> Span {
         self.0.clone()
     }
 
-    /// False where nobody listens.
+    /// False without a listener.
     pub fn is_heard(&self) -> bool {
         !self.0.is_disabled()
     }
 
-    /// Records how it ended.
+    /// Records the end of a run.
     pub fn end(self, error: Option<&Error>) {
         self.finish(|span| {
             if let Some(error) = error {
@@ -144,7 +144,7 @@ impl Open {
         });
     }
 
-    /// Records what an LM answered; its texts only with `redact`.
+    /// Records an LM's answer or error.
     pub(crate) fn end_lm(self, redact: Option<Redact<'_>>, outcome: &Result<Arc<Response>, Error>) {
         self.finish(|span| match outcome {
             Ok(response) => {
@@ -162,13 +162,13 @@ impl Open {
         });
     }
 
-    /// Records what a reward said of the rollout around it.
-    pub fn end_reward(self, rollout: &Self, rule: &'static str, judged: &Judged<'_>) {
+    /// Records a reward's outcome for the rollout around it. `passed`: whether it reached the threshold, if there is one.
+    pub fn end_reward(self, rollout: &Self, rule: &'static str, judged: &RewardOutcome<'_>) {
         self.finish(|span| form::record_score(span, &rollout.0, rule, judged));
     }
 
     fn finish(mut self, record: impl FnOnce(&Span)) {
-        // What is left behind has nothing to tell when it is dropped.
+        // The empty span left behind records nothing when it is dropped.
         let span = std::mem::replace(&mut self.0, Span::none());
         if !span.is_disabled() {
             record(&span);
@@ -176,7 +176,7 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenSpan {
     fn drop(&mut self) {
         if self.0.is_disabled() {
             return;
@@ -188,7 +188,7 @@ impl Drop for Open {
     }
 }
 
-/// The name of the error's kind. Never its message, which may hold what a model wrote.
+/// The name of the error's kind. Never its message, which may hold a model's text.
 fn kind(error: &Error) -> &'static str {
     error.kind().as_str()
 }

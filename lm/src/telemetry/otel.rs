@@ -4,7 +4,7 @@ use serde_json::Value;
 use tracing::{Level, Span, event, field::Empty, info_span};
 
 use super::{
-    Asked, Judged,
+    LmCall, RewardOutcome,
     conventions::*,
     target,
     words::{TypeName, rule},
@@ -38,7 +38,7 @@ pub(super) fn predictor(path: &str, signature: &str) -> Span {
     )
 }
 
-pub(super) fn lm(asked: &Asked<'_>) -> Span {
+pub(super) fn lm(asked: &LmCall<'_>) -> Span {
     let config = &asked.request.config;
     info_span!(
         target: target::LM, "lm",
@@ -113,17 +113,17 @@ pub(super) fn record_response(span: &Span, response: &Response) {
 }
 
 pub(super) fn record_usage(span: &Span, usage: &Usage) {
-    // Zero is what a provider says that says nothing.
-    let told = |tokens: u64| Some(int(tokens)).filter(|tokens| *tokens > 0);
-    span.record(USAGE_INPUT_TOKENS, told(usage.prompt_tokens));
-    span.record(USAGE_OUTPUT_TOKENS, told(usage.completion_tokens));
-    span.record(USAGE_CACHE_READ_INPUT_TOKENS, told(usage.cached_tokens));
-    span.record(USAGE_REASONING_OUTPUT_TOKENS, told(usage.reasoning_tokens));
+    // Zero means that the provider reported nothing.
+    let known = |tokens: u64| Some(int(tokens)).filter(|tokens| *tokens > 0);
+    span.record(USAGE_INPUT_TOKENS, known(usage.prompt_tokens));
+    span.record(USAGE_OUTPUT_TOKENS, known(usage.completion_tokens));
+    span.record(USAGE_CACHE_READ_INPUT_TOKENS, known(usage.cached_tokens));
+    span.record(USAGE_REASONING_OUTPUT_TOKENS, known(usage.reasoning_tokens));
     span.record(KARAT_COST, Some(usage.cost.amount()).filter(|cost| *cost > 0.0));
 }
 
 /// The event of the conventions, on the span of the rollout that was judged.
-pub(super) fn record_score(span: &Span, rollout: &Span, of: &'static str, judged: &Judged<'_>) {
+pub(super) fn record_score(span: &Span, rollout: &Span, of: &'static str, judged: &RewardOutcome<'_>) {
     let error = judged.error.map(super::kind);
     if let Some(error) = &error {
         record_error(span, error);
@@ -151,7 +151,7 @@ pub(super) fn record_cancelled(span: &Span) {
     span.record(KARAT_CANCELLED, true);
 }
 
-/// Numbers of 64 bits with a sign are all that OpenTelemetry has; others would become texts.
+/// OpenTelemetry's integers are signed 64-bit numbers; others would become texts.
 fn int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -3,7 +3,7 @@
 use tracing::{Span, field::Empty, info_span};
 
 use super::{
-    Asked, Judged, target,
+    LmCall, RewardOutcome, target,
     words::{TypeName, rule},
 };
 use crate::{data::Response, report::Usage};
@@ -19,7 +19,7 @@ pub(super) fn predictor(path: &str, signature: &str) -> Span {
     )
 }
 
-pub(super) fn lm(asked: &Asked<'_>) -> Span {
+pub(super) fn lm(asked: &LmCall<'_>) -> Span {
     let config = &asked.request.config;
     info_span!(
         target: target::LM, "lm",
@@ -82,7 +82,7 @@ pub(super) fn record_usage(span: &Span, usage: &Usage) {
     span.record("cost", usage.cost.amount());
 }
 
-pub(super) fn record_score(span: &Span, _: &Span, _: &str, judged: &Judged<'_>) {
+pub(super) fn record_score(span: &Span, _: &Span, _: &str, judged: &RewardOutcome<'_>) {
     span.record("score", judged.score);
     span.record("passed", judged.passed);
     span.record("feedback", judged.feedback);

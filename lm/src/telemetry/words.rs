@@ -1,4 +1,4 @@
-//! How names of Rust become names in spans.
+//! Shortens Rust's type names for spans.
 
 use std::fmt;
 

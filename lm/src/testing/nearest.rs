@@ -1,13 +1,13 @@
-//! Where a request differs from the nearest one that was recorded.
+//! Compares a request with the nearest recorded one.
 
 use serde_json::Value;
 
 use crate::{
-    data::{Request, written::Written},
+    data::{Request, redacted::RedactedRequest},
     text::shortened,
 };
 
-/// The first place where two requests differ, and how far apart they are.
+/// The first difference between two requests, and their distance.
 pub(super) struct Difference {
     place: String,
     recorded: String,
@@ -18,7 +18,8 @@ pub(super) struct Difference {
 impl Difference {
     /// `None` if they are the same.
     pub(super) fn between(recorded: &Request, asked: &Request) -> Option<Self> {
-        let json = |request: &Request| serde_json::to_value(Written::new(request)).unwrap_or_default();
+        let json =
+            |request: &Request| serde_json::to_value(RedactedRequest::new(request)).unwrap_or_default();
         let mut found = Vec::new();
         compare("", Some(&json(recorded)), Some(&json(asked)), &mut found);
         let distance = found.iter().map(|difference| difference.distance).sum();
@@ -66,7 +67,7 @@ fn compare(place: &str, recorded: Option<&Value>, asked: Option<&Value>, found: 
     }
 }
 
-/// Texts are shown from a little before they part, on one line.
+/// The difference of two texts, shown on one line from a little before it.
 fn of_texts(place: &str, one: &str, other: &str) -> Difference {
     const BEFORE: usize = 20;
     let same = one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
@@ -76,7 +77,7 @@ fn of_texts(place: &str, one: &str, other: &str) -> Difference {
         format!("`{dots}{}`", shortened(&rest, 80).replace('\n', "\\n"))
     };
     let longest = one.chars().count().max(other.chars().count()).max(1);
-    // Below a difference of another kind, however little is the same.
+    // At most 1.0, the distance of other differences, however little is the same.
     let distance = 1.0 - same as f64 / longest as f64;
     Difference { place: place.into(), recorded: shown(one), asked: shown(other), distance }
 }

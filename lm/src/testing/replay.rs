@@ -10,21 +10,21 @@ use std::{
 use super::nearest::Difference;
 use crate::layers::record::{io_error, line::Line};
 use crate::{
-    data::{Request, Response, Sink, written::Written},
+    data::{Request, Response, Sink, redacted::RedactedRequest},
     handle::Lm,
-    layers::cache::{Key, Prefixes, key, tell_all},
+    layers::cache::{Key, Prefixes, key, stream_whole},
     model::{BoxFuture, LanguageModel},
     report::{Error, ErrorKind, Result},
 };
 
 /// A model that answers from a file that [`Lm::record`] wrote; for tests with real answers and no network.
 ///
-/// A request gets what was recorded for an equal one: the same messages, settings, rollout id, parameters and response format.
-/// What may be a secret is not in the file and is not compared, nor is the model's name or address. Equal requests get their
-/// outcomes in the order of the recording, each of them once. Errors come back with their kind, message, status and the time to
-/// wait. Nothing waits as long as it took; a stream tells each answer in one piece.
+/// A request gets the outcome recorded for an equal one: the same messages, settings, rollout id, parameters and response format.
+/// Parameters that may be secrets are not in the file and not compared, nor is the model's name or address. Equal requests get
+/// their outcomes in the order of the recording, each of them once. Errors come back with their kind, message, status and the
+/// time to wait. Recorded delays are not waited for, and a stream gets each answer in one piece.
 ///
-/// It is a handle: clones play from one recording.
+/// It is a handle: clones share one recording.
 ///
 /// ```
 /// use karat::lm::{Message, Replay, Request};
@@ -51,7 +51,7 @@ struct Shared {
     name: String,
     path: String,
     takes: Vec<Take>,
-    /// The places in `takes` that are still to be played, by the key of the request.
+    /// The indices in `takes` that were not played yet, by the key of the request.
     left: Mutex<HashMap<Key, VecDeque<usize>>>,
 }
 
@@ -65,12 +65,12 @@ impl Replay {
     /// Reads a recording.
     ///
     /// # Errors
-    /// [`is_io`](Error::is_io): the file cannot be read. [`is_state`](Error::is_state): a line of it, which the message names,
-    /// is none of a recording.
+    /// [`is_io`](Error::is_io): the file cannot be read. [`is_state`](Error::is_state): a line, which the message names, is not one
+    /// of a recording.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let failed = |cause| io_error("read", path, cause);
-        // Before it is opened: to open a pipe is to wait for whoever writes to it.
+        // Checked before it is opened: opening a pipe waits for its writer.
         if !fs::metadata(path).map_err(failed)?.is_file() {
             return Err(failed(std::io::Error::other("expected a file, found something else")));
         }
@@ -103,14 +103,14 @@ impl Replay {
         Ok(Self { shared: Arc::new(Shared { name, path, takes, left }) })
     }
 
-    /// A handle for modules, by the name of the first model that was recorded. Set the same layers on it as on the real one, such
-    /// as its cache: the recording is of what was sent behind them.
+    /// A handle for modules, with the name of the first recorded model. Set the same layers on it as on the real one, such as its
+    /// cache: the recording holds the requests that were sent behind them.
     pub fn lm(&self) -> Lm {
         Lm::custom(self.clone())
     }
 
-    /// The recorded requests that were not asked for, in the order of the recording, secrets taken out; a test that means to use
-    /// all of them asserts that there are none.
+    /// The recorded requests that were not replayed, in the order of the recording, without secrets; a test that should use all of
+    /// them asserts that there are none.
     pub fn unused(&self) -> Vec<Request> {
         let mut unused: Vec<usize> = self.left(|left| left.values().flatten().copied().collect());
         unused.sort_unstable();
@@ -122,7 +122,7 @@ impl Replay {
     }
 
     fn next(&self, request: &Request) -> Result<Response> {
-        let asked = Written::new(request).request();
+        let asked = RedactedRequest::new(request).request();
         let key = key(&Prefixes::default(), "", &asked);
         let next = self.left(|left| left.get_mut(&key).map(VecDeque::pop_front));
         let Shared { path, takes, .. } = &*self.shared;
@@ -163,7 +163,7 @@ impl LanguageModel for Replay {
         Box::pin(async {
             let response = self.next(request)?;
             if let Some(sink) = sink {
-                tell_all(&response, sink);
+                stream_whole(&response, sink);
             }
             Ok(response)
         })

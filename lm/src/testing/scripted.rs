@@ -1,4 +1,4 @@
-//! A deterministic LM for tests: it plays replies and records requests.
+//! A deterministic LM for tests: plays replies and records requests.
 
 use std::{
     collections::VecDeque,
@@ -56,7 +56,7 @@ enum Script {
     Computed(Arc<dyn Fn(&Request) -> Reply + Send + Sync>),
 }
 
-/// What [`Reply::output`] takes: the structs of output fields that `#[signature]` writes, and [`Reasoned`](crate::Reasoned) ones.
+/// Types that [`Reply::output`] takes: the output structs of `#[signature]`, and [`Reasoned`](crate::Reasoned) ones.
 pub trait Answer {
     /// The fields by name, in the order in which a model writes them.
     ///
@@ -79,12 +79,12 @@ pub struct Reply {
 
 #[derive(Clone, Debug)]
 enum Body {
-    /// Told in these pieces where the answer is streamed.
+    /// A text, streamed in these pieces.
     Text(Vec<String>),
     Refusal(String),
     /// A text, which may be empty, and these calls.
     ToolCalls(String, Vec<ToolCall>),
-    /// Written as the request asks for: as a JSON object or under field markers.
+    /// Output fields, written in the requested format: as a JSON object or under field markers.
     Fields(Vec<(String, Value)>),
 }
 
@@ -105,12 +105,12 @@ impl Reply {
         Self::pieces([text])
     }
 
-    /// The text that these pieces make; a [stream](crate::LanguageModel::call) tells them one by one.
+    /// The text made of these pieces; a [stream](crate::LanguageModel::call) gets them one by one.
     pub fn pieces<T: Into<String>>(pieces: impl IntoIterator<Item = T>) -> Self {
         Self::of(Ok(vec![Body::Text(pieces.into_iter().map(Into::into).collect())]))
     }
 
-    /// Calls of tools.
+    /// Tool calls.
     ///
     /// ```
     /// use karat::{Reply, ScriptedLm, lm::{Message, Request, ToolCall}};
@@ -136,8 +136,8 @@ impl Reply {
     }
 
     /// The fields of a typed output, e.g. `QaOutput { .. }` or, for a [`ChainOfThought`](crate::ChainOfThought), a
-    /// [`Reasoned`](crate::Reasoned) one; written as by [`fields`](Reply::fields). An output that has no JSON form is a failure of
-    /// the LM.
+    /// [`Reasoned`](crate::Reasoned) one; written as by [`fields`](Reply::fields). An output without a JSON form is a failure of the
+    /// LM.
     ///
     /// ```
     /// use karat::{ChainOfThought, Module, Reasoned, Reply, ScriptedLm, signature};
@@ -168,8 +168,8 @@ impl Reply {
         }
     }
 
-    /// One more output field, of any type, behind those of [`fields`](Reply::fields) or [`output`](Reply::output); in place of one
-    /// of that name. A reply of another kind has no fields: this makes it an [`is_config`](Error::is_config) failure.
+    /// Adds an output field of any type behind those of [`fields`](Reply::fields) or [`output`](Reply::output); replaces one of that
+    /// name. A reply of another kind has no fields: this makes it an [`is_config`](Error::is_config) failure.
     ///
     /// ```
     /// use karat::Reply;
@@ -225,13 +225,13 @@ impl Reply {
         self
     }
 
-    /// Breaks off with this error once everything is told.
+    /// Breaks off with this error once the whole text has been streamed.
     pub fn cut(mut self, error: Error) -> Self {
         self.cut = Some(error);
         self
     }
 
-    /// Why the completion ended, also as a provider's word for it; [`Finish::Stop`] if not set.
+    /// Why the completion ended, as a [`Finish`] or a provider's name for it; [`Finish::Stop`] if not set.
     ///
     /// ```
     /// use karat::{Reply, lm::Finish};
@@ -257,7 +257,7 @@ impl Reply {
         let bodies = self.outcome.map_err(paid)?;
         if let Some(sink) = &mut sink {
             for (index, body) in bodies.iter().enumerate() {
-                for piece in body.told(as_json) {
+                for piece in body.pieces(as_json) {
                     pause(self.pace).await;
                     if !piece.is_empty() {
                         sink(Delta::text(index, &piece));
@@ -306,8 +306,8 @@ impl From<Error> for Reply {
 }
 
 impl Body {
-    /// The pieces in which a stream tells it.
-    fn told(&self, as_json: bool) -> Vec<String> {
+    /// The pieces in which it is streamed.
+    fn pieces(&self, as_json: bool) -> Vec<String> {
         match self {
             Body::Text(pieces) => pieces.clone(),
             other => vec![other.clone().write(as_json, &Finish::Stop).text],

@@ -7,13 +7,13 @@ use crate::{
     module::Traverse,
     report::{Error, Result},
     reward::Score,
-    telemetry::{self, Open},
+    telemetry::{self, OpenSpan},
 };
 
 /// The span of one rollout: its module's run and its reward. One that is dropped without [`end`](RolloutSpan::end) is marked as
 /// cancelled, or as failed by a panic.
 #[derive(Debug)]
-pub struct RolloutSpan(Open);
+pub struct RolloutSpan(OpenSpan);
 
 impl RolloutSpan {
     /// Opens the span of rollout `index`, which has this rollout id.
@@ -40,7 +40,7 @@ impl RolloutSpan {
 /// The span of a reward; [`RolloutSpan::reward`] opens it.
 #[derive(Debug)]
 pub struct RewardSpan<'a> {
-    open: Open,
+    open: OpenSpan,
     rollout: &'a RolloutSpan,
     rule: &'static str,
 }
@@ -56,7 +56,7 @@ impl RewardSpan<'_> {
     pub fn end<M: Traverse + ?Sized>(self, module: &M, score: &Result<Score>, passed: Option<bool>) {
         let with_feedback = self.open.is_heard() && records_content(module);
         let given = score.as_ref().ok();
-        let judged = telemetry::Judged {
+        let judged = telemetry::RewardOutcome {
             score: given.map(Score::value),
             passed,
             feedback: given.and_then(Score::feedback).filter(|_| with_feedback),

@@ -6,10 +6,10 @@ use crate::{
     budget::Budget,
     lm::Meter,
     report::{Result, Step, Trace, Usage},
-    text::Pays,
+    text::Payer,
 };
 
-/// Where the predictors of one run write what they do: a handle, shared by all of them.
+/// Collects the steps and the usage of one run: a handle, shared by its predictors.
 ///
 /// [`Module::call`](crate::Module::call) makes one; wrappers make a [`child`](Tracer::child) of it per rollout.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +20,7 @@ pub struct Tracer {
 #[derive(Debug, Default)]
 struct Shared {
     record: Mutex<Record>,
-    /// The run of which this one is a part: it bears the costs, call by call, so that even a dropped run is counted.
+    /// The run of which this one is a part: it bears the costs too, call by call, so that even a dropped run is counted.
     parent: Option<Tracer>,
     budget: Option<Budget>,
 }
@@ -37,14 +37,14 @@ impl Tracer {
         Self::default()
     }
 
-    /// An empty one for a part of the run, such as a rollout. What the part spends counts here at once; its steps only come
-    /// here with [`append`](Tracer::append).
+    /// An empty tracer for a part of the run, such as a rollout. The part's usage counts here at once; its steps are added here
+    /// only by [`append`](Tracer::append).
     #[must_use]
     pub fn child(&self) -> Self {
         self.part(None)
     }
 
-    /// A [`child`](Tracer::child) that may spend so much: further LM calls are refused then.
+    /// A [`child`](Tracer::child) with a budget: LM calls beyond it are refused.
     #[must_use]
     pub fn child_within(&self, budget: Budget) -> Self {
         self.part(Some(budget))
@@ -55,15 +55,15 @@ impl Tracer {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Whether another LM call is within the budgets of the run and of the runs of which it is a part.
+    /// Checks that another LM call is within the budgets of the run and of the runs of which it is a part.
     ///
     /// # Errors
-    /// [`is_budget`](crate::Error::is_budget): one of them is used up.
+    /// [`is_budget`](Error::is_budget): one of them is used up.
     pub fn check_budget(&self) -> Result<()> {
         self.shared.check()
     }
 
-    /// A meter of requests that count here, and in the runs of which this one is a part, as they are sent.
+    /// A meter whose requests count here, and in the runs of which this one is a part, when they are sent.
     pub(crate) fn meter(&self) -> Meter {
         Meter::paid_by(Arc::downgrade(&self.shared))
     }
@@ -82,7 +82,7 @@ impl Tracer {
         self.lock().trace.append(trace);
     }
 
-    /// Adds what LM calls cost, here and in the runs of which this one is a part.
+    /// Adds the usage of LM calls, here and in the runs of which this one is a part.
     pub fn add_usage(&self, usage: Usage) {
         self.lock().usage += usage;
         if let Some(parent) = &self.shared.parent {
@@ -95,7 +95,7 @@ impl Tracer {
         self.lock().trace.clone()
     }
 
-    /// What all LM calls so far cost.
+    /// The usage of all LM calls so far.
     pub fn usage(&self) -> Usage {
         self.lock().usage
     }
@@ -116,7 +116,7 @@ impl Shared {
 }
 
 /// A run pays for its LM calls, and so do the runs of which it is a part.
-impl Pays for Shared {
+impl Payer for Shared {
     fn check(&self) -> Result<()> {
         self.refusal(self.lock().usage)?;
         self.parent().map_or(Ok(()), Self::check)

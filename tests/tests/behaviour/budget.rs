@@ -28,7 +28,7 @@ async fn the_call_beyond_the_budget_is_refused_before_it_is_sent() {
     assert_eq!((lm.calls(), error.predictor()), (1, Some("answer.predict")));
     let text = error.to_string();
     assert!(text.contains("the budget of 1 LM calls is used up: 1 LM calls, "), "{text}");
-    // What ran is told all the same.
+    // The error still has the calls that ran.
     assert_eq!((error.usage().calls, error.trace().unwrap().steps().len()), (1, 2));
 
     let answer = steps.budget(Budget::new().calls(2)).call(ask()).await.unwrap();
@@ -60,7 +60,7 @@ async fn best_of_n_gives_the_best_until_the_budget_was_used_up() {
 }
 
 #[tokio::test]
-async fn the_refusal_of_a_used_up_budget_is_no_failure_that_ends_a_call_without_tolerance() {
+async fn a_budget_refusal_is_not_a_failure_of_a_rollout() {
     let best = BestOfN::new(qa(&echo_id()), 10, number).fail_count(0).budget(Budget::new().calls(3));
     let best = best.call(ask()).await.unwrap();
     assert_eq!((&*best.answer, best.stop(), best.rollouts().len()), ("2", Some(Stop::Budget), 4));
@@ -107,7 +107,7 @@ async fn a_budget_of_each_rollout_fails_that_rollout_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rollouts_at_once_share_the_budget_and_those_on_their_way_end() {
+async fn simultaneous_rollouts_share_the_budget_and_those_in_flight_end() {
     let lm = by_rollout(|id| reply(&id.to_string()).delay(Duration::from_secs(10 - id % 10)));
     let best = BestOfN::new(qa(&lm), 8, number).concurrency(8).budget(Budget::new().calls(5));
     let best = best.call(ask()).await.unwrap();
@@ -160,13 +160,13 @@ async fn a_reask_is_a_call_of_the_budget() {
     assert_eq!(lm.calls(), 1);
 }
 
-/// An LM that fails for ever, in a way that may pass.
+/// An LM that always fails with a transient error.
 fn down() -> ScriptedLm {
     ScriptedLm::computed(|_| failure(ErrorKind::Server).delay(Duration::from_secs(1)))
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retry_is_a_call_of_the_budget_and_is_not_waited_for_where_it_would_be_refused() {
+async fn a_retry_counts_for_the_budget_and_is_not_waited_for_if_it_is_refused() {
     let lm = down();
     let retry = Retry::new().attempts(9).random(|| 1.0);
     let predict = Predict::<Qa>::new().lm(&lm.lm().retry(retry));
@@ -199,7 +199,7 @@ async fn further_members_and_second_endpoints_are_calls_of_the_budget() {
         let error = predict.budget(Budget::new().calls(2)).call(ask()).await.unwrap_err();
         assert_eq!((error.kind(), error.usage().calls), (ErrorKind::Server, 2));
     }
-    // A hedge that would be beyond the budget is left out, and the first endpoint waited for.
+    // A hedge beyond the budget is left out, and the first endpoint is waited for.
     let slow = || ScriptedLm::computed(|_| reply("x").delay(Duration::from_secs(9)));
     let (a, b) = (slow(), slow());
     let lm = Pool::new([a.lm(), b.lm()]).hedge(Duration::from_secs(1)).lm();
@@ -241,7 +241,7 @@ impl LanguageModel for Asks {
 }
 
 #[tokio::test]
-async fn what_a_model_asks_of_another_lm_is_counted_once_and_within_the_budget() {
+async fn requests_of_a_model_to_another_lm_count_once_and_within_the_budget() {
     let lm = echo_id_free();
     for (asks, calls) in [(1, 1), (2, 2), (3, 2)] {
         let before = lm.calls();
@@ -269,7 +269,7 @@ async fn a_call_without_a_key_and_one_that_a_cache_answers_send_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_runs_out_of_budget_fails_alone_and_not_for_those_who_wait_for_an_equal_answer() {
+async fn a_call_out_of_budget_fails_alone_not_for_equal_calls_that_wait() {
     let lm =
         ScriptedLm::new([failure(ErrorKind::Server), reply("Paris")].map(|reply| reply.delay(millis(10))));
     let lm = lm.lm().retry(Retry::new()).cache(Cache::memory());
@@ -290,7 +290,7 @@ async fn retries_of_a_call_that_is_dropped_are_in_the_usage() {
         Retry::new().attempts(9).backoff(Duration::from_secs(4), Duration::from_secs(4)).random(|| 1.0);
     let predict = Predict::<Qa>::new().lm(&lm.lm().retry(retry));
     let best = BestOfN::new(predict, 2, number).concurrency(2).threshold(1.0).call(ask()).await.unwrap();
-    // An attempt each five seconds: at 0, 5, 10 and 15, and perhaps at 20.
+    // An attempt every five seconds: at 0, 5, 10 and 15, and perhaps at 20.
     let dropped = &best.rollouts()[1];
     assert!(dropped.is_cancelled() && dropped.usage().calls >= 4, "{dropped}");
     assert_eq!((dropped.usage().calls + 1, best.usage().calls), (lm.calls() as u64, lm.calls() as u64));

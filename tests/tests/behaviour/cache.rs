@@ -1,4 +1,4 @@
-//! The cache in memory: what is one request and what is another, what is stored, and how much.
+//! The cache in memory: which requests are equal, which answers are stored, and how many.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -24,7 +24,7 @@ async fn text(lm: &Lm, request: Request) -> String {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_there_is_not_asked_for_again_and_costs_nothing() {
+async fn a_cached_answer_is_not_asked_for_again_and_costs_nothing() {
     let model = answers(["Paris"]);
     let cache = Cache::memory();
     let qa = Predict::<Qa>::new().lm(&model.lm().cache(cache.clone()));
@@ -74,7 +74,7 @@ fn schema(name: &str, schema: serde_json::Value, strict: bool) -> Request {
 }
 
 #[tokio::test]
-async fn requests_that_differ_in_anything_are_different_ones() {
+async fn requests_that_differ_in_any_value_are_different_entries() {
     let of = |messages: Vec<Message>| Request::new(messages);
     let all = [
         request(|_| {}),
@@ -119,7 +119,7 @@ async fn requests_that_differ_in_anything_are_different_ones() {
         assert_eq!(text(&lm, request.clone()).await, (index + 1).to_string(), "{request:?}");
     }
     assert_eq!(model.calls(), all.len());
-    // What the handle sets is a part of the request.
+    // The handle's settings are part of the request.
     assert_eq!(text(&lm.clone().temperature(0.5), request(|_| {})).await, text(&lm, all[9].clone()).await);
     assert_eq!(model.calls(), all.len());
 }
@@ -182,7 +182,7 @@ async fn only_whole_and_good_answers_are_stored() {
 }
 
 #[tokio::test]
-async fn a_call_may_pass_the_cache_by_or_refresh_it() {
+async fn a_call_may_bypass_the_cache_or_refresh_it() {
     let model = answers(["1", "2", "3", "4"]);
     let qa = Predict::<Qa>::new().lm(&model.lm().cache(Cache::memory()));
     let call = async |cache: Option<CacheUse>| {
@@ -218,7 +218,7 @@ fn config_of(mut request: Request, cache: CacheUse) -> Request {
 }
 
 #[tokio::test]
-async fn memory_is_bounded_by_entries_and_what_is_asked_for_stays() {
+async fn memory_is_bounded_by_entries_and_keeps_those_in_use() {
     let cache = Cache::memory().entries(10);
     let (model, lm) = numbered(&cache);
     for index in 0..200 {
@@ -232,7 +232,7 @@ async fn memory_is_bounded_by_entries_and_what_is_asked_for_stays() {
 }
 
 #[tokio::test]
-async fn memory_is_bounded_by_bytes_and_what_is_larger_by_itself_is_not_kept() {
+async fn memory_is_bounded_by_bytes_and_keeps_no_entry_beyond_the_bound() {
     let cache = Cache::memory().bytes(100_000);
     let (model, lm) = numbered(&cache);
     for index in 0..100 {

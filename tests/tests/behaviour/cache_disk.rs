@@ -1,4 +1,4 @@
-//! The cache on disk: restarts, damaged files, bounds, who may read it.
+//! The cache on disk: restarts, damaged files, bounds, permissions.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ pub fn numbered(cache: &Cache) -> (ScriptedLm, Lm) {
     (model, lm)
 }
 
-/// What an LM that numbers its answers says to these after a restart, and what the cache did.
+/// The answers of a numbering LM to these requests after a restart, and the cache's counts.
 async fn after_restart(
     cache: Cache,
     requests: impl IntoIterator<Item = Request>,
@@ -61,7 +61,7 @@ async fn one_entry() -> (tempfile::TempDir, PathBuf) {
 }
 
 #[tokio::test]
-async fn answers_survive_a_restart_whatever_was_asked() {
+async fn answers_survive_a_restart_whatever_the_request() {
     let folder = tempfile::tempdir().unwrap();
     let mut all = vec![hi("hi"), hi("\u{0}\u{1f600}\"\\\r\n\u{2028}"), hi(&"long ".repeat(10_000))];
     for (name, value) in [
@@ -142,7 +142,7 @@ async fn a_file_that_is_no_entry_of_this_version_is_a_miss() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn what_is_no_file_is_not_waited_for_and_no_link_is_followed() {
+async fn pipes_are_not_waited_for_and_no_link_is_followed() {
     for what in ["folder", "pipe", "link", "dangling", "huge", "device"] {
         let (folder, file) = one_entry().await;
         let aside = folder.path().join("aside");
@@ -180,7 +180,7 @@ async fn a_file_under_the_key_of_another_request_is_not_taken() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn files_and_folders_are_for_their_owner_alone() {
+async fn files_and_folders_are_readable_by_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("a/cache");
@@ -219,7 +219,7 @@ async fn the_disk_is_bounded_by_entries_and_the_oldest_go_first() {
     let requests = |range: std::ops::Range<u32>| range.map(|index| hi(&index.to_string()));
     let (_, stats) = after_restart(cache(), requests(0..20)).await;
     assert_eq!((files(folder.path()).len(), stats.evicted), (21, 0));
-    // An old one, which is asked for once more and so is new again.
+    // An old entry, which is used once more and so is new again.
     for file in files(folder.path()) {
         fs::File::open(file).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
     }
@@ -235,7 +235,7 @@ async fn the_disk_is_bounded_by_entries_and_the_oldest_go_first() {
 }
 
 #[tokio::test]
-async fn what_is_asked_for_on_disk_outlives_what_is_not() {
+async fn entries_in_use_on_disk_outlive_unused_ones() {
     let folder = tempfile::tempdir().unwrap();
     let cache = || Cache::disk(folder.path()).disk_entries(10);
     after_restart(cache(), (0..10).map(|index| hi(&index.to_string()))).await;
@@ -250,7 +250,7 @@ async fn what_is_asked_for_on_disk_outlives_what_is_not() {
 }
 
 #[tokio::test]
-async fn the_disk_is_bounded_by_bytes_and_what_is_larger_by_itself_is_not_written() {
+async fn the_disk_is_bounded_by_bytes_and_no_entry_beyond_the_bound_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let cache = || Cache::disk(folder.path()).disk_bytes(50_000);
     let size = || files(folder.path()).iter().map(|file| file.metadata().unwrap().len()).sum::<u64>();
@@ -266,7 +266,7 @@ async fn the_disk_is_bounded_by_bytes_and_what_is_larger_by_itself_is_not_writte
 }
 
 #[tokio::test]
-async fn what_a_killed_process_left_half_written_is_swept_away_in_time() {
+async fn unfinished_files_of_killed_processes_are_removed_in_time() {
     let (folder, file) = one_entry().await;
     let beside = |name: &str| file.parent().unwrap().join(name);
     for name in [".writing-1-1", ".writing-1-2"] {
@@ -288,7 +288,7 @@ async fn a_cache_that_is_not_used_makes_no_folder() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_a_miss_and_a_file_in_the_place_of_a_folder_is_damage() {
+async fn a_missing_entry_is_a_miss_and_a_file_in_place_of_a_folder_is_damage() {
     let (folder, file) = one_entry().await;
     let (_, stats) = after_restart(Cache::disk(folder.path()), [hi("another")]).await;
     assert_eq!((stats.misses, stats.corrupt), (1, 0));
@@ -300,15 +300,15 @@ async fn what_is_not_there_is_a_miss_and_a_file_in_the_place_of_a_folder_is_dama
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_read_is_warned_of_at_the_first_look() {
+async fn an_unreadable_folder_is_warned_of_at_the_first_lookup() {
     let warnings = Warnings::default();
     let _guard = warnings.collect();
     let folder = tempfile::tempdir().unwrap();
     let (said, stats) =
         after_restart(Cache::disk(folder.path().join("x".repeat(300))), [hi("a"), hi("b")]).await;
     assert_eq!((said.len(), stats.corrupt, stats.misses), (2, 0, 2));
-    let told = warnings.texts();
-    assert!(told.len() == 1 && told[0].contains("cannot be read"), "{told:?}");
+    let warned = warnings.texts();
+    assert!(warned.len() == 1 && warned[0].contains("cannot be read"), "{warned:?}");
 }
 
 #[tokio::test]
@@ -324,7 +324,7 @@ async fn an_entry_that_fills_the_disks_bound_exactly_is_written() {
 }
 
 #[test]
-fn the_debug_form_of_a_cache_tells_its_folder_and_what_it_did() {
+fn the_debug_text_of_a_cache_shows_its_folder_and_counts() {
     let text = format!("{:?}", Cache::disk("answers"));
     assert!(text.contains("answers") && text.contains("hits: 0"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! The cache's folder where the disk is full or read-only, or processes are many and killed: in processes of their own.
+//! Faults of the cache's folder: a full or read-only disk, and processes that are killed; tested in child processes.
 
 #![cfg(unix)]
 
@@ -16,7 +16,7 @@ use crate::{
     support::*,
 };
 
-/// What a child is to do: `once` or `forever`.
+/// The child's task: `once` or `forever`.
 const WHAT: &str = "KARAT_TEST_CACHE";
 const PATH: &str = "KARAT_TEST_PATH";
 
@@ -49,9 +49,9 @@ async fn child() {
     println!("\nOUTCOME {} calls, {} hits, {:?}", model.calls(), cache.stats().hits, warnings.texts());
 }
 
-/// This test's binary as a child that does this after the shell has done that.
+/// This test's binary as a child that does `what` after the `shell` command.
 fn child_after(shell: &str, what: &str, path: &Path) -> Command {
-    // A mount is seen by the child alone and ends with it.
+    // Only the child sees the mount, which ends with it.
     let mut command = if shell.contains("mount") {
         let mut command = Command::new("unshare");
         command.arg("--mount");
@@ -65,12 +65,12 @@ fn child_after(shell: &str, what: &str, path: &Path) -> Command {
     command
 }
 
-/// What the child said at its end; `None`, visibly, where this system does not let the shell do its part.
+/// The child's outcome; `None`, with a message, if this system does not let the shell do its part.
 fn outcome_of(mut command: Command, test: &str) -> Option<String> {
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     if !text.contains("running 1 test") {
-        // Past the test harness, which shows nothing of a test that passes.
+        // Past the test harness, which hides the output of passing tests.
         let why = String::from_utf8_lossy(&output.stderr);
         let mut console = io::stderr();
         writeln!(console, "SKIPPED {test}: this system does not allow it: {why}").unwrap();
@@ -90,7 +90,7 @@ fn a_full_disk_is_warned_of_once_and_memory_goes_on() {
 }
 
 #[test]
-fn a_file_that_cannot_grow_is_warned_of_once_and_nothing_half_written_is_left() {
+fn a_file_that_cannot_grow_is_warned_of_once_and_is_not_left_behind() {
     let folder = tempfile::tempdir().unwrap();
     let limited = "trap '' XFSZ && ulimit -f 16";
     let Some(outcome) = outcome_of(child_after(limited, "once", folder.path()), "file size limit") else {
@@ -102,7 +102,7 @@ fn a_file_that_cannot_grow_is_warned_of_once_and_nothing_half_written_is_left() 
 }
 
 #[test]
-fn a_read_only_folder_is_warned_of_once_and_what_is_there_is_read() {
+fn a_read_only_folder_is_warned_of_once_and_its_entries_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().display();
     let shell = format!("mount --bind {at} {at} && mount -o remount,bind,ro {at}");
@@ -125,7 +125,7 @@ fn start(path: &Path) -> Child {
 }
 
 #[test]
-fn processes_that_write_and_clear_one_folder_and_are_killed_leave_only_whole_entries() {
+fn killed_processes_that_write_and_clear_one_folder_leave_only_whole_entries() {
     let folder = tempfile::tempdir().unwrap();
     for _ in 0..3 {
         let mut children = [start(folder.path()), start(folder.path())];

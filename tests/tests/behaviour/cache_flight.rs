@@ -1,4 +1,4 @@
-//! Many equal calls at once: one is sent, whoever is dropped, fails or panics; and what a stream tells of it.
+//! Many equal calls at once: one is sent, whichever is dropped, fails or panics; and their streams.
 
 use std::{
     future::Future,
@@ -100,7 +100,7 @@ async fn a_leader_that_is_dropped_at_any_poll_is_taken_over() {
                 assert!(poll(leader.as_mut()).is_pending());
             }
             let mut waiting: Vec<_> = (0..followers).map(|_| Box::pin(lm.complete(hi("hi")))).collect();
-            // Some look before, some only after the leader is gone.
+            // Some poll before the leader is gone, some only after it.
             for follower in waiting.iter_mut().take(followers - followers / 2) {
                 let _ = poll(follower.as_mut());
             }
@@ -116,7 +116,7 @@ async fn a_leader_that_is_dropped_at_any_poll_is_taken_over() {
 }
 
 #[tokio::test]
-async fn whoever_is_dropped_at_whatever_poll_leaves_nothing_behind() {
+async fn any_call_dropped_at_any_poll_leaves_nothing_behind() {
     let calls = Arc::new(AtomicUsize::new(0));
     let cache = Cache::memory();
     let lm = Lm::custom(Slow { polls: 3, calls }).cache(cache.clone());
@@ -139,7 +139,7 @@ async fn whoever_is_dropped_at_whatever_poll_leaves_nothing_behind() {
     assert_eq!(lm.complete(hi("hi")).await.unwrap().completions[0].text, "done");
 }
 
-/// So many equal calls at once of an LM with these replies: what each said, and how many were sent.
+/// Makes equal calls at once to an LM with these replies: each outcome, and how many requests were sent.
 async fn at_once(calls: usize, replies: Vec<Reply>) -> (Vec<Result<String>>, usize) {
     let model = ScriptedLm::new(replies.into_iter().map(|reply| reply.delay(millis(10))));
     let cache = Cache::memory();
@@ -167,7 +167,7 @@ async fn a_leader_that_fails_is_taken_over_once_and_then_it_fails_for_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_that_no_retry_mends_and_an_answer_that_is_not_stored_are_told_to_all() {
+async fn a_permanent_error_and_an_answer_that_is_not_stored_go_to_all() {
     let (said, sent) = at_once(100, vec![failure(ErrorKind::Auth)]).await;
     assert!(sent == 1 && said.iter().all(|said| said.as_ref().is_err_and(Error::is_auth)));
     let (said, sent) = at_once(100, vec![Reply::text("cut").finish(Finish::Length)]).await;
@@ -196,41 +196,41 @@ async fn a_leader_whose_model_panics_is_taken_over() {
     assert_eq!((panics, cache.stats().in_flight), (1, 0));
 }
 
-async fn told(lm: &Lm) -> Vec<String> {
-    let told = Mutex::new(Vec::new());
+async fn streamed(lm: &Lm) -> Vec<String> {
+    let heard = Mutex::new(Vec::new());
     let caller = Caller::new("me", CallerId::unique());
     let response =
-        lm.stream_for(caller, hi("hi"), &mut |delta| told.lock().unwrap().push(delta.text.to_owned())).await;
-    let told = told.into_inner().unwrap();
-    assert_eq!(told.concat(), response.unwrap().completions[0].text);
-    told
+        lm.stream_for(caller, hi("hi"), &mut |delta| heard.lock().unwrap().push(delta.text.to_owned())).await;
+    let heard = heard.into_inner().unwrap();
+    assert_eq!(heard.concat(), response.unwrap().completions[0].text);
+    heard
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_tells_a_miss_as_it_comes_and_a_hit_in_one_piece() {
+async fn a_miss_is_streamed_as_it_comes_and_a_hit_in_one_piece() {
     let model = ScriptedLm::new([Reply::pieces(["he", "l", "lo"]).pace(millis(100))]);
     let lm = model.lm().cache(Cache::memory());
-    let (first, joined) = tokio::join!(told(&lm), told(&lm));
+    let (first, joined) = tokio::join!(streamed(&lm), streamed(&lm));
     assert_eq!((first, joined), (vec!["he".into(), "l".into(), "lo".into()], vec!["hello".to_owned()]));
-    assert_eq!(told(&lm).await, ["hello"]);
+    assert_eq!(streamed(&lm).await, ["hello"]);
     assert_eq!(model.calls(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_takes_over_tells_its_own_answer() {
+async fn a_stream_that_takes_over_gets_its_own_answer() {
     let piece = || Reply::pieces(["a", "b"]).delay(millis(100));
     let model = ScriptedLm::new([piece(), piece()]);
     let lm = model.lm().cache(Cache::memory());
     let mut leader = Box::pin(lm.complete(hi("hi")));
     assert!(poll(leader.as_mut()).is_pending());
-    let mut follower = pin!(told(&lm));
+    let mut follower = pin!(streamed(&lm));
     assert!(poll(follower.as_mut()).is_pending());
     drop(leader);
     assert_eq!(follower.await, ["a", "b"]);
 }
 
 #[tokio::test]
-async fn those_who_wait_take_over_in_the_order_in_which_they_came() {
+async fn waiting_calls_take_over_in_their_order_of_arrival() {
     let lm = Lm::custom(Slow { polls: 3, calls: Arc::default() }).cache(Cache::memory());
     let order = Mutex::new(Vec::new());
     let call = |number: usize| {
@@ -242,7 +242,7 @@ async fn those_who_wait_take_over_in_the_order_in_which_they_came() {
     };
     let mut leader = Box::pin(call(0));
     assert!(poll(leader.as_mut()).is_pending());
-    // In one task with wakers of their own, so that who is woken first is polled first.
+    // In one task with wakers of their own, so that the first woken is polled first.
     let waiting: futures_util::stream::FuturesUnordered<_> = (1..30).map(call).collect();
     let mut all = Box::pin(futures_util::StreamExt::collect::<Vec<()>>(waiting));
     assert!(poll(all.as_mut()).is_pending());
@@ -254,7 +254,7 @@ async fn those_who_wait_take_over_in_the_order_in_which_they_came() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_follower_that_is_dropped_leaves_the_flight_to_those_who_come_later() {
+async fn a_dropped_follower_leaves_the_flight_to_later_calls() {
     let cache = Cache::memory();
     let model = ScriptedLm::computed(|_| Reply::text("Paris").delay(millis(100)));
     let lm = model.lm().cache(cache.clone());
@@ -270,7 +270,7 @@ async fn a_follower_that_is_dropped_leaves_the_flight_to_those_who_come_later() 
 }
 
 #[tokio::test]
-async fn a_hit_tells_a_stream_each_completions_reasoning_before_its_text() {
+async fn a_hit_streams_each_completions_reasoning_before_its_text() {
     let mut reasoned = Completion::new("Paris");
     reasoned.reasoning = Some("by heart".into());
     let mut silent = Completion::new("Rome");
@@ -278,19 +278,19 @@ async fn a_hit_tells_a_stream_each_completions_reasoning_before_its_text() {
     let response = Response::new([reasoned, silent]);
     let lm = Lm::custom(Given { response, asked: Arc::default() }).cache(Cache::memory());
     lm.complete(hi("hi")).await.unwrap();
-    let mut told = Vec::new();
+    let mut heard = Vec::new();
     let caller = Caller::new("me", CallerId::unique());
-    let tell = &mut |delta: Delta<'_>| told.push((delta.completion, delta.part, delta.text.to_owned()));
-    lm.stream_for(caller, hi("hi"), tell).await.unwrap();
+    let sink = &mut |delta: Delta<'_>| heard.push((delta.completion, delta.part, delta.text.to_owned()));
+    lm.stream_for(caller, hi("hi"), sink).await.unwrap();
     let (reasoning, text) = (DeltaPart::Reasoning, DeltaPart::Text);
     assert_eq!(
-        told,
+        heard,
         [(0, reasoning, "by heart".into()), (0, text, "Paris".into()), (1, text, "Rome".into())]
     );
 }
 
 #[tokio::test]
-async fn a_hit_in_memory_does_not_ask_the_model_who_it_is() {
+async fn a_hit_in_memory_does_not_ask_for_the_models_identity() {
     let given = Given { response: paris(), asked: Arc::default() };
     let asked = given.asked.clone();
     let lm = Lm::custom(given).cache(Cache::memory());
@@ -306,7 +306,7 @@ fn paris() -> Response {
     Response::of("Paris")
 }
 
-/// An LM that always gives this, and counts how often it is asked who it is.
+/// An LM with one answer, which counts how often its identity is asked for.
 struct Given {
     response: Response,
     asked: Arc<AtomicUsize>,

@@ -1,4 +1,4 @@
-//! Rollouts at the same time, deadlines, and what is dropped and counted when a call ends early.
+//! Concurrent rollouts, deadlines, and what is dropped and counted when a call ends early.
 
 use std::{
     future::Future,
@@ -31,7 +31,7 @@ fn cancelled(rollouts: &[Rollout]) -> Vec<usize> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_most_c_rollouts_are_in_flight_and_c_of_them_are() {
+async fn c_rollouts_are_in_flight_and_never_more() {
     for (concurrency, expected, time) in [(1, 1, 60), (2, 2, 30), (3, 3, 20), (6, 6, 10), (100, 6, 10)] {
         let lm = after(&[10; 6]);
         let start = Instant::now();
@@ -78,7 +78,7 @@ async fn a_rollout_that_has_not_begun_when_another_passes_does_not_begin() {
 }
 
 #[tokio::test]
-async fn what_a_dropped_rollout_spent_before_is_reported_and_summed() {
+async fn the_usage_of_a_dropped_rollout_is_reported_and_summed() {
     // Rollout 0 is fast in both steps; rollout 1 has paid for its first step when it is dropped in its second.
     let query = by_rollout(|_| Reply::fields([("query", "q")]).usage(tokens(100, 10)).delay(millis(10)));
     let answer = by_rollout(|id| {
@@ -94,7 +94,7 @@ async fn what_a_dropped_rollout_spent_before_is_reported_and_summed() {
     assert!(dropped.is_cancelled());
     assert_eq!(dropped.usage().total_tokens(), 110);
     assert_eq!(best.usage().total_tokens(), 110 + 110 + 8);
-    // Every call that was made is counted; what the dropped one cost in tokens is not known.
+    // Every call is counted; the tokens of the dropped one are unknown.
     assert_eq!((dropped.usage().calls, best.usage().calls), (2, 4));
     assert_eq!(query.calls() + answer.calls(), 4);
 }
@@ -103,7 +103,7 @@ async fn what_a_dropped_rollout_spent_before_is_reported_and_summed() {
 async fn the_usage_is_the_sum_over_all_rollouts() {
     let lm = ScriptedLm::new([
         reply("1").usage(tokens(1, 10)),
-        // Not readable: the fallback's call costs too.
+        // An unreadable answer: the fallback's call costs too.
         Reply::text("no fields").usage(tokens(2, 20)),
         reply("2").usage(tokens(4, 40)),
         reply("x").usage(tokens(8, 80)),
@@ -192,7 +192,7 @@ async fn a_deadline_that_is_far_or_endless_changes_nothing() {
     }
 }
 
-/// Lets time pass at once, as work does that never waits.
+/// Advances the clock without waiting, like blocking work.
 fn work(time: Duration) {
     let mut passing = std::pin::pin!(tokio::time::advance(time));
     // The first poll moves the clock; the rest only yields.
@@ -200,7 +200,7 @@ fn work(time: Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_rollout_starts_after_the_deadline_though_none_ever_waits() {
+async fn no_rollout_starts_after_the_deadline_even_if_none_ever_waits() {
     let best = BestOfN::new(crate::support::qa(&answers(["1"; 9])), 9, |input, p| {
         work(millis(40));
         (number(input, p), "more")

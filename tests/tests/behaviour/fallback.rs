@@ -1,4 +1,4 @@
-//! Fallback: another model is asked when one fails.
+//! Fallbacks: the next model is asked when one fails.
 
 use karat::{
     Error, ErrorKind, JsonAdapter, LanguageModel, Lm, Module, Predict, Reply, Result, ScriptedLm,
@@ -16,7 +16,7 @@ fn good() -> ScriptedLm {
 }
 
 #[tokio::test]
-async fn another_model_is_asked_only_after_what_it_may_mend() {
+async fn another_model_is_asked_only_if_it_may_help() {
     use ErrorKind::*;
     for kind in [
         Connect,
@@ -50,14 +50,14 @@ async fn another_model_is_asked_only_after_what_it_may_mend() {
 }
 
 #[tokio::test]
-async fn the_first_that_answers_is_the_only_one_asked() {
+async fn the_first_model_that_answers_is_the_last_one_asked() {
     let (first, second) = (good(), good());
     let response = Lm::fallback([first.lm(), second.lm()]).complete(hi("x")).await.unwrap();
     assert_eq!((first.calls(), second.calls(), response.usage.calls), (1, 0, 1));
 }
 
 #[tokio::test]
-async fn if_all_fail_the_error_tells_of_each_and_whether_waiting_helps() {
+async fn if_all_fail_the_error_has_each_message_and_whether_waiting_helps() {
     let limited = ScriptedLm::new([Reply::error(
         Error::new(ErrorKind::RateLimited, "slow down").with_status(429).with_retry_after(millis(500)),
     )]);
@@ -79,7 +79,7 @@ async fn if_all_fail_the_error_tells_of_each_and_whether_waiting_helps() {
 }
 
 #[tokio::test]
-async fn none_at_all_is_a_mistake_told_at_the_first_call() {
+async fn a_fallback_without_members_is_an_error_of_the_first_call() {
     for lm in [Lm::fallback([]), Lm::pool([]), Lm::fallback([Lm::pool([])])] {
         let error = lm.temperature(0.5).complete(hi("x")).await.unwrap_err();
         assert!(error.is_config() && error.to_string().contains("of no LMs"), "{error}");
@@ -87,7 +87,7 @@ async fn none_at_all_is_a_mistake_told_at_the_first_call() {
 }
 
 #[tokio::test]
-async fn a_members_own_mistake_is_told_and_not_covered_up() {
+async fn a_members_own_mistake_is_the_error() {
     let second = good();
     let wrong = ScriptedLm::new([""; 0]).lm().base_url("http://x");
     let error = Lm::fallback([wrong, second.lm()]).complete(hi("x")).await.unwrap_err();
@@ -95,7 +95,7 @@ async fn a_members_own_mistake_is_told_and_not_covered_up() {
 }
 
 #[tokio::test]
-async fn settings_of_the_fallback_stand_over_those_of_its_members() {
+async fn settings_of_the_fallback_override_those_of_its_members() {
     let (first, second) = (failing(ErrorKind::Server), good());
     let lm = Lm::fallback([first.lm().temperature(0.1).max_tokens(7), second.lm().temperature(0.2).seed(3)]);
     lm.temperature(0.9).complete(hi("x")).await.unwrap();
@@ -105,24 +105,24 @@ async fn settings_of_the_fallback_stand_over_those_of_its_members() {
 }
 
 #[tokio::test]
-async fn once_something_of_a_stream_was_told_no_other_model_is_asked() {
+async fn once_a_part_was_streamed_no_other_model_is_asked() {
     let broken = |pieces: Vec<&str>| {
         ScriptedLm::new([Reply::pieces(pieces).cut(Error::new(ErrorKind::Connect, "cut"))])
     };
     for (first, expected) in [(broken(vec!["a", "b"]), None), (broken(vec![]), Some("good"))] {
-        let mut told = String::new();
+        let mut heard = String::new();
         let lm = Lm::fallback([first.lm(), good().lm()]);
-        let tell = &mut |delta: Delta<'_>| told += delta.text;
-        let outcome = lm.stream_for(Caller::new("me", CallerId::unique()), hi("x"), tell).await;
+        let sink = &mut |delta: Delta<'_>| heard += delta.text;
+        let outcome = lm.stream_for(Caller::new("me", CallerId::unique()), hi("x"), sink).await;
         match expected {
-            Some(text) => assert_eq!((&*outcome.unwrap().completions[0].text, &*told), (text, text)),
-            None => assert_eq!((outcome.unwrap_err().completion(), &*told), (Some("ab"), "ab")),
+            Some(text) => assert_eq!((&*outcome.unwrap().completions[0].text, &*heard), (text, text)),
+            None => assert_eq!((outcome.unwrap_err().completion(), &*heard), (Some("ab"), "ab")),
         }
     }
 }
 
 #[tokio::test]
-async fn predictors_and_their_callers_go_through_it() {
+async fn a_predictors_caller_is_passed_on_to_the_members() {
     let (first, second) = (failing(ErrorKind::Server), ScriptedLm::computed(|_| reply("Paris")));
     let inner = second.lm();
     let qa = Predict::<Qa>::new().lm(&Lm::fallback([first.lm(), inner.clone()]));
@@ -132,7 +132,7 @@ async fn predictors_and_their_callers_go_through_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropping_the_call_drops_the_request_on_its_way() {
+async fn dropping_the_call_drops_its_request() {
     let watched = Watched::new(ScriptedLm::computed(|_| Reply::text("x").delay(millis(1000))));
     let lm = Lm::fallback([failing(ErrorKind::Server).lm(), watched.lm()]);
     assert!(tokio::time::timeout(millis(500), lm.complete(hi("x"))).await.is_err());
@@ -164,7 +164,7 @@ impl LanguageModel for Plain {
 }
 
 #[tokio::test]
-async fn a_form_is_asked_for_only_if_all_members_take_it() {
+async fn a_response_format_is_asked_for_only_if_all_members_take_it() {
     let first = failing(ErrorKind::Server);
     for lm in [Lm::fallback([first.lm(), Lm::custom(Plain)]), Lm::pool([first.lm(), Lm::custom(Plain)])] {
         let qa = Predict::<Qa>::new().adapter(JsonAdapter).lm(&lm);
@@ -176,7 +176,7 @@ async fn a_form_is_asked_for_only_if_all_members_take_it() {
 }
 
 #[tokio::test]
-async fn an_error_tells_the_attempts_of_all_who_were_asked() {
+async fn an_error_counts_the_attempts_of_all_members() {
     let (first, second) = (failing(ErrorKind::Server), failing(ErrorKind::Auth));
     let refusing = failing(ErrorKind::BadRequest);
     for several in [Lm::fallback as fn([Lm; 2]) -> Lm, Lm::pool] {

@@ -1,4 +1,4 @@
-//! The history of LM calls: who sees which, what an entry holds, and what it never holds.
+//! The history of LM calls: which calls a module sees, what an entry holds, and what it never holds.
 
 use karat::{
     BestOfN, Error, ErrorKind, JsonAdapter, LanguageModel, Lm, Module, OnParseError, Predict, Refine, Reply,
@@ -41,7 +41,7 @@ async fn a_module_sees_the_calls_of_its_predictors_and_an_lm_sees_all() {
 }
 
 #[tokio::test]
-async fn an_entry_holds_the_very_request_that_was_sent() {
+async fn an_entry_holds_the_request_as_it_was_sent() {
     let script = answers(["Paris"]);
     let lm = script.lm().temperature(0.3).max_tokens(77).rollout_id(5);
     let qa = Predict::<Qa>::new().lm(&lm).adapter(JsonAdapter).stop("END");
@@ -54,15 +54,15 @@ async fn an_entry_holds_the_very_request_that_was_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_rollouts_of_a_best_of_n_are_in_it_with_id_and_temperature_in_the_order_in_which_they_began() {
+async fn all_rollouts_are_in_the_history_with_id_and_temperature_in_their_order() {
     let script = by_rollout(|id| reply(&id.to_string()).delay(millis(40 - 10 * id)));
     let qa = qa(&script);
     let best = BestOfN::new(qa.clone(), 4, number).concurrency(4);
     best.call(ask()).await.unwrap();
     for history in [best.history(), qa.history(), qa.predictor().lm().unwrap().history()] {
-        let told: Vec<_> = history.iter().map(|e| (e.rollout_id(), e.temperature(), e.elapsed())).collect();
+        let seen: Vec<_> = history.iter().map(|e| (e.rollout_id(), e.temperature(), e.elapsed())).collect();
         let expected: Vec<_> = (0..4).map(|id| (Some(id), Some(1.0), millis(40 - 10 * id))).collect();
-        assert_eq!(told, expected);
+        assert_eq!(seen, expected);
         assert_eq!(predictors(&history), ["module"; 4]);
     }
 }
@@ -86,7 +86,7 @@ async fn a_call_that_is_dropped_leaves_a_cancelled_entry() {
 }
 
 #[tokio::test]
-async fn the_rounds_of_a_refine_are_in_it_and_the_critic_is_in_its_lms_alone() {
+async fn refine_has_its_rounds_in_its_history_and_the_critics_lm_has_the_advice() {
     let critic = ScriptedLm::new([advice([("self", "think")])]).lm();
     let refine = Refine::new(qa(&answers(["1", "2"])), 2, number).feedback_lm(&critic);
     refine.call(ask()).await.unwrap();
@@ -95,7 +95,7 @@ async fn the_rounds_of_a_refine_are_in_it_and_the_critic_is_in_its_lms_alone() {
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_read_is_in_it_and_so_is_the_second_try() {
+async fn an_unreadable_answer_and_the_second_try_are_in_the_history() {
     let qa = qa(&ScriptedLm::new([Reply::text("no markers"), reply("Paris")]))
         .on_parse_error(OnParseError::Reask(1));
     qa.call(ask()).await.unwrap();
@@ -106,7 +106,7 @@ async fn an_answer_that_cannot_be_read_is_in_it_and_so_is_the_second_try() {
 }
 
 #[tokio::test]
-async fn two_modules_on_one_lm_stay_apart_and_each_ones_clones_count_as_itself() {
+async fn modules_on_one_lm_have_separate_histories_which_their_clones_share() {
     let lm = paris().lm();
     let (one, other) = (Predict::<Qa>::new().lm(&lm), Predict::<Qa>::new().lm(&lm));
     one.call(question("first")).await.unwrap();
@@ -132,7 +132,7 @@ async fn a_deep_copy_starts_empty() {
     assert!(copy.history().is_empty());
     copy.call(ask()).await.unwrap();
     assert_eq!((steps.history().len(), copy.history().len(), lm.history().len()), (2, 2, 4));
-    // Through an erased type as well.
+    // The same through an erased type.
     let boxed = copy.clone().boxed();
     assert_eq!(boxed.history().len(), 2);
     assert!(boxed.deepcopy().history().is_empty());
@@ -193,7 +193,7 @@ async fn errors_are_recorded_and_a_module_that_never_called_has_none() {
 }
 
 #[tokio::test]
-async fn an_errors_cause_and_report_are_not_held() {
+async fn an_errors_cause_and_report_are_not_kept() {
     let lm = ScriptedLm::computed(|_| {
         let cause = Error::new(ErrorKind::Other, "the cause");
         Reply::error(Error::new(ErrorKind::Server, "failed").with_source(cause).with_completion("raw"))
@@ -222,7 +222,7 @@ async fn a_panic_in_the_lm_leaves_an_entry_and_a_history_that_still_works() {
 }
 
 #[tokio::test]
-async fn no_secret_is_in_it() {
+async fn no_secret_is_in_the_history() {
     const CANARY: &str = "sk-canary-7f3a";
     let secret = serde_json::json!({ "x-api-key": CANARY });
     let lm = paris().lm().param("extra_headers", secret.clone());
@@ -247,7 +247,7 @@ async fn no_secret_is_in_it() {
 }
 
 #[tokio::test]
-async fn an_lm_inside_of_an_lm_keeps_a_history_of_its_own() {
+async fn an_lm_inside_of_an_lm_keeps_its_own_history() {
     struct Layer(Lm);
     impl LanguageModel for Layer {
         fn name(&self) -> &str {

@@ -1,4 +1,4 @@
-//! The bounds of a history, by entries and by bytes, and what they mean for ten tasks at once.
+//! The bounds of a history, by entries and by bytes, also with ten tasks at once.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use karat::{
 use crate::support::{Echo, Qa, ask, hi, paris, texts};
 
 #[tokio::test]
-async fn it_is_bounded_by_entries_and_the_oldest_go_first() {
+async fn a_history_is_bounded_by_entries_and_drops_the_oldest_first() {
     for bound in [1, 2, 7] {
         let lm = Lm::custom(Echo).history_limits(bound, usize::MAX);
         for index in 0..20 {
@@ -34,14 +34,14 @@ fn held(history: &CallHistory) -> usize {
 }
 
 #[tokio::test]
-async fn it_is_bounded_by_bytes() {
+async fn a_history_is_bounded_by_bytes() {
     let lm = Lm::custom(Echo).history_limits(usize::MAX, 100_000);
     for index in 0..200 {
         lm.complete(hi(&"x".repeat(index * 97 % 5_000))).await.unwrap();
         assert!(held(&lm.history()) < 100_000);
         assert!(!lm.history().is_empty());
     }
-    // Most of it is text and not slack.
+    // Most of the memory is text, not overhead.
     assert!(held(&lm.history()) > 70_000, "{}", held(&lm.history()));
 }
 
@@ -56,7 +56,7 @@ async fn a_shared_prefix_is_counted_once_as_long_as_an_entry_uses_it() {
     }
     assert_eq!(lm.history().len(), 20, "20 copies of it would not fit");
     assert_eq!(lm.history()[0].prompt().len(), 2);
-    // Prefixes that nobody shares are counted each: only one of them fits.
+    // Unshared prefixes are each counted: only one of them fits.
     for index in 0..3 {
         let mut prompt = Prompt::new([Message::system("t".repeat(50_000))].into());
         prompt.push(Message::user(index.to_string()));
@@ -98,7 +98,7 @@ async fn a_large_error_is_kept_shortened_too() {
 }
 
 #[tokio::test]
-async fn switched_off_it_stores_nothing() {
+async fn a_history_that_is_off_stores_nothing() {
     let lms = [
         paris().lm().without_history(),
         paris().lm().history_limits(0, 1000),
@@ -116,7 +116,7 @@ async fn switched_off_it_stores_nothing() {
 }
 
 #[tokio::test]
-async fn switched_on_again_it_starts_empty() {
+async fn a_history_that_is_switched_on_again_starts_empty() {
     let lm = paris().lm();
     lm.complete(hi("a")).await.unwrap();
     let again = lm.without_history().history_limits(10, 1 << 20);
@@ -172,7 +172,7 @@ async fn ten_tasks_at_once_keep_the_bounds() {
     for task in tasks {
         task.await.unwrap();
     }
-    // Whatever the order was, the counts came out right: small calls fill it to its bound in entries.
+    // The counts are right in any order: small calls fill it to its bound in entries.
     for _ in 0..40 {
         lm.complete(hi("x")).await.unwrap();
     }

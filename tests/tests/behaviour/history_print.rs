@@ -1,4 +1,4 @@
-//! A history as people see it: its form, and that nothing in it steers a terminal.
+//! The printed history: its format, and that nothing in it controls a terminal.
 
 use std::io;
 use std::time::Duration;
@@ -80,7 +80,7 @@ async fn the_last_n_are_written_to_any_writer_and_its_error_is_returned() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_printed() {
+async fn the_printed_history_is_this_text() {
     let script = ScriptedLm::computed(|request| match request.config.rollout_id {
         Some(0) => Reply::text("[[ ## answer ## ]]\nParis \x1b[31mred\x1b[0m\n")
             .and(Reply::refusal("I would rather not."))

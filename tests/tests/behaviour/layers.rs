@@ -1,4 +1,4 @@
-//! Layers around a model: they stream, and name, identity and capabilities are the model's.
+//! Layers around a model: they stream, and keep the model's name, identity and capabilities.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::support::{Qa, Twins, ask};
 
-/// Notes what it sees of the model behind it, and writes no line for streams.
+/// Notes what it sees of the model behind it, and has no code for streams.
 #[derive(Clone, Default)]
 struct Notes(Arc<Mutex<Vec<String>>>);
 
@@ -31,7 +31,7 @@ impl Layer for Notes {
     }
 }
 
-/// Takes no form of answer, and answers in pieces.
+/// Takes no response format, and answers in pieces.
 struct Formless;
 
 impl LanguageModel for Formless {
@@ -67,7 +67,7 @@ fn hi() -> Request {
     Request::new(vec![Message::user("hi")])
 }
 
-/// What is heard of the answer to one request.
+/// The streamed pieces of the answer to one request.
 async fn heard(lm: &Lm) -> Vec<String> {
     let mut heard = Vec::new();
     let me = Caller::new("me", CallerId::unique());
@@ -89,7 +89,7 @@ async fn a_stream_passes_through_every_layer_piece_by_piece() {
 }
 
 #[tokio::test]
-async fn a_layer_sees_the_name_identity_and_capabilities_of_the_model_behind_all_others() {
+async fn a_layer_sees_the_models_name_identity_and_capabilities() {
     let (lm, notes, _folder) = layered(Lm::custom(Formless));
     lm.complete(hi()).await.unwrap();
     assert_eq!(*notes.0.lock().unwrap(), ["formless formless at home Not"]);
@@ -97,13 +97,13 @@ async fn a_layer_sees_the_name_identity_and_capabilities_of_the_model_behind_all
 }
 
 #[tokio::test]
-async fn a_predictor_asks_for_no_form_that_a_layered_model_does_not_take() {
+async fn a_predictor_asks_for_no_format_that_a_layered_model_does_not_take() {
     let qa = Predict::<Qa>::new().adapter(JsonAdapter).lm(&layered(Lm::custom(Formless)).0);
     assert_eq!(qa.call(ask()).await.unwrap().answer, "Paris");
 }
 
 #[tokio::test]
-async fn a_layer_may_answer_itself_ask_otherwise_and_ask_again() {
+async fn a_layer_may_answer_itself_change_the_request_and_ask_again() {
     struct Twice;
     impl Layer for Twice {
         fn call<'a>(
@@ -128,7 +128,7 @@ async fn a_layer_may_answer_itself_ask_otherwise_and_ask_again() {
 }
 
 #[tokio::test]
-async fn layers_of_ones_own_stand_around_each_other_in_the_order_in_which_they_were_added() {
+async fn custom_layers_wrap_each_other_in_the_order_in_which_they_were_added() {
     struct Tag(&'static str);
     impl Layer for Tag {
         fn call<'a>(

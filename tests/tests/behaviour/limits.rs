@@ -1,4 +1,4 @@
-//! Limits: requests at a time and by the minute, fair between callers. All in virtual time.
+//! Limits: requests at a time and per minute, fair between callers. All in virtual time.
 
 use std::{
     future::Future,
@@ -67,7 +67,7 @@ async fn a_thousand_calls_at_once_never_exceed_the_concurrency() {
     let start = Instant::now();
     send(&lm, 1000).await;
     assert_eq!(watched.most_in_flight(), 7);
-    // 143 rounds of 10 ms: the places were never idle.
+    // 143 rounds of 10 ms: no place was ever idle.
     assert_eq!(start.elapsed(), millis(1430));
     assert_eq!((limits.in_flight(), limits.waiting()), (0, 0));
 }
@@ -87,7 +87,7 @@ async fn several_lms_with_clones_of_one_limits_share_its_places() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_place_given_to_a_call_that_is_dropped_before_it_knows_goes_to_the_next_one() {
+async fn a_place_given_to_a_call_that_is_dropped_unpolled_goes_to_the_next_one() {
     let sent = Sent::default();
     let limits = Limits::new().concurrency(1).requests_per_minute(2);
     let lm = sent.lm(1, millis(10)).limits(limits.clone());
@@ -100,12 +100,12 @@ async fn a_place_given_to_a_call_that_is_dropped_before_it_knows_goes_to_the_nex
     assert!(second.as_mut().poll(&mut context).is_pending());
     assert!(third.as_mut().poll(&mut context).is_pending());
     assert_eq!((limits.in_flight(), limits.waiting()), (1, 2));
-    // The place is the second's now, which has not been polled since.
+    // The second call has the place now, and has not been polled since.
     drop(first);
     assert_eq!((limits.in_flight(), limits.waiting()), (1, 1));
     drop(second);
     third.await.unwrap();
-    // Nor did the second one count for the minute.
+    // The second one did not count for the minute either.
     assert_eq!((sent.times().len(), limits.in_flight()), (2, 0));
     assert!(sent.times()[1] < 60_000, "{:?}", sent.times());
 }
@@ -135,7 +135,7 @@ async fn tokens_per_minute_count_as_estimated_until_the_usage_is_known() {
     // 0 s: 500 + 500. 1 s: 200 are spent, one more fits. 2 s: 300 are spent. 3 s: 400. 4 s: 500, the last.
     assert_eq!(sent.times(), [0, 0, 1_000, 2_000, 3_000, 4_000]);
 
-    // Where they take more than estimated, the excess is missing later.
+    // If they take more than estimated, later requests wait for the excess.
     let sent = Sent::default();
     let lm = sent.lm(900, SECOND).max_tokens(99).limits(Limits::new().tokens_per_minute(1_000));
     send(&lm, 3).await;
@@ -153,7 +153,7 @@ async fn a_request_larger_than_the_whole_limit_is_sent_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_request_of_a_caller_waits_for_one_of_another_caller_and_not_for_a_thousand() {
+async fn a_callers_only_request_waits_for_one_of_another_caller_not_for_a_thousand() {
     let sent = Sent::default();
     let lm = sent.lm(1, millis(10)).limits(Limits::new().concurrency(1));
     let flood = Caller::new("flood", CallerId::unique());
@@ -164,7 +164,7 @@ async fn one_request_of_a_caller_waits_for_one_of_another_caller_and_not_for_a_t
     tokio::time::sleep(millis(5)).await;
     let start = Instant::now();
     lm.complete_for(Caller::new("single", CallerId::unique()), hi("y")).await.unwrap();
-    // What is left of the request on its way, one that is next, its own.
+    // The rest of the request in flight, the next one, and its own.
     assert_eq!(start.elapsed(), millis(25));
 }
 
@@ -182,7 +182,7 @@ async fn predictors_are_callers_by_themselves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_of_one_caller_go_in_the_order_in_which_they_came() {
+async fn requests_of_one_caller_keep_their_order() {
     let lm = ScriptedLm::computed(|_| Reply::text("x").delay(millis(1)));
     let limited = lm.lm().limits(Limits::new().concurrency(1));
     let calls: Vec<_> = (0..50)
@@ -218,7 +218,7 @@ async fn a_stream_keeps_its_place_until_it_ends_or_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_too_long_gets_an_error_that_says_how_long_it_would_have_been() {
+async fn a_wait_beyond_the_longest_is_an_error_with_the_remaining_wait() {
     let sent = Sent::default();
     let limits = Limits::new().requests_per_minute(1).longest_wait(SECOND * 10);
     let lm = sent.lm(1, millis(1)).limits(limits.clone());
@@ -237,7 +237,7 @@ async fn who_waits_too_long_gets_an_error_that_says_how_long_it_would_have_been(
 }
 
 #[tokio::test]
-async fn a_limit_of_nothing_is_a_mistake_told_at_the_first_call() {
+async fn a_limit_of_0_is_an_error_of_the_first_call() {
     for limits in [
         Limits::new().concurrency(0),
         Limits::new().requests_per_minute(0),
@@ -258,7 +258,7 @@ async fn a_limit_of_nothing_is_a_mistake_told_at_the_first_call() {
 }
 
 #[test]
-fn what_need_not_wait_for_a_time_needs_no_runtime() {
+fn a_request_that_need_not_wait_for_time_needs_no_runtime() {
     let lm = paris().lm().limits(Limits::new().requests_per_minute(1));
     let mut context = Context::from_waker(Waker::noop());
     let mut call = Box::pin(lm.complete(hi("x")));
@@ -292,7 +292,7 @@ async fn a_refused_request_gives_its_tokens_back_and_a_panicking_one_its_place()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
-async fn many_threads_that_give_up_at_any_moment_leave_nothing_behind() {
+async fn calls_of_many_threads_dropped_at_any_moment_leave_nothing_behind() {
     let watched = Watched::new(ScriptedLm::computed(|_| Reply::text("x").delay(millis(1))));
     let limits = Limits::new().concurrency(5);
     let lm = watched.lm().without_history().limits(limits.clone());

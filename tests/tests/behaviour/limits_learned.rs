@@ -1,4 +1,4 @@
-//! Limits that the server tells. All in virtual time.
+//! Limits learned from the server's reports. All in virtual time.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -12,12 +12,12 @@ use crate::support::hi;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A model that says of its limits what a function of the request's number says.
-struct Telling<F>(Mutex<usize>, F);
+/// A model that reports limits by a function of the request's number.
+struct Reporting<F>(Mutex<usize>, F);
 
-impl<F: Fn(usize) -> Result<RateLimit, Error> + Send + Sync + 'static> LanguageModel for Telling<F> {
+impl<F: Fn(usize) -> Result<RateLimit, Error> + Send + Sync + 'static> LanguageModel for Reporting<F> {
     fn name(&self) -> &str {
-        "telling"
+        "reporting"
     }
     fn call<'a>(
         &'a self,
@@ -26,16 +26,16 @@ impl<F: Fn(usize) -> Result<RateLimit, Error> + Send + Sync + 'static> LanguageM
     ) -> karat::lm::BoxFuture<'a, karat::Result<Response>> {
         let mut number = self.0.lock().unwrap();
         *number += 1;
-        let told = (self.1)(*number);
+        let report = (self.1)(*number);
         Box::pin(async {
             let completions = vec![karat::lm::Completion::new("x")];
-            Ok(Response::new(completions).rate_limit(told?))
+            Ok(Response::new(completions).rate_limit(report?))
         })
     }
 }
 
-fn telling(tell: impl Fn(usize) -> Result<RateLimit, Error> + Send + Sync + 'static) -> Lm {
-    Lm::custom(Telling(Mutex::new(0), tell))
+fn reporting(report: impl Fn(usize) -> Result<RateLimit, Error> + Send + Sync + 'static) -> Lm {
+    Lm::custom(Reporting(Mutex::new(0), report))
 }
 
 fn requests(limit: u64, remaining: u64, reset: Duration) -> RateLimit {
@@ -53,7 +53,7 @@ async fn together(lm: &Lm, count: usize) {
     }
 }
 
-/// When each of so many calls, one after another, was answered; in seconds.
+/// The times at which successive calls were answered, in seconds.
 async fn answered(lm: &Lm, count: usize) -> Vec<u64> {
     let start = Instant::now();
     let mut times = Vec::new();
@@ -65,24 +65,24 @@ async fn answered(lm: &Lm, count: usize) -> Vec<u64> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_server_has_left_is_learned_and_kept() {
-    // As a server of 60 a minute says it, of which two are left.
-    let told = |_| Ok(requests(60, 2, SECOND * 58));
+async fn the_servers_remaining_requests_are_learned_and_kept() {
+    // The report of a server with 60 a minute, of which two are left.
+    let report = |_| Ok(requests(60, 2, SECOND * 58));
     let limits = Limits::new();
-    let once = telling(move |number| if number == 1 { told(1) } else { Ok(RateLimit::default()) });
+    let once = reporting(move |number| if number == 1 { report(1) } else { Ok(RateLimit::default()) });
     let lm = once.limits(limits.clone());
-    // Two that are left, then one a second: 58 come back in 58 s.
+    // The two that are left, then one a second: 58 come back in 58 s.
     assert_eq!(answered(&lm, 6).await, [0, 0, 0, 1, 2, 3]);
     assert_eq!(limits.told(), Some(RateLimit::default()));
 
-    // Who does not want it does not get it.
-    assert_eq!(answered(&telling(told).limits(Limits::new().learn(false)), 6).await, [0; 6]);
+    // It can be switched off.
+    assert_eq!(answered(&reporting(report).limits(Limits::new().learn(false)), 6).await, [0; 6]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_on_their_way_count_against_what_the_server_had_left() {
-    // Each answer says that one is left; all are on their way when the first one is answered.
-    let lm = telling(|_| Ok(requests(10, 1, SECOND * 90)));
+async fn requests_in_flight_count_against_the_servers_remaining_ones() {
+    // Each answer says that one is left; all are in flight when the first one is answered.
+    let lm = reporting(|_| Ok(requests(10, 1, SECOND * 90)));
     let lm = lm.layer(Delay(SECOND)).limits(Limits::new());
     let start = Instant::now();
     together(&lm, 1).await;
@@ -114,7 +114,7 @@ impl Layer for Delay {
 }
 
 #[tokio::test(start_paused = true)]
-async fn odd_words_of_a_server_stop_nothing_for_ever() {
+async fn odd_reports_of_a_server_stop_nothing_for_ever() {
     for allowance in [
         Allowance::default(),
         Allowance::new().limit(0).remaining(0).reset(Duration::ZERO),
@@ -125,16 +125,16 @@ async fn odd_words_of_a_server_stop_nothing_for_ever() {
         Allowance::new().limit(10).remaining(0),
         Allowance::new().limit(10).remaining(0).reset(Duration::ZERO),
     ] {
-        let told = RateLimit::new().requests(allowance).tokens(allowance);
-        let lm = telling(move |_| Ok(told)).limits(Limits::new());
+        let report = RateLimit::new().requests(allowance).tokens(allowance);
+        let lm = reporting(move |_| Ok(report)).limits(Limits::new());
         let times = answered(&lm, 4).await;
         assert!(times[3] <= 3 * 86_400, "{allowance:?}: {times:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_wait_for_as_long_as_the_server_asked() {
-    let lm = telling(|number| match number {
+async fn all_requests_wait_as_long_as_the_server_asks() {
+    let lm = reporting(|number| match number {
         1 => Err(Error::new(ErrorKind::RateLimited, "slow down").with_retry_after(SECOND * 7)),
         _ => Ok(RateLimit::default()),
     });
@@ -144,7 +144,7 @@ async fn all_wait_for_as_long_as_the_server_asked() {
     together(&lm, 5).await;
     assert_eq!(start.elapsed(), SECOND * 7);
     // Not for ever, whatever a server says.
-    let lm = telling(|number| match number {
+    let lm = reporting(|number| match number {
         1 => Err(Error::new(ErrorKind::RateLimited, "go away").with_retry_after(Duration::MAX)),
         _ => Ok(RateLimit::default()),
     });

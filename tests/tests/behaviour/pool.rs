@@ -12,7 +12,7 @@ use crate::support::{Watched, failure, hi, millis, tokens};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// An endpoint that takes so long.
+/// An endpoint that answers after this delay.
 fn endpoint(text: &'static str, delay: Duration) -> ScriptedLm {
     ScriptedLm::computed(move |_| Reply::text(text).usage(tokens(3, 1)).delay(delay)).named(text)
 }
@@ -26,7 +26,7 @@ async fn text(lm: &Lm) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn equals_are_asked_in_turn_and_the_least_busy_one_first() {
+async fn equally_busy_endpoints_take_turns_and_the_least_busy_one_is_first() {
     let endpoints = ["a", "b", "c"].map(|name| endpoint(name, Duration::ZERO));
     let lm = Lm::pool(endpoints.each_ref().map(ScriptedLm::lm));
     for _ in 0..30 {
@@ -55,7 +55,7 @@ async fn equals_are_asked_in_turn_and_the_least_busy_one_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_fails_is_left_alone_for_longer_and_longer_and_its_request_goes_to_the_next() {
+async fn a_failing_endpoint_cools_down_longer_and_longer_and_the_next_one_is_asked() {
     let (down, good) = (down(), endpoint("good", Duration::ZERO));
     let lm = Lm::pool([down.lm(), good.lm()]);
     let response = lm.complete(hi("x")).await.unwrap();
@@ -70,7 +70,7 @@ async fn one_that_fails_is_left_alone_for_longer_and_longer_and_its_request_goes
         }
         advance(SECOND).await;
     }
-    // 10, 20, 40, 80, 160, then 300 s each time, give or take a second for whose turn it is.
+    // 10, 20, 40, 80, 160, then 300 s each time, with a second's tolerance for the turns.
     let pauses: Vec<_> =
         std::iter::once(&0).chain(&asked).zip(&asked).map(|(before, after)| after - before).collect();
     assert_eq!(pauses.len(), 10, "{pauses:?}");
@@ -100,7 +100,7 @@ async fn the_cooldown_is_as_long_as_the_server_asked_and_ends_with_an_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_requests_that_fail_at_one_time_are_one_failure() {
+async fn simultaneous_failures_count_once() {
     let down = ScriptedLm::computed(|_| failure(ErrorKind::Server).delay(millis(10)));
     let lm = Lm::pool([down.lm(), endpoint("good", millis(10)).lm()]);
     let calls: Vec<_> = (0..40)
@@ -139,7 +139,7 @@ async fn a_request_goes_to_each_endpoint_at_most_once_even_if_all_cool_down() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_requests_own_error_goes_to_the_caller_and_cools_nothing_down() {
+async fn an_error_of_the_request_goes_to_the_caller_and_cools_nothing_down() {
     for kind in [ErrorKind::BadRequest, ErrorKind::ContextLength, ErrorKind::Refused, ErrorKind::Filtered] {
         let (first, second) =
             (ScriptedLm::computed(move |_| failure(kind)), endpoint("good", Duration::ZERO));
@@ -160,7 +160,7 @@ async fn a_hedge_asks_a_second_endpoint_and_drops_the_one_that_lost() {
     assert_eq!((&*response.completions[0].text, start.elapsed()), ("fast", SECOND * 3));
     assert_eq!((response.usage.calls, slow.in_flight(), slow.dropped()), (2, 0, 1));
 
-    // The first one may win all the same, and one that is fast enough costs nothing more.
+    // The first endpoint may still win, and if it is fast enough, no second one is asked.
     for (delay, calls) in [(SECOND * 3, 2), (SECOND, 1)] {
         let slower = Watched::new(endpoint("slower", SECOND * 60));
         let lm = Pool::new([endpoint("first", delay).lm(), slower.lm()]).hedge(SECOND * 2).lm();
@@ -180,7 +180,7 @@ async fn a_hedge_that_fails_leaves_the_first_one_running() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_streams_only_the_first_that_tells_is_told() {
+async fn of_two_streams_only_the_first_to_send_is_passed_on() {
     let stream = |name: &str, delay| {
         let pieces = [format!("{name}1"), format!("{name}2"), format!("{name}3")];
         ScriptedLm::computed(move |_| Reply::pieces(pieces.clone()).delay(delay).pace(SECOND))
@@ -188,21 +188,21 @@ async fn of_two_streams_only_the_first_that_tells_is_told() {
     for (first, second, expected, calls) in [(5, 0, "b1b2b3", 2), (4, 3, "a1a2a3", 2), (1, 0, "a1a2a3", 1)] {
         let (a, b) = (stream("a", SECOND * first), stream("b", SECOND * second));
         let lm = Pool::new([a.lm(), b.lm()]).hedge(millis(2500)).lm();
-        let mut told = String::new();
-        let tell = &mut |delta: Delta<'_>| told += delta.text;
-        let response = lm.stream_for(Caller::new("me", CallerId::unique()), hi("x"), tell).await.unwrap();
-        assert_eq!((&*response.completions[0].text, &*told), (expected, expected));
+        let mut heard = String::new();
+        let sink = &mut |delta: Delta<'_>| heard += delta.text;
+        let response = lm.stream_for(Caller::new("me", CallerId::unique()), hi("x"), sink).await.unwrap();
+        assert_eq!((&*response.completions[0].text, &*heard), (expected, expected));
         assert_eq!(response.usage.calls, calls, "{expected}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_breaks_after_it_told_something_is_not_asked_for_again() {
+async fn a_stream_that_breaks_after_its_first_part_is_not_asked_for_again() {
     let broken = ScriptedLm::computed(|_| Reply::pieces(["a"]).cut(Error::new(ErrorKind::Connect, "cut")));
     let good = endpoint("good", Duration::ZERO);
     let lm = Lm::pool([broken.lm(), good.lm()]);
-    let mut told = String::new();
-    let tell = &mut |delta: Delta<'_>| told += delta.text;
-    let error = lm.stream_for(Caller::new("me", CallerId::unique()), hi("x"), tell).await.unwrap_err();
-    assert_eq!((error.kind(), &*told, good.calls()), (ErrorKind::Connect, "a", 0));
+    let mut heard = String::new();
+    let sink = &mut |delta: Delta<'_>| heard += delta.text;
+    let error = lm.stream_for(Caller::new("me", CallerId::unique()), hi("x"), sink).await.unwrap_err();
+    assert_eq!((error.kind(), &*heard, good.calls()), (ErrorKind::Connect, "a", 0));
 }

@@ -1,4 +1,4 @@
-//! Recordings: what is written down, what is not, and what plays it back.
+//! Recordings: what is recorded, what is not, and replays.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -21,7 +21,7 @@ fn recording() -> (tempfile::TempDir, std::path::PathBuf) {
 }
 
 #[tokio::test]
-async fn a_program_runs_on_its_recording_as_it_did_on_the_model() {
+async fn a_program_behaves_on_its_recording_as_on_the_model() {
     let (_folder, path) = recording();
     let run = async |lm: Lm| {
         let best = BestOfN::new(Predict::<Qa>::new().lm(&lm), 4, number).threshold(2.0);
@@ -34,7 +34,7 @@ async fn a_program_runs_on_its_recording_as_it_did_on_the_model() {
     assert_eq!(replay.lm().name(), "openai/x");
     assert_eq!(run(replay.lm()).await, live);
     assert!(replay.unused().is_empty());
-    // The recording is used up, and asking again is an error that says so.
+    // The recording is used up, and another call is an error that says so.
     let error = Predict::<Qa>::new().lm(&replay.lm()).call(ask()).await.unwrap_err();
     assert!(error.is_config() && error.is_permanent(), "{error}");
 }
@@ -72,7 +72,7 @@ async fn equal_requests_get_their_outcomes_in_order_errors_included() {
 }
 
 #[tokio::test]
-async fn a_request_that_was_not_recorded_is_an_error_that_says_what_is_nearest() {
+async fn an_unrecorded_request_is_an_error_that_names_the_nearest_one() {
     let (_folder, path) = recording();
     let live = ScriptedLm::computed(|_| Reply::text("x")).lm().record(&path).temperature(0.5);
     let of = |text: &str| Request::new(vec![Message::system("Be brief."), Message::user(text)]);
@@ -101,13 +101,13 @@ async fn a_request_that_was_not_recorded_is_an_error_that_says_what_is_nearest()
 }
 
 #[tokio::test]
-async fn secrets_are_not_recorded_and_are_not_asked_for_in_a_replay() {
+async fn secrets_are_neither_recorded_nor_compared_in_a_replay() {
     let (_folder, path) = recording();
     let with = |lm: Lm, secret: &str| {
         lm.param("extra_headers", json!({"authorization": secret})).param("user", json!({"token": secret}))
     };
     with(ScriptedLm::new(["hello"]).lm().record(&path), "sk-canary").complete(hi("hi")).await.unwrap();
-    // A server that is not there, whose key would be in its error if anywhere.
+    // A server that does not run: its error would show the key if anything did.
     let real =
         Lm::new("openai/x").unwrap().api_key("sk-canary-2").base_url("http://127.0.0.1:9/v1?key=sk-canary-3");
     real.record(&path).complete(hi("ho")).await.unwrap_err();
@@ -122,7 +122,7 @@ async fn secrets_are_not_recorded_and_are_not_asked_for_in_a_replay() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_recording_is_for_its_owner_alone() {
+async fn a_recording_is_readable_by_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let (_folder, path) = recording();
     ScriptedLm::new(["hello"]).lm().record(&path).complete(hi("hi")).await.unwrap();
@@ -130,7 +130,7 @@ async fn a_recording_is_for_its_owner_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
-async fn many_calls_at_once_of_several_handles_are_whole_lines() {
+async fn simultaneous_calls_of_several_handles_write_whole_lines() {
     let (_folder, path) = recording();
     let model = ScriptedLm::computed(|request| Reply::text(request.prompt.last()));
     let handles: Vec<_> = (0..4).map(|_| model.lm().record(&path)).collect();
@@ -148,14 +148,14 @@ async fn many_calls_at_once_of_several_handles_are_whole_lines() {
 }
 
 #[tokio::test]
-async fn what_a_cache_answers_is_not_recorded() {
+async fn answers_of_a_cache_are_not_recorded() {
     let (_folder, path) = recording();
     let lm = ScriptedLm::new(["hello"]).lm().record(&path).cache(Cache::memory());
     for _ in 0..5 {
         lm.complete(hi("hi")).await.unwrap();
     }
     assert_eq!(lines(&path).len(), 1);
-    // So the replay has a cache too.
+    // So the replay needs a cache too.
     let replay = Replay::from_file(&path).unwrap();
     let lm = replay.lm().cache(Cache::memory());
     for _ in 0..5 {
@@ -164,7 +164,7 @@ async fn what_a_cache_answers_is_not_recorded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_is_recorded_whole_with_the_time_that_it_took_and_a_dropped_call_is_not() {
+async fn a_stream_is_recorded_whole_with_its_time_and_a_dropped_call_is_not() {
     let (_folder, path) = recording();
     let replies = [Reply::pieces(["he", "llo"]).pace(millis(700)), Reply::text("late").delay(millis(700))];
     let lm = ScriptedLm::new(replies).lm().record(&path);
@@ -173,10 +173,10 @@ async fn a_stream_is_recorded_whole_with_the_time_that_it_took_and_a_dropped_cal
     tokio::time::timeout(millis(100), lm.complete(hi("hi"))).await.unwrap_err();
     let lines = lines(&path);
     assert_eq!((lines.len(), &lines[0]["elapsed_ms"]), (1, &json!(1_400)));
-    let mut told = Vec::new();
+    let mut heard = Vec::new();
     let replay = Replay::from_file(&path).unwrap().lm();
-    replay.stream_for(caller, hi("hi"), &mut |delta| told.push(delta.text.to_owned())).await.unwrap();
-    assert_eq!(told, ["hello"]);
+    replay.stream_for(caller, hi("hi"), &mut |delta| heard.push(delta.text.to_owned())).await.unwrap();
+    assert_eq!(heard, ["hello"]);
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn a_recording_that_cannot_be_written_is_an_error_of_the_first_call() {
 }
 
 #[tokio::test]
-async fn a_line_that_is_none_of_a_recording_is_named() {
+async fn an_invalid_line_of_a_recording_is_named() {
     let (_folder, path) = recording();
     ScriptedLm::new(["hello"]).lm().record(&path).complete(hi("hi")).await.unwrap();
     let good = fs::read_to_string(&path).unwrap();
@@ -210,7 +210,7 @@ async fn a_line_that_is_none_of_a_recording_is_named() {
             "{words}: {error}"
         );
     }
-    // A line that was cut, with the next recording behind it: the lines stay apart.
+    // A truncated line before the next recording: the lines stay apart.
     fs::write(&path, &good[..100]).unwrap();
     ScriptedLm::new(["hello"]).lm().record(&path).complete(hi("hi")).await.unwrap();
     let text = fs::read_to_string(&path).unwrap();

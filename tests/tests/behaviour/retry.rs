@@ -1,4 +1,4 @@
-//! Calls that fail for now are made again: which, when, how often, and for how long. In virtual time.
+//! Retries: which errors, when, how often, and for how long. In virtual time.
 
 use std::{
     sync::{
@@ -34,7 +34,7 @@ async fn complete(lm: &Lm) -> Result<Response> {
     lm.complete(hi("hi")).await
 }
 
-/// What comes of a call, and how long it takes.
+/// The outcome of a call, and its time.
 async fn timed(lm: &Lm) -> (Result<Response>, Duration) {
     let start = Instant::now();
     let outcome = complete(lm).await;
@@ -46,7 +46,7 @@ fn limited(wait: Duration) -> Reply {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_may_pass_is_tried_again_and_nothing_else() {
+async fn only_transient_errors_are_retried() {
     use ErrorKind::*;
     for (kind, calls) in [
         (Connect, 2),
@@ -71,14 +71,14 @@ async fn what_may_pass_is_tried_again_and_nothing_else() {
         let outcome = complete(&script.lm().retry(at_once())).await;
         assert_eq!((script.calls(), outcome.is_ok()), (calls, calls == 2), "{kind:?}");
         if let Err(error) = outcome {
-            // Nothing was tried again, and nothing is said of it.
+            // Nothing was retried, and the error does not mention retries.
             assert_eq!((error.attempts(), error.to_string()), (1, format!("scripted {kind:?}")));
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_servers_word_counts_but_not_against_what_will_fail_again() {
+async fn the_servers_advice_counts_but_never_for_permanent_errors() {
     for (kind, word, calls) in [
         (ErrorKind::Server, false, 1),
         (ErrorKind::RateLimited, false, 1),
@@ -97,7 +97,7 @@ async fn the_servers_word_counts_but_not_against_what_will_fail_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_waits_double_and_the_last_error_tells_the_attempts() {
+async fn the_waits_double_and_the_last_error_names_the_attempts() {
     let script = ScriptedLm::computed(|_| server_error());
     let (outcome, took) = timed(&script.lm().retry(longest())).await;
     let error = outcome.unwrap_err();
@@ -139,7 +139,7 @@ async fn a_server_that_says_how_long_to_wait_is_obeyed_up_to_the_longest_wait() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_beyond_the_deadline_fails_at_once_and_is_told() {
+async fn a_wait_beyond_the_deadline_fails_at_once_and_is_in_the_error() {
     for asked in [seconds(10), seconds(100), Duration::MAX] {
         let script = ScriptedLm::new([limited(asked)]);
         let (outcome, took) = timed(&script.lm().retry(longest()).deadline(seconds(10))).await;
@@ -149,7 +149,7 @@ async fn a_wait_beyond_the_deadline_fails_at_once_and_is_told() {
         let text = error.to_string();
         assert!(text.contains("asks to wait") && text.contains("the deadline of 10 s"), "{text}");
     }
-    // The own wait, likewise.
+    // The same for the back-off's own wait.
     let script = ScriptedLm::computed(|_| server_error());
     let (outcome, took) = timed(&script.lm().retry(longest()).deadline(millis(1_600))).await;
     let error = outcome.unwrap_err();
@@ -158,7 +158,7 @@ async fn a_wait_beyond_the_deadline_fails_at_once_and_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_deadline_ends_a_call_and_cancels_what_is_on_its_way() {
+async fn the_deadline_ends_a_call_and_cancels_its_request() {
     let watched = Watched::new(ScriptedLm::computed(|_| reply("Paris").delay(seconds(1_000))));
     let (outcome, took) = timed(&watched.lm().retry(longest()).deadline(seconds(5))).await;
     let error = outcome.unwrap_err();
@@ -169,7 +169,7 @@ async fn the_deadline_ends_a_call_and_cancels_what_is_on_its_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_deadline_is_for_all_attempts_and_waits_and_keeps_the_last_failure() {
+async fn the_deadline_covers_all_attempts_and_waits_and_keeps_the_last_failure() {
     let slow = || server_error().delay(seconds(2));
     let script = ScriptedLm::new([slow(), slow(), reply("Paris").delay(seconds(100))]);
     let (outcome, took) = timed(&script.lm().retry(longest()).deadline(seconds(6))).await;
@@ -196,7 +196,7 @@ async fn odd_limits_neither_panic_nor_hang() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_has_its_own_limit_after_which_it_is_made_again() {
+async fn an_attempt_beyond_its_own_limit_is_retried() {
     let script = ScriptedLm::new([reply("late").delay(seconds(100)), reply("Paris")]);
     let lm = script.lm().retry(at_once()).timeouts(Timeouts::new().attempt(seconds(3)));
     let (outcome, took) = timed(&lm).await;
@@ -211,8 +211,8 @@ async fn an_attempt_has_its_own_limit_after_which_it_is_made_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_deadline_holds_within_a_longer_attempt_and_an_attempt_within_a_longer_deadline() {
-    // Of attempt and deadline the shorter one ends the call, or only the attempt.
+async fn the_shorter_of_deadline_and_attempt_limit_holds() {
+    // A shorter deadline ends the call; a shorter attempt limit ends only the attempt.
     for (attempt, deadline, calls, took) in [(3, 10, 2, 3), (30, 10, 1, 10), (10, 10, 1, 10)] {
         let script = ScriptedLm::new([reply("late").delay(seconds(100)), reply("Paris")]);
         let timeouts = Timeouts::new().attempt(seconds(attempt));
@@ -226,8 +226,8 @@ async fn the_deadline_holds_within_a_longer_attempt_and_an_attempt_within_a_long
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_is_told_in_milliseconds_below_a_second_and_in_seconds_from_there_on() {
-    for (milliseconds, told) in
+async fn a_wait_is_written_in_milliseconds_below_a_second_and_else_in_seconds() {
+    for (milliseconds, shown) in
         [(999, "999 ms"), (1_000, "1 s"), (1_500, "1.5 s"), (99_900, "99.9 s"), (100_400, "100 s")]
     {
         let script = ScriptedLm::computed(|_| server_error());
@@ -235,13 +235,13 @@ async fn a_wait_is_told_in_milliseconds_below_a_second_and_in_seconds_from_there
         let error = complete(&script.lm().retry(retry)).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("scripted Server (after 2 attempts with waits of {told} in all)")
+            format!("scripted Server (after 2 attempts with waits of {shown} in all)")
         );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_says_nothing_of_its_calls_counts_as_one_and_so_does_each_attempt() {
+async fn an_answer_without_a_count_of_calls_counts_as_one_like_each_attempt() {
     let free = || reply("Paris").usage(Usage::default());
     for (script, calls) in [(vec![free()], 1), (vec![server_error(), free()], 2)] {
         let lm = ScriptedLm::new(script).lm().retry(at_once());
@@ -263,7 +263,7 @@ async fn the_usage_counts_every_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rollouts_are_tried_again_each_for_itself() {
+async fn each_rollout_is_retried_by_itself() {
     let count = AtomicUsize::new(0);
     let script = ScriptedLm::computed(move |_| match count.fetch_add(1, Ordering::Relaxed) % 2 {
         0 => server_error(),
@@ -275,7 +275,7 @@ async fn rollouts_are_tried_again_each_for_itself() {
     assert_eq!(best.usage().calls, 6);
 }
 
-/// The requests that so many calls make of a model that answers every `good`th of them.
+/// The requests of so many calls to a model that answers every `good`th request.
 async fn requests(retry: Retry, calls: usize, good: usize) -> usize {
     let script = Arc::new(AtomicUsize::new(0));
     let asked = script.clone();
@@ -295,12 +295,12 @@ async fn an_outage_gets_no_more_than_a_fifth_on_top() {
     const CALLS: usize = 10_000;
     // Nothing succeeds: the reserve and no more.
     assert_eq!(requests(at_once(), CALLS, 0).await, CALLS + 500);
-    // Some do.
+    // Some requests succeed.
     for good in [2, 3, 5, 10, 100] {
         let load = requests(at_once(), CALLS, good).await;
         assert!((CALLS..=CALLS * 12 / 10).contains(&load), "one in {good}: {load}");
     }
-    // Where nearly all succeed, all that fail are tried again.
+    // If nearly all succeed, every failure is retried.
     assert_eq!(requests(at_once(), 100, 1).await, 100);
     assert_eq!(requests(at_once().budget(0, 0.0), 100, 0).await, 100);
     assert_eq!(requests(at_once().budget(7, 0.0), 100, 0).await, 107);
@@ -348,7 +348,7 @@ async fn ten_tasks_at_once_share_the_budget_and_mix_nothing_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_model_of_ones_own_is_tried_again_only_on_demand() {
+async fn a_custom_model_is_retried_only_on_demand() {
     let script = ScriptedLm::computed(|_| server_error());
     assert_eq!(complete(&script.lm()).await.unwrap_err().attempts(), 1);
     assert_eq!(complete(&script.lm().retry(at_once().attempts(2))).await.unwrap_err().attempts(), 2);
@@ -357,7 +357,7 @@ async fn a_model_of_ones_own_is_tried_again_only_on_demand() {
 }
 
 #[test]
-fn lms_with_other_retries_or_limits_are_others() {
+fn lms_with_other_retries_or_limits_are_not_equal() {
     let lm = || Lm::new("openai/gpt-x").unwrap();
     assert_eq!(lm(), lm());
     assert_eq!(lm().retry(Retry::new()).deadline(seconds(600)), lm());
@@ -374,7 +374,7 @@ fn lms_with_other_retries_or_limits_are_others() {
 }
 
 #[test]
-fn the_debug_form_of_a_retry_tells_its_bounds() {
+fn the_debug_text_of_a_retry_shows_its_bounds() {
     let text = format!("{:?}", Retry::new());
     assert!(text.contains("first: 500ms") && text.contains("most: 8s"), "{text}");
 }
@@ -412,7 +412,7 @@ impl karat::LanguageModel for Empty {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_without_a_completion_tells_the_attempts_before_it() {
+async fn an_answer_without_a_completion_is_an_error_with_the_attempts_before_it() {
     let error = complete(&Lm::custom(Empty(AtomicUsize::new(0))).retry(at_once())).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::BadResponse, 3), "{error}");
 }

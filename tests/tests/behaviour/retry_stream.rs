@@ -1,4 +1,4 @@
-//! Streams that fail: tried again only until something was told, and what is left of them.
+//! Streams that fail: retried only until their first piece, and the text that is left of them.
 
 use std::sync::Arc;
 
@@ -12,40 +12,40 @@ use crate::{
     support::{Qa, ask, hi, millis, server_error},
 };
 
-/// Streams, and gives what was told and what came of it.
+/// Streams a call; returns its pieces and its outcome.
 async fn stream(lm: &Lm) -> (Vec<String>, Result<Arc<Response>>) {
-    let mut told = Vec::new();
+    let mut pieces = Vec::new();
     let caller = Caller::new("me", CallerId::unique());
-    let outcome = lm.stream_for(caller, hi("hi"), &mut |delta| told.push(delta.text.to_owned())).await;
-    (told, outcome)
+    let outcome = lm.stream_for(caller, hi("hi"), &mut |delta| pieces.push(delta.text.to_owned())).await;
+    (pieces, outcome)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_is_tried_again_only_until_something_was_told() {
+async fn a_stream_is_retried_only_until_its_first_piece() {
     let script = ScriptedLm::new([server_error(), Reply::pieces(["Pa", "ris"])]);
-    let (told, outcome) = stream(&script.lm().retry(at_once())).await;
-    assert_eq!((told, outcome.unwrap().usage.calls), (vec!["Pa".to_owned(), "ris".into()], 2));
+    let (pieces, outcome) = stream(&script.lm().retry(at_once())).await;
+    assert_eq!((pieces, outcome.unwrap().usage.calls), (vec!["Pa".to_owned(), "ris".into()], 2));
 
     let cut = Reply::pieces(["Pa", "ri"]).cut(Error::new(ErrorKind::Connect, "broke"));
     let script = ScriptedLm::new([cut, Reply::text("Paris")]);
-    let (told, outcome) = stream(&script.lm().retry(at_once())).await;
+    let (pieces, outcome) = stream(&script.lm().retry(at_once())).await;
     let error = outcome.unwrap_err();
-    assert_eq!((told, script.calls()), (vec!["Pa".to_owned(), "ri".into()], 1));
+    assert_eq!((pieces, script.calls()), (vec!["Pa".to_owned(), "ri".into()], 1));
     assert_eq!((error.kind(), error.completion()), (ErrorKind::Connect, Some("Pari")));
-    assert!(error.to_string().contains("a part of the answer has been told"), "{error}");
+    assert!(error.to_string().contains("a part of the answer was already streamed"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_in_the_middle_of_a_stream_leaves_what_was_told() {
+async fn a_deadline_in_the_middle_of_a_stream_leaves_the_text_so_far() {
     let script = ScriptedLm::new([Reply::pieces(["Pa", "ris", " it is"]).pace(seconds(2))]);
-    let (told, outcome) = stream(&script.lm().retry(at_once()).deadline(seconds(5))).await;
+    let (pieces, outcome) = stream(&script.lm().retry(at_once()).deadline(seconds(5))).await;
     let error = outcome.unwrap_err();
-    assert_eq!((told.len(), error.completion(), error.is_timeout()), (2, Some("Paris"), true));
+    assert_eq!((pieces.len(), error.completion(), error.is_timeout()), (2, Some("Paris"), true));
     assert!(error.to_string().contains("in the middle of the answer"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_takes_a_streams_events_slowly_runs_into_no_limit() {
+async fn a_slow_reader_of_a_stream_runs_into_no_timeout() {
     let words: String = (0..30).map(|word| format!("word{word} ")).collect();
     let text = format!("[[ ## answer ## ]]\n{}\n\n[[ ## completed ## ]]", words.trim_end());
     let pieces: Vec<String> = text.split_inclusive(' ').map(str::to_owned).collect();
@@ -62,7 +62,7 @@ async fn whoever_takes_a_streams_events_slowly_runs_into_no_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_a_stream_past_its_deadline_the_error_has_the_first_completions_text_alone() {
+async fn a_stream_past_its_deadline_keeps_only_the_first_completions_text() {
     struct Stalling;
     impl LanguageModel for Stalling {
         fn name(&self) -> &str {
@@ -82,6 +82,6 @@ async fn of_a_stream_past_its_deadline_the_error_has_the_first_completions_text_
             })
         }
     }
-    let (told, outcome) = stream(&Lm::custom(Stalling).retry(at_once()).deadline(seconds(5))).await;
-    assert_eq!((told.len(), outcome.unwrap_err().completion()), (3, Some("Paris")));
+    let (pieces, outcome) = stream(&Lm::custom(Stalling).retry(at_once()).deadline(seconds(5))).await;
+    assert_eq!((pieces.len(), outcome.unwrap_err().completion()), (3, Some("Paris")));
 }

@@ -1,4 +1,4 @@
-//! Structured output: what a model is asked for, what it is known to take, and null for what may be absent.
+//! Structured output: the requested formats, the formats that a model takes, and null for absent values.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -94,7 +94,7 @@ fn read() -> ReadOutput {
 }
 
 #[tokio::test]
-async fn null_for_what_may_be_absent_is_the_types_default_at_any_depth_and_no_repair() {
+async fn null_is_the_default_of_an_optional_field_at_any_depth_and_no_repair() {
     let json = ScriptedLm::new([Reply::text(fields().to_string())]);
     let fields = fields();
     let fields = fields.as_object().unwrap().iter().map(|(name, value)| (name.as_str(), value.clone()));
@@ -110,7 +110,7 @@ async fn null_for_what_may_be_absent_is_the_types_default_at_any_depth_and_no_re
 }
 
 #[tokio::test]
-async fn a_model_of_ones_own_is_given_a_closed_schema_with_all_rules() {
+async fn a_custom_model_gets_a_closed_schema_with_all_rules() {
     let lm = ScriptedLm::new([Reply::text(fields().to_string())]);
     Predict::<Read>::new().adapter(JsonAdapter).lm(&lm.lm()).call(text()).await.unwrap();
     let requests = lm.requests();
@@ -133,7 +133,7 @@ async fn a_model_of_ones_own_is_given_a_closed_schema_with_all_rules() {
 
 type Rule = fn(&ResponseFormat) -> Takes;
 
-/// A model that is known to take forms in this way.
+/// A model that takes formats in this way.
 struct Known {
     takes: Rule,
     inner: Lm,
@@ -162,7 +162,7 @@ fn ask() -> QaInput {
 }
 
 #[tokio::test]
-async fn a_form_that_a_model_is_known_not_to_take_costs_no_call() {
+async fn a_format_that_a_model_does_not_take_costs_no_call() {
     let answer = || Reply::text(r#"{"answer": "Paris"}"#);
     let rows: [(Rule, &str, bool); 4] = [
         (|_| Takes::Strictly, "json_schema", true),
@@ -213,15 +213,15 @@ async fn a_refused_rung_is_warned_of_once_for_each_predictor() {
         .await
         .into_iter()
         .for_each(|row| drop(row.result.unwrap()));
-    let told = warnings.texts();
-    assert_eq!(told.len(), 1, "{told:?}");
+    let warned = warnings.texts();
+    assert_eq!(warned.len(), 1, "{warned:?}");
     for part in ["refused=\"json_schema\"", "taken=\"json_object\"", "scripted"] {
-        assert!(told[0].contains(part), "{part}: {told:?}");
+        assert!(warned[0].contains(part), "{part}: {warned:?}");
     }
 }
 
 #[tokio::test]
-async fn the_rung_goes_along_with_the_prediction() {
+async fn the_prediction_keeps_the_rung_of_its_call() {
     let lm = ScriptedLm::computed(|_| Reply::text(r#"{"reasoning": "known", "answer": "Paris"}"#));
     let thought = ChainOfThought::<Qa>::new().adapter(JsonAdapter).lm(&lm.lm());
     let prediction = thought.call(ask()).await.unwrap();
@@ -235,7 +235,7 @@ async fn the_rung_goes_along_with_the_prediction() {
     assert_eq!(Prediction::new(1).mode(), None);
 }
 
-/// A type whose schema leads nowhere.
+/// A type whose schema refers to nothing.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Odd(Arc<str>);
 
@@ -259,7 +259,7 @@ pub struct OddQa {
 }
 
 #[tokio::test]
-async fn a_schema_that_leads_nowhere_leaves_the_other_forms() {
+async fn a_schema_that_refers_to_nothing_leaves_the_other_formats() {
     let lm = ScriptedLm::new([Reply::text(r#"{"odd": "x"}"#)]);
     let odd = Predict::<OddQa>::new().adapter(JsonAdapter).lm(&lm.lm());
     let prediction = odd.call(OddQaInput { text: "?".into() }).await.unwrap();

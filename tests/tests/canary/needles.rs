@@ -1,4 +1,4 @@
-//! What a key may look like, and where to look for it.
+//! Searches texts and files for every form of a key.
 
 use std::{
     collections::HashSet,
@@ -8,7 +8,7 @@ use std::{
 /// A part of this many characters is too much of a key.
 const PART: usize = 8;
 
-/// All that must not be found.
+/// The texts that must not be found.
 pub struct Needles {
     parts: HashSet<[u8; PART]>,
     /// The key as a list of numbers, whose parts are found in any list.
@@ -27,7 +27,7 @@ impl Needles {
             key.chars().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect(),
             key.bytes().map(|byte| format!("{byte:02x}")).collect(),
         ];
-        // At each of the three places that a text may have in what is encoded.
+        // At each of the three offsets of a text in base64.
         for before in ["", "x", "xx"] {
             let encoded = base64(format!("{before}{key}").as_bytes());
             forms.push(encoded[4..].to_owned());
@@ -44,7 +44,7 @@ impl Needles {
     }
 
     /// # Panics
-    /// If the key is in it, with what stands around it.
+    /// If the key is in it; the message has the text around it.
     pub fn search(&self, place: &str, bytes: &[u8]) {
         let found = bytes.windows(PART).position(|part| self.parts.contains(part));
         let numbers = || String::from_utf8_lossy(bytes).find(&self.numbers);
@@ -54,7 +54,7 @@ impl Needles {
         }
     }
 
-    /// Searches the files of a folder, and their names; gives the names.
+    /// Searches the files of a folder, and their names; returns the names.
     pub fn search_files(&self, folder: &Path) -> Vec<String> {
         let files = files(folder);
         for file in &files {
@@ -80,7 +80,7 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// As it stands in an address.
+/// The text as escaped in an address.
 pub fn percent_encoded(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
@@ -91,7 +91,7 @@ pub fn percent_encoded(text: &str) -> String {
         .collect()
 }
 
-/// Without the padding.
+/// Base64 without padding.
 pub fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! Servers that know the key, and tell it in every way that they can.
+//! Servers that know the key, and repeat it in every way that they can.
 
 use serde_json::json;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers};
@@ -27,7 +27,7 @@ pub const CASES: [&str; 16] = [
 
 pub struct Servers {
     main: MockServer,
-    /// Where redirects lead.
+    /// The target of redirects.
     elsewhere: MockServer,
     key: String,
 }
@@ -45,7 +45,7 @@ impl Servers {
         format!("{}/{case}/v1", self.main.uri())
     }
 
-    /// Each request had the key in its header, but for the one with another; nobody else was asked.
+    /// Checks that each request had the key in its header, except the one with another key, and that no other server was called.
     pub async fn assert_key_went_only_where_it_should(&self) {
         let requests = self.main.received_requests().await.unwrap();
         let expected = match crate::way() {
@@ -117,7 +117,7 @@ impl Respond for Answers {
                 raw(200, key.clone(), "application/json").insert_header("content-encoding", key.as_str())
             }
             "codes" => error(400, json!({"code": [key], "type": key, "message": {"key": key}, "param": key})),
-            // So that a cut would fall into the key.
+            // So long that a cut would fall into the key.
             "long" => raw(500, format!("{}{key}", "a".repeat(190)), "text/plain"),
             other => panic!("no such case: {other}"),
         };
@@ -128,7 +128,7 @@ impl Respond for Answers {
     }
 }
 
-/// An answer to every signature that is asked, and to the critic.
+/// An answer for every signature, and for the critic.
 fn good(request: &Request) -> ResponseTemplate {
     let body = String::from_utf8_lossy(&request.body);
     let text = if body.contains("response_format") {

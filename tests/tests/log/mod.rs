@@ -1,4 +1,4 @@
-//! A log for tests that look for secrets in it.
+//! A log for tests that search it for secrets.
 
 use std::{
     fmt::{Debug, Write},
@@ -12,7 +12,7 @@ use tracing::{Event, Metadata, Subscriber, field::Visit, span};
 pub struct Log(Arc<Mutex<String>>);
 
 impl Log {
-    /// The process's log from now on.
+    /// Collects the process's log from now on.
     pub fn of_the_process() -> Self {
         let log = Self::default();
         tracing::subscriber::set_global_default(log.clone()).unwrap();
@@ -24,7 +24,7 @@ impl Log {
         writeln!(self.0.lock().unwrap(), "{place}: {}", text.as_ref()).unwrap();
     }
 
-    /// What was logged so far.
+    /// The log so far.
     pub fn text(&self) -> String {
         self.0.lock().unwrap().clone()
     }

@@ -1,4 +1,4 @@
-//! Rows 10 to 20: answers that are none, that are cut, and that say no.
+//! Rows 10 to 20: answers that are invalid, truncated, or refusals.
 
 use karat::{ErrorKind, field::Repair};
 use karat_tests::{
@@ -124,8 +124,8 @@ fn large() -> Vec<Fault> {
     let endless = |start: String, bytes: Vec<u8>| {
         move |_: &Received| vec![Act::Bytes(start.clone().into()), Act::Flood(bytes.clone())].into()
     };
-    // Text is told for ever: of no field, or of one that is open.
-    let told = |name: &'static str, start: Value, piece: Value| {
+    // Text is streamed for ever: of no field, or of an open one.
+    let streamed = |name: &'static str, start: Value, piece: Value| {
         let start = ok_head("text/event-stream", &[]) + &event(&start);
         let is_kept = |error: &karat::Error| error.completion().is_some_and(|text| text.len() > 7 << 20);
         Fault::reply(name, large, endless(start, event(&piece).into())).on_streams().heavy().error(is_kept)
@@ -134,9 +134,9 @@ fn large() -> Vec<Fault> {
     vec![
         Fault::reply("announced", large, move |request| vec![announced(request), Act::Silence].into()),
         Fault::reply("endless", large, endless(ok_head("application/json", &[]), vec![b' '; 1 << 18])),
-        told("an endless stream", json!({}), text.clone()),
-        told("a stream of an endless field", json!({"content": "[[ ## answer ## ]]\n"}), text),
-        // Never unpacked, so that nothing has to be counted.
+        streamed("an endless stream", json!({}), text.clone()),
+        streamed("a stream of an endless field", json!({"content": "[[ ## answer ## ]]\n"}), text),
+        // Never unpacked, so nothing has to be counted.
         Fault::reply("a gzip bomb", bad(), |_| {
             Reply::json(&json!({}))
                 .header("content-encoding", "gzip")
@@ -239,15 +239,15 @@ fn cut_streams() -> Vec<Fault> {
     let whole = pieces("[[ ## answer ## ]]\nPa😀ris", 7);
     let at = |words: &str, more: usize| whole.as_bytes()[..whole.find(words).unwrap() + more].to_vec();
     let last_event = whole.rfind("data:").unwrap();
-    let told = |name: &str, body: Vec<u8>| {
+    let streamed = |name: &str, body: Vec<u8>| {
         Fault::events(name, Class::Fail(ErrorKind::Connect), body).error(|error| {
             error.is_exhausted() || error.completion().is_some_and(|text| text.starts_with("[[ ##"))
         })
     };
     vec![
-        told("no end mark", whole.clone().into_bytes()),
-        told("in an event", whole.as_bytes()[..last_event + 9].to_vec()),
-        told("in a character", at("😀", 2)),
+        streamed("no end mark", whole.clone().into_bytes()),
+        streamed("in an event", whole.as_bytes()[..last_event + 9].to_vec()),
+        streamed("in a character", at("😀", 2)),
         Fault::events("before any text", broken(), &b"data: {\"choi"[..]),
         Fault::events("empty", broken(), Vec::new()),
         Fault::events("keep-alives alone", broken(), ": still here\n\n".repeat(1_000)),

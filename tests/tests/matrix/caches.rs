@@ -71,12 +71,12 @@ fn cut(file: &Path) -> io::Result<()> {
 
 fn other_version(file: &Path) -> io::Result<()> {
     let mut bytes = fs::read(file)?;
-    // The version stands in the first bytes.
+    // The version is in the first bytes.
     bytes.iter_mut().take(16).for_each(|byte| *byte = byte.wrapping_add(1));
     fs::write(file, bytes)
 }
 
-/// The entries in a folder, in an order that is always the same.
+/// The entries in a folder, in a fixed order.
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let list = |folder: &Path| -> Vec<PathBuf> {
         fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
@@ -88,7 +88,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// A process finds one damaged entry at once, one after good hits, or all of them damaged.
+/// A process finds one damaged entry at its first hit, one after good hits, or all of them damaged.
 fn damaged(
     surface: Surface,
     schedule: Schedule,
@@ -97,7 +97,7 @@ fn damaged(
     run(async move {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let server = plain_server(good);
-        // A new one each time, as a process has it: nothing is in memory.
+        // A new cache each time, like a new process: nothing is in memory.
         let anew = || subject(surface, &server).cached(Cache::disk(folder.path()));
         let seen = anew().call(QUESTION).await;
         check(seen.error.is_none(), || format!("{seen:?}"))?;
@@ -119,7 +119,7 @@ fn damaged(
         check(is_miss, || format!("{requests} requests, not {count}: {seen:?}"))?;
         let stats = subject.cache.as_ref().map(Cache::stats).unwrap_or_default();
         check(stats.corrupt == count as u64, || format!("{stats:?}"))?;
-        // What was damaged was replaced.
+        // Damaged entries were replaced.
         let again = anew().call(QUESTION).await;
         check(again.error.is_none() && server.count() == before + count, || format!("{again:?}"))?;
         nothing_stays(&subject, &server).await?;
@@ -127,7 +127,7 @@ fn damaged(
     })
 }
 
-/// Entries that stand where another request's should, as if both had one key.
+/// Entries in the place of another request's, as if both had one key.
 fn one_key(surface: Surface, schedule: Schedule) -> Result<Shown, String> {
     run(async move {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
@@ -170,14 +170,14 @@ enum Leader {
     IsCancelled,
 }
 
-/// How many equal calls there are. A call of a wrapper is a few of them.
+/// The number of equal calls. A call of a wrapper makes a few of them.
 fn crowd(surface: Surface) -> usize {
     if surface.answers() > 1 { 50 } else { 1_000 }
 }
 
 fn at_once(surface: Surface, schedule: Schedule, leader: Leader) -> Result<Shown, String> {
     run(async move {
-        // After good ones: an answer of a batch or of the rollouts, or another question's.
+        // After good calls: an answer of a batch or of the rollouts, or another question's.
         let first = if schedule == Schedule::Later { 1 } else { 0 };
         let server = plain_server(move |request| reply(request, schedule, leader, first));
         let subject = subject(surface, &server).cached(Cache::memory());
@@ -196,7 +196,7 @@ fn at_once(surface: Surface, schedule: Schedule, leader: Leader) -> Result<Shown
         let seen = all_after(&subject, &server, lost, good_within).await?;
         let requests = server.count() - before;
         let expected = match (leader, schedule) {
-            // Two leaders with four attempts each, then all who wait are told. The first of them is by then at its next answer,
+            // Two leaders with four attempts each, then all that wait get the error. The first of them is by then at its next answer,
             // which it fails to get alone.
             (Leader::Fails, Schedule::Every) => (0..surface.answers()).map(|answer| 8 + 4 * answer).sum(),
             (Leader::Fails, _) => surface.answers() + 1,
@@ -225,12 +225,12 @@ fn at_once(surface: Surface, schedule: Schedule, leader: Leader) -> Result<Shown
 fn reply(request: &Received, schedule: Schedule, leader: Leader, first: usize) -> Reply {
     match leader {
         Leader::Fails if schedule.is_faulty(request.index, first) => Reply::status(503),
-        // Long enough for all to come, and for one to go.
+        // Long enough for all to join, and for one to leave.
         _ => Reply { acts: [vec![Act::Pause(millis(50))], good(request).acts].concat(), gone_for: None },
     }
 }
 
-/// Leaders that go in the middle of a request, the first one after some answers, while a crowd waits; what the crowd sees.
+/// Drops leaders in the middle of a request, the first one after some answers, while a crowd waits; returns the crowd's outcomes.
 async fn all_after(
     subject: &Subject,
     server: &Server,
@@ -275,7 +275,7 @@ fn rollouts(surface: Surface, schedule: Schedule) -> Result<Shown, String> {
         let expected = if schedule == Schedule::Every { 12 } else { 4 };
         check(requests == expected, || format!("{requests} requests, not {expected}: {seen:?}"))?;
         is_over.store(true, Ordering::Relaxed);
-        // Nothing that failed is kept, and nothing that was answered is asked again.
+        // No failure is kept, and no answered request is sent again.
         let kept = subject.call(QUESTION).await;
         let asked = if schedule == Schedule::Every { 3 } else { 0 };
         check(server.count() == requests + asked, || format!("{} more", server.count() - requests))?;

@@ -1,4 +1,4 @@
-//! One cell: a fault on a surface under a schedule. Its outcome, its requests, its time, and that nothing stays behind.
+//! One cell: a fault on a surface under a schedule. Checks its outcome, requests and time, and that nothing stays behind.
 
 use std::{cell::Cell, sync::Arc, time::Duration};
 
@@ -25,23 +25,23 @@ use super::{
 /// What a cell showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
-    /// In a word or two.
+    /// The outcome in a word or two.
     pub outcome: String,
     pub requests: usize,
 }
 
-/// For how long nobody listens: less than the first wait.
+/// The time without a listener: less than the first wait.
 const GONE: Duration = Duration::from_millis(250);
 
 /// Good calls before a fault after good ones, where one call needs one answer.
 const WARM: usize = 2;
 
 thread_local! {
-    /// The memory that the last call of this thread took at most, with what other threads took meanwhile.
+    /// The peak memory of this thread's last call, including other threads' meanwhile.
     pub static PEAK: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Runs the cell of a fault; what is wrong with it is the error.
+/// Runs the cell of a fault; the error says what is wrong with it.
 pub fn wire(fault: &Fault, surface: Surface, schedule: Schedule) -> Result<Shown, String> {
     run(checked(fault.clone(), surface, schedule))
 }
@@ -49,7 +49,7 @@ pub fn wire(fault: &Fault, surface: Surface, schedule: Schedule) -> Result<Shown
 async fn checked(fault: Fault, surface: Surface, schedule: Schedule) -> Result<Shown, String> {
     log::forget();
     let is_late = schedule == Schedule::Later;
-    // A call of several answers has the good ones within itself.
+    // A call of several answers includes the good ones.
     let good_within = if surface.answers() > 1 { 1 } else { 0 };
     let warm = if is_late && surface.answers() == 1 { WARM } else { 0 };
     let fault_at = warm + good_within;
@@ -112,7 +112,7 @@ async fn again(
     let before = server.count();
     let seen = subject.call(fault.question).await;
     let requests = server.count() - before;
-    // An answer that cannot be read is one for the cache: it is there again, and what was asked after it.
+    // A cache keeps unreadable answers too: this one is given again, and so are those asked for after it.
     let is_unreadable = expected.error == Some(karat::ErrorKind::Parse);
     let is_there = subject.cache.is_some()
         && match expected.chosen() {
@@ -129,7 +129,7 @@ async fn again(
     })
 }
 
-/// Whether some of a wrapper's answers are in its cache, which it has for its own reasons.
+/// Whether some answers are in the wrapper's own cache.
 fn fault_is_in_cache(subject: &Subject, _: Schedule, _: &Expected) -> bool {
     subject.cache.is_some() && subject.surface != Surface::Cached
 }
@@ -144,7 +144,7 @@ fn url(fault: &Fault, server: &Server) -> String {
     }
 }
 
-/// A server that shows the fault when it is time.
+/// A server that shows the fault by the schedule.
 fn serve(fault: &Fault, schedule: Schedule, good_attempts: usize, around: Around) -> Server {
     let is_faulty = move |attempt: usize| schedule.is_faulty(attempt, good_attempts);
     let place = fault.place.clone();
@@ -192,7 +192,7 @@ fn heal(fault: &Fault, server: &Server) {
     server.listen();
 }
 
-/// What was read is what it should be, and errors tell what they should.
+/// Checks the values of predictions and errors, and the warnings.
 fn values(fault: &Fault, expected: &Expected, seen: &Seen) -> Result<(), String> {
     let done: Vec<_> = match seen.units.len() == seen.predictions.len() {
         // A batch whose items are all there, or a single run.
@@ -211,12 +211,12 @@ fn values(fault: &Fault, expected: &Expected, seen: &Seen) -> Result<(), String>
     }
     let met = expected.units.contains(&Unit::Done { of_fault: true });
     if let (Some(words), true) = (fault.warns, met) {
-        check(log::told().contains(words), || format!("no warning of `{words}` in {}", log::told()))?;
+        check(log::captured().contains(words), || format!("no warning of `{words}` in {}", log::captured()))?;
     }
     Ok(())
 }
 
-/// The key is in nothing that is printed.
+/// Checks that the key is in no printed text.
 pub fn secrets(lm: &Lm, seen: &Seen) -> Result<(), String> {
     let mut history = Vec::new();
     lm.inspect_history_to(100, &mut history).map_err(|error| error.to_string())?;
@@ -226,7 +226,7 @@ pub fn secrets(lm: &Lm, seen: &Seen) -> Result<(), String> {
         ("call", seen.texts()),
         ("history", history),
         ("entries", entries),
-        ("log", log::told()),
+        ("log", log::captured()),
         ("LM", format!("{lm:?}")),
     ] {
         check(!text.contains(CANARY), || format!("the key is in the {place}: {text}"))?;
@@ -234,13 +234,13 @@ pub fn secrets(lm: &Lm, seen: &Seen) -> Result<(), String> {
     Ok(())
 }
 
-/// No permit, no flight, no socket but one that waits for the next request, and no task but its own.
+/// Checks that no permit and no flight stays behind, and no socket or task but those of one idle connection.
 pub async fn nothing_stays(subject: &Subject, server: &Server) -> Result<(), String> {
     no_more_than(1, subject, server).await
 }
 
-/// The same after so many calls at a time. Each may have begun a connection and been given another one before it was there: the pool
-/// keeps both.
+/// The same after this number of simultaneous calls. Each may have opened a connection and got another one first: the pool keeps
+/// both.
 pub async fn no_more_than(calls: usize, subject: &Subject, server: &Server) -> Result<(), String> {
     let connections = if calls == 1 { 1 } else { 2 * calls };
     settle().await;
@@ -256,7 +256,7 @@ pub async fn no_more_than(calls: usize, subject: &Subject, server: &Server) -> R
     check(tasks <= 2 * open + 1, || format!("{tasks} tasks with {open} connections"))
 }
 
-/// Tasks that are not the server's: a client's connection has one or two, and its pool one.
+/// The number of tasks that are not the server's: a client's connection has one or two, and its pool one.
 pub fn tasks_of_clients(server: &Server) -> usize {
     Handle::current().metrics().num_alive_tasks().saturating_sub(server.tasks())
 }
@@ -265,12 +265,12 @@ pub fn check(is_so: bool, what: impl FnOnce() -> String) -> Result<(), String> {
     if is_so { Ok(()) } else { Err(what()) }
 }
 
-/// A script for cells that have their own: good answers, but for what the fault says.
+/// A server for cells with their own script: good answers, except for the fault.
 pub fn plain_server(script: impl FnMut(&karat_tests::Received) -> Reply + Send + 'static) -> Server {
     Server::start(Greeting::Plain, script)
 }
 
-/// A subject of a server in the clear, with the usual limits.
+/// A subject of a server over plain HTTP, with the usual timeouts.
 pub fn subject(surface: Surface, server: &Server) -> Subject {
     let url = format!("http://{}/v1", server.address());
     Subject::new(surface, &url, Duration::from_secs(600), karat::lm::Timeouts::new())

@@ -1,4 +1,4 @@
-//! A fault as a server shows it, and what is to come of one request that meets it.
+//! A fault of a server, and the expected outcome of a request that meets it.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -7,48 +7,48 @@ use karat_tests::{Received, Reply, reply, server::Greeting};
 
 use super::subject::{QaOutput, Surface};
 
-/// What every good answer says, and how a model writes it.
+/// The text of every good answer, and its form in a completion.
 pub const PARIS: &str = "Paris";
 pub const GOOD: &str = "[[ ## answer ## ]]\nParis\n\n[[ ## completed ## ]]";
 
-/// A good answer in the form that is asked for.
+/// A good answer in the requested form.
 pub fn good(request: &Received) -> Reply {
     said(request, GOOD)
 }
 
-/// What a model says, in the form that is asked for.
+/// A model's text, in the requested form.
 pub fn said(request: &Received, text: &str) -> Reply {
     if request.is_streamed() { Reply::events(text, 7.max(text.len() / 64)) } else { Reply::text(text) }
 }
 
-/// What comes of a request that meets the fault.
+/// The expected outcome of a request that meets the fault.
 #[derive(Clone, Copy, Debug)]
 pub enum Class {
-    /// It is sent again after a wait, within the attempts and the deadline; else it fails with this kind.
+    /// It is retried after a wait, within the attempts and the deadline; else it fails with this kind.
     Retry(ErrorKind, Wait),
-    /// Nobody listens on this machine: it is sent again for five seconds, all calls of the server together.
+    /// Nobody listens on this machine: it is retried for five seconds, over all calls to the server.
     Refused,
-    /// It fails with this kind, and is not sent again.
+    /// It fails with this kind, and is not retried.
     Fail(ErrorKind),
-    /// The answer is read, and no output can be made of it: it is asked for once more, with what was wrong.
+    /// The answer cannot be parsed: it is asked for once more, with the mistake.
     Parse,
-    /// It is an answer.
+    /// It gets an answer.
     Reads,
 }
 
-/// How long to wait before the next attempt.
+/// The wait before the next attempt.
 #[derive(Clone, Copy, Debug)]
 pub enum Wait {
-    /// The back-off of the client's own.
+    /// The client's own back-off.
     Own,
-    /// What the server asks for.
-    Told(Duration),
+    /// The wait that the server asks for.
+    Asked(Duration),
 }
 
-/// What is said to a request.
+/// The reply to a request.
 pub type Script = Arc<dyn Fn(&Received, &Around) -> Reply + Send + Sync>;
 
-/// Where a fault shows.
+/// Where a fault occurs.
 #[derive(Clone)]
 pub enum Place {
     /// In the answer to a request.
@@ -57,13 +57,13 @@ pub enum Place {
     Connection(Greeting),
     /// Nobody listens.
     Gone,
-    /// The address is wrong in this way: it begins so, before host and port.
+    /// The address is wrong: it begins with this, before host and port.
     Address(&'static str),
 }
 
-/// What there is beside the server.
+/// The surroundings of the server.
 pub struct Around {
-    /// Another server, which nobody is to ask.
+    /// Another server, which nobody may call.
     pub elsewhere: SocketAddr,
 }
 
@@ -76,26 +76,26 @@ pub struct Fault {
     pub name: String,
     pub place: Place,
     pub class: Class,
-    /// What comes of it where the answer is told while it is written.
+    /// The expected outcome if the answer is streamed.
     pub streamed: Class,
-    /// How long an attempt takes that meets it; [`Duration::MAX`]: until the deadline.
+    /// The time of an attempt that meets it; [`Duration::MAX`]: until the deadline.
     pub takes: Duration,
-    /// It shows only where the answer is told while it is written.
+    /// It occurs only if the answer is streamed.
     pub needs_stream: bool,
     /// It cannot come and go.
     pub always: bool,
-    /// It takes so much work that it is run at the first attempt alone; another form of it is run at every place.
+    /// It takes so long that it is run at the first attempt alone; another form of it is run everywhere.
     pub is_heavy: bool,
     pub deadline: Duration,
     pub timeouts: Timeouts,
-    /// What a good connection is.
+    /// How a good connection begins.
     pub greeting: Greeting,
     pub question: &'static str,
-    /// What the prediction that was read of it is to be.
+    /// Checks the prediction.
     pub value: CheckValue,
-    /// What its error is to be, the kind excepted.
+    /// Checks the error, except for its kind.
     pub error: CheckError,
-    /// A part of a warning that is to be logged.
+    /// A part of the warning that has to be logged.
     pub warns: Option<&'static str>,
     /// Whether a cache keeps the answer.
     pub is_kept: bool,
@@ -197,18 +197,18 @@ impl Fault {
         Self { is_kept: false, ..self }
     }
 
-    /// What comes of it on such a call.
+    /// The expected outcome of such a call.
     pub fn class(&self, is_streamed: bool) -> Class {
         if is_streamed { self.streamed } else { self.class }
     }
 
-    /// Whether it can show on this surface at all.
+    /// Whether it can occur on this surface at all.
     pub fn is_on(&self, surface: Surface) -> bool {
         !self.needs_stream || !matches!(surface, Surface::Predict | Surface::Batch)
     }
 }
 
-/// The head of an answer whose body ends with its connection, or as these lines say.
+/// The head of an answer whose body ends with its connection, or as these header lines say.
 pub fn ok_head(content_type: &str, lines: &[&str]) -> String {
     let content_type = format!("content-type: {content_type}");
     let all: Vec<_> = std::iter::once(&*content_type).chain(lines.iter().copied()).collect();

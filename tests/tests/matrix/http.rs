@@ -1,4 +1,4 @@
-//! Rows 1 to 9: what servers say, and how connections break.
+//! Rows 1 to 9: refusals of servers, and broken connections.
 
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ fn statuses(statuses: &[u16]) -> Vec<Fault> {
 }
 
 fn retry_after() -> Vec<Fault> {
-    let told = |name: &str, wait: Wait, headers: &[(&str, &str)]| {
+    let wait = |name: &str, wait: Wait, headers: &[(&str, &str)]| {
         let headers: Vec<_> =
             headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         Fault::reply(name, limited(wait), move |_| {
@@ -92,26 +92,26 @@ fn retry_after() -> Vec<Fault> {
     let now = ("date", "Sun, 06 Nov 1994 08:49:07 GMT");
     let after = |value| [("retry-after", value), now];
     let mut faults = vec![
-        told("in ms", Wait::Told(millis(250)), &[("retry-after-ms", "250"), ("retry-after", "9")]),
-        told("in seconds", Wait::Told(seconds(2)), &[("retry-after", "2")]),
-        told("a float", Wait::Told(millis(1_500)), &[("retry-after", "1.5")]),
-        told("a date", Wait::Told(seconds(30)), &after("Sun, 06 Nov 1994 08:49:37 GMT")),
-        told("a date of RFC 850", Wait::Told(seconds(30)), &after("Sunday, 06-Nov-94 08:49:37 GMT")),
-        told("a date of asctime", Wait::Told(seconds(30)), &after("Sun Nov  6 08:49:37 1994")),
-        told("a past date", Wait::Own, &after("Sun, 06 Nov 1994 08:00:00 GMT")),
-        told("twice", Wait::Told(seconds(2)), &[("retry-after", "2"), ("retry-after", "9")]),
-        told("more than is waited", Wait::Told(seconds(100)), &[("retry-after", "100")]),
-        told("more than there is", Wait::Told(seconds(3_600)), &[("retry-after", "3600")]),
+        wait("in ms", Wait::Asked(millis(250)), &[("retry-after-ms", "250"), ("retry-after", "9")]),
+        wait("in seconds", Wait::Asked(seconds(2)), &[("retry-after", "2")]),
+        wait("a float", Wait::Asked(millis(1_500)), &[("retry-after", "1.5")]),
+        wait("a date", Wait::Asked(seconds(30)), &after("Sun, 06 Nov 1994 08:49:37 GMT")),
+        wait("a date of RFC 850", Wait::Asked(seconds(30)), &after("Sunday, 06-Nov-94 08:49:37 GMT")),
+        wait("a date of asctime", Wait::Asked(seconds(30)), &after("Sun Nov  6 08:49:37 1994")),
+        wait("a past date", Wait::Own, &after("Sun, 06 Nov 1994 08:00:00 GMT")),
+        wait("twice", Wait::Asked(seconds(2)), &[("retry-after", "2"), ("retry-after", "9")]),
+        wait("more than is waited", Wait::Asked(seconds(100)), &[("retry-after", "100")]),
+        wait("more than there is", Wait::Asked(seconds(3_600)), &[("retry-after", "3600")]),
     ];
-    faults.extend(GARBAGE.map(|value| told(value, Wait::Own, &[("retry-after", value)])));
+    faults.extend(GARBAGE.map(|value| wait(value, Wait::Own, &[("retry-after", value)])));
     faults
 }
 
-/// The first bytes of an answer, whole or told while it is written, and then an act.
-fn begun(told: bool, end: Act) -> Reply {
+/// The first bytes of a whole or streamed answer, and then an act.
+fn begun(is_streamed: bool, end: Act) -> Reply {
     let json = ok_head("application/json", &["content-length: 900"]) + "{\"choices\": [";
     let events = ok_head("text/event-stream", &[]) + &reply::pieces("[[ ## answer ## ]]\nLond", 7);
-    vec![Act::Bytes(if told { events } else { json }.into_bytes()), end].into()
+    vec![Act::Bytes(if is_streamed { events } else { json }.into_bytes()), end].into()
 }
 
 fn resets() -> Vec<Fault> {
@@ -139,7 +139,7 @@ fn resets() -> Vec<Fault> {
 
 fn silences() -> Vec<Fault> {
     let timeout = Class::Retry(ErrorKind::Timeout, Wait::Own);
-    let told = Class::Fail(ErrorKind::Timeout);
+    let final_timeout = Class::Fail(ErrorKind::Timeout);
     let limits = Timeouts::new().first_byte(seconds(20)).idle(seconds(10));
     vec![
         Fault::reply("half-closed before the answer", connect(), |_| Act::HalfClose.into()),
@@ -151,10 +151,10 @@ fn silences() -> Vec<Fault> {
             .timeouts(limits)
             .takes(seconds(20)),
         Fault::reply("silent in the body", timeout, |request| begun(request.is_streamed(), Act::Silence))
-            .streamed(told)
+            .streamed(final_timeout)
             .timeouts(limits)
             .takes(seconds(10)),
-        Fault::reply("silent for ever", told, |_| Act::Silence.into())
+        Fault::reply("silent for ever", final_timeout, |_| Act::Silence.into())
             .deadline(seconds(30))
             .takes(Duration::MAX),
     ]

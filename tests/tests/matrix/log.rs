@@ -1,31 +1,31 @@
-//! What karat logs on this thread: each cell runs on one.
+//! Captures karat's log on this thread: each cell runs on one.
 
 use std::{cell::RefCell, fmt};
 
 use tracing::{Level, Metadata, Subscriber, field::Visit, span};
 
 thread_local! {
-    static TOLD: RefCell<String> = const { RefCell::new(String::new()) };
+    static CAPTURED: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Keeps what karat says, of whatever level but the finest.
+/// Keeps karat's events of every level but the finest.
 pub struct Log;
 
-/// Forgets what was told so far.
+/// Clears the log.
 pub fn forget() {
-    TOLD.with(|told| told.borrow_mut().clear());
+    CAPTURED.with(|text| text.borrow_mut().clear());
 }
 
-/// What was told since then.
-pub fn told() -> String {
-    TOLD.with(|told| told.borrow().clone())
+/// The log since it was cleared.
+pub fn captured() -> String {
+    CAPTURED.with(|text| text.borrow().clone())
 }
 
 struct Text;
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
-        TOLD.with(|told| *told.borrow_mut() += &format!("{}={value:?} ", field.name()));
+        CAPTURED.with(|text| *text.borrow_mut() += &format!("{}={value:?} ", field.name()));
     }
 }
 
@@ -43,7 +43,7 @@ impl Subscriber for Log {
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
     fn event(&self, event: &tracing::Event<'_>) {
         event.record(&mut Text);
-        TOLD.with(|told| told.borrow_mut().push('\n'));
+        CAPTURED.with(|text| text.borrow_mut().push('\n'));
     }
     fn enter(&self, _: &span::Id) {}
     fn exit(&self, _: &span::Id) {}

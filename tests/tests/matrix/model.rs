@@ -1,4 +1,4 @@
-//! What is to come of a call, by the rules of `docs/reliability.md` and of the wrappers, stated once for all cells.
+//! The expected outcome of a call, by the rules of `docs/reliability.md` and of the wrappers, stated once for all cells.
 //!
 //! * A request that meets a fault of the class *retry* is sent again, four times in all, after a wait of 0.5 s, 1 s and 2 s (the
 //!   random part is fixed at its most) or what the server asks for, 60 s at most; never beyond the deadline.
@@ -18,7 +18,7 @@ use super::{
     subject::{ROLLOUTS, Surface},
 };
 
-/// When a fault shows.
+/// When a fault occurs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Schedule {
     /// At the first attempt; the next ones are good.
@@ -45,7 +45,7 @@ impl Schedule {
 /// How one run of the predictor ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Unit {
-    /// With a good answer, or with what was read of the fault.
+    /// With a good answer, or with the answer of the fault.
     Done {
         of_fault: bool,
     },
@@ -54,7 +54,7 @@ pub enum Unit {
     NotRun,
 }
 
-/// What is to be seen of a call.
+/// The expected outcome of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expected {
     /// Each item of a batch, each rollout, or the one run.
@@ -67,7 +67,7 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// What the prediction of the call is made of.
+    /// The run whose prediction the call returns.
     pub fn chosen(&self) -> Option<Unit> {
         self.units.iter().copied().find(|unit| matches!(unit, Unit::Done { .. }))
     }
@@ -77,18 +77,18 @@ pub struct Model<'a> {
     pub fault: &'a Fault,
     pub schedule: Schedule,
     pub is_streamed: bool,
-    /// How many attempts are good before one after good ones is not.
+    /// The number of good attempts before the faulty one.
     pub good: usize,
     /// The attempts so far.
     pub attempts: usize,
     pub requests: usize,
     pub time: Duration,
-    /// Since when connections are refused.
+    /// The time since which connections are refused.
     pub refused: Option<Duration>,
 }
 
 impl Model<'_> {
-    /// What comes of a call of this surface.
+    /// The expected outcome of a call on this surface.
     pub fn call(mut self, surface: Surface) -> Expected {
         let mut units = Vec::new();
         let mut error = None;
@@ -170,7 +170,7 @@ impl Model<'_> {
             };
             let (asked, wait) = match wait {
                 Wait::Own => (Duration::ZERO, Duration::from_millis(500) * 2_u32.pow(tries)),
-                Wait::Told(asked) => (asked, asked.min(seconds(60))),
+                Wait::Asked(asked) => (asked, asked.min(seconds(60))),
             };
             let ends = self.time + wait;
             let is_refused = matches!(self.fault.class(self.is_streamed), Class::Refused);

@@ -1,4 +1,4 @@
-//! What rewards, rollouts and deadlines do: rows 40 to 42 and 44 to 48.
+//! Rows 40 to 42 and 44 to 48: rewards, rollouts and deadlines.
 
 use std::{panic::panic_any, time::Duration};
 
@@ -17,7 +17,7 @@ use super::{
     wrappers::{QUESTION, shown},
 };
 
-/// What panics say that are to be.
+/// The text of planned panics.
 pub const PLANNED: &str = "planned";
 
 /// Panics on the inputs that say so.
@@ -36,7 +36,7 @@ impl Careless {
     }
 }
 
-/// The number of the rollout by what the server answers to it.
+/// Answers with the number of the rollout.
 fn numbered(request: &Received) -> Reply {
     super::fault::said(request, &format!("[[ ## answer ## ]]\n{}", request.index % ROLLOUTS))
 }
@@ -45,7 +45,7 @@ fn number(prediction: &Prediction<QaOutput>) -> usize {
     prediction.answer.parse().expect("a number")
 }
 
-/// Rollouts whose reward this is.
+/// The outcome of rollouts with this reward.
 async fn rewarded(subject: &Subject, reward: impl Fn(usize) -> f64 + Send + Sync + 'static) -> Seen {
     let reward = move |_: &QaInput, prediction: &Prediction<QaOutput>| (reward(number(prediction)), "go on");
     let qa = subject.qa.clone();
@@ -147,7 +147,7 @@ pub fn all_fail(surface: Surface, schedule: Schedule) -> Result<Shown, String> {
     })
 }
 
-/// Set up so from the first call on, after a good call, and at two calls in a row.
+/// A wrong setting from the first call on, after a good call, and at two calls in a row.
 pub fn configured(surface: Surface, schedule: Schedule, n: usize, threshold: f64) -> Result<Shown, String> {
     run(async move {
         let server = plain_server(good);
@@ -259,7 +259,7 @@ pub fn late(surface: Surface, schedule: Schedule, all: bool) -> Result<Shown, St
                         (0..ROLLOUTS).map(|index| is_silent(index).then_some(ErrorKind::Timeout)).collect();
                     check(seen.units == units && requests == ROLLOUTS, || format!("{seen:?}"))?;
                 }
-                // One after another: what follows the one that hangs is not begun.
+                // One after another: rollouts after the one that hangs do not begin.
                 Surface::Refine => {
                     let begun = (0..ROLLOUTS).position(is_silent).map_or(ROLLOUTS, |index| index + 1);
                     check(seen.units.len() == begun && requests == begun, || format!("{begun}: {seen:?}"))?;

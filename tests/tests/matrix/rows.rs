@@ -1,4 +1,4 @@
-//! The rows of the table, and what is run for them.
+//! The rows of the table, and the faults that they run.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub struct Row {
     pub number: u32,
     pub fault: &'static str,
     pub parts: Vec<Part>,
-    /// Where there is nothing to run, and why.
+    /// Surfaces on which there is nothing to run, and why.
     pub dashes: Vec<(Vec<Surface>, &'static str)>,
 }
 
@@ -26,7 +26,7 @@ pub struct Row {
 #[derive(Clone)]
 pub enum Part {
     Wire(Box<Fault>),
-    /// With a test of its own.
+    /// A form with a test of its own.
     Own(&'static str, Own),
 }
 
@@ -74,7 +74,7 @@ impl Part {
     /// Whether there is something to run.
     pub fn is_in(&self, surface: Surface, schedule: Schedule) -> bool {
         match self {
-            // An address that is wrong is so at every attempt.
+            // A wrong address is wrong at every attempt.
             Part::Wire(fault) => {
                 let comes_and_goes = !matches!(fault.place, Place::Address(_));
                 let is_when = match schedule {

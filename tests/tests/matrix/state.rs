@@ -13,7 +13,7 @@ use super::{
     subject::{Subject, Surface},
 };
 
-/// What a file's damage leads to.
+/// The expected outcome of a damaged file.
 #[derive(Clone, Copy, PartialEq)]
 enum Ends {
     Fails,
@@ -72,7 +72,7 @@ fn crashed(file: &Path) -> io::Result<()> {
     fs::write(file.with_extension("json.tmp"), &bytes[..bytes.len() / 2])
 }
 
-/// Saves and loads what the surface calls.
+/// Saves the module that the surface calls.
 fn save(subject: &Subject, file: &Path) -> Result<()> {
     match subject.surface {
         Surface::BestOfN => subject.best_of_n().save(file),
@@ -81,7 +81,7 @@ fn save(subject: &Subject, file: &Path) -> Result<()> {
     }
 }
 
-/// What the predictor's instructions are after the load.
+/// Loads the file; returns the outcome and the predictor's instructions after it.
 fn load(subject: &mut Subject, file: &Path) -> (Result<()>, String) {
     fn loaded<M: Module>(mut module: M, file: &Path) -> (Result<()>, String) {
         let outcome = module.load(file);

@@ -1,4 +1,4 @@
-//! Row 10: whoever reads slowly.
+//! Row 10: slow readers of a stream.
 
 use karat::{Module, stream::StreamEvent};
 use tokio::time::{Instant, sleep};
@@ -10,7 +10,7 @@ use super::{
     subject::{QaInput, QaOutput, Seen, Surface, ask},
 };
 
-/// Longer than every limit of time.
+/// Longer than every timeout.
 const PAUSE: u64 = 5_000;
 
 /// The consumer waits before it takes the first event, one after the first ones, or every one.

@@ -1,4 +1,4 @@
-//! What is called: one predictor, on each of the surfaces, and what is seen of a call.
+//! The subject of the cells: one predictor, called on each of the surfaces, and the outcome of a call.
 
 use std::{error::Error as _, time::Duration};
 
@@ -16,7 +16,7 @@ use super::model::Unit;
 /// How many items a batch has, and how many rollouts there are.
 pub const ROLLOUTS: usize = 3;
 
-/// A key that is nowhere but in the header that carries it.
+/// The key, which is only in its header.
 pub const KEY: &str = "sk-canary/7f3a91";
 /// A part of it that nothing else has.
 pub const CANARY: &str = "7f3a91";
@@ -81,7 +81,7 @@ pub fn ask(question: &str) -> QaInput {
     QaInput { question: question.into() }
 }
 
-/// The predictor, its LM and what that has, in the form of a surface.
+/// The predictor with its LM, called on a surface.
 #[derive(Clone)]
 pub struct Subject {
     pub surface: Surface,
@@ -89,14 +89,14 @@ pub struct Subject {
     pub lm: Lm,
     pub limits: Limits,
     pub cache: Option<Cache>,
-    /// Told while it is written, where the surface can be.
+    /// Whether answers are streamed, if the surface can stream.
     pub is_streamed: bool,
 }
 
 impl Subject {
     /// Of an LM at this address.
     pub fn new(surface: Surface, url: &str, deadline: Duration, timeouts: Timeouts) -> Self {
-        // What a server says of its limits is another page's matter: `docs/limits.md`.
+        // The server's own limits are tested elsewhere: `docs/limits.md`.
         let limits = Limits::new().concurrency(1_000).learn(false);
         let lm = Lm::new("openai/gpt-x").expect("a provider").base_url(url).api_key(KEY);
         let lm = lm
@@ -190,7 +190,7 @@ async fn run<M: Module<Input = QaInput, Output = QaOutput>>(
     done.ok_or_else(|| Error::new(ErrorKind::Other, "the stream ended without a prediction"))
 }
 
-/// What is seen of a call.
+/// The outcome of a call.
 #[derive(Debug, Default)]
 pub struct Seen {
     /// Each item, each rollout or the one run: `None` for a success.
@@ -232,7 +232,7 @@ impl Seen {
         seen
     }
 
-    /// The same in the words of the model; what was not run is not told apart.
+    /// True if the outcome is as the model expects; runs that did not begin are not distinguished.
     pub fn is(&self, units: &[Unit]) -> bool {
         let expected: Vec<_> = units
             .iter()
@@ -256,7 +256,7 @@ impl Seen {
         }
     }
 
-    /// Everything that it prints.
+    /// All its printed texts.
     pub fn texts(&self) -> String {
         let mut text = format!("{self:?} {:#?}", self.errors);
         for error in &self.errors {

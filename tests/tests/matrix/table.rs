@@ -1,4 +1,4 @@
-//! The table: what each cell showed, as it stands in `docs/reliability.md`.
+//! The table of all cells' outcomes in `docs/reliability.md`.
 
 use std::{collections::BTreeSet, fmt::Write as _, fs};
 
@@ -8,7 +8,7 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reliability.md"
 const BEGIN: &str = "<!-- The fault matrix begins: written by `KARAT_UPDATE=1 cargo test -p karat-tests --test matrix`. -->\n";
 const END: &str = "<!-- The fault matrix ends. -->\n";
 
-/// What the forms of one fault showed on one surface under one schedule.
+/// The outcomes of one fault's forms on one surface under one schedule.
 fn field(shown: &[&Shown]) -> String {
     let outcomes: BTreeSet<_> = shown.iter().map(|shown| shown.outcome.as_str()).collect();
     let (good, bad): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|outcome| *outcome == "ok");
@@ -22,7 +22,7 @@ fn field(shown: &[&Shown]) -> String {
     format!("{} {requests}", outcomes.join(" or "))
 }
 
-/// The whole of it. `shown` tells what the cells of a row showed.
+/// The whole table. `shown` returns the outcomes of a row's cells.
 pub fn render(rows: &[Row], shown: impl Fn(&Row, Surface, Schedule) -> Vec<Shown>) -> String {
     let mut text = String::from("| # | fault | forms |");
     for surface in Surface::ALL {
@@ -57,7 +57,7 @@ pub fn render(rows: &[Row], shown: impl Fn(&Row, Surface, Schedule) -> Vec<Shown
     text
 }
 
-/// Compares it with the page, or writes it there if the environment says so.
+/// Compares the table with the page, or writes it there if the environment says so.
 pub fn compare(table: &str) -> Result<(), String> {
     let page = fs::read_to_string(PAGE).map_err(|error| format!("{PAGE}: {error}"))?;
     let (Some(begin), Some(end)) = (page.find(BEGIN), page.find(END)) else {

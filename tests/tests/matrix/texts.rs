@@ -1,4 +1,4 @@
-//! Rows 21 to 32: what a model writes, and where a key must not go.
+//! Rows 21 to 32: texts of a model, and places where a key must not go.
 
 use karat::{ErrorKind, Prediction, field::Repair};
 use karat_tests::Reply;

@@ -1,4 +1,4 @@
-//! Rows 37 to 48, and 50: what wrappers and the caller do, and the clock.
+//! Rows 37 to 48, and 50: wrappers, callers and the clock.
 
 use std::{future::poll_fn, task::Poll, time::Duration};
 
@@ -61,12 +61,12 @@ pub fn rows() -> Vec<Row> {
     ]
 }
 
-/// What is seen of a call, for the table.
+/// The outcome of a call, for the table.
 pub fn shown(seen: &Seen, requests: usize) -> Shown {
     Shown { outcome: seen.words(), requests }
 }
 
-/// Good answers, but for the requests that the schedule says.
+/// A server with good answers, except for the requests that the schedule names.
 fn faulty_server(
     schedule: Schedule,
     good_ones: usize,
@@ -78,7 +78,7 @@ fn faulty_server(
     })
 }
 
-/// Polled so often and then dropped, with failures on the way, and waits.
+/// Calls that are polled a few times and then dropped, with failures and waits before that.
 fn dropped(surface: Surface, schedule: Schedule) -> Result<Shown, String> {
     run(async move {
         let server = faulty_server(schedule, 1, |_| {
@@ -92,7 +92,7 @@ fn dropped(surface: Surface, schedule: Schedule) -> Result<Shown, String> {
                 if outcome.is_ready() {
                     break;
                 }
-                // Some within an answer, some within a wait.
+                // Some are dropped within an answer, some within a wait.
                 tokio::time::sleep(millis([1, 2, 400][poll % 3])).await;
             }
             drop(call);
@@ -148,7 +148,7 @@ fn many(surface: Surface, schedule: Schedule) -> Result<Shown, String> {
     })
 }
 
-/// Each call as the one before, under the same schedule, and then many at once.
+/// Repeats a call under the same schedule, and then makes many at once.
 fn again_and_again(surface: Surface, schedule: Schedule) -> Result<Shown, String> {
     run(async move {
         let good_within = if surface.answers() > 1 { 1 } else { 0 };
@@ -195,7 +195,7 @@ fn again_and_again(surface: Surface, schedule: Schedule) -> Result<Shown, String
 fn other_clock(now: &'static str) -> Fault {
     let then =
         if now.contains("1970") { "Thu, 01 Jan 1970 00:00:40 GMT" } else { "Fri, 01 Jan 2100 00:00:00 GMT" };
-    Fault::reply(now, Class::Retry(ErrorKind::RateLimited, Wait::Told(seconds(30))), move |_| {
+    Fault::reply(now, Class::Retry(ErrorKind::RateLimited, Wait::Asked(seconds(30))), move |_| {
         Reply::status(429).header("date", now).header("retry-after", then)
     })
 }

@@ -1,4 +1,4 @@
-//! What must hold of what comes out: of each wrapper's report, of the world after the run, and of every text.
+//! The invariants: of each wrapper's report, of the world after the run, and of every text.
 
 use std::{fmt::Debug, time::Duration};
 
@@ -13,7 +13,7 @@ use super::{
 /// How much later than its limit something may end: one tick of the clock for each layer.
 pub const SLACK: Duration = Duration::from_millis(25);
 
-/// A wrapper, and what is checked of whatever it gives.
+/// A wrapper whose results are checked.
 #[module]
 pub struct Checked {
     inner: Any,
@@ -54,7 +54,7 @@ impl Checked {
         });
     }
 
-    /// Of every report.
+    /// Checks a report.
     fn report(&self, rollouts: &[Rollout]) {
         let in_order = rollouts.windows(2).all(|pair| pair[0].index() < pair[1].index());
         let within = rollouts.iter().all(|rollout| rollout.index() < self.judged.n);
@@ -110,7 +110,7 @@ impl Checked {
     }
 }
 
-/// Nothing stays behind: all places are free, nobody waits, no task lives.
+/// Checks that nothing stays behind: all places are free, nobody waits, no task lives.
 pub fn nothing_stays(world: &World) {
     let parts = world.parts();
     for limits in &parts.limits {
@@ -130,7 +130,7 @@ pub fn nothing_stays(world: &World) {
     world.check(tasks == 0, || format!("{tasks} tasks live after the run"));
 }
 
-/// What limits and budgets allowed was all that was sent.
+/// Checks that no more was sent than limits and budgets allow.
 pub fn limits_held(world: &World) {
     let parts = world.parts();
     for gauge in &parts.gauges {
@@ -138,7 +138,7 @@ pub fn limits_held(world: &World) {
         world.check(gauge.concurrency.is_none_or(|limit| most <= limit), || {
             format!("{most} at a time: {gauge:?}")
         });
-        // A place that was given counts from then on; who looks late sends late.
+        // A place counts from when it is given; a late poll sends late.
         let held = !world.is_prompt() || gauge.per_minute.is_none_or(|limit| minute <= limit);
         world.check(held, || format!("{minute} in a minute: {gauge:?}"));
     }
@@ -147,7 +147,7 @@ pub fn limits_held(world: &World) {
     }
 }
 
-/// No text tells the key.
+/// Checks that a text does not have the key.
 pub fn no_secret(world: &World, what: &str, text: &str) {
     world.check(!text.contains(KEY), || {
         let at = text.find(KEY).unwrap_or_default();
@@ -156,7 +156,7 @@ pub fn no_secret(world: &World, what: &str, text: &str) {
     });
 }
 
-/// Neither way to show it tells the key.
+/// Checks that neither `Debug` text of a value has the key.
 pub fn shows_no_secret(world: &World, what: &str, value: &impl Debug) {
     no_secret(world, what, &format!("{value:?}"));
     no_secret(world, what, &format!("{value:#?}"));

@@ -75,7 +75,7 @@ impl Twins {
     }
 }
 
-/// A module that goes by what the text of an answer says.
+/// A reward that follows the text of an answer.
 #[module]
 struct Graded {
     #[module(skip)]
@@ -96,7 +96,7 @@ impl Reward<QaInput, String> for Graded {
             "error" => return Err(karat::Error::other("a scheduled failure of the reward")),
             text => text.parse().unwrap_or(0.4),
         };
-        self.world.tell(format!("reward {value}"));
+        self.world.note(format!("reward {value}"));
         if self.is_outermost && !f64::is_nan(value) {
             self.world.rewards().push(value);
         }
@@ -117,7 +117,7 @@ pub enum Program {
     Budgeted { calls: Option<u64>, tokens: Option<u64>, inner: Box<Program> },
 }
 
-/// What is done about an answer that cannot be read.
+/// How an unreadable answer is handled.
 #[derive(Clone, Copy, Debug)]
 pub enum Reask {
     Fails,
@@ -210,7 +210,7 @@ impl Program {
 
     /// The LM calls of one run, retries not counted.
     pub fn most_calls(&self) -> u64 {
-        // An answer that cannot be read is asked for again, in the JSON adapter's three forms.
+        // An unreadable answer is asked for again, in the JSON adapter's three forms.
         const EACH: u64 = 4;
         match self {
             Self::One(Reask::Fails) => 1,

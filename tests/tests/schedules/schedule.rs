@@ -1,4 +1,4 @@
-//! One schedule: what a seed describes, run in virtual time, and what is checked of it.
+//! One schedule: reads it from a seed, runs it in virtual time, and checks it.
 
 use std::{
     any::Any as Payload,
@@ -21,10 +21,10 @@ use karat::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
+    captured_log::CapturedLog,
     checks::{self, SLACK},
     program::{Any, Program, QaInput},
     stack::Stack,
-    told::Told,
     upstream::PANIC,
     world::World,
 };
@@ -32,20 +32,20 @@ use super::{
 /// The longest that anybody waits.
 const FOR_EVER: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// So often looks who looks now and then.
+/// The polls of a caller that polls now and then.
 const POLLS: u32 = 2_000;
 
-/// Longer than any limit of a minute, pause or cooldown.
+/// Longer than any per-minute limit, pause or cooldown.
 const UNTIL_ALL_IS_QUIET: Duration = Duration::from_secs(20 * 60);
 
-/// What a seed describes.
+/// The values that a seed describes.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     program: Program,
     stacks: Vec<Stack>,
     surface: Surface,
     actor: Actor,
-    /// Whether somebody listens to the log, and all texts are searched.
+    /// Whether the log is captured, and all texts are searched.
     is_heard: bool,
 }
 
@@ -64,10 +64,10 @@ enum Surface {
     },
 }
 
-/// Who makes the call.
+/// How the caller treats its call.
 #[derive(Clone, Debug)]
 enum Actor {
-    /// Waits for the end.
+    /// Waits for its end.
     Patient,
     /// Drops it after this time.
     Leaves(Duration),
@@ -112,13 +112,13 @@ impl Schedule {
         Self { program, stacks, surface, actor, is_heard: dice.u8(..4) == 0 }
     }
 
-    /// Runs it; the world tells what was wrong.
+    /// Runs it; the world has the faults.
     pub async fn run(&self, is_shown: bool) -> World {
         let is_prompt = matches!(self.actor, Actor::Patient | Actor::Leaves(_))
             && !matches!(self.surface, Surface::Stream { pause } if !pause.is_zero());
         let world = World::new(is_prompt, matches!(self.surface, Surface::Batch { .. }), is_shown);
-        let told = Told::default();
-        let _listens = self.is_heard.then(|| told.listen());
+        let log = CapturedLog::default();
+        let _listens = self.is_heard.then(|| log.listen());
         let lms: Vec<_> = self
             .stacks
             .iter()
@@ -132,7 +132,7 @@ impl Schedule {
         let start = Instant::now();
         let outcome = self.act(self.start(&world, &program)).await;
         let took = start.elapsed();
-        world.tell(format!("the call ends after {took:?}"));
+        world.note(format!("the call ends after {took:?}"));
         checks::nothing_stays(&world);
         checks::limits_held(&world);
         self.ends_in_time(&world, took, &outcome);
@@ -140,9 +140,9 @@ impl Schedule {
         self.counts_what_it_sent(&world, &outcome);
         self.is_typed(&world, &outcome);
         if self.is_heard {
-            self.tells_no_secret(&world, &program, &outcome, &told);
+            self.shows_no_secret(&world, &program, &outcome, &log);
         }
-        world.tell(summary(&outcome));
+        world.note(summary(&outcome));
         drop((outcome, program));
         self.goes_on(&world).await;
         world
@@ -160,7 +160,7 @@ impl Schedule {
                         match stream.next().await {
                             Some(Ok(StreamEvent::Progress(_))) => pieces += 1,
                             Some(Ok(StreamEvent::Done(prediction))) => {
-                                world.tell(format!("{pieces} pieces were told"));
+                                world.note(format!("{pieces} pieces were streamed"));
                                 let ended = stream.next().await.is_none();
                                 world.check(ended, || "a stream goes on after its end".into());
                                 return Outcome::One(Ok(prediction));
@@ -259,12 +259,12 @@ impl Schedule {
             Outcome::Many(batch) => batch.usage(),
             Outcome::Panic(_) | Outcome::Left => return,
         };
-        let (told, sent) = (usage.sent_calls(), world.calls());
+        let (counted, sent) = (usage.sent_calls(), world.calls());
         let (tokens, answered) = (usage.total_tokens(), world.tokens());
         world
             .check(tokens <= answered, || format!("{tokens} tokens are in the usage, {answered} were spent"));
-        // Counted when they are sent: those that were dropped are there too.
-        world.check(told >= sent, || format!("{sent} calls were sent, {told} are in the usage"));
+        // Calls are counted when they are sent, so dropped ones count too.
+        world.check(counted >= sent, || format!("{sent} calls were sent, {counted} are in the usage"));
     }
 
     fn is_typed(&self, world: &World, outcome: &Outcome) {
@@ -281,7 +281,7 @@ impl Schedule {
         }
     }
 
-    fn tells_no_secret(&self, world: &World, program: &Any, outcome: &Outcome, told: &Told) {
+    fn shows_no_secret(&self, world: &World, program: &Any, outcome: &Outcome, log: &CapturedLog) {
         let error = |error: &Error| {
             checks::shows_no_secret(world, "an error", error);
             checks::no_secret(world, "an error's text", &error.to_string());
@@ -312,10 +312,10 @@ impl Schedule {
         }
         let state = serde_json::to_string(&program.dump_state()).unwrap_or_default();
         checks::no_secret(world, "a state", &state);
-        checks::no_secret(world, "the log", &told.text());
+        checks::no_secret(world, "the log", &log.text());
     }
 
-    /// Once all is well again, calls pass at once.
+    /// Checks that calls pass at once after all faults are healed.
     async fn goes_on(&self, world: &World) {
         world.heal();
         sleep(UNTIL_ALL_IS_QUIET).await;
@@ -330,7 +330,7 @@ impl Schedule {
             for outcome in outcomes.unwrap_or_default() {
                 world.check(outcome.is_ok(), || format!("a call after the run fails: {:?}", outcome.err()));
             }
-            // So that what one asks through another is no part of its minute.
+            // So that requests through another LM are no part of its minute.
             sleep(Duration::from_secs(61)).await;
         }
         let waited = start.elapsed() - Duration::from_secs(61) * lms.len() as u32;

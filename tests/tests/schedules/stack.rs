@@ -53,7 +53,7 @@ struct Limited {
     longest_wait: Option<Duration>,
 }
 
-/// So many equal calls wait for each other at most, one deadline after another.
+/// The most equal calls that wait for each other, one deadline after another.
 const FOLLOWERS: u32 = 16;
 
 impl Stack {
@@ -103,7 +103,7 @@ impl Stack {
         }
     }
 
-    /// The requests that one call makes at most.
+    /// The most requests of one call.
     pub fn most_calls(&self) -> u64 {
         let inner = match &self.model {
             Model::Alone(_) => 1,
@@ -125,7 +125,7 @@ impl Stack {
         let mut gauges = above.to_vec();
         let limits = self.limits.as_ref().map(|limits| {
             let gauge = Arc::new(Gauge::new(limits.concurrency, limits.per_minute));
-            // Of a fallback or a pool one request at a time is under its limits, whatever its members send.
+            // One request of a fallback or a pool counts once under its limits, whatever its members send.
             if matches!(self.model, Model::Alone(_)) {
                 gauges.push(gauge.clone());
                 world.parts().gauges.push(gauge);

@@ -1,4 +1,4 @@
-//! The endpoints: models that answer well, late, badly, in pieces, or never, as a seed has it.
+//! The endpoints: models that answer well, late, badly, in pieces, or never, as the seed says.
 
 use std::{
     sync::{Arc, Mutex, atomic::Ordering},
@@ -17,10 +17,10 @@ use super::world::{Gauge, Meter, World};
 /// The payload of a panic that is a part of the schedule.
 pub const PANIC: &str = "a scheduled panic";
 
-/// How well an endpoint does.
+/// How reliable an endpoint is.
 #[derive(Clone, Debug)]
 pub struct Health {
-    /// Of 100 requests so many go well.
+    /// How many of 100 requests succeed.
     pub good: u32,
     /// The longest that an answer takes.
     pub slowest: Duration,
@@ -39,7 +39,7 @@ pub struct Endpoint {
     pub dice: Mutex<Rng>,
 }
 
-/// What becomes of a request.
+/// The outcome of a request.
 enum Fate {
     Reply(Box<Reply>),
     Nothing(Duration),
@@ -93,7 +93,7 @@ impl Endpoint {
         self.meter.sent.fetch_add(1, Ordering::Relaxed);
         let (name, fate) = self.fate(request);
         let number = arrived.number;
-        self.world.tell(format!("call {number} to {}: {name}", self.name));
+        self.world.note(format!("call {number} to {}: {name}", self.name));
         let outcome = match fate {
             Fate::Never => std::future::pending().await,
             Fate::Panic(delay) => {
@@ -115,7 +115,7 @@ impl Endpoint {
                 }
             }
         };
-        self.world.tell(format!("call {number} ends"));
+        self.world.note(format!("call {number} ends"));
         if let Ok(response) = &outcome {
             self.meter.good.fetch_add(1, Ordering::Relaxed);
             self.world.add_tokens(response.usage.total_tokens());
@@ -139,15 +139,15 @@ impl LanguageModel for Endpoint {
     }
 }
 
-/// What answers say: rewards, and what is to become of the rule that gives them.
+/// Texts of answers: rewards, or how the reward behaves.
 const ANSWERS: [&str; 12] =
     ["0.1", "0.3", "0.5", "0.5", "0.7", "0.9", "1.0", "-1", "inf", "NaN", "panic", "error"];
 
-/// An answer to whatever is asked.
+/// An answer to any request.
 fn good(request: &Request, answer: &str) -> Reply {
     let advice = || json!({ "self": "try again", "query": "and again" });
     if request.response_format.is_some() {
-        // What is not asked for is passed over.
+        // Fields that were not asked for are ignored.
         return Reply::fields([
             ("discussion", Value::from("it was bad")),
             ("advice", advice()),

@@ -1,4 +1,4 @@
-//! What one schedule shares: its clock, the log of what happened, the counts, and what was found to be wrong.
+//! The shared state of one schedule: its clock, the log of events, the counts, and the faults found.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -23,24 +23,24 @@ struct Inner {
     start: Instant,
     events: Mutex<Vec<(Duration, String)>>,
     wrong: Mutex<Vec<String>>,
-    /// True once all is well again, for the calls after the run.
+    /// True once all faults are healed, for the calls after the run.
     is_healthy: AtomicBool,
-    /// True if everything is polled as soon as it is woken, so that limits of time are exact.
+    /// True if everything is polled as soon as it is woken, so that timeouts are exact.
     is_prompt: bool,
     /// True if several calls of the program run at once.
     is_batch: bool,
-    /// Tells what happens at once, for a schedule that never ends.
+    /// Prints each event at once, for a schedule that never ends.
     is_shown: bool,
     arrived: AtomicU64,
     calls: AtomicU64,
     in_flight: AtomicUsize,
     tokens: AtomicU64,
     parts: Mutex<Parts>,
-    /// The rewards that the outermost wrapper's rule gave.
+    /// The rewards of the outermost wrapper.
     rewards: Mutex<Vec<f64>>,
 }
 
-/// What is looked at after the run.
+/// The parts that are checked after the run.
 #[derive(Default)]
 pub struct Parts {
     pub lms: Vec<Lm>,
@@ -51,7 +51,7 @@ pub struct Parts {
     pub meters: Vec<(u64, Arc<Meter>)>,
 }
 
-/// The requests on their way below some limits.
+/// The requests in flight under some limits.
 #[derive(Debug, Default)]
 pub struct Gauge {
     pub concurrency: Option<usize>,
@@ -61,7 +61,7 @@ pub struct Gauge {
     starts: Mutex<Vec<Instant>>,
 }
 
-/// What one endpoint's handle was asked, and what it sent.
+/// The calls to one endpoint's handle, and the requests that it sent.
 #[derive(Debug, Default)]
 pub struct Meter {
     pub asked: AtomicU64,
@@ -98,8 +98,8 @@ impl World {
         }))
     }
 
-    /// Notes what happens.
-    pub fn tell(&self, what: impl Into<String>) {
+    /// Logs an event.
+    pub fn note(&self, what: impl Into<String>) {
         let (at, what) = (self.0.start.elapsed(), what.into());
         if self.0.is_shown {
             crate::say(&line(at, &what));
@@ -107,10 +107,10 @@ impl World {
         lock(&self.0.events).push((at, what));
     }
 
-    /// Notes what must not be.
+    /// Logs a fault.
     pub fn wrong(&self, what: impl Into<String>) {
         let what = what.into();
-        self.tell(format!("WRONG: {what}"));
+        self.note(format!("WRONG: {what}"));
         lock(&self.0.wrong).push(what);
     }
 
@@ -135,7 +135,7 @@ impl World {
         hasher.finish()
     }
 
-    /// Lets go of the parts. Endpoints hold the world, which holds them: else the memory of no schedule would ever be given back.
+    /// Drops the parts. Endpoints hold the world, which holds them, so the memory would leak otherwise.
     pub fn end(&self) {
         drop(std::mem::take(&mut *lock(&self.0.parts)));
     }
@@ -181,7 +181,7 @@ impl World {
         self.0.tokens.fetch_add(tokens, Ordering::Relaxed);
     }
 
-    /// The request that arrived was none: it had no key to be sent with.
+    /// Takes an arrival back: without a key the request was not sent.
     pub fn was_not_sent(&self) {
         self.0.calls.fetch_sub(1, Ordering::Relaxed);
     }
@@ -200,7 +200,7 @@ impl World {
     }
 }
 
-/// A request on its way.
+/// A request in flight.
 pub struct Arrived {
     pub number: u64,
     world: World,
@@ -218,7 +218,7 @@ impl Drop for Arrived {
     fn drop(&mut self) {
         self.world.0.in_flight.fetch_sub(1, Ordering::Relaxed);
         if !self.ended {
-            self.world.tell(format!("call {} is dropped", self.number));
+            self.world.note(format!("call {} is dropped", self.number));
         }
         for gauge in &self.gauges {
             gauge.now.fetch_sub(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! What the system says of this process while it works, and whether it grows.
+//! Samples this process's memory and descriptors, and checks that they do not grow.
 
 use std::fmt;
 
@@ -11,15 +11,15 @@ pub const HEAD: &str = "| calls | resident, MiB | in use, MiB | descriptors |\n|
 #[derive(Clone, Copy)]
 pub struct Sample {
     calls: usize,
-    /// Bytes that the system has given.
+    /// Resident bytes.
     resident: usize,
-    /// Bytes that the program has asked for and not given back.
+    /// Allocated bytes.
     in_use: usize,
     descriptors: usize,
 }
 
 impl Sample {
-    /// After so many calls.
+    /// Takes a sample after this number of calls.
     pub fn now(calls: usize) -> Self {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -46,7 +46,7 @@ pub fn most_descriptors() -> usize {
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(usize::MAX)
 }
 
-/// What must hold.
+/// The bounds that must hold.
 pub struct Bounds {
     /// Bytes that memory in use may grow by with each call.
     growth: f64,
@@ -54,12 +54,12 @@ pub struct Bounds {
     descriptors: usize,
 }
 
-/// How resident memory is judged. An allocator gives little back: it grows with the greatest number of connections so far, and
-/// has seen that only in a long run.
+/// The bound of resident memory. An allocator returns little: it grows with the greatest number of connections so far, which
+/// only a long run reaches.
 enum Resident {
     /// It grows no more than memory in use may.
     Flat,
-    /// It is no more than this, and twice what was in use at most: nothing is held that the allocator does not know of.
+    /// It is at most this plus twice the most bytes in use: nothing is held that the allocator does not know of.
     Most(usize),
 }
 
@@ -97,14 +97,14 @@ impl Samples {
         &self.all[self.all.len() / 5..]
     }
 
-    /// By least squares over what came after the warm-up: what a value grows by with each call.
+    /// The growth of a value per call: least squares over the samples after the warm-up.
     fn slope(&self, value: Value) -> f64 {
         let (calls, values) = (self.deviations(|sample| sample.calls), self.deviations(value));
         product(&calls, &values) / product(&calls, &calls)
     }
 
-    /// The same where the number of descriptors stays as it is. A connection has buffers, and how many there are goes up and down:
-    /// least squares with two regressors tell what hangs on that from what hangs on the calls.
+    /// The same at a constant number of descriptors. Connections have buffers, and their number varies: least squares with two
+    /// regressors separate that effect from the effect of the calls.
     fn slope_beside_descriptors(&self, value: Value) -> f64 {
         let (calls, values) = (self.deviations(|sample| sample.calls), self.deviations(value));
         let descriptors = self.deviations(|sample| sample.descriptors);
@@ -118,7 +118,7 @@ impl Samples {
         }
     }
 
-    /// How far each value is from their mean.
+    /// The deviation of each value from the mean.
     fn deviations(&self, value: Value) -> Vec<f64> {
         let values: Vec<f64> = self.warm().iter().map(|sample| value(sample) as f64).collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
@@ -129,7 +129,7 @@ impl Samples {
         self.all.iter().map(value).max().unwrap_or(0)
     }
 
-    /// What does not hold, in words.
+    /// The bounds that do not hold, in words.
     pub fn missed(&self, bounds: &Bounds) -> Vec<String> {
         let mut missed = Vec::new();
         let mut flat = |name, slope: f64| {

@@ -1,4 +1,4 @@
-//! The server: a process of its own that answers with little ado, and lets one request in twenty fail.
+//! The server: a separate process that answers quickly, and lets one request in twenty fail.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -17,10 +17,10 @@ use tokio::{
 /// Set in the server's process.
 const SERVER: &str = "KARAT_SOAK_SERVER";
 
-/// How long a request stays without an answer that gets none.
+/// How long an unanswered request stays open.
 pub const STALL: Duration = Duration::from_secs(10);
 
-/// How long each answer takes at least: so long that a thousand are on their way at once on a slow machine too.
+/// The least time of each answer: so long that a thousand are in flight at once even on a slow machine.
 const LATENCY: Duration = Duration::from_millis(300);
 
 const BODY: &str = r###"{"id":"chatcmpl-1","object":"chat.completion","model":"gpt-x","choices":[{"index":0,"message":{"role":"assistant","content":"[[ ## answer ## ]]\nParis\n\n[[ ## completed ## ]]","refusal":null},"finish_reason":"stop"}],"usage":{"prompt_tokens":157,"completion_tokens":18,"total_tokens":175}}"###;
@@ -29,10 +29,10 @@ const STREAM: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"
     data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"ris\\n\\n[[ ## completed ## ]]\"},\"finish_reason\":\"stop\"}]}\n\n\
     data: [DONE]\n\n";
 
-/// What may become of a request that fails, in the order of the counters.
+/// The kinds of failures, in the order of the counters.
 const NAMES: [&str; 7] = ["500", "429", "reset", "cut body", "slow", "garbage", "no answer"];
 
-/// Requests, and those that failed in each way.
+/// The number of requests, and of failures of each kind.
 #[derive(Default)]
 pub struct Faults {
     pub requests: u64,
@@ -58,19 +58,19 @@ pub fn is_this_process() -> bool {
     std::env::var_os(SERVER).is_some()
 }
 
-/// Starts it; with its address.
+/// Starts the server; returns it with its address.
 pub fn start() -> (Child, String) {
     let mut server = Command::new(std::env::current_exe().unwrap());
     server.env(SERVER, "1").stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = server.spawn().unwrap();
     let mut address = String::new();
-    // Byte by byte: what comes after the line is for `faults`.
+    // Byte by byte: the bytes after the line are for `faults`.
     let out = child.stdout.as_mut().unwrap();
     BufReader::with_capacity(1, out).read_line(&mut address).unwrap();
     (child, address.trim().to_owned())
 }
 
-/// Ends it; with what it counted.
+/// Ends the server; returns its counts.
 pub fn faults(mut server: Child) -> Faults {
     drop(server.stdin.take());
     let mut counts = String::new();
@@ -80,13 +80,13 @@ pub fn faults(mut server: Child) -> Faults {
     Faults { requests: counts.next().unwrap(), by_name: std::array::from_fn(|_| counts.next().unwrap()) }
 }
 
-/// The server's `main`: until nobody holds the other end of its input.
+/// The server's `main`: runs until its input is closed.
 pub fn run() {
     thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
         let counts = FAULTS.iter().map(|count| count.load(Ordering::Relaxed).to_string());
         let counts = counts.collect::<Vec<_>>().join(" ");
-        // Where the other side was killed, nobody reads it.
+        // If the other side was killed, nobody reads it.
         let _ = writeln!(std::io::stdout(), "{} {counts}", REQUESTS.load(Ordering::Relaxed));
         std::process::exit(0);
     });
@@ -137,7 +137,7 @@ async fn serve(mut stream: TcpStream) {
 async fn answer(stream: &mut TcpStream, is_stream: bool) -> bool {
     sleep(LATENCY).await;
     let index = REQUESTS.fetch_add(1, Ordering::Relaxed);
-    // Spread as by chance, and the same in every run.
+    // Spread like random, and the same in every run.
     let mixed = (index ^ 0x5DEE_CE66).wrapping_mul(0xD6E8_FEB8_6659_FD93).rotate_right(32);
     let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xD6E8_FEB8_6659_FD93) >> 32;
     if mixed % 1_000 >= 50 {
@@ -174,7 +174,7 @@ async fn answer(stream: &mut TcpStream, is_stream: bool) -> bool {
             false
         }
         4 => {
-            // In three parts, with 100 ms between them; it is an answer all the same.
+            // In three parts, with 100 ms between them; it is still an answer.
             let whole = whole("200 OK", "application/json", "", BODY);
             for part in whole.as_bytes().chunks(whole.len() / 3 + 1) {
                 if stream.write_all(part).await.is_err() {
@@ -189,7 +189,7 @@ async fn answer(stream: &mut TcpStream, is_stream: bool) -> bool {
             false
         }
         _ => {
-            // Until the client goes, or gives up.
+            // Until the client closes, or gives up.
             let _ = tokio::time::timeout(STALL, stream.read(&mut [0])).await;
             false
         }

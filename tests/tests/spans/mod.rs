@@ -1,4 +1,4 @@
-//! A subscriber that keeps the spans of a test, and a program for it to look at.
+//! A subscriber that keeps the spans of a test, and a program to trace.
 
 #![allow(dead_code, unused_imports, reason = "each of the two tests uses its part")]
 
@@ -22,9 +22,9 @@ use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt, registry::
 
 pub use self::shared::*;
 
-/// A span or an event that was told.
+/// A recorded span or event.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct Recorded {
     pub name: String,
     pub target: String,
     pub level: Level,
@@ -34,16 +34,16 @@ pub struct Told {
     pub is_closed: bool,
 }
 
-impl Told {
+impl Recorded {
     /// A field's value as text; empty if there is none.
     pub fn get(&self, field: &str) -> &str {
         self.fields.get(field).map_or("", String::as_str)
     }
 }
 
-/// What was told in this thread since it was made.
+/// The spans and events of this thread since it began to listen.
 #[derive(Clone, Default)]
-pub struct Spans(Arc<Mutex<Vec<Told>>>);
+pub struct Spans(Arc<Mutex<Vec<Recorded>>>);
 
 impl Spans {
     /// Listens to this thread until the guard is dropped.
@@ -53,14 +53,14 @@ impl Spans {
         (spans, guard)
     }
 
-    /// All of karat, in the order in which it began.
-    pub fn all(&self) -> Vec<Told> {
+    /// All spans and events of karat, in the order in which they began.
+    pub fn all(&self) -> Vec<Recorded> {
         self.0.lock().unwrap().clone()
     }
 
-    /// Those of this name.
-    pub fn named(&self, name: &str) -> Vec<Told> {
-        self.all().into_iter().filter(|told| told.name == name).collect()
+    /// The spans and events of this name.
+    pub fn named(&self, name: &str) -> Vec<Recorded> {
+        self.all().into_iter().filter(|item| item.name == name).collect()
     }
 
     /// Every field's value.
@@ -77,10 +77,10 @@ impl Spans {
     }
 }
 
-fn write_tree(text: &mut String, all: &[Told], parent: Option<usize>, depth: usize, fields: &[&str]) {
-    for (index, told) in all.iter().enumerate().filter(|(_, told)| told.parent == parent) {
-        write!(text, "{:indent$}{}", "", told.name, indent = depth * 2).unwrap();
-        for field in fields.iter().filter_map(|field| told.fields.get(*field)) {
+fn write_tree(text: &mut String, all: &[Recorded], parent: Option<usize>, depth: usize, fields: &[&str]) {
+    for (index, item) in all.iter().enumerate().filter(|(_, item)| item.parent == parent) {
+        write!(text, "{:indent$}{}", "", item.name, indent = depth * 2).unwrap();
+        for field in fields.iter().filter_map(|field| item.fields.get(*field)) {
             write!(text, " {field}").unwrap();
         }
         text.push('\n');
@@ -88,7 +88,7 @@ fn write_tree(text: &mut String, all: &[Told], parent: Option<usize>, depth: usi
     }
 }
 
-/// The place of a span in the list.
+/// The index of a span in the list.
 struct Place(usize);
 
 struct Fields<'a>(&'a mut BTreeMap<String, String>);
@@ -103,9 +103,9 @@ impl Visit for Fields<'_> {
 }
 
 impl Spans {
-    fn push(&self, told: Told) -> usize {
+    fn push(&self, item: Recorded) -> usize {
         let mut all = self.0.lock().unwrap();
-        all.push(told);
+        all.push(item);
         all.len() - 1
     }
 }
@@ -115,7 +115,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
         let span = context.span(id).unwrap();
         let mut fields = BTreeMap::new();
         attributes.record(&mut Fields(&mut fields));
-        let place = self.push(Told {
+        let place = self.push(Recorded {
             name: span.name().into(),
             target: span.metadata().target().into(),
             level: *span.metadata().level(),
@@ -136,7 +136,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
         let mut fields = BTreeMap::new();
         event.record(&mut Fields(&mut fields));
         if event.metadata().target().starts_with("karat") {
-            self.push(Told {
+            self.push(Recorded {
                 name: fields.get("message").cloned().unwrap_or_default(),
                 target: event.metadata().target().into(),
                 level: *event.metadata().level(),
@@ -154,7 +154,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
     }
 }
 
-/// What nobody may find in a span unless content is asked for.
+/// Texts that no span may have unless content is asked for.
 pub const SECRETS: [&str; 4] = ["the-question", "the-thought", "the-answer", "the-query"];
 
 pub fn ask() -> QaInput {

@@ -71,7 +71,7 @@ fn calls_wrappers_and_batches_reach_the_server_from_many_threads() {
     assert_eq!(requests.len(), 6 + 40);
 }
 
-/// Answers one request and leaves the connection as a server does that soon closes idle ones.
+/// Answers one request and then closes the connection like a server with a short idle limit.
 fn answer_once(mut stream: TcpStream) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut length = 0;
@@ -88,7 +88,7 @@ fn answer_once(mut stream: TcpStream) {
     reader.read_exact(&mut vec![0; length]).unwrap();
     let body: Value = json!({"choices": [{"message": {"content": "[[ ## answer ## ]]\nhello"}}]});
     let body = body.to_string();
-    // It says nothing of closing, so that the client keeps the connection for the next request.
+    // Without `connection: close`, so that the client keeps the connection for the next request.
     let head = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()

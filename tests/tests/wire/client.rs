@@ -1,5 +1,5 @@
-//! The HTTP client behind a handle: its own, which follows no redirect and goes through the environment's proxies, and one that the
-//! program hands in.
+//! The HTTP client behind a handle: its own, which follows no redirect and uses the environment's proxies, and one that the
+//! program gives.
 
 use std::{
     io::{Read, Write},
@@ -27,7 +27,7 @@ fn lm(address: &str) -> Lm {
         .retry(karat::Retry::none())
 }
 
-/// A server that sends whoever asks to `/moved/chat/completions`, where the answer is.
+/// A server that redirects to `/moved/chat/completions`, where the answer is.
 async fn moved() -> MockServer {
     let server = MockServer::start().await;
     let there = format!("{}/moved/chat/completions", server.uri());
@@ -51,7 +51,7 @@ async fn a_handles_own_client_follows_no_redirect() {
 }
 
 #[tokio::test]
-async fn an_answer_to_which_a_given_client_followed_a_redirect_is_a_config_error() {
+async fn an_answer_after_a_redirect_of_a_given_client_is_a_config_error() {
     let server = moved().await;
     let lm = lm(&server.uri()).http_client(reqwest::Client::new());
     let error = lm.complete(hi()).await.unwrap_err();
@@ -131,7 +131,7 @@ async fn a_handle_is_used_from_several_runtimes_each_with_connections_of_its_own
     assert_eq!(connections.try_iter().count(), 2);
 }
 
-/// What a proxy hears first of a request to this address. It answers `200` to a tunnel and whole requests alike.
+/// The first bytes that a proxy gets for a request to this address. It answers `200` to a tunnel and whole requests alike.
 async fn heard(test: &str, server: &str) -> Option<String> {
     const PROXIED: &str = "KARAT_TESTS_PROXIED";
     if is_child() {

@@ -1,4 +1,4 @@
-//! What DSPy's LM holds of its client: some of it is sent otherwise than in the body, and the rest is kept for the file.
+//! The client settings of DSPy's LM: some are sent outside of the body, and the rest is kept for the state file.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ async fn requests(server: &MockServer) -> Vec<Request> {
 }
 
 #[tokio::test]
-async fn what_dspys_client_takes_for_itself_is_kept_for_the_file_and_not_sent() {
+async fn settings_of_dspys_client_are_kept_for_the_file_and_not_sent() {
     let server = server(Duration::ZERO).await;
     let settings = json!({
         "engine": "litellm", "async_engine": {"class": "my:Engine", "state": {"a": 1}}, "prompt_cache": {"mode": "auto"},
@@ -94,13 +94,13 @@ async fn extra_headers_of_a_state_are_loaded_on_demand_and_never_written() {
         let text = serde_json::to_string(&state.allow_unsafe_lm_state(true)).unwrap();
         assert!(!text.contains("canary") && !text.contains("headers"), "{text}");
     }
-    // Without it they are not loaded, as addresses are not.
+    // Without the option they are not loaded, like addresses.
     let mut careful = Predict::<Find>::new();
     careful.load_state(&read).unwrap();
     assert!(careful.predictor().lm().unwrap().config().params.is_empty());
     let wrong = json!({"extra_headers": "x-a: b"});
     assert!(loaded(&self::entry(&server, &wrong)).map(|_| ()).unwrap_err().is_state());
-    // Nor do they come back where the LM cannot be asked.
+    // They do not come back if the LM cannot be called either.
     let unknown = json!({"model": "acme/x", "extra_headers": {"x-key": "canary"}});
     let text = serde_json::to_string(&loaded(&self::entry(&server, &unknown)).unwrap().dump_state()).unwrap();
     assert!(text.contains("acme/x") && !text.contains("canary"), "{text}");

@@ -1,4 +1,4 @@
-//! Servers that break off, and what a user sees of it: raw sockets where an HTTP server would be too well-behaved.
+//! Servers that break off, and the errors that a user sees: over raw sockets, since an HTTP server would behave too well.
 
 use std::{
     io::{Read, Write},
@@ -46,14 +46,14 @@ async fn error_at(uri: &str) -> Error {
 async fn error_after(head: &'static str, body: Vec<u8>) -> Error {
     let address = listen(move |mut stream| {
         read_request(&stream);
-        // The client may have gone away: that is what some tests are about.
+        // The client may have gone away, which some tests are about.
         let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
     });
     error_at(&format!("http://{address}")).await
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_a_connect_error() {
+async fn a_server_that_does_not_run_is_a_connect_error() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = error_at(&format!("http://{address}")).await;
     assert_eq!(error.kind(), ErrorKind::Connect);
@@ -67,7 +67,7 @@ async fn a_server_that_is_not_there_is_a_connect_error() {
 
 #[tokio::test]
 async fn a_server_that_takes_no_connection_is_a_connect_error_at_the_limit() {
-    // A listener whose queue is full lets what comes then fall: a black hole.
+    // A listener with a full queue drops further connections: a black hole.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
@@ -140,12 +140,12 @@ async fn an_answer_larger_than_the_cap_is_not_read_to_its_end() {
 #[tokio::test]
 async fn an_endless_error_page_is_not_read_to_its_end() {
     let head = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\r\n";
-    let (told, mut gone) = mpsc::unbounded_channel();
+    let (closed, mut gone) = mpsc::unbounded_channel();
     let address = listen(move |mut stream| {
         read_request(&stream);
         let _ = stream.write_all(head.as_bytes());
         while stream.write_all(&[b'x'; 1 << 16]).is_ok() {}
-        let _ = told.send(());
+        let _ = closed.send(());
     });
     assert!(error_at(&format!("http://{address}")).await.is_server());
     timeout(Duration::from_secs(10), gone.recv()).await.expect("the client closes the connection");
@@ -191,7 +191,7 @@ async fn a_server_that_never_answers_is_a_timeout() {
     let started = Instant::now();
     let call = tokio::spawn(async move { error_at(&format!("http://{address}")).await });
     was_asked.await.unwrap();
-    // From here on, time passes at once where there is nothing to do.
+    // From here on, time passes at once when all tasks are idle.
     tokio::time::pause();
     let error = call.await.unwrap();
     assert!(error.is_timeout() && error.to_string().contains("600 s"), "{error}");
@@ -217,7 +217,7 @@ async fn a_dropped_call_closes_its_connection() {
 }
 
 #[test]
-fn one_lm_serves_several_runtimes_even_where_one_of_them_stands_still() {
+fn one_lm_serves_several_runtimes_even_if_one_of_them_is_blocked() {
     let address = listen(|mut stream| {
         thread::spawn(move || {
             let body = good_body().to_string();
@@ -225,7 +225,7 @@ fn one_lm_serves_several_runtimes_even_where_one_of_them_stands_still() {
             let head = format!(
                 "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
             );
-            // Keeps the connection open for the next request, which a runtime that stands still would never send.
+            // Keeps the connection open for the next request, which a blocked runtime would never send.
             let mut buffer = [0; 4096];
             while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
                 if buffer.contains(&b'}') && stream.write_all(format!("{head}{body}").as_bytes()).is_err() {

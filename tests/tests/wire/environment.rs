@@ -1,5 +1,5 @@
-//! Keys and addresses from the environment. Each test runs itself again in a process of its own with the variables it needs:
-//! a process cannot safely change its own.
+//! Keys and addresses from the environment. Each test runs itself again in a child process with the variables that it needs,
+//! since a process cannot safely change its own.
 
 use std::process::Command;
 
@@ -15,7 +15,7 @@ pub(crate) fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }
 
-/// Runs the test of this name again with these variables, and none other that the client reads.
+/// Runs the test of this name again with these variables, and no others that the client reads.
 pub(crate) fn run_child(test: &str, vars: &[(&str, &str)]) {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", test, "--nocapture"]).env(CHILD, "1");
@@ -189,7 +189,7 @@ async fn credentials_in_an_address_are_neither_sent_nor_shown() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_none_is_a_config_error() {
+async fn an_invalid_address_is_a_config_error() {
     for address in ["", "localhost:8080/v1", "127.0.0.1:8080", "ftp://127.0.0.1/v1", "http://"] {
         let lm = Lm::new("vllm/x").unwrap().base_url(address);
         let error = lm.complete(hi()).await.unwrap_err();

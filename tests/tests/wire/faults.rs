@@ -1,4 +1,4 @@
-//! One test for each status and each malformed answer. Every body echoes the key, which must not come back.
+//! One test for each status and each malformed answer. Every body echoes the key, which must not be in the error.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ async fn a_used_up_quota_is_no_rate_limit() {
 }
 
 #[tokio::test]
-async fn an_answer_that_fails_the_providers_own_check_is_a_parse_error_and_no_bad_request() {
+async fn an_answer_that_fails_the_providers_own_check_is_a_parse_error() {
     let error = error(refusal(400, json!("json_validate_failed"), "invalid_request_error")).await;
     assert!(error.is_parse() && error.status() == Some(400), "{error}");
 }
@@ -161,7 +161,7 @@ async fn half_a_character_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_compressed_answer_that_nobody_asked_for_is_a_bad_response() {
+async fn a_compressed_answer_is_a_bad_response() {
     let gzip = ResponseTemplate::new(200).set_body_raw(vec![0x1f, 0x8b, 8, 0], "application/json");
     let error = error(gzip.insert_header("content-encoding", "gzip")).await;
     assert!(error.is_bad_response() && error.to_string().contains("compressed (gzip)"), "{error}");
@@ -176,7 +176,7 @@ async fn an_answer_without_choices_is_a_bad_response() {
 }
 
 #[tokio::test]
-async fn of_choices_with_one_index_the_first_counts_and_surplus_ones_are_left_out() {
+async fn the_first_choice_of_an_index_counts_and_surplus_ones_are_left_out() {
     let choice = |index: u8, text: &str| json!({"index": index, "message": {"content": text}});
     let doubles = choices(json!([choice(1, "c"), choice(0, "a"), choice(0, "b")]));
     let response = answer(doubles).await.unwrap();

@@ -1,5 +1,4 @@
-//! What a request has beside what karat sends of itself: headers of the program's, parameters that leave something out, further parts
-//! of the body.
+//! A program's additions to a request: headers, parameters that omit a field, and further parts of the body.
 
 use karat::{
     Cache, Lm, Module, Predict, Retry, ScriptedLm,
@@ -67,7 +66,7 @@ async fn the_nearer_header_wins_over_karats_own() {
 }
 
 #[tokio::test]
-async fn a_header_that_tells_who_asks_needs_no_key() {
+async fn a_header_with_credentials_needs_no_key() {
     for name in ["authorization", "api-key", "X-API-Key"] {
         let server = good().await;
         let lm = Lm::new("groq/x").unwrap().base_url(server.uri()).retry(Retry::none());
@@ -84,7 +83,7 @@ async fn a_header_that_tells_who_asks_needs_no_key() {
 }
 
 #[tokio::test]
-async fn a_header_that_http_does_not_have_is_a_config_error_before_anything_is_sent() {
+async fn a_header_that_http_forbids_is_a_config_error_before_anything_is_sent() {
     let server = good().await;
     let retried = || Lm::new("openai/gpt-x").unwrap().base_url(server.uri()).api_key(KEY);
     for (name, value) in [
@@ -123,7 +122,7 @@ async fn a_header_that_http_does_not_have_is_a_config_error_before_anything_is_s
 }
 
 #[tokio::test]
-async fn headers_tell_lms_apart_in_a_cache() {
+async fn lms_with_different_headers_share_no_cache_entries() {
     let server = good().await;
     let cache = Cache::memory();
     let of = |lm: Lm| lm.cache(cache.clone());
@@ -143,7 +142,7 @@ async fn headers_tell_lms_apart_in_a_cache() {
     assert_eq!(server.received_requests().await.unwrap().len(), all.len());
     of(lm(&server.uri()).header("X-Tenant", "one")).complete(hi()).await.unwrap();
     assert_eq!(server.received_requests().await.unwrap().len(), all.len(), "the same header is the same LM");
-    // One address is not taken for another where the key is a header's.
+    // A key in a header does not make two addresses equal.
     let one = self::good().await;
     let keyless = |uri: String| {
         let credentials = json!({"authorization": "x"});
@@ -162,7 +161,7 @@ async fn headers_tell_lms_apart_in_a_cache() {
 }
 
 #[tokio::test]
-async fn what_a_server_repeats_of_a_header_is_in_no_error() {
+async fn a_header_that_a_server_repeats_is_in_no_error() {
     for (name, value) in [
         ("x-gateway", "sk-canary/7f3a"),
         ("authorization", "Basic sk-canary/7f3a"),
@@ -186,7 +185,7 @@ async fn what_a_server_repeats_of_a_header_is_in_no_error() {
 }
 
 #[tokio::test]
-async fn a_parameter_of_null_leaves_out_what_karat_sends_in_a_stream_too() {
+async fn a_parameter_of_null_omits_karats_own_field_in_a_stream_too() {
     let server = good().await;
     let lm = lm(&server.uri()).max_tokens(9).temperature(0.5);
     let stream = async |lm: &Lm| {
@@ -207,7 +206,7 @@ async fn a_parameter_of_null_leaves_out_what_karat_sends_in_a_stream_too() {
         expected.as_object_mut().unwrap().remove(key);
         assert_eq!(stream(&lm.clone().param(name, Value::Null)).await, expected, "{name}");
     }
-    // A value of a single call goes before a null of the LM, and the other way round.
+    // A value of a single call overrides a null of the LM, and the other way round.
     let set = lm.clone().param("top_k", Value::Null).param("seed", 7);
     let mut request = hi();
     request.config =
@@ -218,7 +217,7 @@ async fn a_parameter_of_null_leaves_out_what_karat_sends_in_a_stream_too() {
 }
 
 #[tokio::test]
-async fn extra_body_stands_in_the_body_itself() {
+async fn entries_of_extra_body_go_into_the_body_itself() {
     let request = sent(|lm| {
         lm.temperature(0.5).param("extra_body", json!({"top_k": 5, "temperature": 1, "guide": null}))
     })

@@ -1,4 +1,4 @@
-//! The limits that servers tell in their headers.
+//! The limits that servers report in their headers.
 
 use std::time::Duration;
 
@@ -18,19 +18,22 @@ fn with_headers(template: ResponseTemplate) -> ResponseTemplate {
 }
 
 #[tokio::test]
-async fn the_limits_in_the_headers_are_in_the_answer_and_heeded() {
+async fn the_limits_in_the_headers_are_in_the_answer_and_kept() {
     let server = server(with_headers(ResponseTemplate::new(200).set_body_json(good_body()))).await;
     let limits = Limits::new();
     let response = lm(&server.uri()).limits(limits.clone()).complete(hi()).await.unwrap();
-    let told = response.rate_limit.unwrap();
-    assert_eq!((told.requests.limit, told.requests.remaining), (Some(60), Some(59)));
-    assert_eq!((told.tokens.remaining, told.tokens.reset), (Some(149_984), Some(Duration::from_secs(360))));
-    assert_eq!(limits.told(), Some(told));
+    let report = response.rate_limit.unwrap();
+    assert_eq!((report.requests.limit, report.requests.remaining), (Some(60), Some(59)));
+    assert_eq!(
+        (report.tokens.remaining, report.tokens.reset),
+        (Some(149_984), Some(Duration::from_secs(360)))
+    );
+    assert_eq!(limits.told(), Some(report));
 }
 
 #[tokio::test]
 async fn the_limits_in_the_headers_of_an_error_are_in_the_error() {
-    // A status that is not tried again.
+    // A status that is not retried.
     let error = error(with_headers(ResponseTemplate::new(400))).await;
     assert_eq!(error.rate_limit().unwrap().tokens.limit, Some(150_000));
 }

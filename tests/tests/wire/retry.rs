@@ -1,4 +1,4 @@
-//! Retries and limits of time over real HTTP: what is sent again, and what becomes of the connection.
+//! Retries and timeouts over real HTTP: which requests are sent again, and what happens to the connection.
 
 use std::{
     future::poll_fn,
@@ -30,7 +30,7 @@ use super::{
 
 const SHORT: Duration = Duration::from_millis(100);
 
-/// One that tries again at once.
+/// An LM that retries at once.
 fn lm(uri: &str) -> Lm {
     let retry = Retry::new().backoff(Duration::ZERO, Duration::ZERO);
     Lm::new("openai/gpt-x").unwrap().base_url(uri).api_key(KEY).retry(retry)
@@ -64,12 +64,12 @@ fn say(stream: &mut TcpStream, text: &str) {
     let _ = stream.write_all(text.as_bytes());
 }
 
-/// Says nothing more until the client goes.
+/// Sends nothing more until the client closes.
 fn silence(stream: &mut TcpStream) {
     let _ = stream.read(&mut [0; 64]);
 }
 
-/// Answers the first request so, and all others well. What comes of it, and how many requests there were.
+/// The outcome of a call whose first request gets this answer and further ones a good one, with the number of requests.
 async fn after(first: ResponseTemplate) -> (Result<Response>, usize) {
     let server = MockServer::start().await;
     Mock::given(matchers::any()).respond_with(first).up_to_n_times(1).mount(&server).await;
@@ -90,7 +90,7 @@ fn refusal(status: u16, code: &str) -> ResponseTemplate {
 }
 
 #[tokio::test]
-async fn each_status_is_tried_again_or_not() {
+async fn each_status_is_retried_or_not() {
     for status in [408, 409, 425, 429, 498, 500, 502, 503, 504, 520, 529, 599] {
         let (outcome, requests) = after(ResponseTemplate::new(status)).await;
         assert_eq!((outcome.unwrap().usage.calls, requests), (2, 2), "{status}");
@@ -102,7 +102,7 @@ async fn each_status_is_tried_again_or_not() {
 }
 
 #[tokio::test]
-async fn a_typed_code_decides_and_words_do_not() {
+async fn typed_codes_decide_about_retries_and_words_do_not() {
     for (status, code, requests) in [
         (429, "insufficient_quota", 1),
         (429, "rate_limit_exceeded", 2),
@@ -116,7 +116,7 @@ async fn a_typed_code_decides_and_words_do_not() {
 }
 
 #[tokio::test]
-async fn the_headers_decide_when_and_whether() {
+async fn the_headers_decide_whether_and_when_to_retry() {
     let (outcome, requests) =
         after(ResponseTemplate::new(503).insert_header("x-should-retry", "false")).await;
     assert!(outcome.is_err() && requests == 1);
@@ -136,7 +136,7 @@ async fn the_headers_decide_when_and_whether() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_none_is_not_tried_again() {
+async fn an_invalid_answer_is_not_retried() {
     let html = ResponseTemplate::new(200).set_body_raw("<html>", "text/html");
     let cut = ResponseTemplate::new(200).set_body_raw("{\"choices\": [", "application/json");
     let gzip = ResponseTemplate::new(200)
@@ -149,14 +149,14 @@ async fn an_answer_that_is_none_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn an_error_inside_a_success_is_tried_again_by_its_own_code() {
+async fn an_error_inside_a_success_is_retried_by_its_own_code() {
     let inside = |code: Value| ResponseTemplate::new(200).set_body_json(json!({"error": {"code": code}}));
     assert_eq!(after(inside(json!(503))).await.1, 2);
     assert_eq!(after(inside(json!(402))).await.1, 1);
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_is_tried_again_on_another_one() {
+async fn a_broken_connection_is_retried_on_another_one() {
     let serve: Vec<fn(&mut TcpStream)> = vec![
         // A reset; an end before the answer; one in its head; a body shorter than announced; a chunked body that is cut.
         |_| {},
@@ -179,7 +179,7 @@ async fn a_connection_that_breaks_is_tried_again_on_another_one() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_yet_is_tried_again() {
+async fn a_server_that_does_not_run_yet_is_retried() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let lm = lm(&format!("http://{address}"));
     let error = lm.complete(hi()).await.unwrap_err();
@@ -189,7 +189,7 @@ async fn a_server_that_is_not_there_yet_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_silent_answer_is_given_up_and_tried_again() {
+async fn a_silent_answer_is_given_up_and_retried() {
     let timeouts = [Timeouts::new().first_byte(SHORT), Timeouts::new().idle(SHORT)];
     let serve: [fn(&mut TcpStream); 2] = [
         |stream| {
@@ -213,7 +213,7 @@ async fn a_silent_answer_is_given_up_and_tried_again() {
 }
 
 #[tokio::test]
-async fn an_error_page_that_never_ends_is_no_reason_to_wait() {
+async fn an_endless_error_page_is_not_waited_for() {
     let (uri, connections) = serve_each(vec![|stream| {
         say(stream, "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 99\r\n\r\nbusy");
         silence(stream);
@@ -223,7 +223,7 @@ async fn an_error_page_that_never_ends_is_no_reason_to_wait() {
     assert_eq!(connections.load(Ordering::SeqCst), 2);
 }
 
-/// A server that sends a byte now and then for ever, and tells when the client has gone.
+/// A server that sends a byte now and then for ever, and signals when the client closes.
 fn slow_loris(head: &'static str, bytes: &'static str) -> (String, mpsc::Receiver<()>) {
     let (gone, is_gone) = mpsc::channel();
     let address = listen(move |mut stream| {
@@ -241,15 +241,15 @@ fn slow_loris(head: &'static str, bytes: &'static str) -> (String, mpsc::Receive
     (format!("http://{address}"), is_gone)
 }
 
-async fn is_told(told: mpsc::Receiver<()>) -> bool {
-    tokio::task::spawn_blocking(move || told.recv_timeout(Duration::from_secs(10)).is_ok()).await.unwrap()
+async fn is_closed(closed: mpsc::Receiver<()>) -> bool {
+    tokio::task::spawn_blocking(move || closed.recv_timeout(Duration::from_secs(10)).is_ok()).await.unwrap()
 }
 
 async fn streamed(lm: &Lm) -> (String, std::result::Result<Arc<Response>, Error>) {
-    let mut told = String::new();
+    let mut heard = String::new();
     let caller = Caller::new("me", CallerId::unique());
-    let outcome = lm.stream_for(caller, hi(), &mut |delta| told.push_str(delta.text)).await;
-    (told, outcome)
+    let outcome = lm.stream_for(caller, hi(), &mut |delta| heard.push_str(delta.text)).await;
+    (heard, outcome)
 }
 
 #[tokio::test]
@@ -258,7 +258,7 @@ async fn a_byte_now_and_then_for_ever_ends_at_the_deadline_and_closes_the_connec
     let (uri, gone) = slow_loris(head, " ");
     let error = lm(&uri).deadline(SHORT * 10).complete(hi()).await.unwrap_err();
     assert!(error.is_timeout() && error.to_string().contains("the deadline of 1 s"), "{error}");
-    assert!(is_told(gone).await);
+    assert!(is_closed(gone).await);
 
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
     for (bytes, is_text) in [
@@ -266,29 +266,29 @@ async fn a_byte_now_and_then_for_ever_ends_at_the_deadline_and_closes_the_connec
         ("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}\n\n", true),
     ] {
         let (uri, gone) = slow_loris(head, bytes);
-        let (told, outcome) = streamed(&lm(&uri).deadline(SHORT * 10)).await;
+        let (heard, outcome) = streamed(&lm(&uri).deadline(SHORT * 10)).await;
         let error = outcome.unwrap_err();
         assert!(error.is_timeout(), "{error}");
-        assert_eq!(error.completion().unwrap_or_default(), told);
-        assert_eq!(!told.is_empty(), is_text);
-        assert!(is_told(gone).await);
+        assert_eq!(error.completion().unwrap_or_default(), heard);
+        assert_eq!(!heard.is_empty(), is_text);
+        assert!(is_closed(gone).await);
     }
 }
 
 #[tokio::test]
-async fn a_stream_is_tried_again_until_a_piece_was_told() {
+async fn a_stream_is_retried_until_its_first_piece() {
     const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
     const PIECE: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Par\"}}]}\n\n";
     let (uri, connections) = serve_each(vec![|stream| say(stream, HEAD)]);
-    let (told, outcome) = streamed(&lm(&uri)).await;
+    let (heard, outcome) = streamed(&lm(&uri)).await;
     // The second answer comes in one piece.
-    assert_eq!((told.as_str(), outcome.unwrap().usage.calls), ("", 2));
+    assert_eq!((heard.as_str(), outcome.unwrap().usage.calls), ("", 2));
     assert_eq!(connections.load(Ordering::SeqCst), 2);
 
     let (uri, connections) = serve_each(vec![|stream| say(stream, &format!("{HEAD}{PIECE}"))]);
-    let (told, outcome) = streamed(&lm(&uri)).await;
+    let (heard, outcome) = streamed(&lm(&uri)).await;
     let error = outcome.unwrap_err();
-    assert_eq!((told.as_str(), error.completion(), error.attempts()), ("Par", Some("Par"), 1));
+    assert_eq!((heard.as_str(), error.completion(), error.attempts()), ("Par", Some("Par"), 1));
     assert_eq!((error.kind(), connections.load(Ordering::SeqCst)), (ErrorKind::Connect, 1));
 
     let gzip = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\nconnection: close\r\n\r\n";
@@ -297,7 +297,7 @@ async fn a_stream_is_tried_again_until_a_piece_was_told() {
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::BadResponse);
 }
 
-/// A server that begins with an answer and waits; it tells how many connections are open, as it sees each close.
+/// A server that begins an answer and waits; it counts the open connections, as it sees each one close.
 fn half_answers(head: &'static str) -> (String, Arc<AtomicUsize>) {
     let open = Arc::new(AtomicUsize::new(0));
     let count = open.clone();
@@ -319,7 +319,7 @@ fn half_answers(head: &'static str) -> (String, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn a_call_that_is_dropped_at_any_poll_leaves_no_connection_behind() {
+async fn a_call_dropped_at_any_poll_leaves_no_connection_behind() {
     let plain = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{";
     let stream = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 999\r\n\r\n\
                   data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Par\"}}]}\n\n";
@@ -327,11 +327,11 @@ async fn a_call_that_is_dropped_at_any_poll_leaves_no_connection_behind() {
         let (uri, open) = half_answers(head);
         let lm = lm(&uri);
         for polls in 0..12 {
-            let mut tell = |_: karat::lm::Delta<'_>| {};
+            let mut sink = |_: karat::lm::Delta<'_>| {};
             let caller = Caller::new("me", CallerId::unique());
             let call = async {
                 match is_streamed {
-                    true => lm.stream_for(caller, hi(), &mut tell).await.is_ok(),
+                    true => lm.stream_for(caller, hi(), &mut sink).await.is_ok(),
                     false => lm.complete(hi()).await.is_ok(),
                 }
             };
@@ -344,7 +344,7 @@ async fn a_call_that_is_dropped_at_any_poll_leaves_no_connection_behind() {
                 }
             }
         }
-        // A connection that was being opened may still come; it goes by itself when the pool has no use for it.
+        // A connection that was being opened may still come; it is closed when the pool does not need it.
         drop(lm);
         let mut left = 500;
         while open.load(Ordering::SeqCst) > 1 && left > 0 {

@@ -1,4 +1,4 @@
-//! The key is in the `Authorization` header and nowhere else: not in what is printed, not in what is logged.
+//! The key is in the `Authorization` header and nowhere else: in no printed text and in no log.
 
 use serde_json::json;
 use wiremock::ResponseTemplate;
@@ -13,7 +13,7 @@ use super::{
 
 #[tokio::test]
 async fn the_key_is_in_no_log_whatever_the_server_answers() {
-    // In a process of its own: another test's thread could switch an event off for all.
+    // In a child process: another test's thread could switch an event off for all.
     if !is_child() {
         return run_child("secrets::the_key_is_in_no_log_whatever_the_server_answers", &[]);
     }
@@ -35,7 +35,7 @@ async fn the_key_is_in_no_log_whatever_the_server_answers() {
         }
     }
     let text = log.text();
-    // The log does hold what karat says, or its silence would prove nothing.
+    // The log does hold karat's events; an empty log would prove nothing.
     assert!(text.contains("openai/gpt-x") && text.contains("status=401"), "{text}");
     assert!(!text.contains(KEY) && !text.contains("7f3a"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! Event streams: read as the standard says, in whatever chunks they come, and never taken for whole when they are not.
+//! Event streams: read by the standard in any chunks, and never taken for complete when they are not.
 
 use std::{
     io::{Read, Write},
@@ -44,19 +44,19 @@ fn serve_as(content_type: &'static str, body: Vec<Vec<u8>>) -> String {
     format!("http://{address}")
 }
 
-/// What is told of a stream, text and reasoning joined for each completion, and what comes of it.
-async fn told(uri: &str, n: u32) -> (Vec<[String; 2]>, Result<Response>) {
-    let mut told: Vec<[String; 2]> = vec![Default::default(); 4];
+/// The streamed text and reasoning, joined for each completion, and the outcome.
+async fn streamed(uri: &str, n: u32) -> (Vec<[String; 2]>, Result<Response>) {
+    let mut heard: Vec<[String; 2]> = vec![Default::default(); 4];
     let mut request = hi();
     request.config.n = (n > 1).then_some(n);
     let caller = Caller::new("me", CallerId::unique());
-    let tell = &mut |delta: karat::lm::Delta<'_>| {
+    let sink = &mut |delta: karat::lm::Delta<'_>| {
         let part = usize::from(delta.part == DeltaPart::Reasoning);
-        told[delta.completion][part].push_str(delta.text);
+        heard[delta.completion][part].push_str(delta.text);
     };
-    let outcome = lm(uri).stream_for(caller, request, tell).await;
-    told.retain(|parts| parts.iter().any(|part| !part.is_empty()));
-    (told, outcome.map(|response| (*response).clone()))
+    let outcome = lm(uri).stream_for(caller, request, sink).await;
+    heard.retain(|parts| parts.iter().any(|part| !part.is_empty()));
+    (heard, outcome.map(|response| (*response).clone()))
 }
 
 fn event(delta: serde_json::Value) -> String {
@@ -78,9 +78,9 @@ fn paris() -> String {
 }
 
 #[tokio::test]
-async fn a_stream_is_told_in_pieces_and_gives_the_whole_answer() {
-    let (told, response) = told(&serve(vec![paris().into()]), 1).await;
-    assert_eq!(told, [["Päris 😀".to_owned(), String::new()]]);
+async fn a_stream_comes_in_pieces_and_gives_the_whole_answer() {
+    let (heard, response) = streamed(&serve(vec![paris().into()]), 1).await;
+    assert_eq!(heard, [["Päris 😀".to_owned(), String::new()]]);
     let response = response.unwrap();
     assert_eq!(response.completions, [Completion::new("Päris 😀")]);
     assert_eq!((response.usage.prompt_tokens, response.usage.completion_tokens), (5, 7));
@@ -95,11 +95,11 @@ async fn line_ends_comments_and_chunks_make_no_difference() {
         plain
             .replace("data: {\"model\"", "event: x\nid: 7\nretry: 10\n: keep-alive\ndata:{\ndata: \"model\"")
     );
-    let expected = told(&serve(vec![plain.clone().into()]), 1).await;
+    let expected = streamed(&serve(vec![plain.clone().into()]), 1).await;
     for stream in [plain.replace('\n', "\r\n"), plain.replace('\n', "\r"), odd, plain.trim_end().to_owned()] {
         for size in [1, 2, 7, 100_000] {
             let body = stream.as_bytes().chunks(size).map(<[u8]>::to_vec).collect();
-            let (pieces, response) = told(&serve(body), 1).await;
+            let (pieces, response) = streamed(&serve(body), 1).await;
             assert_eq!(pieces, expected.0, "{stream:?}");
             assert_eq!(response.unwrap(), *expected.1.as_ref().unwrap(), "{stream:?}");
         }
@@ -107,7 +107,7 @@ async fn line_ends_comments_and_chunks_make_no_difference() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_cut_is_an_error_with_the_text_so_far() {
+async fn a_truncated_stream_is_an_error_with_the_text_so_far() {
     let whole = paris();
     let end = whole.find("data: {\"choices\":[{\"index\":0,\"delta\":{},").unwrap();
     let inside_an_event = whole.find("ris").unwrap() + 1;
@@ -120,7 +120,7 @@ async fn a_stream_that_is_cut_is_an_error_with_the_text_so_far() {
         (0, None),
     ] {
         let body = whole.as_bytes()[..cut].to_vec();
-        let (_, outcome) = told(&serve(vec![body]), 1).await;
+        let (_, outcome) = streamed(&serve(vec![body]), 1).await;
         let error = outcome.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Connect, "{error}");
         assert!(error.to_string().contains("the stream ended before the answer did"), "{error}");
@@ -140,20 +140,20 @@ async fn a_connection_that_breaks_in_a_stream_is_an_error_with_the_text_so_far()
             body.len()
         );
     });
-    let (pieces, outcome) = told(&format!("http://{address}"), 1).await;
+    let (pieces, outcome) = streamed(&format!("http://{address}"), 1).await;
     let error = outcome.unwrap_err();
     assert_eq!((error.kind(), error.completion()), (ErrorKind::Connect, Some("Par")));
     assert_eq!(pieces[0][0], "Par");
 }
 
 #[tokio::test]
-async fn an_end_is_known_by_its_mark_or_by_the_finish_reason() {
+async fn the_end_mark_or_the_finish_reason_ends_a_stream() {
     let text = event(json!({"content": "Paris"}));
     let finish = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"length\"}]}\n\n";
     for (end, expected) in
         [("data: [DONE]\n\n", Finish::Stop), (finish, Finish::Length), ("data:[DONE]", Finish::Stop)]
     {
-        let (_, response) = told(&serve(vec![format!("{text}{end}").into()]), 1).await;
+        let (_, response) = streamed(&serve(vec![format!("{text}{end}").into()]), 1).await;
         assert_eq!(response.unwrap().completions[0].finish, expected, "{end}");
     }
 }
@@ -162,7 +162,7 @@ async fn an_end_is_known_by_its_mark_or_by_the_finish_reason() {
 async fn an_error_inside_a_stream_is_that_error() {
     let error = "data: {\"error\": {\"message\": \"no more\", \"type\": \"insufficient_quota\", \"code\": \"insufficient_quota\"}}\n\n";
     for stream in [error.to_owned(), error.trim_end().to_owned(), event(json!({"content": "Par"})) + error] {
-        let (_, outcome) = told(&serve(vec![stream.into()]), 1).await;
+        let (_, outcome) = streamed(&serve(vec![stream.into()]), 1).await;
         let error = outcome.unwrap_err();
         assert!(error.is_quota() && error.to_string().contains("no more"), "{error}");
     }
@@ -171,7 +171,7 @@ async fn an_error_inside_a_stream_is_that_error() {
 #[tokio::test]
 async fn an_answer_in_one_piece_is_taken_too() {
     let body = super::good_body().to_string();
-    let (pieces, response) = told(&serve_as("application/json", vec![body.into()]), 1).await;
+    let (pieces, response) = streamed(&serve_as("application/json", vec![body.into()]), 1).await;
     assert!(pieces.is_empty());
     assert_eq!(response.unwrap().completions[0].text, "hello");
 }
@@ -191,7 +191,7 @@ async fn reasoning_refusals_and_several_completions_are_put_together() {
         choice(2, json!({"content": "not asked for"})),
         "data: [DONE]\n\n".into(),
     ];
-    let (pieces, response) = told(&serve(vec![stream.concat().into()]), 2).await;
+    let (pieces, response) = streamed(&serve(vec![stream.concat().into()]), 2).await;
     assert_eq!(pieces, [["a", "hm\nm"], ["b1b2", ""]].map(|parts| parts.map(str::to_owned)));
     let completions = response.unwrap().completions;
     assert_eq!(completions.len(), 2);
@@ -200,19 +200,19 @@ async fn reasoning_refusals_and_several_completions_are_put_together() {
 
     let refused =
         choice(0, json!({"refusal": "I ca"})) + &choice(0, json!({"refusal": "n't"})) + "data: [DONE]\n\n";
-    let (_, response) = told(&serve(vec![refused.into()]), 1).await;
+    let (_, response) = streamed(&serve(vec![refused.into()]), 1).await;
     assert_eq!(response.unwrap().completions[0].refusal.as_deref(), Some("I can't"));
 }
 
 #[tokio::test]
-async fn what_is_no_event_stream_is_a_bad_response() {
+async fn a_body_that_is_no_event_stream_is_a_bad_response() {
     for (stream, what) in [
         ("data: <html>\n\ndata: [DONE]\n\n".as_bytes().to_vec(), "cannot be read"),
         (b"data: {\"choices\": \"\xff\"}\n\n".to_vec(), "not UTF-8"),
         (b"data: [DONE]\n\n".to_vec(), "has no choices"),
         (": keep-alive\n\n".repeat(1000).into_bytes(), "ended before"),
     ] {
-        let (_, outcome) = told(&serve(vec![stream]), 1).await;
+        let (_, outcome) = streamed(&serve(vec![stream]), 1).await;
         let error = outcome.unwrap_err();
         assert!(error.to_string().contains(what), "{error}");
         assert_no_key(&error);
@@ -224,11 +224,11 @@ async fn a_huge_event_is_read_and_an_endless_one_is_not() {
     let long = "x".repeat(3 << 20);
     let body: Vec<Vec<u8>> =
         (event(json!({"content": long})) + END).as_bytes().chunks(1 << 16).map(<[u8]>::to_vec).collect();
-    let (_, response) = told(&serve(body), 1).await;
+    let (_, response) = streamed(&serve(body), 1).await;
     assert_eq!(response.unwrap().completions[0].text.len(), 3 << 20);
 
     let endless = std::iter::once(b"data: {\"choices\": [{\"delta\": {\"content\": \"".to_vec());
-    let (_, outcome) = told(&serve(endless.chain(vec![vec![b'x'; 1 << 20]; 20]).collect()), 1).await;
+    let (_, outcome) = streamed(&serve(endless.chain(vec![vec![b'x'; 1 << 20]; 20]).collect()), 1).await;
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TooLarge);
 }
 
@@ -252,7 +252,7 @@ fn ask() -> QaInput {
 }
 
 #[tokio::test]
-async fn a_module_streams_over_http_and_a_cut_stream_tells_what_was_whole() {
+async fn a_module_streams_over_http_and_a_truncated_stream_has_its_whole_fields() {
     let answer = r#"{"answer": "Paris", "why": "Every atlas has it"}"#;
     let events: Vec<String> = answer.chars().map(|c| event(json!({"content": c.to_string()}))).collect();
     let whole: Vec<Vec<u8>> = events.iter().map(|event| event.clone().into()).chain([END.into()]).collect();
@@ -297,7 +297,7 @@ async fn a_dropped_stream_closes_its_connection() {
 }
 
 #[tokio::test]
-async fn whoever_reads_slowly_gets_all_of_it() {
+async fn a_slow_reader_gets_the_whole_stream() {
     let answer = format!(r#"{{"answer": "{}", "why": "x"}}"#, "word ".repeat(2000).trim_end());
     let events: Vec<Vec<u8>> = answer
         .as_bytes()
@@ -318,7 +318,7 @@ async fn whoever_reads_slowly_gets_all_of_it() {
 }
 
 #[tokio::test]
-async fn streamed_tool_calls_are_put_together_and_told_where_the_request_had_tools() {
+async fn streamed_tool_calls_are_put_together_if_the_request_had_tools() {
     let piece = |piece: serde_json::Value| event(json!({"tool_calls": [piece]}));
     let body = event(json!({"content": "Let me see."}))
         + &piece(
@@ -341,7 +341,7 @@ async fn streamed_tool_calls_are_put_together_and_told_where_the_request_had_too
     assert_eq!(heard[1], (DeltaPart::ToolName(0), "weather".to_owned()));
     let arguments = heard.iter().filter(|(part, _)| *part == DeltaPart::ToolArguments(0));
     assert_eq!(arguments.map(|(_, text)| &**text).collect::<String>(), calls[0].arguments);
-    // Without tools in the request they are left out, as ever.
-    let (_, outcome) = told(&serve(vec![body.into_bytes()]), 1).await;
+    // Without tools in the request they are left out.
+    let (_, outcome) = streamed(&serve(vec![body.into_bytes()]), 1).await;
     assert_eq!(outcome.unwrap().completions[0].tool_calls().count(), 0);
 }

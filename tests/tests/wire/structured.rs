@@ -1,4 +1,4 @@
-//! How each provider is asked for an answer of a schema, and what happens where it refuses.
+//! Structured output over HTTP: how each provider is asked for an answer of a schema, and what happens if it refuses.
 
 use std::{
     collections::BTreeMap,
@@ -60,7 +60,7 @@ fn refused() -> ResponseTemplate {
     ResponseTemplate::new(400).set_body_json(json!({ "error": { "message": "no such response_format" } }))
 }
 
-/// A server that answers a request of this form, by what it is called, and refuses all others.
+/// A server that answers requests whose form is accepted by `answers`, and refuses all others.
 async fn server(answers: fn(&Value) -> bool, content: &'static str) -> MockServer {
     let server = MockServer::start().await;
     let respond = move |request: &wiremock::Request| {
@@ -80,7 +80,7 @@ async fn bodies(server: &MockServer) -> Vec<Value> {
     requests.iter().map(|request| request.body_json().unwrap()).collect()
 }
 
-/// The one body that a call sends to this model, and the prediction.
+/// The only body that a call sends to this model, and the prediction.
 async fn sent(name: &str) -> (Value, Prediction<ReviewOutput>) {
     let server = server(|_| true, ANSWER).await;
     let review = Predict::<Review>::new().adapter(JsonAdapter).lm(&lm(name, &server));
@@ -118,7 +118,7 @@ fn schema(stars: Value, span: Value) -> Value {
     })
 }
 
-/// Where numbers may have bounds, but texts no lengths and lists no types by position.
+/// The dialect in which numbers may have bounds, but texts no lengths and lists no types by position.
 fn openai() -> Value {
     schema(
         json!({
@@ -138,7 +138,7 @@ fn openai() -> Value {
     )
 }
 
-/// Where types alone are taken.
+/// The dialect of types alone.
 fn plain() -> Value {
     schema(
         json!({
@@ -159,7 +159,7 @@ fn plain() -> Value {
     )
 }
 
-/// Where a grammar is made of it.
+/// The dialect that becomes a grammar.
 fn grammar() -> Value {
     schema(
         json!({
@@ -196,7 +196,7 @@ async fn each_provider_is_asked_in_its_own_way() {
         assert_eq!(body[key], expected, "{name}");
         let others: Vec<_> = body.as_object().unwrap().keys().filter(|other| *other != key).collect();
         assert_eq!(others, ["model", "messages"], "{name}");
-        // Null for what may be absent is the default.
+        // Null for an optional field is its default.
         assert_eq!(prediction.stars, Stars { count: 4, why: String::new() });
         let mode = if name.starts_with("deepseek") { "json_object" } else { "json_schema" };
         assert_eq!(prediction.mode(), Some(mode), "{name}");
@@ -206,7 +206,7 @@ async fn each_provider_is_asked_in_its_own_way() {
 }
 
 #[tokio::test]
-async fn a_form_that_the_program_named_stands_alone() {
+async fn a_response_format_of_the_program_is_sent_alone() {
     for (name, param) in
         [("openai/a", "response_format"), ("vllm/a", "response_format"), ("vllm/a", "structured_outputs")]
     {
@@ -219,7 +219,7 @@ async fn a_form_that_the_program_named_stands_alone() {
     }
 }
 
-/// What a body asks for.
+/// The form that a body asks for.
 fn form(body: &Value) -> &str {
     match body.get("structured_outputs") {
         Some(_) => "structured_outputs",
@@ -228,7 +228,7 @@ fn form(body: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn a_refused_rung_is_left_for_the_next_one_and_not_tried_again() {
+async fn a_refused_rung_is_left_for_the_next_one_and_not_asked_again() {
     let rungs: [fn(&Value) -> bool; 3] = [
         |_| true,
         |body| form(body) == "json_object" || form(body) == "prompt",
@@ -254,7 +254,7 @@ async fn a_refused_rung_is_left_for_the_next_one_and_not_tried_again() {
     }
 }
 
-/// A server that says 400 to the forms at these places of the calls, with these words, and answers all others.
+/// A server that answers 400 with these words to the requests at these positions, and answers all others well.
 async fn refusing(places: &'static [usize], words: &'static str) -> MockServer {
     let (server, asked) = (MockServer::start().await, AtomicUsize::new(0));
     let respond = move |_: &wiremock::Request| match places.contains(&asked.fetch_add(1, Ordering::Relaxed)) {
@@ -276,10 +276,10 @@ async fn modes(server: &MockServer, calls: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_passing_400_does_not_lower_the_rung_for_good() {
+async fn a_temporary_400_does_not_lower_the_rung_for_good() {
     let (schema, object) = ("json_schema", "json_object");
     for words in ["upstream hiccup", "Bad Request", "", "Unsupported parameter: 'foo'"] {
-        // Once; twice in a row; at all rungs, as of a request that is wrong by itself.
+        // Once; twice in a row; at all rungs, as for a request that is wrong by itself.
         assert_eq!(modes(&refusing(&[0], words).await, 3).await, [object, schema, schema], "{words}");
         assert_eq!(
             modes(&refusing(&[0, 2], words).await, 5).await,
@@ -292,7 +292,7 @@ async fn a_passing_400_does_not_lower_the_rung_for_good() {
 }
 
 #[tokio::test]
-async fn a_400_that_names_the_form_lowers_the_rung_for_good_if_the_next_one_is_taken() {
+async fn a_400_that_names_the_form_lowers_the_rung_if_the_next_one_is_taken() {
     let (schema, object) = ("json_schema", "json_object");
     for words in [
         "Invalid parameter: 'response_format'",
@@ -301,7 +301,7 @@ async fn a_400_that_names_the_form_lowers_the_rung_for_good_if_the_next_one_is_t
     ] {
         assert_eq!(modes(&refusing(&[0], words).await, 3).await, [object; 3], "{words}");
         assert_eq!(modes(&refusing(&[0, 1], words).await, 3).await, ["prompt"; 3], "{words}");
-        // If no rung is taken, the form was not to blame.
+        // If no rung is taken, the form was not at fault.
         assert_eq!(
             modes(&refusing(&[0, 1, 2], words).await, 3).await,
             ["BadRequest", schema, schema],
@@ -311,7 +311,7 @@ async fn a_400_that_names_the_form_lowers_the_rung_for_good_if_the_next_one_is_t
 }
 
 #[tokio::test]
-async fn a_server_that_refuses_a_form_without_a_word_is_asked_for_it_ever_less_often() {
+async fn a_form_refused_without_a_reason_is_asked_for_less_and_less_often() {
     let server = MockServer::start().await;
     let respond = move |request: &wiremock::Request| {
         let body: Value = request.body_json().unwrap();
@@ -342,7 +342,7 @@ async fn count(name: &str) -> (Value, Prediction<karat::Reasoned<CountOutput>>) 
 }
 
 #[tokio::test]
-async fn a_type_that_a_strict_mode_cannot_express_goes_to_the_best_form_that_can_without_a_wasted_call() {
+async fn a_type_beyond_a_strict_mode_gets_the_best_other_form_without_a_wasted_call() {
     for (name, strict) in
         [("openai/a", false), ("openrouter/a/b", false), ("vllm/a", true), ("llamacpp/a", true)]
     {
@@ -360,7 +360,7 @@ async fn a_type_that_a_strict_mode_cannot_express_goes_to_the_best_form_that_can
     }
 }
 
-/// Names without end.
+/// An endless list of names.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Species(String);
 
@@ -385,23 +385,23 @@ pub struct Animal {
 }
 
 #[tokio::test]
-async fn a_type_larger_than_the_provider_takes_is_a_config_error_before_anything_is_sent() {
+async fn a_type_beyond_the_providers_limits_is_a_config_error_and_nothing_is_sent() {
     let server = server(|_| true, r#"{"animal": "species 7"}"#).await;
     let animal = Predict::<Animal>::new().adapter(JsonAdapter);
     let input = || AnimalInput { text: "?".into() };
     let error = animal.clone().lm(&lm("openai/a", &server)).call(input()).await.unwrap_err();
     assert!(error.is_config(), "{error}");
-    let told = error.to_string();
+    let text = error.to_string();
     for part in ["`Species`", "1200 enum values", "at most 1000", "`ChatAdapter`", "not sent"] {
-        assert!(told.contains(part), "{part}: {told}");
+        assert!(text.contains(part), "{part}: {text}");
     }
     assert!(bodies(&server).await.is_empty());
-    // Others have no such limit.
+    // Other providers have no such limit.
     animal.lm(&lm("llamacpp/a", &server)).call(input()).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_schema_of_the_programs_own_that_cannot_be_written_is_an_error_and_nothing_is_sent() {
+async fn a_custom_schema_beyond_the_dialect_is_an_error_and_nothing_is_sent() {
     let server = server(|_| true, "{}").await;
     let any = json!({ "type": "object", "properties": { "a": {} }, "required": ["a"] });
     let ask = |strict: bool, schema: &Value| {
@@ -422,7 +422,7 @@ async fn a_schema_of_the_programs_own_that_cannot_be_written_is_an_error_and_not
 }
 
 #[tokio::test]
-async fn many_calls_at_once_find_the_rung_that_is_taken() {
+async fn simultaneous_calls_find_the_rung_that_is_taken() {
     static REFUSED: AtomicUsize = AtomicUsize::new(0);
     let server = server(
         |body| {

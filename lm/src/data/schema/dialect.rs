@@ -1,32 +1,32 @@
-//! What a provider takes of JSON Schema.
+//! The part of JSON Schema that a provider takes.
 
 use serde_json::{Map, Value};
 
 use super::words::is_number_format;
 
-/// What a provider's structured output takes. Every dialect has in common: objects whose keys are all required, `anyOf` for all
-/// unions, `enum` for all constants, `$ref` alone, definitions at the root.
+/// The part of JSON Schema that a provider's structured output takes. All dialects share: objects whose keys are all required,
+/// `anyOf` for all unions, `enum` for all constants, `$ref` alone, definitions at the root.
 #[derive(Debug)]
 pub(crate) struct Dialect {
-    /// Whom an error names.
+    /// The name in error messages.
     pub(super) name: &'static str,
-    /// The rules that it takes; what else a schema says is told in words.
+    /// The rules that it takes; other rules go to the descriptions in words.
     pub(super) rules: &'static [&'static str],
     /// The formats of texts that it takes.
     pub(super) formats: Formats,
     /// The regular expressions that it takes.
     pub(super) patterns: Patterns,
-    /// Whether it reads grammars: bounds of whole numbers alone, and of a text either a form or a length.
+    /// Whether it is compiled to a grammar: bounds of whole numbers only, and for a text either a form or a length.
     pub(super) grammar: bool,
-    /// The largest count that it takes in rules about lengths, where it has such a bound.
+    /// The largest count in rules about lengths, if it has such a bound.
     pub(super) max_count: Option<u64>,
-    /// Whether it takes a list of types for a value or null; else that is a union.
+    /// Whether it takes a list of types for a value or null; otherwise a union is written.
     pub(super) type_lists: bool,
-    /// Whether it takes `prefixItems`, and with it lists whose items have types of their own.
+    /// Whether it takes `prefixItems`, so lists whose items have types of their own.
     pub(super) tuples: bool,
-    /// Whether it takes objects with keys that the schema does not name, and how it says that any value will do.
+    /// How it writes that any value will do; `None` if it takes neither that nor objects with keys that the schema does not name.
     pub(super) open: Option<AnyValue>,
-    pub(super) limits: Option<&'static Limits>,
+    pub(super) limits: Option<&'static SizeLimits>,
 }
 
 /// How a dialect writes that any value will do.
@@ -47,13 +47,13 @@ pub(super) enum Formats {
 #[derive(Debug, PartialEq)]
 pub(super) enum Patterns {
     All,
-    /// From `^` to `$`, without escapes of letters, without `(?`: what a converter to a grammar reads.
+    /// From `^` to `$`, without escapes of letters, without `(?`: what a converter to grammars reads.
     Anchored,
 }
 
 /// How large a schema may be.
 #[derive(Debug)]
-pub(super) struct Limits {
+pub(super) struct SizeLimits {
     /// Properties of all objects together.
     pub(super) properties: usize,
     /// Levels of objects and lists within each other.
@@ -71,7 +71,7 @@ pub(super) struct Limits {
 const BOUNDS: [&str; 5] = ["minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "multipleOf"];
 
 impl Dialect {
-    /// Whether a rule goes along as it stands.
+    /// True if the dialect takes this rule as it is.
     pub(super) fn takes(&self, rule: &str, value: &Value, schema: &Map<String, Value>) -> bool {
         if !self.rules.contains(&rule) {
             return false;
@@ -93,7 +93,7 @@ impl Dialect {
         }
     }
 
-    /// Whether a text's form goes along.
+    /// True if the dialect takes the text's `pattern` or `format`.
     fn has_form(&self, schema: &Map<String, Value>) -> bool {
         let goes = |rule| schema.get(rule).is_some_and(|value| self.takes(rule, value, schema));
         goes("pattern") || goes("format")
@@ -122,7 +122,7 @@ fn is_anchored(pattern: &str) -> bool {
     !inside.contains("(?")
 }
 
-/// All of JSON Schema: what models of one's own are given.
+/// All of JSON Schema, for custom models.
 pub(super) static STANDARD: Dialect = Dialect {
     name: "JSON Schema",
     rules: &super::words::RULES,
@@ -167,7 +167,7 @@ const OPENAI_STRICT: Dialect = Dialect {
     type_lists: true,
     tuples: false,
     open: None,
-    limits: Some(&Limits {
+    limits: Some(&SizeLimits {
         properties: 5_000,
         depth: 10,
         names: 120_000,
@@ -177,7 +177,7 @@ const OPENAI_STRICT: Dialect = Dialect {
     }),
 };
 
-/// Types, names and unions alone, which every provider behind a router takes; Anthropic, for one, refuses bounds and lists of
+/// Types, names and unions alone, which every provider behind a router takes; Anthropic, for example, refuses bounds and lists of
 /// types.
 const PLAIN_STRICT: Dialect = Dialect {
     name: "a strict mode",
@@ -188,8 +188,8 @@ const PLAIN_STRICT: Dialect = Dialect {
     ..OPENAI_STRICT
 };
 
-/// What xgrammar reads, with which vLLM and SGLang hold a model to a schema: the features that vLLM's
-/// `vllm/v1/structured_output/backend_xgrammar.py` lets pass, so that a server without a second backend takes them too.
+/// The dialect of xgrammar, with which vLLM and SGLang enforce a schema: the features that vLLM's
+/// `vllm/v1/structured_output/backend_xgrammar.py` accepts, so that a server without a second backend takes them too.
 const GRAMMAR: Dialect = Dialect {
     name: "xgrammar",
     rules: &[
@@ -231,7 +231,7 @@ const GRAMMAR: Dialect = Dialect {
 
 pub(crate) static OPENAI: Dialect = OPENAI_STRICT;
 
-/// Without its strict mode OpenAI still refuses what it does not know, such as `oneOf`.
+/// Without strict mode OpenAI still refuses unknown keywords, such as `oneOf`.
 pub(crate) static OPENAI_LOOSE: Dialect =
     Dialect { name: "OpenAI", open: Some(AnyValue::NoKeyword), limits: None, ..OPENAI_STRICT };
 
@@ -247,7 +247,7 @@ pub(crate) static LLAMA_CPP: Dialect = Dialect {
     name: "llama.cpp",
     formats: Formats::These(&["date", "time", "date-time", "uuid"]),
     patterns: Patterns::Anchored,
-    // Longer repetitions are refused.
+    // It refuses longer repetitions.
     max_count: Some(1_000),
     open: Some(AnyValue::AllTypes),
     ..GRAMMAR

@@ -1,5 +1,5 @@
-//! From a schema as schemars writes it to one that a provider takes. It allows no value that the first does not, but where a rule
-//! is told in words; and it allows every value that the first does, with null for what may be absent.
+//! Converts a schema of schemars to one that a provider takes. The result allows exactly the values of the original, except that
+//! rules put in words are not enforced, and that null stands for an absent value.
 
 use serde_json::{Map, Value, json};
 
@@ -11,10 +11,10 @@ use super::{
     words::{self, add, annotations},
 };
 
-/// How many parts a schema may have. More are a type made of itself, which would grow without end.
+/// How many parts a schema may have. More mean a type made of itself, which would grow without end.
 const PARTS: usize = 20_000;
 
-/// How deep parts may stand in each other, definitions apart.
+/// How deep parts may be nested, definitions apart.
 const DEPTH: usize = 64;
 
 /// The schema in a dialect.
@@ -37,7 +37,7 @@ pub(super) fn encode(root: &Value, dialect: &'static Dialect) -> Result<Value, R
         return Err(Refusal::cannot("", "is no object"));
     }
     let mut definitions = Map::new();
-    // Encoding one may name others.
+    // Encoding a definition may add others.
     while let Some((pointer, name)) = encoder.names.get(definitions.len()).cloned() {
         let (_, schema) = resolve(root, &pointer).ok_or_else(|| Refusal::cannot(&name, "is not there"))?;
         let Encoded { map, .. } = encoder.schema(schema, &name)?;
@@ -74,24 +74,24 @@ fn is_endless(definitions: &Map<String, Value>, name: &str) -> bool {
 #[derive(Debug)]
 pub(super) struct Encoded {
     pub(super) map: Map<String, Value>,
-    /// What is to be said of it where nothing may stand beside a reference.
+    /// The description for the place of use, if the schema is a reference, which takes nothing beside it.
     pub(super) note: String,
 }
 
 impl Encoded {
-    fn new(map: Map<String, Value>, told: String) -> Self {
+    fn new(map: Map<String, Value>, description: String) -> Self {
         if map.contains_key("$ref") {
-            return Self { map, note: told };
+            return Self { map, note: description };
         }
         let mut described = Map::new();
-        if !told.is_empty() {
-            described.insert("description".into(), told.into());
+        if !description.is_empty() {
+            described.insert("description".into(), description.into());
         }
         described.extend(map);
         Self { map: described, note: String::new() }
     }
 
-    /// The same or null.
+    /// The same schema, or null.
     fn or_null(self, type_lists: bool) -> Self {
         let Self { mut map, note } = self;
         let kind = map.get("type").and_then(Value::as_str).map(str::to_owned);
@@ -102,13 +102,13 @@ impl Encoded {
             }
             _ => {}
         }
-        let told = map.get("description").and_then(Value::as_str).map_or(note, str::to_owned);
+        let description = map.get("description").and_then(Value::as_str).map_or(note, str::to_owned);
         if let Some(Value::Array(forms)) = map.get_mut("anyOf") {
             forms.push(json!({ "type": "null" }));
             return Self { map, note: String::new() };
         }
         map.remove("description");
-        Self::new(object(json!({ "anyOf": [map, { "type": "null" }] })), told)
+        Self::new(object(json!({ "anyOf": [map, { "type": "null" }] })), description)
     }
 }
 
@@ -123,7 +123,7 @@ pub(super) fn object(value: Value) -> Map<String, Value> {
 pub(super) struct Encoder<'a> {
     pub(super) root: &'a Value,
     pub(super) dialect: &'static Dialect,
-    /// The definitions that are referred to: where they stand, and what they are called.
+    /// The used definitions: their pointers and their names.
     names: Vec<(String, String)>,
     parts: usize,
     depth: usize,
@@ -143,21 +143,21 @@ impl Encoder<'_> {
         if self.depth > DEPTH {
             return Err(Refusal::cannot(place, format!("is more than {DEPTH} levels deep")));
         }
-        let mut told = annotations(&flat.map);
+        let mut description = annotations(&flat.map);
         if let Some(reference) = &flat.reference {
             let reference = format!("#/$defs/{}", self.name(reference, place)?);
-            return Ok(Encoded::new(object(json!({ "$ref": reference })), told));
+            return Ok(Encoded::new(object(json!({ "$ref": reference })), description));
         }
         self.depth += 1;
         let map = match flat.unions.is_empty() {
-            true => types::plain(self, &flat.map, &mut told, place),
-            false => self.union(&flat, &mut told, place),
+            true => types::plain(self, &flat.map, &mut description, place),
+            false => self.union(&flat, &mut description, place),
         };
         self.depth -= 1;
-        Ok(Encoded::new(map?, told))
+        Ok(Encoded::new(map?, description))
     }
 
-    /// What a definition is called; each has one name, of letters, digits and `_`.
+    /// The name of a definition: unique, of letters, digits and `_`.
     fn name(&mut self, reference: &str, place: &str) -> Result<String, Refusal> {
         let (pointer, _) = resolve(self.root, reference)
             .ok_or_else(|| Refusal::cannot(place, format!("refers to `{reference}`, which is not there")))?;
@@ -178,7 +178,12 @@ impl Encoder<'_> {
         Ok(name)
     }
 
-    fn union(&mut self, flat: &Flat, told: &mut String, place: &str) -> Result<Map<String, Value>, Refusal> {
+    fn union(
+        &mut self,
+        flat: &Flat,
+        description: &mut String,
+        place: &str,
+    ) -> Result<Map<String, Value>, Refusal> {
         let mut rules = flat.map.clone();
         rules.remove("type");
         let is_plain = !Flat { map: rules, ..Flat::default() }.has_rules();
@@ -197,7 +202,7 @@ impl Encoder<'_> {
         }
         let mut all: Vec<Value> = Vec::new();
         for Encoded { map, note } in forms {
-            add(told, &note);
+            add(description, &note);
             match map.get("anyOf") {
                 Some(Value::Array(inner)) if !map.contains_key("description") => {
                     all.extend(inner.iter().filter(|form| !all.contains(form)).cloned().collect::<Vec<_>>());
@@ -207,13 +212,13 @@ impl Encoder<'_> {
                 _ => all.push(Value::Object(map)),
             }
         }
-        one_enum(&mut all, told);
+        one_enum(&mut all, description);
         match all.len() {
             0 => Err(Refusal::cannot(place, "has no values")),
             1 => {
                 let mut only = object(all.remove(0));
                 if let Some(Value::String(text)) = only.remove("description") {
-                    add(told, &text);
+                    add(description, &text);
                 }
                 Ok(only)
             }
@@ -221,7 +226,7 @@ impl Encoder<'_> {
         }
     }
 
-    /// Any value at all.
+    /// The schema of any value.
     pub(super) fn any(&self, place: &str) -> Result<Map<String, Value>, Refusal> {
         match self.dialect.open {
             Some(AnyValue::NoKeyword) => Ok(Map::new()),
@@ -235,7 +240,7 @@ impl Encoder<'_> {
         }
     }
 
-    /// A property: one that may be absent takes null instead.
+    /// Encodes a property: an optional one takes null instead of being absent.
     pub(super) fn property(
         &mut self,
         schema: &Value,
@@ -249,7 +254,7 @@ impl Encoder<'_> {
         })
     }
 
-    /// Whether null is a value of a schema in this dialect, or of a definition as it was given.
+    /// True if null is a value of a schema in this dialect, or of a definition in its original form.
     fn takes_null(&self, map: &Map<String, Value>, depth: usize) -> bool {
         if depth > 16 {
             return false;
@@ -278,7 +283,7 @@ impl Encoder<'_> {
     }
 }
 
-/// True if every value will do.
+/// True if the schema takes every value.
 fn is_any(map: &Map<String, Value>) -> bool {
     let kinds = map.get("type").and_then(Value::as_array);
     map.keys().all(|key| words::is_annotation(key))
@@ -287,8 +292,8 @@ fn is_any(map: &Map<String, Value>) -> bool {
         })
 }
 
-/// Puts the forms that are texts of a list into one, with what is said of each in words.
-fn one_enum(forms: &mut Vec<Value>, told: &mut String) {
+/// Joins enums of texts into one enum, with the description of each value in words.
+fn one_enum(forms: &mut Vec<Value>, description: &mut String) {
     let is_choice = |form: &Value| form["type"] == "string" && form["enum"].is_array();
     if forms.iter().filter(|form| is_choice(form)).count() < 2 {
         return;
@@ -300,7 +305,7 @@ fn one_enum(forms: &mut Vec<Value>, told: &mut String) {
     for form in choices {
         let own = form["enum"].as_array().cloned().unwrap_or_default();
         if let (Some(text), [Value::String(name)]) = (form["description"].as_str(), own.as_slice()) {
-            add(told, &format!("{name}: {text}"));
+            add(description, &format!("{name}: {text}"));
         }
         for value in own {
             if !values.contains(&value) {

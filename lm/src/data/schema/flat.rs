@@ -1,4 +1,4 @@
-//! A schema's parts brought together: `allOf`, and what stands beside a `$ref` or a union.
+//! Flattens a schema: merges `allOf`, and keywords beside a `$ref` or a union.
 
 use serde_json::{Map, Value};
 
@@ -7,13 +7,13 @@ use super::{
     words::{RULES, add, is_annotation, rule},
 };
 
-/// How deep definitions are followed into each other.
+/// How deep references are followed.
 const DEPTH: usize = 64;
 
 /// How many forms a union of unions may have.
 const FORMS: usize = 256;
 
-/// A schema whose parts stand side by side: keywords, unions of which each has to hold, and a reference that needs no merging.
+/// A flat schema: keywords, unions that all have to hold, and a reference that needs no merging.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Flat {
     pub(super) map: Map<String, Value>,
@@ -21,7 +21,7 @@ pub(super) struct Flat {
     pub(super) reference: Option<String>,
 }
 
-/// The schema that a reference such as `#/$defs/Name` points at, and where it ends if definitions are other names of others.
+/// The schema that a reference such as `#/$defs/Name` points at, with its pointer after following aliases.
 pub(super) fn resolve<'a>(root: &'a Value, reference: &str) -> Option<(String, &'a Value)> {
     let mut reference = reference.to_owned();
     for _ in 0..DEPTH {
@@ -29,7 +29,7 @@ pub(super) fn resolve<'a>(root: &'a Value, reference: &str) -> Option<(String, &
         let alias =
             schema.as_object().filter(|map| map.keys().all(|key| key == "$ref" || is_annotation(key)));
         match alias.and_then(|map| map.get("$ref")).and_then(Value::as_str) {
-            // The root's own definitions make it no other name.
+            // The root is no alias, though it has definitions.
             Some(next) if reference != "#" => reference = next.to_owned(),
             _ => return Some((reference, schema)),
         }
@@ -68,18 +68,18 @@ impl Flat {
         for part in parts {
             flat = flat.and(Self::at(root, part, place, depth + 1)?, root, place, depth)?;
         }
-        flat.settled(root, place, depth)
+        flat.with_reference_inlined(root, place, depth)
     }
 
-    /// With the reference put in place where something stands beside it that has to hold too.
-    fn settled(mut self, root: &Value, place: &str, depth: usize) -> Result<Self, Refusal> {
+    /// Replaces the reference by its definition if other rules beside it have to hold too.
+    fn with_reference_inlined(mut self, root: &Value, place: &str, depth: usize) -> Result<Self, Refusal> {
         if self.reference.is_some() && (self.has_rules() || !self.unions.is_empty()) {
             let reference = self.reference.take().unwrap_or_default();
             let (_, definition) = resolve(root, &reference).ok_or_else(|| {
                 Refusal::cannot(place, format!("refers to `{reference}`, which is not there"))
             })?;
             let mut inner = Self::at(root, definition, place, depth + 1)?;
-            // The definitions' own words are about the type; those beside the reference are about the place.
+            // The definition's description is about the type; the one beside the reference is about the place.
             if self.map.contains_key("description") {
                 inner.map.remove("description");
             }
@@ -93,7 +93,7 @@ impl Flat {
         self.map.keys().any(|keyword| !is_annotation(keyword))
     }
 
-    /// What holds where both hold.
+    /// The schema that holds where both hold.
     fn and(mut self, other: Self, root: &Value, place: &str, depth: usize) -> Result<Self, Refusal> {
         let reference = match (self.reference.take(), other.reference) {
             (Some(one), Some(two)) if one != two => {
@@ -113,11 +113,11 @@ impl Flat {
         merge(&mut self.map, other.map, place)?;
         self.unions.extend(other.unions);
         self.reference = reference;
-        self.settled(root, place, depth)
+        self.with_reference_inlined(root, place, depth)
     }
 
-    /// The forms of all unions together, each with the keywords beside them; those of a form come first, so that what tells
-    /// the forms apart does.
+    /// The combinations of all unions' forms, each with the keywords beside them; a form's own keywords come first, so that the keys
+    /// that distinguish the forms do.
     pub(super) fn forms(&self, root: &Value, place: &str) -> Result<Vec<Self>, Refusal> {
         let mut base = self.map.clone();
         base.retain(|keyword, _| !is_annotation(keyword));
@@ -184,14 +184,14 @@ fn merge(map: &mut Map<String, Value>, other: Map<String, Value>, place: &str) -
                     *own = more;
                 }
             }
-            // Parts that are one object in JSON, as serde flattens them: what one part does not know, another may.
+            // Parts of one JSON object, as serde flattens them: a key that one part does not know may be another's.
             ("additionalProperties" | "unevaluatedProperties", own, more) => {
                 if *own == Value::Bool(false) {
                     *own = more;
                 }
             }
             (keyword, _, _) if is_annotation(keyword) => {}
-            // A schema has one of each; the other is told.
+            // A schema has each rule once; the other one is put in words.
             (keyword, _, value) if RULES.contains(&keyword) => remarks.extend(rule(keyword, &value)),
             (keyword, _, _) => {
                 return Err(Refusal::cannot(place, format!("has two rules `{keyword}` that differ")));
@@ -199,8 +199,8 @@ fn merge(map: &mut Map<String, Value>, other: Map<String, Value>, place: &str) -
         }
     }
     for remark in remarks {
-        if let Value::String(told) = map.entry("description").or_insert_with(|| "".into()) {
-            add(told, &remark);
+        if let Value::String(description) = map.entry("description").or_insert_with(|| "".into()) {
+            add(description, &remark);
         }
     }
     Ok(())

@@ -1,10 +1,10 @@
-//! Whether a schema is small enough for a provider; told before anything is sent.
+//! Checks that a schema is small enough for a provider, before anything is sent.
 
 use serde_json::Value;
 
-use super::{Refusal, dialect::Limits};
+use super::{Refusal, dialect::SizeLimits};
 
-/// What one type, or one field of the answer, adds to a schema.
+/// The size that one type, or one field of the answer, adds to a schema.
 #[derive(Debug, Default)]
 struct Size {
     place: String,
@@ -17,7 +17,7 @@ type Count = fn(&Size) -> usize;
 
 /// # Errors
 /// It is too large; the message names the type or field that counts for most of it.
-pub(super) fn check(schema: &Value, limits: &Limits, dialect: &str) -> Result<(), Refusal> {
+pub(super) fn check(schema: &Value, limits: &SizeLimits, dialect: &str) -> Result<(), Refusal> {
     let mut sizes = Vec::new();
     let root = Size::default();
     let mut counter = Counter { limits, dialect, size: root };
@@ -54,7 +54,7 @@ fn length(text: &str) -> usize {
 }
 
 struct Counter<'a> {
-    limits: &'a Limits,
+    limits: &'a SizeLimits,
     dialect: &'a str,
     size: Size,
 }

@@ -1,8 +1,8 @@
-//! The schema of an answer, in the words of each provider.
+//! The schema of an answer, converted for each provider.
 //!
-//! What schemars writes of Rust types is more than any provider takes, and each takes another part of it. So it is written anew
-//! for each: what a provider's [`Dialect`] lacks is said in other keywords, else in words in the descriptions; what cannot be
-//! said at all is a [`Refusal`], before anything is sent.
+//! schemars writes more of JSON Schema than any provider takes, and each provider takes another part of it. So the schema is
+//! converted for each: what a provider's [`Dialect`] lacks is expressed by other keywords, else by words in the descriptions; what
+//! cannot be expressed at all is a [`Refusal`], before anything is sent.
 
 mod dialect;
 mod encode;
@@ -25,7 +25,7 @@ use serde_json::Value;
 pub(crate) use self::dialect::{Dialect, LLAMA_CPP, OPENAI, OPENAI_LOOSE, PLAIN, PLAIN_LOOSE, XGRAMMAR};
 use crate::report::{Error, Result};
 
-/// A JSON schema of an answer: cheap to clone, and written only once for each provider, whatever the number of requests.
+/// A JSON schema of an answer: cheap to clone, and converted only once for each provider, whatever the number of requests.
 ///
 /// It derefs to the schema itself.
 ///
@@ -49,21 +49,21 @@ pub struct AnswerSchema(Arc<Inner>);
 
 struct Inner {
     schema: Value,
-    /// What was written of it so far, by the dialect's address.
-    written: Mutex<Vec<(&'static Dialect, Written)>>,
+    /// The conversions so far, by the dialect's address.
+    written: Mutex<Vec<(&'static Dialect, Conversion)>>,
 }
 
-type Written = Result<Arc<Value>, Refusal>;
+type Conversion = Result<Arc<Value>, Refusal>;
 
 impl AnswerSchema {
-    /// A schema of 2020-12 or of draft 7, with its definitions inside. It may be as schemars writes it.
+    /// A schema of 2020-12 or of draft 7, with its definitions inside, e.g. as schemars writes it.
     pub fn new(schema: Value) -> Self {
         Self(Arc::new(Inner { schema, written: Mutex::default() }))
     }
 
-    /// The schema with all that strict modes have in common: objects take the keys they name and no others, every key is
-    /// required, null stands for what may be absent, a `$ref` has nothing beside it, and unions are `anyOf`. Rules such as
-    /// `minimum` are all kept. Objects that take any key stay as they are.
+    /// The schema with the common rules of strict modes: objects take no keys that they do not name, every key is required, null
+    /// stands for an absent value, a `$ref` has nothing beside it, and unions are `anyOf`. Rules such as `minimum` are all kept.
+    /// Objects that take any key stay as they are.
     ///
     /// # Errors
     /// [`is_config`](Error::is_config): the schema is not that of an object, has a reference to nothing, or has no end.
@@ -77,7 +77,7 @@ impl AnswerSchema {
     }
 
     /// The schema in a dialect.
-    pub(crate) fn written(&self, dialect: &'static Dialect) -> Written {
+    pub(crate) fn written(&self, dialect: &'static Dialect) -> Conversion {
         let mut all = self.0.written.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, written)) = all.iter().find(|(known, _)| std::ptr::eq(*known, dialect)) {
             return written.clone();
@@ -114,7 +114,7 @@ impl fmt::Debug for AnswerSchema {
     }
 }
 
-/// As JSON.
+/// The schema as JSON.
 impl fmt::Display for AnswerSchema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.schema.fmt(f)
@@ -138,7 +138,7 @@ impl<'de> Deserialize<'de> for AnswerSchema {
 pub(crate) struct Refusal {
     place: String,
     what: String,
-    /// True if it is only too large; else the dialect has no words for it.
+    /// True if the schema is only too large; else the dialect cannot express it.
     pub(crate) is_limit: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Rust types of every form in every dialect: what is written obeys the dialect, and every value of the type is a value of it.
+//! Rust types of every form in every dialect: the schema obeys the dialect, and every value of the type fits it.
 
 mod grammar;
 mod types;
@@ -164,7 +164,7 @@ fn every_type_is_written_in_every_dialect_and_its_values_fit() {
 }
 
 #[test]
-fn what_a_dialect_lacks_is_in_the_descriptions_in_words() {
+fn rules_that_a_dialect_lacks_are_in_the_descriptions_in_words() {
     let schema = written::<Ruled>(&PLAIN).unwrap();
     let ruled = &schema["$defs"]["Ruled"]["properties"];
     assert_eq!(ruled["stars"], json!({ "description": "at least 1; at most 5", "type": "integer" }));
@@ -279,7 +279,7 @@ fn rules_for_grammars_are_those_that_their_readers_know() {
 }
 
 #[test]
-fn what_cannot_be_said_names_the_place() {
+fn what_a_dialect_cannot_express_is_refused_with_its_place() {
     for (refusal, place) in [
         (written::<FlattenedMap>(&OPENAI), "`FlattenedMap`"),
         (written::<Generic<Vec<Value>>>(&OPENAI), ".inner[]`"),
@@ -329,7 +329,7 @@ fn hostile_schemas_are_refused_and_never_hang() {
 }
 
 #[test]
-fn limits_name_the_largest_part_what_was_found_and_what_may_be() {
+fn an_error_of_size_names_the_largest_part_what_was_found_and_the_limit() {
     let refused = |field: Value| {
         let schema =
             json!({ "type": "object", "properties": { "small": { "type": "string" }, "large": field } });
@@ -348,13 +348,13 @@ fn limits_name_the_largest_part_what_was_found_and_what_may_be() {
         (json!({ "type": "object", "properties": of(names(5_000, 4)) }), ["5002 properties", "at most 5000"]),
         (json!({ "type": "object", "properties": of(names(100, 1_201)) }), ["120", "at most 120000"]),
     ] {
-        let told = refused(field);
-        assert!(told.contains("`large`") && words.iter().all(|word| told.contains(word)), "{told}");
+        let message = refused(field);
+        assert!(message.contains("`large`") && words.iter().all(|word| message.contains(word)), "{message}");
     }
     let deep =
         (0..10).fold(json!({ "type": "string" }), |inner, _| json!({ "type": "array", "items": inner }));
-    let told = refused(deep);
-    assert!(told.contains("`large[]") && told.contains("at most 10"), "{told}");
+    let message = refused(deep);
+    assert!(message.contains("`large[]") && message.contains("at most 10"), "{message}");
 }
 
 #[test]
@@ -415,7 +415,7 @@ impl Dice {
 }
 
 #[test]
-fn whatever_the_schema_what_is_written_obeys_the_dialect() {
+fn a_converted_schema_obeys_its_dialect_whatever_the_schema() {
     let mut dice = Dice(7);
     let mut count = 0;
     for _ in 0..800 {

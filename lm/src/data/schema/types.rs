@@ -8,11 +8,11 @@ use super::{
     words::{self, RULES, add},
 };
 
-/// A schema without unions and references; what it says that the dialect does not take goes to the words.
+/// Encodes a schema without unions and references; rules that the dialect does not take go to the description.
 pub(super) fn plain(
     encoder: &mut Encoder<'_>,
     map: &Map<String, Value>,
-    told: &mut String,
+    description: &mut String,
     place: &str,
 ) -> Result<Map<String, Value>, Refusal> {
     if let Some(only) = map.get("const") {
@@ -25,9 +25,9 @@ pub(super) fn plain(
     let nullable = |kind: &str| matches!(kind, "string" | "integer" | "number" | "boolean");
     match kinds.as_slice() {
         [] => encoder.any(place),
-        [one] => of_type(encoder, one, map, told, place),
+        [one] => of_type(encoder, one, map, description, place),
         [one, null] | [null, one] if null == "null" && nullable(one) && encoder.dialect.type_lists => {
-            let mut schema = of_type(encoder, one, map, told, place)?;
+            let mut schema = of_type(encoder, one, map, description, place)?;
             schema.insert("type".into(), json!([one, "null"]));
             Ok(schema)
         }
@@ -38,14 +38,14 @@ pub(super) fn plain(
         several => {
             let mut forms = Vec::new();
             for kind in several {
-                forms.push(of_type(encoder, kind, map, told, place)?);
+                forms.push(of_type(encoder, kind, map, description, place)?);
             }
             Ok(object(json!({ "anyOf": forms })))
         }
     }
 }
 
-/// The types that a schema names, or that its keywords are about.
+/// The types that a schema names, or that its keywords imply.
 fn kinds(map: &Map<String, Value>) -> Vec<String> {
     let about = |keywords: &[&str]| keywords.iter().any(|keyword| map.contains_key(*keyword));
     let inferred = || {
@@ -80,7 +80,7 @@ fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-/// One of some values, with the type that strict modes want beside them.
+/// An enum of these values, with the type that strict modes require beside it.
 fn choice(values: &[Value], place: &str) -> Result<Map<String, Value>, Refusal> {
     let mut by_kind: Vec<(&str, Vec<&Value>)> = Vec::new();
     for value in values {
@@ -100,7 +100,7 @@ fn choice(values: &[Value], place: &str) -> Result<Map<String, Value>, Refusal> 
     }
 }
 
-/// The type that a rule is about; `None` for any.
+/// The type that a rule applies to; `None` for any.
 fn kind_of_rule(rule: &str) -> Option<&'static str> {
     Some(match rule {
         "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum" | "multipleOf" => "number",
@@ -115,15 +115,15 @@ fn of_type(
     encoder: &mut Encoder<'_>,
     kind: &str,
     map: &Map<String, Value>,
-    told: &mut String,
+    description: &mut String,
     place: &str,
 ) -> Result<Map<String, Value>, Refusal> {
     let mut schema = object(json!({ "type": kind }));
     let mut done: &[&str] = &[];
     match kind {
-        "object" => keys(encoder, map, &mut schema, told, place)?,
+        "object" => keys(encoder, map, &mut schema, description, place)?,
         "array" => {
-            if items(encoder, map, &mut schema, told, place)? {
+            if items(encoder, map, &mut schema, description, place)? {
                 done = &["minItems", "maxItems"];
             }
         }
@@ -139,12 +139,12 @@ fn of_type(
         if encoder.dialect.takes(rule, value, &typed) {
             schema.insert((*rule).into(), value.clone());
         } else if let Some(words) = words::rule(rule, value) {
-            add(told, &words);
+            add(description, &words);
         }
     }
     for rule in ["if", "then", "else", "dependentSchemas", "unevaluatedItems"] {
         if let Some(value) = map.get(rule) {
-            add(told, &format!("{rule}: {value}"));
+            add(description, &format!("{rule}: {value}"));
         }
     }
     Ok(schema)
@@ -154,7 +154,7 @@ fn keys(
     encoder: &mut Encoder<'_>,
     map: &Map<String, Value>,
     schema: &mut Map<String, Value>,
-    told: &mut String,
+    description: &mut String,
     place: &str,
 ) -> Result<(), Refusal> {
     let given = map.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -165,12 +165,12 @@ fn keys(
             let place = if place.is_empty() { name.clone() } else { format!("{place}.{name}") };
             let Encoded { map, note } = encoder.property(property, required(name), &place)?;
             if !note.is_empty() {
-                add(told, &format!("`{name}`: {note}"));
+                add(description, &format!("`{name}`: {note}"));
             }
             properties.insert(name.clone(), Value::Object(map));
         }
     }
-    let open = more_keys(encoder, map, told, place)?;
+    let open = more_keys(encoder, map, description, place)?;
     if !properties.is_empty() || open.is_none() {
         let names: Vec<_> = properties.keys().cloned().map(Value::String).collect();
         schema.insert("properties".into(), Value::Object(properties));
@@ -180,17 +180,17 @@ fn keys(
     Ok(())
 }
 
-/// The schema of the keys that an object does not name; `None` if it takes no such keys.
+/// The schema of an object's further keys; `None` if it takes none.
 fn more_keys(
     encoder: &mut Encoder<'_>,
     map: &Map<String, Value>,
-    told: &mut String,
+    description: &mut String,
     place: &str,
 ) -> Result<Option<Value>, Refusal> {
     let mut values = Vec::new();
     if let Some(patterns) = map.get("patternProperties").and_then(Value::as_object) {
         for (pattern, schema) in patterns {
-            add(told, &format!("each key matches the regular expression {pattern}"));
+            add(description, &format!("each key matches the regular expression {pattern}"));
             values.push(schema.clone());
         }
     }
@@ -211,17 +211,17 @@ fn more_keys(
     };
     let Encoded { map, note } = encoder.schema(&more, &format!("{place}[..]"))?;
     if !note.is_empty() {
-        add(told, &format!("each value: {note}"));
+        add(description, &format!("each value: {note}"));
     }
     Ok(Some(if map.is_empty() { Value::Bool(true) } else { Value::Object(map) }))
 }
 
-/// The items of a list. Returns whether its length is said already.
+/// Encodes the items of a list. Returns true if its length rules are written already.
 fn items(
     encoder: &mut Encoder<'_>,
     map: &Map<String, Value>,
     schema: &mut Map<String, Value>,
-    told: &mut String,
+    description: &mut String,
     place: &str,
 ) -> Result<bool, Refusal> {
     let count = |keyword: &str| map.get(keyword).and_then(Value::as_u64);
@@ -234,7 +234,7 @@ fn items(
     let one = |encoder: &mut Encoder<'_>, item: &Value| encoder.schema(item, &format!("{place}[]"));
     if fixed.is_empty() {
         let item = match rest {
-            // The list is empty: of what is all the same.
+            // The list is always empty, so its items' type does not matter.
             _ if count("maxItems") == Some(0) => {
                 Encoded { map: object(json!({ "type": "null" })), note: String::new() }
             }
@@ -242,7 +242,7 @@ fn items(
             None => one(encoder, &Value::Bool(true))?,
         };
         if !item.note.is_empty() {
-            add(told, &format!("each item: {}", item.note));
+            add(description, &format!("each item: {}", item.note));
         }
         schema.insert("items".into(), Value::Object(item.map));
         return Ok(false);
@@ -254,7 +254,7 @@ fn items(
     for (index, item) in fixed.iter().enumerate() {
         let Encoded { map, note } = encoder.schema(item, &format!("{place}[{index}]"))?;
         if !note.is_empty() {
-            add(told, &format!("item {}: {note}", index + 1));
+            add(description, &format!("item {}: {note}", index + 1));
         }
         all.push(Value::Object(map));
     }
@@ -262,7 +262,7 @@ fn items(
         schema.insert("prefixItems".into(), all.into());
     } else {
         let order: Vec<_> = all.iter().map(brief).collect();
-        add(told, &format!("the items, in this order: {}", order.join(", ")));
+        add(description, &format!("the items, in this order: {}", order.join(", ")));
         if let (false, Some(rest)) = (is_closed, rest) {
             all.push(Value::Object(one(encoder, rest)?.map));
         }
@@ -286,7 +286,7 @@ fn items(
     Ok(true)
 }
 
-/// A schema in a word or two.
+/// A short name of a schema.
 fn brief(schema: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str().and_then(|name| name.rsplit('/').next()) {
         return name.to_owned();

@@ -1,8 +1,8 @@
-//! What a schema says and a provider does not take, in words for the description.
+//! Words for a schema's descriptions, in place of rules that a provider does not take.
 
 use serde_json::{Map, Value};
 
-/// Keywords that say something of a schema and constrain no value.
+/// Keywords that describe a schema and constrain no value.
 const ANNOTATIONS: [&str; 12] = [
     "title",
     "description",
@@ -18,7 +18,7 @@ const ANNOTATIONS: [&str; 12] = [
     "definitions",
 ];
 
-/// The rules on a type's values that are kept or told in words, by the type. The order is that of the words.
+/// The rules on a type's values that are kept or put in words, by the type. The words come in this order.
 pub(super) const RULES: [&str; 20] = [
     "minimum",
     "exclusiveMinimum",
@@ -46,7 +46,7 @@ pub(super) fn is_annotation(keyword: &str) -> bool {
     ANNOTATIONS.contains(&keyword) || keyword.starts_with("x-")
 }
 
-/// A rule in words; `None` where it says nothing that a model could heed.
+/// A rule in words; `None` if a model could not follow it.
 pub(super) fn rule(keyword: &str, value: &Value) -> Option<String> {
     let plain = match value {
         Value::String(text) => text.clone(),
@@ -61,7 +61,7 @@ pub(super) fn rule(keyword: &str, value: &Value) -> Option<String> {
         "minLength" => format!("at least {plain} characters"),
         "maxLength" => format!("at most {plain} characters"),
         "pattern" => format!("matches the regular expression {plain}"),
-        // The width of a Rust number is no format of a text.
+        // The width of a Rust number is not a text format.
         "format" if is_number_format(&plain) => return None,
         "format" => format!("format: {plain}"),
         "minItems" => format!("at least {plain} items"),
@@ -88,30 +88,30 @@ pub(super) fn is_number_format(format: &str) -> bool {
         || integer.is_some_and(|width| width.chars().all(|c| c.is_ascii_digit()))
 }
 
-/// What a schema's annotations say, as one text; empty if nothing.
+/// A schema's annotations as one text; empty if it has none.
 pub(super) fn annotations(map: &Map<String, Value>) -> String {
     let text = |keyword: &str| map.get(keyword).and_then(Value::as_str).map(str::trim);
-    let mut told = text("description").or_else(|| text("title")).unwrap_or_default().to_owned();
+    let mut description = text("description").or_else(|| text("title")).unwrap_or_default().to_owned();
     if let Some(default) = map.get("default").filter(|default| !default.is_null()) {
-        add(&mut told, &format!("default: {default}"));
+        add(&mut description, &format!("default: {default}"));
     }
     if let Some(Value::Array(examples)) = map.get("examples") {
         let examples: Vec<_> = examples.iter().map(Value::to_string).collect();
-        add(&mut told, &format!("examples: {}", examples.join(", ")));
+        add(&mut description, &format!("examples: {}", examples.join(", ")));
     }
     if map.get("deprecated") == Some(&Value::Bool(true)) {
-        add(&mut told, "deprecated");
+        add(&mut description, "deprecated");
     }
-    told
+    description
 }
 
 /// Adds a remark to a description, once.
-pub(super) fn add(told: &mut String, remark: &str) {
-    if remark.is_empty() || told.contains(remark) {
+pub(super) fn add(description: &mut String, remark: &str) {
+    if remark.is_empty() || description.contains(remark) {
         return;
     }
-    if !told.is_empty() {
-        told.push_str(if told.ends_with(['.', '!', '?', ';']) { " " } else { "; " });
+    if !description.is_empty() {
+        description.push_str(if description.ends_with(['.', '!', '?', ';']) { " " } else { "; " });
     }
-    told.push_str(remark);
+    description.push_str(remark);
 }

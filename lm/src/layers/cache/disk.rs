@@ -1,7 +1,7 @@
-//! The entries on disk: a file for each, which any number of processes may read and replace at a time.
+//! The entries on disk: one file each, which any number of processes may read and replace at the same time.
 //!
-//! A file is written under another name and renamed, so it is whole or not there. It is read and written on the calling thread:
-//! for a few KB that takes less time than handing it to another one.
+//! A file is written under another name and renamed, so it is whole or absent. It is read and written on the calling thread:
+//! for a few KB that takes less time than handing it to another thread.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -28,16 +28,16 @@ use crate::{
 /// Larger files are neither written nor read.
 const MOST: u64 = 16 << 20;
 
-/// How often the folder of an entry is made for it.
+/// How often the folder of an entry is created for it.
 const FOLDER_ATTEMPTS: usize = 1_000;
 
-/// What lies under a key.
-pub(super) enum Found {
+/// The result of reading a key's file.
+pub(super) enum Lookup {
     /// The answer to the request.
     Answer(Box<Response>),
     /// Nothing, or the answer to another request.
     Nothing,
-    /// A file that is no entry: cut, changed, of another version, not ours.
+    /// A file that is no valid entry: cut, changed, of another version, not ours.
     Corrupt,
 }
 
@@ -51,9 +51,9 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Nothing is looked at and nothing is made before the first entry.
+    /// Reads and creates nothing before the first entry.
     pub(super) fn new(folder: &Path, most_entries: u64, most_bytes: u64) -> Self {
-        // Where the program is later, in another folder, the cache stays where it is.
+        // The cache stays in its folder when the program changes its working directory.
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let (totals, warned) = (Mutex::default(), AtomicBool::new(false));
         Self { folder, most_entries, most_bytes, totals, warned }
@@ -67,23 +67,23 @@ impl Disk {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What lies under the key, if it answers this request of this model.
-    pub(super) fn read(&self, key: &Key, identity: &str, request: &Request) -> Found {
+    /// Reads the key's entry, if it answers this request to this model.
+    pub(super) fn read(&self, key: &Key, identity: &str, request: &Request) -> Lookup {
         let path = self.path(key);
         match read(&path) {
             Ok(Some(bytes)) => file::decode(&bytes, identity, request),
-            Ok(None) => Found::Corrupt,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
+            Ok(None) => Lookup::Corrupt,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Lookup::Nothing,
             Err(error) => {
                 self.warn_once("read", &error);
-                Found::Nothing
+                Lookup::Nothing
             }
         }
     }
 
-    /// Puts the entry under the key, in place of what is there. Says how many others had to go; `None` if it was not written.
+    /// Writes the key's entry, in place of the former one. Returns how many others were removed; `None` if it was not written.
     pub(super) fn write(&self, key: &Key, entry: &Entry) -> Option<u64> {
-        // What has no JSON form was not sent either.
+        // A request without a JSON form was not sent either.
         let bytes = file::encode(entry)?;
         let size = bytes.len() as u64;
         if size > MOST.min(self.most_bytes) || self.most_entries == 0 {
@@ -103,7 +103,7 @@ impl Disk {
         Some(evicted)
     }
 
-    /// Takes every entry away. What is not the cache's stays.
+    /// Removes every entry. Files that are not the cache's stay.
     pub(super) fn clear(&self) -> io::Result<()> {
         let outcome = sweep::clear(&self.folder);
         *self.totals() = Totals::default();
@@ -131,7 +131,7 @@ pub(super) fn hex(key: &Key) -> String {
     key.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-/// What is in the file; `None` if it is something else than a file, or too large. No link is followed and no pipe is opened.
+/// The file's bytes; `None` if it is no regular file, or too large. No link is followed and no pipe is opened.
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let there = match fs::symlink_metadata(path) {
         // A file where the folder should be.
@@ -147,12 +147,12 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
     let mut bytes = Vec::with_capacity(usize::try_from(there.len()).unwrap_or_default() + 1);
     (&file).take(MOST + 1).read_to_end(&mut bytes)?;
-    // So that what is of use goes last. Where it cannot be, the entry is as old as it was written.
+    // The time of the last use: entries in use are removed last. If it cannot be set, the time of writing counts.
     let _ = file.set_modified(SystemTime::now());
     Ok(Some(bytes))
 }
 
-/// Between two looks, another one may have come in its place.
+/// True if both are one file: it may have been replaced between the two calls.
 fn is_same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
     #[cfg(unix)]
     {
@@ -171,12 +171,12 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     new.replace(path)
 }
 
-/// A new file in the folder of the path, which is made where it is not there, for its owner alone.
+/// A new file in the folder of the path, which is created if it is missing; only their owner can read them.
 fn create_beside(path: &Path) -> io::Result<NewFile> {
     let mut attempts = 0;
     loop {
         match NewFile::beside(path, sweep::TEMPORARY, "") {
-            // Another process may take the folder away again.
+            // Another process may remove the folder again.
             Err(error) if error.kind() == io::ErrorKind::NotFound && attempts < FOLDER_ATTEMPTS => {
                 attempts += 1
             }
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_are_taken_are_passed_over_and_what_else_fails_is_told_as_it_is() {
+    fn taken_names_are_skipped_and_other_failures_are_returned() {
         let folder = std::env::temp_dir().join(format!("karat-beside-{}", std::process::id()));
         fs::create_dir(&folder).unwrap();
         for count in (0..400).step_by(2) {

@@ -1,19 +1,19 @@
-//! An entry as a file: a line that says what it is and sums it up, and JSON. Nothing in it is run, and all of it is checked.
+//! The file of an entry: a header (format, version, SHA-256), then JSON. Nothing in it is run, and all of it is checked.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    disk::{Found, hex},
+    disk::{Lookup, hex},
     is_whole,
     key::is_same,
     memory::Entry,
 };
 use crate::{
-    data::{Request, Response, written::Written},
+    data::{Request, Response, redacted::RedactedRequest},
     sha256::sha256,
 };
 
-/// What a file begins with, up to its checksum: the format and its version.
+/// The start of a file, before its checksum: the format and its version.
 const START: &str = "karat cache 1 ";
 
 /// The length of a checksum in hexadecimal digits.
@@ -22,14 +22,14 @@ const DIGITS: usize = 64;
 #[derive(Serialize, Deserialize)]
 struct Payload<'e> {
     identity: String,
-    request: Written,
+    request: RedactedRequest,
     response: std::borrow::Cow<'e, Response>,
 }
 
 pub(super) fn encode(entry: &Entry) -> Option<Vec<u8>> {
     let payload = Payload {
         identity: entry.identity.to_string(),
-        request: Written::new(&entry.request),
+        request: RedactedRequest::new(&entry.request),
         response: std::borrow::Cow::Borrowed(&entry.response),
     };
     let payload = serde_json::to_vec(&payload).ok()?;
@@ -38,19 +38,19 @@ pub(super) fn encode(entry: &Entry) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// What the file holds, if it answers this request of this model.
-pub(super) fn decode(bytes: &[u8], identity: &str, request: &Request) -> Found {
+/// Reads an entry, if it answers this request to this model.
+pub(super) fn decode(bytes: &[u8], identity: &str, request: &Request) -> Lookup {
     let Some(Payload { identity: found, request: written, response }) = payload(bytes) else {
-        return Found::Corrupt;
+        return Lookup::Corrupt;
     };
     if !is_whole(&response) {
-        return Found::Corrupt;
+        return Lookup::Corrupt;
     }
-    // Without secrets, as it was written: those are told apart by the key.
-    if found != identity || !is_same(&written.request(), &Written::new(request).request()) {
-        return Found::Nothing;
+    // Both without secrets, as files hold them: the key already covers those.
+    if found != identity || !is_same(&written.request(), &RedactedRequest::new(request).request()) {
+        return Lookup::Nothing;
     }
-    Found::Answer(Box::new(response.into_owned()))
+    Lookup::Answer(Box::new(response.into_owned()))
 }
 
 fn payload(bytes: &[u8]) -> Option<Payload<'static>> {

@@ -1,8 +1,8 @@
-//! Single flight: of equal requests at one time one is sent, and the others wait for what comes of it.
+//! Single flight: of simultaneous equal requests one is sent, and the others wait for its outcome.
 //!
-//! Who comes first leads. A leader that is dropped leaves its seat to one of those who wait. There is no lock across an await,
-//! nothing is spawned, and no clock is read, so any runtime will do. `tests/tests/single_flight.rs` runs this very file under
-//! `shuttle`, which tries the orders in which threads may come.
+//! The first request leads. If it is dropped, a waiting one takes the lead. There is no lock across an await, nothing is
+//! spawned, and no clock is read, so any runtime will do. `tests/tests/single_flight.rs` runs this very file under
+//! `shuttle`, which tries the possible orders of threads.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,31 +15,31 @@ use std::{
 
 use super::sync::{Arc, Mutex, MutexGuard};
 
-/// After so many leaders that failed, all who wait are told of the failure.
+/// After so many failed leaders all waiting requests get the failure.
 const FAILURES: u32 = 2;
 
-/// What is in flight: by key `K`, requests `R` whose outcome is a `T`.
+/// The requests in flight: by key `K`, requests `R` whose outcome is a `T`.
 pub(super) struct Flights<K, R, T> {
     open: Mutex<HashMap<K, Flight<R, T>>>,
 }
 
-/// It is there as long as someone leads or waits.
+/// One request in flight. It exists as long as someone leads or waits.
 struct Flight<R, T> {
     request: R,
     landing: Landing<T>,
     is_led: bool,
     failures: u32,
-    /// Those who wait, in the order in which they came, in which they are woken too. The waker is taken then.
+    /// The waiting requests by order of arrival, in which they are woken too. The waker is taken then.
     waiting: BTreeMap<u64, Option<Waker>>,
     next: u64,
 }
 
-/// Where the outcome is left for those who wait. Locked only while the flights are.
+/// The slot for the outcome, shared with the waiting requests. Locked only while the flights are.
 type Landing<T> = Arc<Mutex<Option<T>>>;
 
-/// A part in a flight.
-pub(super) enum Part<'f, K: Hash + Eq + Clone, R, T: Clone> {
-    /// The request is to be sent, and the others told.
+/// How a request joins a flight.
+pub(super) enum Join<'f, K: Hash + Eq + Clone, R, T: Clone> {
+    /// It has to be sent, and its outcome given to the others.
     Lead(Leader<'f, K, R, T>),
     /// An equal request is on its way.
     Follow(Follower<'f, K, R, T>),
@@ -47,11 +47,11 @@ pub(super) enum Part<'f, K: Hash + Eq + Clone, R, T: Clone> {
     Apart,
 }
 
-/// How it ends for one who waited.
-pub(super) enum Turn<'f, K: Hash + Eq + Clone, R, T: Clone> {
+/// What a waiting request gets.
+pub(super) enum Awaited<'f, K: Hash + Eq + Clone, R, T: Clone> {
     /// The leader's outcome.
     Landed(T),
-    /// The leader is gone: the request is to be sent by this one.
+    /// The leader is gone: this request has to be sent.
     Lead(Leader<'f, K, R, T>),
 }
 
@@ -64,33 +64,33 @@ impl<K: Hash + Eq + Clone, R, T: Clone> Flights<K, R, T> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many are in flight.
+    /// The number of requests in flight.
     pub(super) fn len(&self) -> usize {
         self.lock().len()
     }
 
-    /// Takes part in the flight of this key, if its request is the `same`.
+    /// Joins the flight of this key, if its request is the `same`.
     pub(super) fn join(
         &self,
         key: &K,
         same: impl FnOnce(&R) -> bool,
         request: impl FnOnce() -> R,
-    ) -> Part<'_, K, R, T> {
+    ) -> Join<'_, K, R, T> {
         let mut open = self.lock();
         if let Some(flight) = open.get_mut(key) {
             if !same(&flight.request) {
-                return Part::Apart;
+                return Join::Apart;
             }
             let landing = flight.landing.clone();
-            // Vacant, while those who wait are on their way to the seat.
+            // The lead is free until one of the woken requests takes it.
             if !flight.is_led {
                 flight.is_led = true;
-                return Part::Lead(Leader { flights: self, key: key.clone(), landing, is_done: false });
+                return Join::Lead(Leader { flights: self, key: key.clone(), landing, is_done: false });
             }
             let id = flight.next;
             flight.next += 1;
             flight.waiting.insert(id, None);
-            return Part::Follow(Follower { flights: self, key: key.clone(), landing, id, is_done: false });
+            return Join::Follow(Follower { flights: self, key: key.clone(), landing, id, is_done: false });
         }
         let landing = Landing::new(Mutex::new(None));
         let flight = Flight {
@@ -102,11 +102,11 @@ impl<K: Hash + Eq + Clone, R, T: Clone> Flights<K, R, T> {
             next: 0,
         };
         open.insert(key.clone(), flight);
-        Part::Lead(Leader { flights: self, key: key.clone(), landing, is_done: false })
+        Join::Lead(Leader { flights: self, key: key.clone(), landing, is_done: false })
     }
 }
 
-/// Who sends the request. Dropped before it [landed](Leader::land), it leaves its seat.
+/// The one that sends the request. Dropping it before it [landed](Leader::land) frees the lead.
 pub(super) struct Leader<'f, K: Hash + Eq + Clone, R, T: Clone> {
     flights: &'f Flights<K, R, T>,
     key: K,
@@ -115,7 +115,7 @@ pub(super) struct Leader<'f, K: Hash + Eq + Clone, R, T: Clone> {
 }
 
 impl<K: Hash + Eq + Clone, R, T: Clone> Leader<'_, K, R, T> {
-    /// Gives the outcome to all who wait. Who comes later begins anew.
+    /// Gives the outcome to all that wait. Later requests begin a new flight.
     pub(super) fn land(mut self, outcome: T) {
         self.is_done = true;
         let mut open = self.flights.lock();
@@ -125,7 +125,7 @@ impl<K: Hash + Eq + Clone, R, T: Clone> Leader<'_, K, R, T> {
         wake(flight.into_iter().flat_map(|flight| flight.waiting.into_values()));
     }
 
-    /// Leaves the seat to one who waits, who may have better luck; from the second failure on, the outcome goes to all.
+    /// Frees the lead for a waiting request, which may succeed; from the second failure on, all get the outcome.
     pub(super) fn fail(self, outcome: T) {
         let failures = self.flights.lock().get_mut(&self.key).map(|flight| {
             flight.failures += 1;
@@ -154,12 +154,12 @@ impl<K: Hash + Eq + Clone, R, T: Clone> Drop for Leader<'_, K, R, T> {
     }
 }
 
-/// Wakes without the lock: what is woken may run at once.
+/// Wakes outside of the lock: a woken task may run at once.
 fn wake(wakers: impl IntoIterator<Item = Option<Waker>>) {
     wakers.into_iter().flatten().for_each(Waker::wake);
 }
 
-/// Who waits for an equal request. Dropped, it leaves nothing behind.
+/// One that waits for an equal request. Dropping it leaves nothing behind.
 pub(super) struct Follower<'f, K: Hash + Eq + Clone, R, T: Clone> {
     flights: &'f Flights<K, R, T>,
     key: K,
@@ -169,7 +169,7 @@ pub(super) struct Follower<'f, K: Hash + Eq + Clone, R, T: Clone> {
 }
 
 impl<'f, K: Hash + Eq + Clone + Unpin, R, T: Clone> Future for Follower<'f, K, R, T> {
-    type Output = Turn<'f, K, R, T>;
+    type Output = Awaited<'f, K, R, T>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
@@ -178,9 +178,9 @@ impl<'f, K: Hash + Eq + Clone + Unpin, R, T: Clone> Future for Follower<'f, K, R
         let landed = this.landing.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(outcome) = landed {
             this.is_done = true;
-            return Poll::Ready(Turn::Landed(outcome));
+            return Poll::Ready(Awaited::Landed(outcome));
         }
-        // Not landed, and this one waits: so it is there.
+        // It has not landed, and this one waits: so the flight exists.
         let Some(flight) = open.get_mut(&this.key) else { return Poll::Pending };
         if flight.is_led {
             let former = flight.waiting.insert(this.id, Some(waker));
@@ -194,7 +194,7 @@ impl<'f, K: Hash + Eq + Clone + Unpin, R, T: Clone> Future for Follower<'f, K, R
         drop(open);
         drop(former);
         let (key, landing) = (this.key.clone(), this.landing.clone());
-        Poll::Ready(Turn::Lead(Leader { flights: this.flights, key, landing, is_done: false }))
+        Poll::Ready(Awaited::Lead(Leader { flights: this.flights, key, landing, is_done: false }))
     }
 }
 
@@ -204,7 +204,7 @@ impl<K: Hash + Eq + Clone, R, T: Clone> Drop for Follower<'_, K, R, T> {
             return;
         }
         let mut open = self.flights.lock();
-        // Once it landed, a later flight may have the key.
+        // After the landing a later flight may have the key.
         let is_mine = |flight: &&mut Flight<R, T>| Arc::ptr_eq(&flight.landing, &self.landing);
         let Some(flight) = open.get_mut(&self.key).filter(is_mine) else { return };
         let former = flight.waiting.remove(&self.id);

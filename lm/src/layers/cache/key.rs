@@ -1,4 +1,4 @@
-//! What a cache keys by: the digest of everything that an answer hangs on.
+//! The keys of a cache: a digest of everything that an answer depends on.
 
 use std::{
     collections::VecDeque,
@@ -15,13 +15,12 @@ use crate::{
     sha256::{Sha256, sha256},
 };
 
-/// A SHA-256 of a request and of the model that it goes to.
+/// A SHA-256 of a request and of the model's identity.
 pub(crate) type Key = [u8; 32];
 
 /// The key of a request to this model: of every value in an unambiguous order, each text with its length in front.
 ///
-/// The messages come first, so that the digest of a shared prefix can be gone on with. How the cache is to be used is no part of
-/// the key.
+/// The messages come first, so that the digest of a shared prefix can be continued. The cache setting is no part of the key.
 pub(crate) fn key(prefixes: &Prefixes, identity: &str, request: &Request) -> Key {
     let Request { prompt, config, response_format, tools, tool_choice, caller: _, meter: _ } = request;
     let Config { temperature, max_tokens, n, seed, stop, rollout_id, cache: _, params } = config;
@@ -57,7 +56,7 @@ pub(crate) fn key(prefixes: &Prefixes, identity: &str, request: &Request) -> Key
             encoder.value(schema);
         }
     }
-    // Nothing where there are none, so that such keys are what they were before there were tools.
+    // Without tools nothing is added, so that keys from before there were tools stay valid.
     if !tools.is_empty() || tool_choice.is_some() {
         encoder.count(tools.len());
         for ToolSpec { name, description, parameters, strict } in tools {
@@ -86,31 +85,31 @@ pub(crate) fn key(prefixes: &Prefixes, identity: &str, request: &Request) -> Key
     }
 }
 
-/// What a key covers first, and by which keys change when what they cover does.
+/// The version of the encoding, at its beginning; change it when the encoding changes.
 const VERSION: &str = "karat cache 1";
 
-/// The bytes that these messages take, encoded.
+/// The encoded size of these messages in bytes.
 fn size(messages: &[Message]) -> usize {
     messages.iter().map(|message| message.content.bytes() + 9).sum()
 }
 
-/// The digests of prompts' shared prefixes as far as they go, so that a predictor's system text and demos are not read again at
-/// each of its calls. The keys are the same without it.
+/// Unfinished digests of prompts' shared prefixes, so that a predictor's system text and demos are not hashed again at each of its
+/// calls. The keys are the same without it.
 #[derive(Default)]
 pub(crate) struct Prefixes {
-    /// By address. A weak reference keeps no text, and keeps the address from being another prefix's, so that an address that is
-    /// known is this prefix's.
+    /// By address. A weak reference keeps no text alive, but keeps the address from being used again, so that a known address is
+    /// always that of this prefix.
     begun: Mutex<VecDeque<(Weak<[Message]>, Sha256)>>,
 }
 
 /// How many prefixes are remembered: about as many as a program has predictors.
 const REMEMBERED: usize = 16;
 
-/// Shorter ones are read sooner than they are looked up.
+/// Shorter prefixes, in bytes, are hashed faster than they are looked up.
 const SHORTEST: usize = 512;
 
 impl Prefixes {
-    /// The digest of the version and these messages, to be gone on with; `None` where it is not worth it.
+    /// The unfinished digest of the version and these messages; `None` if the prefix is too short.
     fn digest(&self, prefix: &Arc<[Message]>) -> Option<Sha256> {
         if size(prefix) < SHORTEST {
             return None;
@@ -133,7 +132,7 @@ impl Prefixes {
     }
 }
 
-/// True if both ask for the same: what [`key`] covers, value by value.
+/// True if both requests are equal in every value that [`key`] covers.
 pub(super) fn is_same(one: &Request, other: &Request) -> bool {
     let parts = |request: &Request| {
         let Config { temperature, max_tokens, n, seed, stop: _, rollout_id, cache: _, params: _ } =
@@ -165,7 +164,7 @@ impl Encoder {
                 Role::Assistant => b'a',
                 Role::Tool => b't',
             };
-            // A text alone is what it was before there were parts, so that its key stays; parts have a tag of their own.
+            // A single text is encoded as it was before there were parts, so that its key stays valid; parts have a tag of their own.
             if content.is_text() {
                 self.tag(role);
                 self.text(content);
@@ -236,7 +235,7 @@ impl Encoder {
         self.0.extend_from_slice(&number.unwrap_or_default().to_le_bytes());
     }
 
-    /// An object's entries in their own order: a model writes a schema's fields in the order in which it reads them.
+    /// An object's entries keep their order: a model writes a schema's fields in the order in which it reads them.
     fn value(&mut self, value: &Value) {
         match value {
             Value::Null => self.tag(b'0'),
@@ -277,7 +276,7 @@ mod tests {
     use super::*;
 
     fn prefix(bytes: usize) -> Arc<[Message]> {
-        // A message takes 9 bytes beside its text.
+        // A message takes 9 bytes besides its text.
         [Message::system("x".repeat(bytes - 9))].into()
     }
 
@@ -286,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_prefix_is_read_once_and_a_short_one_not_remembered() {
+    fn a_long_prefix_is_hashed_once_and_a_short_one_is_not_remembered() {
         let prefixes = Prefixes::default();
         assert!(prefixes.digest(&prefix(SHORTEST - 1)).is_none());
         assert_eq!(known(&prefixes), 0);
@@ -298,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_prefixes_are_remembered_as_a_program_has_predictors() {
+    fn no_more_prefixes_are_remembered_than_a_program_has_predictors() {
         let prefixes = Prefixes::default();
         let all: Vec<_> = (0..20).map(|more| prefix(SHORTEST + more)).collect();
         all.iter().for_each(|prefix| assert!(prefixes.digest(prefix).is_some()));

@@ -1,4 +1,4 @@
-//! Every field that an answer hangs on is in the key: a field that is added does not compile here until it is.
+//! Every field that an answer depends on is in the key: a new field does not compile here until it is covered.
 
 use std::collections::HashMap;
 
@@ -31,9 +31,9 @@ fn base() -> Request {
         .tool_choice(ToolChoice::Auto)
 }
 
-/// Requests that all ask for something else, each with its name.
+/// Requests that all differ from each other, each with its name.
 fn all() -> Vec<(&'static str, Request)> {
-    // Without `..`: what is new has to be changed below.
+    // Without `..`, so that a new field has to be changed below.
     let Request { prompt: _, config, response_format, tools, tool_choice: _, caller: _, meter: _ } = base();
     let Config { temperature: _, max_tokens: _, n: _, seed: _, stop: _, rollout_id: _, cache: _, params: _ } =
         config;
@@ -131,7 +131,7 @@ fn a_change_of_each_field_changes_the_key() {
 }
 
 #[test]
-fn who_asks_and_how_the_cache_is_used_are_no_part_of_the_key() {
+fn the_caller_and_the_cache_setting_are_no_part_of_the_key() {
     let prefixes = Prefixes::default();
     let of = |request: &Request| key(&prefixes, "m", request);
     assert_eq!(of(&base()), of(&base().caller(Caller::new("me", CallerId::unique()))));

@@ -1,10 +1,10 @@
-//! The cache around a model: looked up, waited for, or asked.
+//! The cache's layer: looks an answer up, waits for an equal request, or asks the model.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
-    Outcome, Shared, count,
-    flight::{Leader, Part, Turn},
+    FlightOutcome, Shared, count,
+    flight::{Awaited, Join, Leader},
     key::{self, Key},
 };
 use crate::layers::Cache;
@@ -14,10 +14,10 @@ use crate::{
     report::{Result, Usage},
 };
 
-/// A cache around one handle's model.
+/// The cache around one handle's model.
 pub(crate) struct Cached {
     shared: Arc<Shared>,
-    /// The model's as of the last miss: to make it takes as long as all the rest of a hit.
+    /// The model's identity at the last miss: computing it takes as long as all the rest of a hit.
     identity: Mutex<Option<Arc<str>>>,
 }
 
@@ -39,7 +39,7 @@ impl Layer for Cached {
             match self.hit(request) {
                 Some(response) => {
                     if let Some(sink) = sink {
-                        tell_all(&response, sink);
+                        stream_whole(&response, sink);
                     }
                     Ok(response)
                 }
@@ -49,22 +49,22 @@ impl Layer for Cached {
     }
 }
 
-/// A call: what is asked, who hears the answer, and who is asked.
-type Asked<'a> = (&'a Request, Option<&'a mut Sink<'a>>, Next<'a>);
+/// A call: the request, the sink of its stream, and the next layer.
+type CallParts<'a> = (&'a Request, Option<&'a mut Sink<'a>>, Next<'a>);
 
 impl Cached {
     fn identity(&self) -> Option<Arc<str>> {
         self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The model's identity as of now. Its address may be the environment's, and be set late.
+    /// The model's current identity. Its address may come from the environment, and be set late.
     fn identity_now(&self, next: Next<'_>) -> Arc<str> {
         let now: Arc<str> = next.identity().into();
         *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = Some(now.clone());
         now
     }
 
-    /// What is in memory.
+    /// The answer in memory.
     fn hit(&self, request: &Request) -> Option<Response> {
         if request.config.cache.unwrap_or_default() != CacheUse::Use {
             return None;
@@ -74,7 +74,7 @@ impl Cached {
         self.shared.in_memory(&key, &identity, request)
     }
 
-    /// In a box of its own, so that a hit has no need of the room.
+    /// Boxed by itself, so that the future of a hit stays small.
     fn miss<'a>(
         &'a self,
         request: &'a Request,
@@ -97,16 +97,16 @@ impl Cached {
                 |(other, asked): &(Arc<str>, Request)| *other == identity && key::is_same(asked, request);
             let asked = || (identity.clone(), request.clone());
             let leader = match self.shared.flights.join(&key, is_same, asked) {
-                Part::Lead(leader) => leader,
-                Part::Apart => {
+                Join::Lead(leader) => leader,
+                Join::Apart => {
                     count(&self.shared.counts.misses, 1);
                     return next.call(request, sink).await;
                 }
-                Part::Follow(follower) => match follower.await {
-                    Turn::Lead(leader) => leader,
-                    Turn::Landed(outcome) => {
+                Join::Follow(follower) => match follower.await {
+                    Awaited::Lead(leader) => leader,
+                    Awaited::Landed(outcome) => {
                         count(&self.shared.counts.joined, 1);
-                        return outcome.map(|response| given(&response, sink));
+                        return outcome.map(|response| joined(&response, sink));
                     }
                 },
             };
@@ -116,30 +116,30 @@ impl Cached {
 
     async fn lead<'a>(
         &'a self,
-        leader: Leader<'a, Key, (Arc<str>, Request), Outcome>,
+        leader: Leader<'a, Key, (Arc<str>, Request), FlightOutcome>,
         key: Key,
         identity: Arc<str>,
-        (request, sink, next): Asked<'a>,
+        (request, sink, next): CallParts<'a>,
     ) -> Result<Response> {
-        // An answer may have come between the look into memory and the lead.
+        // An answer may have come between the lookup in memory and the lead.
         let there = self.shared.in_memory(&key, &identity, request);
         if let Some(response) = there.or_else(|| self.shared.on_disk(&key, &identity, request)) {
             let response = Arc::new(response);
             leader.land(Ok(response.clone()));
-            return Ok(given(&response, sink));
+            return Ok(joined(&response, sink));
         }
         count(&self.shared.counts.misses, 1);
         match next.call(request, sink).await {
             Ok(response) => {
-                // Stored first: who comes after the landing finds it.
+                // Stored first, so that requests after the landing find it.
                 self.shared.store(key, &identity, request, &response);
                 leader.land(Ok(Arc::new(response.clone())));
                 Ok(response)
             }
-            // For want of a budget of this one's own: others may have one.
+            // This caller's budget is used up; another one's may not be.
             Err(error) if error.is_budget() => Err(error),
             Err(error) => {
-                // This one paid, and nobody else.
+                // Only this request paid.
                 let alone = Err(error.alone().with_usage(Usage::default()));
                 if error.is_permanent() {
                     leader.land(alone)
@@ -152,27 +152,28 @@ impl Cached {
     }
 }
 
-/// Another call's answer, told at once where it is to be told.
-fn given(response: &Response, sink: Option<&mut Sink<'_>>) -> Response {
+/// Another call's answer, sent to the sink at once.
+fn joined(response: &Response, sink: Option<&mut Sink<'_>>) -> Response {
     let response = cached(response);
     if let Some(sink) = sink {
-        tell_all(&response, sink);
+        stream_whole(&response, sink);
     }
     response
 }
 
-/// The answer as one that cost nothing.
+/// The answer with a usage of one cached call.
 pub(super) fn cached(response: &Response) -> Response {
     Response {
         completions: response.completions.clone(),
         usage: Usage { calls: 1, cached_calls: 1, ..Usage::default() },
         model: response.model.clone(),
-        // What a server said of its limits then is no news.
+        // The server's limits of that time are outdated.
         rate_limit: None,
     }
 }
 
-pub(crate) fn tell_all(response: &Response, sink: &mut Sink<'_>) {
+/// Sends a whole answer to the sink.
+pub(crate) fn stream_whole(response: &Response, sink: &mut Sink<'_>) {
     for (index, completion) in response.completions.iter().enumerate() {
         if let Some(reasoning) = completion.reasoning.as_deref().filter(|reasoning| !reasoning.is_empty()) {
             sink(Delta::reasoning(index, reasoning));

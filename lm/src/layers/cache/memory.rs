@@ -1,4 +1,4 @@
-//! The entries in memory: bounded by number and bytes, those that were not asked for go first.
+//! The entries in memory: bounded by number and bytes; unused ones are dropped first.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map},
@@ -14,10 +14,10 @@ use crate::{
     layers::history,
 };
 
-/// What an `Arc` takes beside what a schema holds.
+/// The memory of a schema's `Arc` besides its value.
 const ARC: usize = 16 * size_of::<usize>();
 
-/// An answer, and what it answers.
+/// An answer with its request and model.
 pub(super) struct Entry {
     pub(super) identity: Arc<str>,
     pub(super) request: Request,
@@ -27,12 +27,12 @@ pub(super) struct Entry {
 struct Slot {
     entry: Arc<Entry>,
     bytes: usize,
-    /// Asked for since it was last passed over.
+    /// True if it was used since its last turn in the queue.
     used: bool,
 }
 
-/// A queue with a second chance, which Corbató described in 1968 as the clock: what was asked for since its last turn goes to the
-/// end again. A hit sets a flag, and nothing moves.
+/// A queue with a second chance, which Corbató described in 1968 as the clock: an entry that was used since its last turn goes to
+/// the end again. A hit only sets a flag.
 pub(super) struct Memory {
     most_entries: usize,
     most_bytes: usize,
@@ -53,7 +53,7 @@ impl Memory {
         Some(slot.entry.clone())
     }
 
-    /// Adds an entry in place of an older one with its key; says how many had to go. One that is larger than the bound by itself
+    /// Adds an entry in place of an older one with its key; returns how many were dropped. An entry that exceeds the bound by itself
     /// is not kept.
     pub(super) fn insert(&mut self, key: Key, entry: Arc<Entry>) -> u64 {
         let bytes = bytes(&entry);
@@ -75,7 +75,7 @@ impl Memory {
         while self.slots.len() > self.most_entries || self.bytes > self.most_bytes {
             let Some(first) = self.queue.pop_front() else { break };
             match self.slots.get_mut(&first) {
-                // The new one stays: it is the one that is surely of use.
+                // The new one stays: it is surely needed.
                 Some(slot) if slot.used || first == key => {
                     slot.used = false;
                     self.queue.push_back(first);
@@ -104,9 +104,9 @@ impl Memory {
     }
 }
 
-/// The memory that an entry takes, its place in the tables included; never too little.
+/// The memory of an entry, with its slots in the tables; never too little.
 fn bytes(entry: &Entry) -> usize {
-    // Tables are up to twice what they hold.
+    // Tables have up to twice as many slots as entries.
     let fixed = size_of::<Entry>() + 2 * (2 * size_of::<Key>() + size_of::<Slot>()) + entry.identity.len();
     let Request { prompt, config, response_format, tools, tool_choice, caller: _, meter: _ } = &entry.request;
     let Config { stop, params, .. } = config;
@@ -114,7 +114,7 @@ fn bytes(entry: &Entry) -> usize {
         + tools.iter().map(|tool| tool.bytes() + ARC + value(&tool.parameters)).sum::<usize>()
         + tool_choice.as_ref().map_or(0, ToolChoice::bytes);
     let texts = stop.iter().map(|text| size_of::<String>() + text.capacity()).sum::<usize>();
-    // A map's nodes have places to spare.
+    // A map's nodes have spare slots.
     let params = params
         .iter()
         .map(|(name, of)| name.capacity() + 2 * (size_of::<String>() + size_of::<Value>()) + value(of));
@@ -128,7 +128,7 @@ fn bytes(entry: &Entry) -> usize {
     fixed + texts + of_tools + params.sum::<usize>() + format + prompt + response
 }
 
-/// What a value holds beside itself.
+/// The memory that a JSON value allocates.
 fn value(of: &Value) -> usize {
     let mut bytes = 0;
     let mut open = vec![of];
@@ -155,7 +155,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::data::{Media, Part, ToolCall};
+    use crate::data::{Join, Media, ToolCall};
 
     fn entry(text: &str) -> Arc<Entry> {
         let completions = vec![Completion::new("answer")];

@@ -1,7 +1,7 @@
-//! What goes from a full folder: the entries that were not asked for longest.
+//! Removes the least recently used entries from a full folder.
 //!
-//! A process counts what it writes. When that is more than the bounds leave, and now and then because of what others write, it
-//! looks through the folder and takes the oldest away, until a tenth of the bounds is free.
+//! A process counts what it writes. When that exceeds the bounds, and now and then because of what others write, it reads the
+//! folder and removes the oldest entries, until a tenth of the bounds is free.
 
 use std::{
     fs, io,
@@ -9,19 +9,19 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// How the names of entries end.
+/// The ending of entries' names.
 pub(super) const ENDING: &str = ".entry";
 
-/// How the names of files begin that are being written.
+/// The beginning of the names of files that are being written.
 pub(super) const TEMPORARY: &str = ".writing-";
 
-/// What is still being written after so long is not.
+/// An unfinished file of this age was left behind.
 const STALE: Duration = Duration::from_secs(3600);
 
-/// What is in the folder as far as this process knows.
+/// The folder's contents as far as this process knows.
 #[derive(Default)]
 pub(super) struct Totals {
-    /// As of the last look; `None` before the first one.
+    /// Entries and bytes at the last sweep; `None` before the first one.
     seen: Option<(u64, u64)>,
     /// Written since.
     entries: u64,
@@ -29,12 +29,12 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    /// Counts a new entry; true if it is time to look.
+    /// Counts a new entry; true if it is time to sweep.
     pub(super) fn add(&mut self, bytes: u64, most_entries: u64, most_bytes: u64) -> bool {
         self.entries += 1;
         self.bytes = self.bytes.saturating_add(bytes);
         let Some((entries, bytes)) = self.seen else {
-            // The others that write meanwhile need not look as well.
+            // Others that write meanwhile need not sweep as well.
             self.seen = Some((0, 0));
             return true;
         };
@@ -54,10 +54,10 @@ struct Old {
     bytes: u64,
 }
 
-/// Takes the oldest entries away if there are more than that; all but this one, which is new. Says what is left and how many went.
+/// Removes the oldest entries, except the `new` one, if the bounds are exceeded. Returns the totals left and how many were removed.
 pub(super) fn sweep(folder: &Path, most_entries: u64, most_bytes: u64, new: &Path) -> (Totals, u64) {
     let mut entries = Vec::new();
-    // What cannot be read is not counted: the next look may see it.
+    // Unreadable folders are not counted: the next sweep may see them.
     let _ = each(folder, |path, kind| {
         let Ok(there) = fs::symlink_metadata(&path) else { return };
         let time = there.modified().unwrap_or(SystemTime::UNIX_EPOCH);
@@ -87,7 +87,7 @@ pub(super) fn sweep(folder: &Path, most_entries: u64, most_bytes: u64, new: &Pat
     (Totals { seen: Some((count, bytes)), ..Totals::default() }, evicted)
 }
 
-/// Takes every entry away.
+/// Removes every entry.
 pub(super) fn clear(folder: &Path) -> io::Result<()> {
     let mut outcome = Ok(());
     let all = each(folder, |path, _| match fs::remove_file(path) {
@@ -105,7 +105,7 @@ enum Kind {
     Temporary,
 }
 
-/// Visits every file that a cache wrote, known by its name, and no other.
+/// Visits every file with a name that a cache gives, and no other.
 fn each(folder: &Path, mut visit: impl FnMut(PathBuf, Kind)) -> io::Result<()> {
     for part in fs::read_dir(folder)? {
         let part = part?;
@@ -135,20 +135,20 @@ fn is_hex(name: &str, length: usize) -> bool {
 mod tests {
     use super::*;
 
-    /// After how many entries of so many bytes it is time to look, twice in a row.
-    fn looks(seen: (u64, u64), bytes: u64, most_entries: u64, most_bytes: u64) -> [usize; 2] {
+    /// After how many entries of `bytes` each it is time to sweep, twice in a row.
+    fn sweeps_after(seen: (u64, u64), bytes: u64, most_entries: u64, most_bytes: u64) -> [usize; 2] {
         let mut totals = Totals { seen: Some(seen), ..Totals::default() };
         let mut entries = || (1..).find(|_| totals.add(bytes, most_entries, most_bytes)).unwrap();
         [entries(), entries()]
     }
 
     #[test]
-    fn it_is_time_to_look_when_the_folder_is_full_or_an_eighth_of_it_is_new() {
+    fn it_is_time_to_sweep_when_the_folder_is_full_or_an_eighth_of_it_is_new() {
         // An eighth of 100 is 12, of 1,000 it is 125.
-        assert_eq!(looks((0, 0), 1, 100, 1_000_000), [13, 13]);
-        assert_eq!(looks((0, 0), 25, 1_000_000, 1_000), [6, 6]);
-        assert_eq!(looks((95, 0), 1, 100, 1_000_000), [6, 13]);
-        assert_eq!(looks((0, 950), 25, 1_000_000, 1_000), [3, 6]);
+        assert_eq!(sweeps_after((0, 0), 1, 100, 1_000_000), [13, 13]);
+        assert_eq!(sweeps_after((0, 0), 25, 1_000_000, 1_000), [6, 6]);
+        assert_eq!(sweeps_after((95, 0), 1, 100, 1_000_000), [6, 13]);
+        assert_eq!(sweeps_after((0, 950), 25, 1_000_000, 1_000), [3, 6]);
         let mut new = Totals::default();
         assert!(new.add(1, 100, 1_000) && !new.add(1, 100, 1_000));
     }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn clearing_takes_the_caches_own_files_and_tells_what_could_not_go() {
+    fn clearing_removes_the_caches_own_files_and_returns_what_fails() {
         let folder = std::env::temp_dir().join(format!("karat-clear-{}", std::process::id()));
         let entry = format!("{:062}{ENDING}", 0);
         let others = [

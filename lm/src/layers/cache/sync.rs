@@ -1,3 +1,3 @@
-//! The primitives of the single flight, so that a test can put others in their place.
+//! The single flight's synchronization primitives, which a test replaces.
 
 pub(super) use std::sync::{Arc, Mutex, MutexGuard};

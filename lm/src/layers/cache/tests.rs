@@ -1,4 +1,4 @@
-//! Requests that have one key, which SHA-256 does not give.
+//! Requests with colliding keys, which SHA-256 does not give.
 
 use crate::Lm;
 use std::time::Duration;
@@ -28,7 +28,7 @@ fn colliding(cache: Cache) -> (ScriptedLm, Lm, Cache) {
 }
 
 #[tokio::test]
-async fn two_requests_with_one_key_are_told_apart() {
+async fn two_requests_with_one_key_get_their_own_answers() {
     let (model, lm, cache) = colliding(Cache::memory());
     for (ask, calls) in [("one", 1), ("one", 1), ("two", 2), ("two", 2), ("one", 3)] {
         assert_eq!((text(&lm, ask).await.as_str(), model.calls()), (ask, calls));
@@ -37,7 +37,7 @@ async fn two_requests_with_one_key_are_told_apart() {
 }
 
 #[tokio::test]
-async fn two_models_with_one_key_are_told_apart() {
+async fn two_models_with_one_key_get_their_own_answers() {
     let (_, lm, cache) = colliding(Cache::memory());
     text(&lm, "one").await;
     let other = ScriptedLm::new(["of another"]).named("another").lm().cache(cache);
@@ -45,7 +45,7 @@ async fn two_models_with_one_key_are_told_apart() {
 }
 
 #[tokio::test]
-async fn two_requests_with_one_key_are_told_apart_while_one_is_on_its_way() {
+async fn two_simultaneous_requests_with_one_key_get_their_own_answers() {
     let (model, lm, cache) = colliding(Cache::memory());
     let texts = tokio::join!(text(&lm, "one"), text(&lm, "two"), text(&lm, "one"));
     assert_eq!(texts, ("one".into(), "two".into(), "one".into()));
@@ -54,7 +54,7 @@ async fn two_requests_with_one_key_are_told_apart_while_one_is_on_its_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_models_with_one_key_are_told_apart_while_one_is_on_its_way() {
+async fn two_simultaneous_models_with_one_key_get_their_own_answers() {
     let (_, _, cache) = colliding(Cache::memory());
     let lm = |name: &str| {
         let slow = Reply::text(name).delay(Duration::from_millis(100));
@@ -65,7 +65,7 @@ async fn two_models_with_one_key_are_told_apart_while_one_is_on_its_way() {
 }
 
 #[tokio::test]
-async fn two_requests_with_one_key_are_told_apart_on_disk() {
+async fn two_requests_with_one_key_get_their_own_answers_on_disk() {
     let folder = std::env::temp_dir().join(format!("karat-collide-{}", std::process::id()));
     for (ask, calls) in [("one", 1), ("one", 0), ("two", 1), ("one", 1)] {
         let (model, lm, _) = colliding(Cache::disk(&folder));
@@ -75,17 +75,17 @@ async fn two_requests_with_one_key_are_told_apart_on_disk() {
 }
 
 #[test]
-fn a_key_does_not_change_from_one_version_of_karat_to_the_next_by_chance() {
+fn a_key_does_not_change_by_accident() {
     let mut request = hi("hi");
     request.config.temperature = Some(0.5);
     request.config.params.insert("top_k".into(), 5.into());
-    // If it is to change, so is the version in `key` and in `file`.
+    // A change of the key needs new versions in `key` and in `file`.
     let expected = "3b86cb4956703bed28c45400b0a8bbc2e148193e4110d77aea85cf4d9184aee9";
     assert_eq!(disk::hex(&key(&Prefixes::default(), "openai/x", &request)), expected);
 }
 
 #[test]
-fn a_prompt_has_one_key_however_it_is_made_up_and_whether_its_prefix_is_known() {
+fn a_prompt_has_one_key_whether_or_not_its_prefix_is_shared_or_known() {
     let messages =
         || vec![Message::system("s".repeat(600)), Message::user("u".repeat(600)), Message::user("hi")];
     let prefixes = Prefixes::default();
@@ -99,7 +99,7 @@ fn a_prompt_has_one_key_however_it_is_made_up_and_whether_its_prefix_is_known() 
             assert_eq!(key(&prefixes, "m", &Request::new(prompt)), flat, "{length}");
         }
     }
-    // More than are remembered, each gone before the next, which may lie where it lay.
+    // More than are remembered, each dropped before the next one, which may get its address.
     for number in 0..100 {
         let text = format!("{number}").repeat(600);
         let request = || Request::new(crate::Prompt::new([Message::system(text.as_str())].into()));

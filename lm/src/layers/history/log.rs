@@ -1,4 +1,4 @@
-//! The log behind a history: bounded by entries and by bytes, the oldest go first.
+//! The log behind a history: bounded by entries and by bytes; the oldest entries are dropped first.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -12,7 +12,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::Outcome;
+use super::CallOutcome;
 use crate::{data::Caller, layers::HistoryEntry};
 use crate::{
     data::{
@@ -27,7 +27,7 @@ use crate::{
 const ENTRIES: usize = 1_000;
 const BYTES: usize = 8 << 20;
 
-/// The two counters in front of what an `Arc` holds.
+/// The size of the two counters of an `Arc`.
 const ARC: usize = 2 * size_of::<usize>();
 
 pub(crate) struct Log {
@@ -39,9 +39,9 @@ pub(crate) struct Log {
 
 #[derive(Default)]
 struct Kept {
-    /// With the bytes of each, its prompt's prefix apart.
+    /// Each entry with its size in bytes, without its prompt's prefix.
     entries: VecDeque<(Arc<HistoryEntry>, usize)>,
-    /// The prefixes in use, by address: it stays theirs as long as an entry holds them.
+    /// The prefixes in use, by address: no other one can get the address while an entry holds the prefix.
     prefixes: HashMap<usize, Prefix>,
     bytes: usize,
 }
@@ -65,7 +65,7 @@ impl Log {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The entries that are wanted, in the order in which they ended.
+    /// The wanted entries, in the order in which they ended.
     pub(crate) fn entries(&self, wanted: impl Fn(&HistoryEntry) -> bool) -> Vec<Arc<HistoryEntry>> {
         let kept = self.lock();
         kept.entries.iter().map(|(entry, _)| entry).filter(|entry| wanted(entry)).cloned().collect()
@@ -87,7 +87,7 @@ impl Log {
     }
 }
 
-/// The prefix's identity; `None` where there is none.
+/// The address of the prompt's prefix; `None` if the prefix is empty.
 fn address(prompt: &Prompt) -> Option<usize> {
     let prefix = prompt.prefix();
     (!prefix.is_empty()).then(|| prefix.as_ptr().addr())
@@ -99,7 +99,7 @@ impl Kept {
         known.map_or_else(|| prefix_bytes(prompt), |prefix| prefix.bytes)
     }
 
-    /// Adds an entry, and takes the oldest out until the bounds hold; the new one fits them by itself.
+    /// Adds an entry and drops the oldest ones until the bounds hold; the new one fits them by itself.
     fn push(
         &mut self,
         entry: HistoryEntry,
@@ -140,14 +140,14 @@ impl Kept {
     }
 }
 
-/// The memory that a list of messages takes. A text that several lists share is counted in each: never too little.
+/// The memory of a list of messages; never too little, since a shared text is counted in each list.
 pub(crate) fn messages(messages: &[Message]) -> usize {
-    // The counters before a shared text want its memory to end at a whole word.
+    // The counters of a shared text round its memory up to a whole word.
     let content = |message: &Message| message.content.memory().next_multiple_of(size_of::<usize>());
     messages.iter().map(|message| size_of::<Message>() + ARC + content(message)).sum()
 }
 
-/// The memory that a prompt's prefix takes, its place in the table included: a table that has just grown has 16 places for 7.
+/// The memory of a prompt's prefix, with its slot in the table: a table that has just grown has 16 slots for 7 entries.
 fn prefix_bytes(prompt: &Prompt) -> usize {
     match address(prompt) {
         Some(_) => messages(prompt.prefix()) + ARC + 3 * size_of::<(usize, Prefix)>(),
@@ -159,7 +159,7 @@ fn texts<'a>(list: &'a [String], capacity: usize) -> impl Iterator<Item = usize>
     list.iter().map(String::capacity).chain([capacity * size_of::<String>()])
 }
 
-/// The memory that an entry takes, its prompt's prefix apart, its place in the log included.
+/// The memory of an entry with its slot in the log, without its prompt's prefix.
 fn bytes(entry: &HistoryEntry) -> usize {
     let fixed = ARC + size_of::<HistoryEntry>() + 2 * size_of::<(Arc<HistoryEntry>, usize)>();
     let caller = entry.caller.as_ref().map_or(0, |caller| ARC + caller.path().len());
@@ -168,9 +168,9 @@ fn bytes(entry: &HistoryEntry) -> usize {
     let names = texts(&entry.param_names, entry.param_names.capacity());
     let stop = texts(&entry.config.stop, entry.config.stop.capacity());
     let outcome = match &entry.outcome {
-        Outcome::Answered(response) => ARC + size_of::<Response>() + response_bytes(response),
-        Outcome::Failed(error) => error.bytes(),
-        Outcome::Cancelled => 0,
+        CallOutcome::Answered(response) => ARC + size_of::<Response>() + response_bytes(response),
+        CallOutcome::Failed(error) => error.bytes(),
+        CallOutcome::Cancelled => 0,
     };
     fixed + caller + messages(tail) + spare + names.chain(stop).sum::<usize>() + outcome
 }
@@ -190,14 +190,14 @@ pub(crate) fn response_bytes(response: &Response) -> usize {
         + optional(&response.model)
 }
 
-/// The entry with each long text cut in the middle, so that all of them take about half of these bytes.
+/// Cuts each long text of the entry in the middle, so that all texts take about half of `most_bytes`.
 fn cut(entry: HistoryEntry, most_bytes: usize) -> HistoryEntry {
     let of_outcome = match &entry.outcome {
-        Outcome::Answered(response) => {
+        CallOutcome::Answered(response) => {
             response.completions.iter().map(|completion| 3 + 5 * nested(&completion.parts)).sum()
         }
-        Outcome::Failed(_) => 2,
-        Outcome::Cancelled => 0,
+        CallOutcome::Failed(_) => 2,
+        CallOutcome::Cancelled => 0,
     };
     let of_prompt: usize = entry.prompt.iter().map(|message| message.content.texts()).sum();
     let share = most_bytes / 2 / (of_prompt + of_outcome).max(1);
@@ -216,22 +216,22 @@ fn cut(entry: HistoryEntry, most_bytes: usize) -> HistoryEntry {
         parts: completion.parts.iter().map(|part| part.shortened(&short)).collect(),
     };
     let outcome = match entry.outcome {
-        Outcome::Answered(response) => Outcome::Answered(Arc::new(Response {
+        CallOutcome::Answered(response) => CallOutcome::Answered(Arc::new(Response {
             completions: response.completions.iter().map(completion).collect(),
             usage: response.usage,
             model: response.model.clone(),
             rate_limit: response.rate_limit,
         })),
-        Outcome::Failed(error) => Outcome::Failed(error.map_texts(short)),
-        Outcome::Cancelled => Outcome::Cancelled,
+        CallOutcome::Failed(error) => CallOutcome::Failed(error.map_texts(short)),
+        CallOutcome::Cancelled => CallOutcome::Cancelled,
     };
     HistoryEntry { prompt: messages.into(), outcome, shortened: true, ..entry }
 }
 
-/// A call on its way. It holds the request; at its end, or when it is dropped, the request's parts go to the log.
-pub(crate) struct Call<'a> {
+/// A call in flight. It holds the request; when it ends or is dropped, the request's parts go to the log.
+pub(crate) struct LoggedCall<'a> {
     request: Request,
-    /// `None` where there is no log, and once it is written.
+    /// `None` if there is no log, and after the entry was written.
     pending: Option<Pending<'a>>,
 }
 
@@ -243,7 +243,7 @@ struct Pending<'a> {
     start: Instant,
 }
 
-impl<'a> Call<'a> {
+impl<'a> LoggedCall<'a> {
     pub(crate) fn new(log: Option<&'a Log>, caller: Option<Caller>, request: Request) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let pending = log.map(|log| Pending {
@@ -263,13 +263,13 @@ impl<'a> Call<'a> {
     pub(crate) fn end(mut self, outcome: &Result<Arc<Response>>) {
         if self.pending.is_some() {
             self.record(match outcome {
-                Ok(response) => Outcome::Answered(response.clone()),
-                Err(error) => Outcome::Failed(error.alone()),
+                Ok(response) => CallOutcome::Answered(response.clone()),
+                Err(error) => CallOutcome::Failed(error.alone()),
             });
         }
     }
 
-    fn record(&mut self, outcome: Outcome) {
+    fn record(&mut self, outcome: CallOutcome) {
         let Some(Pending { log, caller, number, time, start }) = self.pending.take() else { return };
         let mut config = mem::take(&mut self.request.config);
         let param_names = mem::take(&mut config.params).into_keys().collect();
@@ -292,8 +292,8 @@ impl<'a> Call<'a> {
     }
 }
 
-impl Drop for Call<'_> {
+impl Drop for LoggedCall<'_> {
     fn drop(&mut self) {
-        self.record(Outcome::Cancelled);
+        self.record(CallOutcome::Cancelled);
     }
 }

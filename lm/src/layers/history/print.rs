@@ -1,6 +1,6 @@
-//! A history as text for people.
+//! Prints a history for people.
 //!
-//! What a model wrote is hostile: control characters are shown as symbols, and every line of a text is indented, so that no
+//! A model's text may be hostile: control characters are shown as symbols, and every line of a text is indented, so that no
 //! text can pass for a heading.
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::Outcome;
+use super::CallOutcome;
 use crate::layers::{CallHistory, HistoryEntry};
 use crate::{
     data::{Completion, Config, Finish, MediaSource, Part, Role},
@@ -76,7 +76,7 @@ pub(super) fn entry(f: &mut impl Write, entry: &HistoryEntry, colours: Colours) 
         }
     }
     match &entry.outcome {
-        Outcome::Answered(response) => {
+        CallOutcome::Answered(response) => {
             let count = response.completions.len();
             for (index, completion) in response.completions.iter().enumerate() {
                 answer(f, completion, (index + 1, count), colours)?;
@@ -86,18 +86,18 @@ pub(super) fn entry(f: &mut impl Write, entry: &HistoryEntry, colours: Colours) 
             }
             writeln!(f, "  {} {}", colours.paint(DIM, "usage:"), Cost(response.usage))?;
         }
-        Outcome::Failed(error) => {
+        CallOutcome::Failed(error) => {
             part(f, colours.paint(RED, "error"), &error.to_string())?;
             if entry.usage().total_tokens() > 0 {
                 writeln!(f, "  {} {}", colours.paint(DIM, "usage:"), Cost(entry.usage()))?;
             }
         }
-        Outcome::Cancelled => writeln!(f, "  {}", colours.paint(RED, "cancelled before it answered"))?,
+        CallOutcome::Cancelled => writeln!(f, "  {}", colours.paint(RED, "cancelled before it answered"))?,
     }
     f.write_char('\n')
 }
 
-/// What a heading says of a part that is no text.
+/// The heading's words for a part that is no text.
 fn kind(part: &Part) -> String {
     match part {
         Part::Text(_) => String::new(),
@@ -109,7 +109,7 @@ fn kind(part: &Part) -> String {
     }
 }
 
-/// A part as text: of data and of what only its maker reads, how long it is.
+/// A part as text; for base64 data and opaque parts, their length.
 fn shown(part: &Part) -> Cow<'_, str> {
     match part {
         Part::Media(media) => match &media.source {
@@ -169,7 +169,7 @@ fn part(f: &mut impl Write, name: impl fmt::Display, text: &str) -> fmt::Result 
     Ok(())
 }
 
-/// Writes a text with the characters that steer a terminal, or that turn the direction of its text, as visible symbols.
+/// Writes a text with visible symbols for characters that control a terminal or change the direction of text.
 fn visible(f: &mut impl Write, text: &str, as_it_is: impl Fn(char) -> bool) -> fmt::Result {
     for character in text.chars() {
         let code = u32::from(character);
@@ -195,13 +195,13 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// To the second, in UTC, as HTTP writes it.
+/// A time to the second, in UTC, in HTTP's format.
 struct Time(SystemTime);
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const END_OF_9999: Duration = Duration::from_secs(253_402_300_800);
-        // Outside of these years the library panics.
+        // The library panics outside of these years.
         match self.0.duration_since(SystemTime::UNIX_EPOCH) {
             Ok(since) if since < END_OF_9999 => httpdate::HttpDate::from(self.0).fmt(f),
             _ => f.write_str("(no time: the clock is set wrongly)"),
@@ -209,7 +209,7 @@ impl fmt::Display for Time {
     }
 }
 
-/// How the LM was asked, and how long it took; continues the heading.
+/// The call's settings and duration; continues the heading.
 struct About<'a>(&'a HistoryEntry);
 
 impl fmt::Display for About<'_> {

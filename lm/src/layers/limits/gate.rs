@@ -1,4 +1,4 @@
-//! The gate that all requests under the same limits pass: who goes now, who waits, and what an answer tells.
+//! The gate that all requests under the same limits pass: admits them in turn, and learns from the answers.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -8,7 +8,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    Settings,
+    LimitSettings,
     learned::Learned,
     queue::{Queue, Stage, Turn, Waiter},
     window::Window,
@@ -18,36 +18,36 @@ use crate::{
     report::{Error, Fact, RateLimit, Result},
 };
 
-/// The longest that all wait because the server told one to.
+/// The longest pause of all requests that one `retry-after` causes.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Shared by all handles that have the same [`Limits`](super::Limits).
 #[derive(Debug, Default)]
 pub(super) struct Gate {
-    pub(super) settings: Settings,
-    state: Mutex<State>,
+    pub(super) settings: LimitSettings,
+    state: Mutex<GateState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct GateState {
     in_flight: usize,
-    /// Of the last one that came.
+    /// The number of the last request that came.
     last: u64,
-    /// Of the last one that went: in its order the windows are kept.
-    went: u64,
+    /// The number of the last admission; the windows are kept in this order.
+    admitted: u64,
     queue: Queue,
     requests: Limit,
     tokens: Limit,
     paused_until: Option<Instant>,
-    told: Option<RateLimit>,
+    last_report: Option<RateLimit>,
 }
 
-/// What is known of one of the limits.
+/// The state of one limit: of requests or of tokens.
 #[derive(Debug, Default)]
 struct Limit {
     own: Option<Window>,
     learned: Option<Learned>,
-    /// All that was ever spent.
+    /// The total ever spent.
     total: u64,
 }
 
@@ -77,12 +77,12 @@ impl Limit {
     }
 }
 
-/// Whose bells are to be rung once the lock is free.
+/// Turns whose bells are rung once the lock is free.
 type Bells = Vec<Arc<Turn>>;
 
-impl State {
-    /// When the next request may go: never for now if there is no place; `Ok` if at once.
-    fn ready(&mut self, tokens: u64, settings: &Settings, now: Instant) -> Result<(), Option<Instant>> {
+impl GateState {
+    /// `Ok` if the next request may go now; else when it may, `None` if that depends on others.
+    fn ready(&mut self, tokens: u64, settings: &LimitSettings, now: Instant) -> Result<(), Option<Instant>> {
         if settings.concurrency.is_some_and(|most| self.in_flight >= most) {
             return Err(None);
         }
@@ -93,15 +93,15 @@ impl State {
         }
     }
 
-    /// Lets all go that may, and says when the first of those who stay may, if that is `me` and time alone decides. Another one who
-    /// has become the first, or for whom something has changed, is to look by itself.
-    fn advance(&mut self, settings: &Settings, me: Me, bells: &mut Bells) -> Option<Instant> {
+    /// Admits every waiter that fits. If `trigger` is the waiter that is then first, returns when it may check again; another waiter
+    /// that has become the first, or whose chances have changed, is woken to check by itself.
+    fn advance(&mut self, settings: &LimitSettings, trigger: Trigger, bells: &mut Bells) -> Option<Instant> {
         let now = Instant::now();
-        let mut is_other = matches!(me, Me::Changes);
+        let mut is_other = matches!(trigger, Trigger::CapacityFreed);
         while let Some(first) = self.queue.first() {
             let (number, tokens) = (first.number, first.tokens);
             if let Err(next) = self.ready(tokens, settings, now) {
-                if matches!(me, Me::Waits(me) if me == number) {
+                if matches!(trigger, Trigger::WaiterPolled(waiter) if waiter == number) {
                     return next;
                 }
                 bells.extend(self.queue.first().filter(|_| is_other).map(|first| first.turn.clone()));
@@ -109,11 +109,11 @@ impl State {
             }
             let waiter = self.queue.pop()?;
             self.in_flight += 1;
-            self.went += 1;
-            self.requests.spend(self.went, 1, now);
-            self.tokens.spend(self.went, tokens, now);
-            waiter.turn.come(Passed {
-                went: self.went,
+            self.admitted += 1;
+            self.requests.spend(self.admitted, 1, now);
+            self.tokens.spend(self.admitted, tokens, now);
+            waiter.turn.admit(Admission {
+                number: self.admitted,
                 requests: self.requests.total,
                 tokens: self.tokens.total,
             });
@@ -124,43 +124,43 @@ impl State {
     }
 }
 
-/// On whose behalf the state is looked at.
+/// Why the gate checks its queue.
 #[derive(Clone, Copy)]
-enum Me {
-    /// One that waits, and changes nothing for others.
-    Waits(u64),
-    /// One that joins the queue, and looks for itself right after.
-    Enters,
-    /// One that goes or ends: there may be room.
-    Changes,
+enum Trigger {
+    /// A waiter was polled: nothing has changed for others.
+    WaiterPolled(u64),
+    /// A waiter joined the queue; it checks by itself right after.
+    WaiterJoined,
+    /// A waiter left or a request ended: there may be room.
+    CapacityFreed,
 }
 
-/// What was spent in all when a request went, itself included.
+/// The totals at a request's admission, itself included.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Passed {
-    went: u64,
+pub(super) struct Admission {
+    number: u64,
     requests: u64,
     tokens: u64,
 }
 
 impl Gate {
-    pub(super) fn new(settings: Settings) -> Self {
-        let mut state = State::default();
+    pub(super) fn new(settings: LimitSettings) -> Self {
+        let mut state = GateState::default();
         state.requests.own = settings.requests_per_minute.map(Window::new);
         state.tokens.own = settings.tokens_per_minute.map(Window::new);
         Self { settings, state: Mutex::new(state) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, GateState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state, lets all go that then may, and rings their bells with the lock free.
-    fn change<T>(&self, me: Me, change: impl FnOnce(&mut State) -> T) -> (T, Option<Instant>) {
+    /// Changes the state, admits every waiter that then fits, and rings their bells once the lock is free.
+    fn change<T>(&self, trigger: Trigger, change: impl FnOnce(&mut GateState) -> T) -> (T, Option<Instant>) {
         let mut bells = Bells::new();
         let mut state = self.lock();
         let out = change(&mut state);
-        let next = state.advance(&self.settings, me, &mut bells);
+        let next = state.advance(&self.settings, trigger, &mut bells);
         drop(state);
         bells.iter().for_each(|turn| turn.bell.notify_one());
         (out, next)
@@ -174,14 +174,14 @@ impl Gate {
         self.lock().queue.len()
     }
 
-    pub(super) fn told(&self) -> Option<RateLimit> {
-        self.lock().told
+    pub(super) fn last_report(&self) -> Option<RateLimit> {
+        self.lock().last_report
     }
 
     /// Joins the queue.
     pub(super) fn enter(self: &Arc<Self>, who: Option<CallerId>, tokens: u64) -> Waiting {
         let turn = Arc::<Turn>::default();
-        let (number, _) = self.change(Me::Enters, |state| {
+        let (number, _) = self.change(Trigger::WaiterJoined, |state| {
             state.last += 1;
             state.queue.push(who, Waiter { number: state.last, tokens, turn: turn.clone() });
             state.last
@@ -190,7 +190,7 @@ impl Gate {
     }
 }
 
-/// A place in the queue. Dropped, it is free: so is the permit if it was given and not taken.
+/// A place in the queue. Dropping it frees the place, and a permit that was given and not taken.
 #[derive(Debug)]
 pub(super) struct Waiting {
     gate: Arc<Gate>,
@@ -201,16 +201,18 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// The permit if its turn has come; else when to look again if no bell rings.
+    /// The permit if its turn has come; else when to check again if no bell rings.
     pub(super) fn look(&self) -> Result<Permit, Option<Instant>> {
-        let ((), next) = self.gate.change(Me::Waits(self.number), |_| ());
+        let ((), next) = self.gate.change(Trigger::WaiterPolled(self.number), |_| ());
         let stage = {
             let _state = self.gate.lock();
             self.turn.take()
         };
         match stage {
-            Stage::Passed(passed) => Ok(Permit { gate: self.gate.clone(), passed, tokens: self.tokens }),
-            Stage::Waits | Stage::Gone => Err(next),
+            Stage::Admitted(admission) => {
+                Ok(Permit { gate: self.gate.clone(), admission, tokens: self.tokens })
+            }
+            Stage::Waiting | Stage::Gone => Err(next),
         }
     }
 
@@ -221,47 +223,47 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.gate.change(Me::Changes, |state| match self.turn.take() {
-            Stage::Waits => state.queue.remove(self.who, self.number),
-            Stage::Passed(passed) => {
+        self.gate.change(Trigger::CapacityFreed, |state| match self.turn.take() {
+            Stage::Waiting => state.queue.remove(self.who, self.number),
+            Stage::Admitted(admission) => {
                 state.in_flight = state.in_flight.saturating_sub(1);
-                state.requests.give_back(passed.went, 1);
-                state.tokens.give_back(passed.went, self.tokens);
+                state.requests.give_back(admission.number, 1);
+                state.tokens.give_back(admission.number, self.tokens);
             }
             Stage::Gone => {}
         });
     }
 }
 
-/// The right to have one request on its way. Dropped, the place is free again; what was spent stays spent.
+/// The right to have one request in flight. Dropping it frees the place; spent requests and tokens stay spent.
 #[derive(Debug)]
 pub(super) struct Permit {
     gate: Arc<Gate>,
-    passed: Passed,
+    admission: Admission,
     tokens: u64,
 }
 
 impl Permit {
-    /// Takes in what came of the request.
+    /// Corrects the estimate by the outcome, and learns from its headers.
     pub(super) fn end(self, outcome: &Result<Response>) {
-        let Passed { went, requests, tokens } = self.passed;
-        let told = match outcome {
+        let Admission { number, requests, tokens } = self.admission;
+        let report = match outcome {
             Ok(response) => response.rate_limit.as_ref(),
             Err(error) => error.rate_limit(),
         };
         let mut state = self.gate.lock();
         if let Some(actual) = spent(outcome) {
-            state.tokens.correct(went, self.tokens, actual);
+            state.tokens.correct(number, self.tokens, actual);
         }
         if !self.gate.settings.learn {
             return;
         }
         let now = Instant::now();
-        if let Some(told) = told {
+        if let Some(report) = report {
             let since = [state.requests.total - requests, state.tokens.total - tokens];
-            Learned::learn(&mut state.requests.learned, &told.requests, went, since[0], now);
-            Learned::learn(&mut state.tokens.learned, &told.tokens, went, since[1], now);
-            state.told = Some(*told);
+            Learned::learn(&mut state.requests.learned, &report.requests, number, since[0], now);
+            Learned::learn(&mut state.tokens.learned, &report.tokens, number, since[1], now);
+            state.last_report = Some(*report);
         }
         let wait = outcome.as_ref().err().and_then(Error::retry_after);
         state.paused_until = state.paused_until.max(wait.map(|wait| now + wait.min(LONGEST_PAUSE)));
@@ -270,11 +272,11 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.gate.change(Me::Changes, |state| state.in_flight = state.in_flight.saturating_sub(1));
+        self.gate.change(Trigger::CapacityFreed, |state| state.in_flight = state.in_flight.saturating_sub(1));
     }
 }
 
-/// The tokens that a request took; `None` where they are not known, and the estimate counts.
+/// The tokens that a request took; `None` if they are unknown, so that the estimate counts.
 fn spent(outcome: &Result<Response>) -> Option<u64> {
     match outcome {
         Ok(response) => Some(response.usage.total_tokens()).filter(|tokens| *tokens > 0),

@@ -1,4 +1,4 @@
-//! What one endpoint is asked at a time and by the minute, fair between callers.
+//! Limits of one endpoint: requests at a time and per minute, fair between callers.
 
 mod gate;
 mod learned;
@@ -20,33 +20,33 @@ use crate::{
     report::RateLimit,
 };
 
-/// The tokens that an answer is taken to have where the request has no `max_tokens`.
+/// The estimated tokens of an answer where the request has no `max_tokens`.
 const USUAL_ANSWER: u64 = 512;
 
 /// The bytes of a token, by the usual rule of thumb for English.
 const BYTES_PER_TOKEN: u64 = 4;
 
-/// Limits of one endpoint: requests at a time, requests per minute, tokens per minute, and what the server itself tells. Set them
+/// Limits of one endpoint: requests at a time, requests per minute, tokens per minute, and those that the server reports. Set them
 /// with [`Lm::limits`].
 ///
 /// It is a handle that is cheap to clone. All clones share one state, so several LMs of one endpoint, or of one account, get clones
 /// of one `Limits`. A setter gives limits of their own, with a new state.
 ///
-/// **Order.** What cannot be sent at once waits: one request of each caller in turn (a caller is a predictor, with all clones of
-/// it; requests by hand count as one caller), and those of one caller in the order in which they came. So a caller with one
+/// **Order.** Requests that cannot be sent at once wait: callers take turns, one request each (a caller is a predictor, with all
+/// clones of it; requests by hand count as one caller), and a caller's own requests keep their order. So a caller with one
 /// request waits for at most one request of each other caller, however many those have waiting. A request that needs many tokens is
 /// not overtaken by smaller ones. A wait has no end unless [`longest_wait`](Limits::longest_wait) sets one.
 ///
 /// **Per minute** means in any 60 seconds: never more than so many, wherever the server's own minutes begin. There is no smaller
 /// unit, so all of a minute's requests may be sent at once. Before a request is sent, its tokens are estimated: a quarter of the
-/// prompt's bytes, and `max_tokens` (512 if not set) for each completion; its usage takes the estimate's place as soon as it is there.
-/// Where the estimate was too low, the excess is missing from the minute, so it is only on the estimate that the limit is exact.
-/// What fails or is dropped counts as estimated, unless the server refused it. A request that is larger than the whole limit is
-/// sent when nothing else is in its minute.
+/// prompt's bytes, and `max_tokens` (512 if not set) for each completion; its usage replaces the estimate once it is known.
+/// The limit is exact for the estimates alone: where an estimate was too low, the minute has more tokens than the limit.
+/// A request that fails or is dropped counts as estimated, unless the server refused it. A request that is larger than the whole
+/// limit is sent when nothing else is in its minute.
 ///
-/// **The server's word** counts too, unless [`learn`](Limits::learn) is off: the headers `x-ratelimit-limit-requests`,
+/// **The server's limits** count too, unless [`learn`](Limits::learn) is off: the headers `x-ratelimit-limit-requests`,
 /// `-remaining-requests`, `-reset-requests` and the same for tokens, as OpenAI, Groq and others send them with every answer, and
-/// `retry-after` with an error, for which all wait (up to 5 minutes). `Limits::new()` alone goes by the server's word only.
+/// `retry-after` with an error, for which all wait (up to 5 minutes). `Limits::new()` alone goes by the server's limits only.
 ///
 /// **Cancellation.** Dropping a call at any moment leaves the queue or frees its place; a stream keeps its place until it ends or is
 /// dropped. Time is tokio's, so tests may [pause](https://docs.rs/tokio/latest/tokio/time/fn.pause.html) it.
@@ -72,7 +72,7 @@ pub struct Limits {
 }
 
 #[derive(Clone, Debug)]
-struct Settings {
+struct LimitSettings {
     concurrency: Option<usize>,
     requests_per_minute: Option<u64>,
     tokens_per_minute: Option<u64>,
@@ -80,7 +80,7 @@ struct Settings {
     learn: bool,
 }
 
-impl Default for Settings {
+impl Default for LimitSettings {
     fn default() -> Self {
         Self {
             concurrency: None,
@@ -93,48 +93,48 @@ impl Default for Settings {
 }
 
 impl Limits {
-    /// No limits but those that the server tells.
+    /// No limits but those that the server reports.
     pub fn new() -> Self {
-        Self::of(Settings::default())
+        Self::of(LimitSettings::default())
     }
 
-    fn of(settings: Settings) -> Self {
+    fn of(settings: LimitSettings) -> Self {
         Self { gate: Arc::new(Gate::new(settings)) }
     }
 
-    fn with(self, set: impl FnOnce(&mut Settings)) -> Self {
+    fn with(self, set: impl FnOnce(&mut LimitSettings)) -> Self {
         let mut settings = self.gate.settings.clone();
         set(&mut settings);
         Self::of(settings)
     }
 
-    /// At most so many requests on their way at a time. 0 is a mistake, told at the first call.
+    /// At most so many requests on their way at a time. 0 is an error of the first call.
     pub fn concurrency(self, requests: usize) -> Self {
         self.with(|settings| settings.concurrency = Some(requests))
     }
 
-    /// At most so many requests in any 60 seconds. 0 is a mistake, told at the first call.
+    /// At most so many requests in any 60 seconds. 0 is an error of the first call.
     pub fn requests_per_minute(self, requests: u64) -> Self {
         self.with(|settings| settings.requests_per_minute = Some(requests))
     }
 
-    /// At most so many tokens, read and written, in any 60 seconds. 0 is a mistake, told at the first call.
+    /// At most so many tokens, read and written, in any 60 seconds. 0 is an error of the first call.
     pub fn tokens_per_minute(self, tokens: u64) -> Self {
         self.with(|settings| settings.tokens_per_minute = Some(tokens))
     }
 
-    /// How long a request waits at most; then it fails with an [`is_rate_limited`](Error::is_rate_limited) error that says how much
-    /// longer it would have been, as far as that is known ([`Error::retry_after`]). Zero: it is sent at once or fails.
+    /// How long a request waits at most; then it fails with an [`is_rate_limited`](Error::is_rate_limited) error, which has the
+    /// remaining wait as far as it is known ([`Error::retry_after`]). Zero: it is sent at once or fails.
     pub fn longest_wait(self, wait: Duration) -> Self {
         self.with(|settings| settings.longest_wait = Some(wait))
     }
 
-    /// Whether what the server says of its limits is heeded; it is, if not set.
+    /// Whether the server's own limits are kept; they are, if not set.
     pub fn learn(self, learn: bool) -> Self {
         self.with(|settings| settings.learn = learn)
     }
 
-    /// How many requests are on their way.
+    /// How many requests are in flight.
     pub fn in_flight(&self) -> usize {
         self.gate.in_flight()
     }
@@ -144,12 +144,12 @@ impl Limits {
         self.gate.waiting()
     }
 
-    /// What the server said of its limits last.
+    /// The limits that the server reported last.
     pub fn told(&self) -> Option<RateLimit> {
-        self.gate.told()
+        self.gate.last_report()
     }
 
-    /// A setting that makes no sense.
+    /// The error of a setting that makes no sense.
     pub(crate) fn mistake(&self) -> Option<Error> {
         let settings = &self.gate.settings;
         let zero = [
@@ -177,7 +177,7 @@ impl Limits {
                     "`{model}`: no place under its own limits within {longest:?}: send fewer requests at once, or let them wait \
                      longer with `Limits::longest_wait(..)`"
                 );
-                // Waiting once more in the same queue is no other attempt.
+                // Another attempt would only wait in the same queue again.
                 let error = Error::new(ErrorKind::RateLimited, message).with_should_retry(false);
                 let wait = next.map(|next| next.saturating_duration_since(now));
                 return Err(wait.into_iter().fold(error, Error::with_retry_after));
@@ -212,7 +212,7 @@ impl PartialEq for Limits {
 
 impl fmt::Debug for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { concurrency, requests_per_minute, tokens_per_minute, longest_wait, learn } =
+        let LimitSettings { concurrency, requests_per_minute, tokens_per_minute, longest_wait, learn } =
             &self.gate.settings;
         f.debug_struct("Limits")
             .field("concurrency", concurrency)
@@ -224,7 +224,7 @@ impl fmt::Debug for Limits {
     }
 }
 
-/// The tokens that a request will take, by a rule of thumb.
+/// An estimate of the tokens that a request will take.
 fn tokens(request: &Request) -> u64 {
     let bytes: u64 = request.prompt.iter().map(|message| message.content.bytes() as u64).sum();
     let of_tools = |tool: &crate::data::ToolSpec| (tool.bytes() + tool.parameters.to_string().len()) as u64;

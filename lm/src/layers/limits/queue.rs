@@ -1,4 +1,4 @@
-//! Who waits for a place: one request of each caller in turn, those of one caller in the order in which they came.
+//! The queue of waiting requests: callers take turns, one request each; a caller's own requests keep their order.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -7,10 +7,10 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::gate::Passed;
+use super::gate::Admission;
 use crate::data::CallerId;
 
-/// One request that waits.
+/// A waiting request.
 #[derive(Clone, Debug)]
 pub(super) struct Waiter {
     pub(super) number: u64,
@@ -18,10 +18,10 @@ pub(super) struct Waiter {
     pub(super) turn: Arc<Turn>,
 }
 
-/// Tells a waiter that it is its turn, or that it is to look again.
+/// Wakes a waiter: its turn has come, or it has to check again.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
-    /// Looked at and changed under the lock of the gate only.
+    /// Read and changed under the gate's lock only.
     stage: Mutex<Stage>,
     pub(super) bell: Notify,
 }
@@ -29,35 +29,35 @@ pub(super) struct Turn {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) enum Stage {
     #[default]
-    Waits,
-    /// It may go, and does not know it yet.
-    Passed(Passed),
-    /// It went.
+    Waiting,
+    /// Admitted, but the waiter does not know it yet.
+    Admitted(Admission),
+    /// The waiter took its admission.
     Gone,
 }
 
 impl Turn {
-    pub(super) fn come(&self, passed: Passed) {
-        *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = Stage::Passed(passed);
+    pub(super) fn admit(&self, admission: Admission) {
+        *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = Stage::Admitted(admission);
     }
 
-    /// Where it is; where it may go, it is gone with this.
+    /// The stage; takes the admission if there is one.
     pub(super) fn take(&self) -> Stage {
         let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
         match *stage {
-            Stage::Passed(_) => std::mem::replace(&mut *stage, Stage::Gone),
+            Stage::Admitted(_) => std::mem::replace(&mut *stage, Stage::Gone),
             other => other,
         }
     }
 }
 
-/// Callers that nobody named count as one.
+/// Requests without a caller count as one caller's.
 type Who = Option<CallerId>;
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: HashMap<Who, BTreeMap<u64, Waiter>>,
-    /// Those of whom some request waits, the next one first.
+    /// Callers with waiting requests, the next one first.
     callers: VecDeque<Who>,
 }
 
@@ -70,13 +70,13 @@ impl Queue {
         own.insert(waiter.number, waiter);
     }
 
-    /// Whose turn is next.
+    /// The next request in turn.
     pub(super) fn first(&self) -> Option<&Waiter> {
         let own = self.waiting.get(self.callers.front()?)?;
         own.first_key_value().map(|(_, waiter)| waiter)
     }
 
-    /// Takes out the first; its caller goes to the end.
+    /// Removes the next request; its caller goes to the end.
     pub(super) fn pop(&mut self) -> Option<Waiter> {
         let who = self.callers.pop_front()?;
         let own = self.waiting.get_mut(&who)?;
@@ -88,7 +88,7 @@ impl Queue {
         waiter
     }
 
-    /// Takes out one that waits no longer.
+    /// Removes a request that no longer waits.
     pub(super) fn remove(&mut self, who: Who, number: u64) {
         let Some(own) = self.waiting.get_mut(&who) else { return };
         own.remove(&number);

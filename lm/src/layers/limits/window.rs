@@ -1,4 +1,4 @@
-//! A limit per minute that the program sets: what was spent in the last minute, entry by entry.
+//! A limit per minute that the program sets: logs what was spent in the last minute.
 //!
 //! A token bucket of n lets 2 n through in the first minute; a log of what was spent keeps the limit in every minute, wherever a
 //! server's own minutes begin. Its memory is that of the requests of one minute.
@@ -9,17 +9,17 @@ use tokio::time::Instant;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What may be spent in any 60 seconds. All of it may be spent at once.
+/// The amount that may be spent in any 60 seconds. All of it may be spent at once.
 #[derive(Debug)]
 pub(super) struct Window {
     most: u64,
-    entries: VecDeque<Entry>,
+    entries: VecDeque<Spending>,
     sum: u64,
 }
 
 #[derive(Debug)]
-struct Entry {
-    /// Of the permit: entries are in its order.
+struct Spending {
+    /// The number of the admission: entries are in this order.
     number: u64,
     ends: Instant,
     amount: u64,
@@ -30,7 +30,7 @@ impl Window {
         Self { most, entries: VecDeque::new(), sum: 0 }
     }
 
-    /// When the amount may be spent; `None` if it may be now. What is more than the whole limit waits for an empty minute.
+    /// When the amount may be spent; `None` if it may be now. More than the whole limit waits for an empty minute.
     pub(super) fn ready(&mut self, amount: u64, now: Instant) -> Option<Instant> {
         while let Some(oldest) = self.entries.front().filter(|oldest| oldest.ends <= now) {
             self.sum = self.sum.saturating_sub(oldest.amount);
@@ -51,10 +51,10 @@ impl Window {
 
     pub(super) fn spend(&mut self, number: u64, amount: u64, now: Instant) {
         self.sum = self.sum.saturating_add(amount);
-        self.entries.push_back(Entry { number, ends: now + MINUTE, amount });
+        self.entries.push_back(Spending { number, ends: now + MINUTE, amount });
     }
 
-    /// What was spent turned out to be another amount.
+    /// Replaces the amount of an entry.
     pub(super) fn correct(&mut self, number: u64, amount: u64) {
         if let Some(entry) = self.find(number).and_then(|at| self.entries.get_mut(at)) {
             self.sum = self.sum.saturating_sub(entry.amount).saturating_add(amount);
@@ -62,7 +62,7 @@ impl Window {
         }
     }
 
-    /// It was not spent.
+    /// Removes an entry: its amount was not spent.
     pub(super) fn give_back(&mut self, number: u64) {
         if let Some(entry) = self.find(number).and_then(|at| self.entries.remove(at)) {
             self.sum = self.sum.saturating_sub(entry.amount);

@@ -1,4 +1,4 @@
-//! A call as a line of a recording.
+//! One line of a recording: a call and its outcome.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    data::{Request, Response, written::Written},
+    data::{Request, Response, redacted::RedactedRequest},
     model::Next,
     report::{Error, ErrorKind, Result, Usage},
 };
@@ -20,7 +20,7 @@ pub(crate) struct Line {
     karat_recording: u32,
     pub(crate) model: String,
     identity: String,
-    request: Written,
+    request: RedactedRequest,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     response: Option<Response>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -28,7 +28,7 @@ pub(crate) struct Line {
     elapsed_ms: u64,
 }
 
-/// An error's own facts; not its cause, which may be anything.
+/// An error without its cause, which may be of any type.
 #[derive(Serialize, Deserialize)]
 struct Failure {
     kind: Value,
@@ -58,7 +58,7 @@ impl Line {
             karat_recording: VERSION,
             model: model.name().to_owned(),
             identity: model.identity(),
-            request: Written::new(request),
+            request: RedactedRequest::new(request),
             response: outcome.as_ref().ok().cloned(),
             error: outcome.as_ref().err().map(|error| Failure {
                 kind: serde_json::to_value(error.kind()).unwrap_or_default(),
@@ -72,7 +72,7 @@ impl Line {
         }
     }
 
-    /// What is wrong with the line, if something is.
+    /// The line's mistake, if it has one.
     pub(crate) fn flaw(&self) -> Option<String> {
         match (self.karat_recording, &self.response, &self.error) {
             (VERSION, Some(_), None) | (VERSION, None, Some(_)) => None,
@@ -94,7 +94,7 @@ impl Line {
 
 impl Failure {
     fn error(self) -> Error {
-        // One that a later version of karat tells apart.
+        // A kind of a later version of karat.
         let kind = serde_json::from_value(self.kind).unwrap_or(ErrorKind::Other);
         let mut error = Error::new(kind, self.message).with_usage(self.usage.unwrap_or_default());
         if let Some(status) = self.status {

@@ -1,4 +1,4 @@
-//! How long a retry waits where the server does not say: a random time, so that those that failed together do not come back
+//! The wait before a retry where the server does not say: a random time, so that calls that failed together are not retried
 //! together.
 
 use std::{
@@ -14,7 +14,7 @@ use std::{
 use crate::split_mix::{STEP, mixed};
 
 /// A random number from 0 up to 1.
-pub(super) type Source = Arc<dyn Fn() -> f64 + Send + Sync>;
+pub(super) type RandomSource = Arc<dyn Fn() -> f64 + Send + Sync>;
 
 /// Full jitter, as in M. Brooker's "Exponential Backoff and Jitter" (2015): uniform from 0 to a bound that doubles.
 #[derive(Clone)]
@@ -22,14 +22,14 @@ pub(super) struct Backoff {
     pub(super) first: Duration,
     pub(super) most: Duration,
     /// `None` for the process's own.
-    pub(super) random: Option<Source>,
+    pub(super) random: Option<RandomSource>,
 }
 
 impl Backoff {
     /// The wait before retry `index`, counted from 0.
     pub(super) fn wait(&self, index: u32) -> Duration {
         let share = self.random.as_ref().map_or_else(random, |random| random());
-        // What is no number counts as the most.
+        // NaN counts as the most.
         let share = if share.is_nan() { 1.0 } else { share.clamp(0.0, 1.0) };
         Duration::try_from_secs_f64(self.bound(index).as_secs_f64() * share).unwrap_or(self.most)
     }
@@ -43,7 +43,7 @@ impl Backoff {
     }
 }
 
-/// By what it does; sources of random numbers are equal if they are the same object.
+/// Equal by value; sources of random numbers are equal if they are the same object.
 impl PartialEq for Backoff {
     fn eq(&self, other: &Self) -> bool {
         let same_random = match (&self.random, &other.random) {

@@ -1,6 +1,6 @@
-//! What keeps retries from making an outage worse: a bucket of tokens for each endpoint.
+//! A bucket of retry tokens for each endpoint, so that retries do not make an outage worse.
 //!
-//! `tests/tests/retry_bucket.rs` runs this very file under `shuttle`, which tries the orders in which threads may come.
+//! `tests/tests/retry_bucket.rs` runs this very file under `shuttle`, which tries the possible orders of threads.
 
 use std::{collections::HashMap, sync::PoisonError, time::Duration};
 
@@ -11,20 +11,20 @@ use super::sync::{Arc, AtomicU64, Mutex, Ordering};
 /// One retry, in the unit in which tokens are counted.
 const TOKEN: u64 = 1_000;
 
-/// How many retries there may be beyond what successes earn, and what each success earns.
+/// The retries allowed before any success, and those that each success earns.
 ///
 /// With a reserve of R and a refill of r, S successes allow at most R + r S retries, whatever fails and when; as S is no more than
 /// the calls C, the requests are at most (1 + r) C + R. Where nothing succeeds they are at most C + R. The scheme is that of gRPC's
 /// retry throttling (proposal A6) without its threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Budget {
+pub(super) struct RetryBudget {
     reserve: u64,
     refill: u64,
 }
 
-impl Budget {
+impl RetryBudget {
     pub(super) fn new(reserve: u32, refill: f64) -> Self {
-        // `as` saturates, and makes 0 of what is no number.
+        // `as` saturates, and turns NaN into 0.
         Self { reserve: u64::from(reserve) * TOKEN, refill: (refill.clamp(0.0, 1e6) * TOKEN as f64) as u64 }
     }
 }
@@ -32,14 +32,14 @@ impl Budget {
 /// The tokens of one endpoint.
 #[derive(Debug)]
 pub(super) struct Bucket {
-    budget: Budget,
+    budget: RetryBudget,
     tokens: AtomicU64,
-    /// When it first refused a connection since it last took one, and when it last did.
+    /// The first and the last refused connection since the last one that was accepted.
     refused: Mutex<Option<[Instant; 2]>>,
 }
 
 impl Bucket {
-    pub(super) fn new(budget: Budget) -> Self {
+    pub(super) fn new(budget: RetryBudget) -> Self {
         Self { budget, tokens: AtomicU64::new(budget.reserve), refused: Mutex::new(None) }
     }
 
@@ -50,8 +50,8 @@ impl Bucket {
         taken.ok().map(|_| Token { bucket: Some(self.clone()) })
     }
 
-    /// Notes that the endpoint refuses connections; for how long it has done so by now. After a silence of `quiet` it counts anew:
-    /// a server may have been started meanwhile.
+    /// Notes a refused connection; returns for how long the endpoint has refused them. After a pause longer than `quiet` it counts
+    /// anew: a server may have been started meanwhile.
     pub(super) fn refused(&self, quiet: Duration) -> Duration {
         let now = Instant::now();
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,7 +63,7 @@ impl Bucket {
         now.saturating_duration_since(since)
     }
 
-    /// Notes that the endpoint takes connections.
+    /// Notes that the endpoint accepts connections.
     pub(super) fn reached(&self) {
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -78,12 +78,12 @@ impl Bucket {
             let filled = left.saturating_add(tokens).min(self.budget.reserve);
             (filled != left).then_some(filled)
         };
-        // It is full.
+        // An error means that it is full.
         let _ = self.tokens.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 }
 
-/// A token that was taken; it goes back unless it is spent, so that a call that is dropped while it waits costs nothing.
+/// A taken token; it goes back unless it is spent, so that a call that is dropped while it waits costs nothing.
 #[derive(Debug)]
 pub(super) struct Token {
     bucket: Option<Arc<Bucket>>,
@@ -111,7 +111,7 @@ pub(super) struct Buckets {
 
 impl Buckets {
     /// The endpoint's bucket, full if it is new.
-    pub(super) fn of(&self, endpoint: String, budget: Budget) -> Arc<Bucket> {
+    pub(super) fn of(&self, endpoint: String, budget: RetryBudget) -> Arc<Bucket> {
         let mut buckets = self.of_endpoints.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = buckets.entry((endpoint, budget.reserve, budget.refill));
         bucket.or_insert_with(|| Arc::new(Bucket::new(budget))).clone()

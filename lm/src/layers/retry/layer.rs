@@ -1,4 +1,4 @@
-//! The loop: an attempt, a look at its error, a wait, and again, within the deadline.
+//! The retry loop: an attempt, a decision by its error, a wait, and again, within the deadline.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,11 +10,11 @@ use crate::{
     data::{Delta, DeltaPart, Request, Response, Sink, Timeouts},
     grow,
     model::{BoxFuture, LanguageModel, Layer, Next},
+    polled_timeout::timed,
     report::{Error, ErrorKind, Result, Usage},
-    waiting::watch,
 };
 
-/// How long a call may take, and how often it is made again.
+/// The deadline of a call, and its retries.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Policy {
     pub(crate) retry: Retry,
@@ -24,13 +24,13 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
-    /// What is usual over a network.
+    /// The usual policy over a network.
     pub(crate) fn usual() -> Self {
         let attempt = Some(Timeouts::new().attempt);
         Self { retry: Retry::new(), deadline: Some(Duration::from_secs(600)), attempt }
     }
 
-    /// The layer around this model; none where it does nothing, for what does nothing costs nothing.
+    /// The layer around this model; none if it would do nothing, so that it costs nothing.
     pub(crate) fn layer(&self, model: &dyn LanguageModel) -> Option<Retried> {
         let does_nothing = self.retry.attempts <= 1 && self.deadline.is_none() && self.attempt.is_none();
         (!does_nothing).then(|| Retried { policy: self.clone(), bucket: self.retry.bucket(model.identity()) })
@@ -81,13 +81,13 @@ impl Retried {
             };
             so_far.tries = so_far.tries.saturating_add(1);
             let (outcome, took) = match &mut sink {
-                None => watch(limit, next.call(request, None)).await,
+                None => timed(limit, next.call(request, None)).await,
                 Some(sink) => {
                     let mut noting = |delta: Delta<'_>| {
                         so_far.note(delta);
                         sink(delta);
                     };
-                    watch(limit, next.call(request, Some(&mut noting))).await
+                    timed(limit, next.call(request, Some(&mut noting))).await
                 }
             };
             so_far.spent = so_far.spent.saturating_add(took);
@@ -126,7 +126,7 @@ impl Retried {
             );
             so_far.last = Some(error);
             so_far.waits = so_far.waits.saturating_add(wait);
-            let (_, took) = watch(None, sleep(wait)).await;
+            let (_, took) = timed(None, sleep(wait)).await;
             so_far.spent = so_far.spent.saturating_add(took);
             if let (Err(refusal), Some(error)) = (request.meter.check(), so_far.last.clone()) {
                 return Err(so_far.refused(refusal, error));
@@ -135,19 +135,21 @@ impl Retried {
         }
     }
 
-    /// What is left of the deadline.
+    /// The rest of the deadline.
     fn left(&self, so_far: &SoFar<'_>) -> Option<Duration> {
         self.policy.deadline.map(|deadline| deadline.saturating_sub(so_far.spent))
     }
 
-    /// What to do about an error; `down`: for how long the endpoint has refused connections.
+    /// Decides what to do about an error; `down`: for how long the endpoint has refused connections.
     fn verdict(&self, error: &Error, so_far: &SoFar<'_>, down: Duration) -> Verdict {
         let retry = &self.policy.retry;
         if !error.is_transient() || so_far.tries >= retry.attempts {
             return Verdict::Stop(None);
         }
-        if so_far.told {
-            return Verdict::Stop(Some("not tried again, for a part of the answer has been told".into()));
+        if so_far.has_streamed {
+            return Verdict::Stop(Some(
+                "not tried again, for a part of the answer was already streamed".into(),
+            ));
         }
         let asked = error.retry_after();
         let wait = match asked {
@@ -208,23 +210,23 @@ impl Retried {
 /// What to do about an error.
 enum Verdict {
     Retry(Duration, Token),
-    /// With what to say about it.
+    /// With a remark for the error, if any.
     Stop(Option<String>),
 }
 
-/// What came of a call so far.
+/// The state of a call after some attempts.
 #[derive(Default)]
 struct SoFar<'a> {
     /// The model's name.
     model: &'a str,
     tries: u32,
-    /// What the attempts that failed have cost.
+    /// The cost of the failed attempts.
     failed: Usage,
     /// How much of the deadline is used up.
     spent: Duration,
     waits: Duration,
-    /// Something was told.
-    told: bool,
+    /// A part of the answer was streamed.
+    has_streamed: bool,
     /// The first completion's text.
     text: String,
     last: Option<Error>,
@@ -249,14 +251,14 @@ impl<'a> SoFar<'a> {
     }
 
     fn note(&mut self, delta: Delta<'_>) {
-        self.told = true;
+        self.has_streamed = true;
         if delta.completion == 0 && delta.part == DeltaPart::Text {
             grow::append(&mut self.text, delta.text, grow::STREAM_CAP);
         }
     }
 
     fn doing(&self) -> &'static str {
-        if self.told { "in the middle of the answer" } else { "before the answer came" }
+        if self.has_streamed { "in the middle of the answer" } else { "before the answer came" }
     }
 
     fn with_text(&mut self, error: Error) -> Error {
@@ -264,7 +266,7 @@ impl<'a> SoFar<'a> {
         Some(text).filter(|text| !text.is_empty()).into_iter().fold(error, Error::with_completion)
     }
 
-    /// The answer, with what failed before it.
+    /// Adds the cost of failed attempts to the answer.
     fn with_failed(&self, mut response: Response) -> Response {
         response.usage += self.failed;
         response
@@ -275,7 +277,7 @@ impl<'a> SoFar<'a> {
         refusal.with_usage(self.failed).with_source(error)
     }
 
-    /// The last error, with what was tried before it.
+    /// The last error, with a remark on the attempts before it.
     fn ended(&self, error: Error, why: Option<String>) -> Error {
         let error = error.with_usage(self.failed);
         let mut remark = match self.tries {

@@ -1,4 +1,4 @@
-//! The one retry loop of the process, the deadline of a call, and how an [`Lm`] is told about them.
+//! Retries and the deadline of a call, and their settings on an [`Lm`].
 
 mod backoff;
 mod bucket;
@@ -12,18 +12,17 @@ use std::{sync::Arc, time::Duration};
 pub(crate) use self::layer::Policy;
 use self::{
     backoff::Backoff,
-    bucket::{Bucket, Buckets, Budget},
+    bucket::{Bucket, Buckets, RetryBudget},
 };
 
-/// Whether, when and how often an LM call that failed is made again; set it with [`Lm::retry`].
+/// Whether, when and how often a failed LM call is retried; set it with [`Lm::retry`].
 ///
-/// What is tried again is told by [`Error::is_transient`](crate::Error::is_transient): by status and typed codes, never by the
-/// words of a message. The wait is what the server asks for (`retry-after`), else a random time below a bound that doubles. Once
-/// a piece of a streamed answer was told, nothing is tried again: nobody is told an answer twice.
+/// [`Error::is_transient`](crate::Error::is_transient) decides what is retried: by status and typed codes, never by the words of
+/// a message. The wait is what the server asks for (`retry-after`), else a random time below a bound that doubles. Once a piece of
+/// an answer was streamed, nothing is retried, so that no program gets an answer twice.
 ///
-/// Retries are paid from a budget that successes earn, one for each endpoint ([`LanguageModel::identity`]), so that an outage is
-/// not made worse by those who wait for its end. The budget belongs to this value: its clones, and the clones of an [`Lm`] that
-/// has it, share it.
+/// Retries are paid from a budget that successes earn, one for each endpoint ([`LanguageModel::identity`]), so that retries do
+/// not make an outage worse. The budget belongs to this value: its clones, and the clones of an [`Lm`] that has it, share it.
 ///
 /// [`LanguageModel::identity`]: crate::LanguageModel::identity
 ///
@@ -47,12 +46,12 @@ pub struct Retry {
     pub(crate) attempts: u32,
     backoff: Backoff,
     longest_wait: Duration,
-    budget: Budget,
+    budget: RetryBudget,
     buckets: Arc<Buckets>,
 }
 
 impl Retry {
-    /// The usual: 4 attempts; waits below 0.5 s, 1 s, 2 s, .. up to 8 s; a server is obeyed that asks for up to 60 s; a budget of
+    /// The usual: 4 attempts; random waits below 0.5 s, 1 s, 2 s, .. up to 8 s; up to 60 s if the server asks for it; a budget of
     /// 500 retries and of one more for every 5 successes.
     pub fn new() -> Self {
         Self {
@@ -63,7 +62,7 @@ impl Retry {
                 random: None,
             },
             longest_wait: Duration::from_secs(60),
-            budget: Budget::new(500, 0.2),
+            budget: RetryBudget::new(500, 0.2),
             buckets: Arc::default(),
         }
     }
@@ -79,14 +78,14 @@ impl Retry {
         self
     }
 
-    /// The bound below which the first wait is, and the one that its doublings do not pass.
+    /// The bound of the first wait, and the most to which it doubles.
     pub fn backoff(mut self, first: Duration, most: Duration) -> Self {
         (self.backoff.first, self.backoff.most) = (first, most);
         self
     }
 
-    /// The longest wait that a server is obeyed in; where it asks for more, this long is waited. No wait passes the call's
-    /// [deadline](Lm::deadline): where the server asks for more than what is left of that, the call fails at once, and its error tells
+    /// The longest wait that a server can ask for; if it asks for more, the call waits this long. No wait passes the call's
+    /// [deadline](Lm::deadline): if the server asks for more than the rest of it, the call fails at once, and its error has
     /// [the wait](crate::Error::retry_after).
     pub fn longest_wait(mut self, wait: Duration) -> Self {
         self.longest_wait = wait;
@@ -96,13 +95,13 @@ impl Retry {
     /// The budget of each endpoint: `reserve` retries at first and at most, and `refill` more for each success.
     ///
     /// With C calls there are never more than C (1 + `refill`) + `reserve` requests, whatever fails; where nothing succeeds, never
-    /// more than C + `reserve`. A retry for which there is no token does not take place: the call fails with the error that it has.
+    /// more than C + `reserve`. Without a token there is no retry: the call fails with its last error.
     pub fn budget(mut self, reserve: u32, refill: f64) -> Self {
-        self.budget = Budget::new(reserve, refill);
+        self.budget = RetryBudget::new(reserve, refill);
         self
     }
 
-    /// Where the random part of the waits comes from: numbers from 0 up to 1, e.g. of a seeded generator in a test.
+    /// The source of the waits' random part: numbers from 0 up to 1, e.g. of a seeded generator in a test.
     ///
     /// ```
     /// use karat::lm::Retry;
@@ -125,7 +124,7 @@ impl Default for Retry {
     }
 }
 
-/// By what it does, whatever is left of the budgets.
+/// Equal settings, whatever is left of the budgets.
 impl PartialEq for Retry {
     fn eq(&self, other: &Self) -> bool {
         let Self { attempts, backoff, longest_wait, budget, buckets: _ } = self;

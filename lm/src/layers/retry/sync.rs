@@ -1,4 +1,4 @@
-//! The primitives of the bucket, so that a test can put others in their place.
+//! The bucket's synchronization primitives, which a test replaces.
 
 pub(super) use std::sync::{
     Arc, Mutex,

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::bucket::{Bucket, Buckets, Budget, Token};
+use super::bucket::{Bucket, Buckets, RetryBudget, Token};
 
 fn bucket(reserve: u32, refill: f64) -> Arc<Bucket> {
-    Arc::new(Bucket::new(Budget::new(reserve, refill)))
+    Arc::new(Bucket::new(RetryBudget::new(reserve, refill)))
 }
 
 #[test]
-fn the_reserve_is_for_so_many_retries_and_successes_earn_the_rest() {
+fn the_reserve_pays_for_the_first_retries_and_successes_earn_the_rest() {
     let bucket = bucket(2, 0.25);
     bucket.take().unwrap().spend();
     bucket.take().unwrap().spend();
@@ -36,7 +36,7 @@ fn a_token_that_is_not_spent_goes_back() {
 }
 
 #[test]
-fn odd_numbers_are_no_tokens() {
+fn a_refill_that_is_no_positive_number_earns_no_tokens() {
     for refill in [f64::NAN, -1.0, f64::NEG_INFINITY, 0.0] {
         let bucket = bucket(1, refill);
         bucket.take().unwrap().spend();
@@ -63,7 +63,7 @@ fn many_threads_take_no_more_than_there_is() {
 
 #[test]
 fn each_endpoint_has_its_own_bucket() {
-    let (buckets, budget) = (Buckets::default(), Budget::new(1, 0.0));
+    let (buckets, budget) = (Buckets::default(), RetryBudget::new(1, 0.0));
     buckets.of("a".into(), budget).take().unwrap().spend();
     assert!(buckets.of("a".into(), budget).take().is_none());
     assert!(buckets.of("b".into(), budget).take().is_some());

@@ -1,4 +1,4 @@
-//! A successful reply, read with patience for what servers leave out, and a typed error where nothing can be made of it.
+//! Reads a successful reply, tolerating what servers leave out; returns a typed error if it holds no answer.
 
 mod message;
 mod tokens;
@@ -10,16 +10,16 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 pub(super) use self::{
-    message::{Message, Said},
+    message::{ChoiceMessage, MessageTexts},
     tokens::Tokens,
 };
-use super::{Call, body::Asked, status, surrogates, tool_calls::ToolCalls, transport::Reply};
+use super::{Call, body::Asked, status, surrogates, tool_calls::ToolCalls, transport::HttpReply};
 use crate::{
     data::{Completion, Finish, Part, Response, ToolCall},
     report::{Error, ErrorKind, Result},
 };
 
-/// The parts of an answer, or of an event of one, that are read. What servers write in several ways is kept as JSON.
+/// The fields of an answer, or of an event of one, that are read. Fields that servers write in several ways are kept as JSON.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Answer {
@@ -27,19 +27,19 @@ pub(super) struct Answer {
     pub(super) error: Value,
     pub(super) model: Value,
     pub(super) usage: Tokens,
-    /// Where Groq's streams have it.
+    /// The place of the usage in Groq's streams.
     pub(super) x_groq: Tokens,
 }
 
 impl Answer {
-    /// What it says of its tokens: as a whole, else choice by choice, as Moonshot does.
+    /// The answer's tokens: as a whole, else summed by choice, as Moonshot reports them.
     pub(super) fn tokens(&self) -> Tokens {
         let whole = self.usage.most(self.x_groq);
         let choices = || self.choices.iter().flatten().map(|choice| choice.usage);
         if whole.is_nothing() { choices().fold(whole, Tokens::beside) } else { whole }
     }
 
-    /// The error that it holds, if it does. `text`: the whole of it, for an error that is told beside itself.
+    /// The error inside the answer, if there is one. `text`: the whole answer, which may have details beside the error.
     pub(super) fn error(&self, call: &Call<'_>, status: u16, text: &[u8]) -> Option<Error> {
         if is_error(&self.error) && !self.error.is_object() {
             let body: Value = serde_json::from_slice(text).unwrap_or_default();
@@ -51,7 +51,7 @@ impl Answer {
     }
 }
 
-/// False where a server only says that there is none.
+/// False for the values by which servers say that there is no error.
 fn is_error(error: &Value) -> bool {
     match error {
         Value::Null | Value::Bool(false) => false,
@@ -66,21 +66,21 @@ fn is_error(error: &Value) -> bool {
 pub(super) struct Choice {
     pub(super) index: Value,
     #[serde(deserialize_with = "message::of_any_type")]
-    pub(super) message: Option<Message>,
-    /// What a stream adds; some servers have it in whole answers too, or both.
+    pub(super) message: Option<ChoiceMessage>,
+    /// A stream's addition; some servers have it in whole answers too, or both.
     #[serde(deserialize_with = "message::of_any_type")]
-    pub(super) delta: Option<Message>,
+    pub(super) delta: Option<ChoiceMessage>,
     pub(super) finish_reason: Value,
     pub(super) error: Value,
     pub(super) usage: Tokens,
 }
 
 impl Choice {
-    /// Its number, where it has one.
+    /// Its index, if it has one.
     pub(super) fn position(&self) -> Option<u64> {
         match &self.index {
             Value::Number(number) => {
-                // `as` of a whole number that is not below 0 changes nothing, or saturates.
+                // `as` keeps a whole number that is not negative, or saturates.
                 let whole = || number.as_f64().filter(|index| *index >= 0.0 && index.fract() == 0.0);
                 number.as_u64().or_else(|| whole().map(|index| index as u64))
             }
@@ -89,7 +89,7 @@ impl Choice {
         }
     }
 
-    /// Why it ended, if it says so.
+    /// The finish reason, if there is one.
     pub(super) fn finish_reason(&self) -> Option<&str> {
         self.finish_reason.as_str().filter(|reason| !reason.is_empty())
     }
@@ -99,14 +99,14 @@ impl Choice {
 ///
 /// # Errors
 /// [`ErrorKind::BadResponse`] with the status, the content type and the start of the body; [`ErrorKind::Filtered`] if the
-/// filter held back every completion; what an error inside the body says.
-pub(super) fn read(call: &Call<'_>, reply: &Reply, asked: Asked) -> Result<Response> {
+/// filter held back every completion; the error inside the body.
+pub(super) fn read(call: &Call<'_>, reply: &HttpReply, asked: Asked) -> Result<Response> {
     let answer = parse(call, reply)?;
     if let Some(error) = answer.error(call, reply.status, &reply.body) {
         return Err(answer.tokens().paid(error));
     }
     if answer.choices.as_ref().is_none_or(Vec::is_empty) {
-        // An error that is the answer itself, as older vLLM has it.
+        // A body that is itself an error, as in older vLLM.
         let body = serde_json::from_slice(&reply.body).unwrap_or_default();
         if status::is_error(&body) {
             return Err(answer.tokens().paid(status::inside(call, reply.status, &body)));
@@ -115,11 +115,11 @@ pub(super) fn read(call: &Call<'_>, reply: &Reply, asked: Asked) -> Result<Respo
     response(call, reply, answer, asked)
 }
 
-/// What an answer says, however it came.
+/// Converts an answer to a response, whether it came whole or streamed.
 ///
 /// # Errors
 /// As [`read`]'s.
-pub(super) fn response(call: &Call<'_>, reply: &Reply, answer: Answer, asked: Asked) -> Result<Response> {
+pub(super) fn response(call: &Call<'_>, reply: &HttpReply, answer: Answer, asked: Asked) -> Result<Response> {
     let tokens = answer.tokens();
     let completions = completions(call, reply, answer.choices, asked);
     Ok(Response {
@@ -135,7 +135,7 @@ pub(super) fn response(call: &Call<'_>, reply: &Reply, answer: Answer, asked: As
 
 fn completions(
     call: &Call<'_>,
-    reply: &Reply,
+    reply: &HttpReply,
     choices: Option<Vec<Choice>>,
     asked: Asked,
 ) -> Result<Vec<Completion>> {
@@ -149,7 +149,7 @@ fn completions(
         let calls = both.iter().flatten().find(|message| message.calls_a_tool());
         calls_a_tool |= calls.is_some();
         let calls = calls.filter(|_| asked.tools).map(|message| ToolCalls::read(&message.tool_calls));
-        let said = both.into_iter().flatten().map(Message::said).find(|said| !said.is_nothing());
+        let said = both.into_iter().flatten().map(ChoiceMessage::said).find(|said| !said.is_nothing());
         completions.push(completion(
             said.unwrap_or_default(),
             calls.unwrap_or_default(),
@@ -175,7 +175,7 @@ fn completions(
     }
 }
 
-fn parse(call: &Call<'_>, reply: &Reply) -> Result<Answer> {
+fn parse(call: &Call<'_>, reply: &HttpReply) -> Result<Answer> {
     let bad = |what: &str| bad_response(call, reply, what);
     if reply.body.trim_ascii().is_empty() {
         return Err(bad("has an empty body"));
@@ -185,7 +185,7 @@ fn parse(call: &Call<'_>, reply: &Reply) -> Result<Answer> {
         return Err(bad("is not JSON by its content type"));
     }
     json(call, reply, &reply.body).map_err(|error| {
-        // What it is worth, and what it cost, may be readable all the same.
+        // Its error and its cost may be readable all the same.
         let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
         let typed = status::inside(call, reply.status, &body);
         let error = if typed.kind() == ErrorKind::BadResponse { error } else { typed };
@@ -193,11 +193,11 @@ fn parse(call: &Call<'_>, reply: &Reply) -> Result<Answer> {
     })
 }
 
-/// Nothing is ever unpacked, so that no small answer can become a large one.
+/// Refuses compressed answers: nothing is ever unpacked, so that no small answer can become a large one.
 ///
 /// # Errors
 /// [`ErrorKind::BadResponse`].
-pub(super) fn refuse_compressed(call: &Call<'_>, reply: &Reply) -> Result<()> {
+pub(super) fn refuse_compressed(call: &Call<'_>, reply: &HttpReply) -> Result<()> {
     match &*header(reply, &CONTENT_ENCODING) {
         "" => Ok(()),
         identity if identity.eq_ignore_ascii_case("identity") => Ok(()),
@@ -212,14 +212,14 @@ pub(super) fn refuse_compressed(call: &Call<'_>, reply: &Reply) -> Result<()> {
 ///
 /// # Errors
 /// [`ErrorKind::BadResponse`].
-pub(super) fn json<T: DeserializeOwned>(call: &Call<'_>, reply: &Reply, bytes: &[u8]) -> Result<T> {
+pub(super) fn json<T: DeserializeOwned>(call: &Call<'_>, reply: &HttpReply, bytes: &[u8]) -> Result<T> {
     let bad = |what: &str| bad_response(call, reply, what);
     let text = std::str::from_utf8(bytes).map_err(|error| bad(&format!("is not UTF-8 ({error})")))?;
     let error = match serde_json::from_str(text) {
         Ok(answer) => return Ok(answer),
         Err(error) => error,
     };
-    // Only now, for it costs a pass over the text.
+    // Only now, since it costs a pass over the text.
     if let Cow::Owned(mended) = surrogates::mend(text) {
         if let Ok(answer) = serde_json::from_str(&mended) {
             tracing::warn!(
@@ -232,7 +232,7 @@ pub(super) fn json<T: DeserializeOwned>(call: &Call<'_>, reply: &Reply, bytes: &
     Err(bad(&format!("cannot be read ({error})")))
 }
 
-/// In the order of their indices (or of arrival where there are none), the first of doubles, and no more than asked for.
+/// Sorts choices by index (or by arrival where there is none); drops duplicates after the first, and those not asked for.
 fn in_order(call: &Call<'_>, mut choices: Vec<Choice>, asked: usize) -> Vec<Choice> {
     let given = choices.len();
     for (at, choice) in (0..).zip(&mut choices) {
@@ -253,10 +253,10 @@ fn in_order(call: &Call<'_>, mut choices: Vec<Choice>, asked: usize) -> Vec<Choi
     choices
 }
 
-fn completion(said: Said, calls: Vec<ToolCall>, finish_reason: Value) -> Completion {
+fn completion(said: MessageTexts, calls: Vec<ToolCall>, finish_reason: Value) -> Completion {
     let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     let finish = match Finish::from(finish_reason.as_str().unwrap_or_default()) {
-        // As Ollama has it.
+        // Ollama's finish reason of tool calls.
         Finish::Stop if !calls.is_empty() => Finish::ToolCalls,
         finish => finish,
     };
@@ -274,7 +274,7 @@ fn completion(said: Said, calls: Vec<ToolCall>, finish_reason: Value) -> Complet
 }
 
 /// The error of a completion that the server broke off, with its text so far.
-fn broken_off(call: &Call<'_>, reply: &Reply, completion: &Completion) -> Error {
+fn broken_off(call: &Call<'_>, reply: &HttpReply, completion: &Completion) -> Error {
     let reason = call.excerpt(completion.finish.as_str().as_bytes());
     let message = format!("the server broke the answer off ({reason}). This may pass: try again later");
     let error = call.error(ErrorKind::Server, message).with_status(reply.status);
@@ -284,7 +284,7 @@ fn broken_off(call: &Call<'_>, reply: &Reply, completion: &Completion) -> Error 
     }
 }
 
-/// A completion that was cut off may be empty: a model can spend all its tokens on thoughts that it does not show.
+/// True if the completion holds anything. A truncated one may be empty: a model can spend all its tokens on hidden reasoning.
 fn says_something(completion: &Completion) -> bool {
     !completion.text.trim().is_empty()
         || completion.refusal.is_some()
@@ -293,12 +293,12 @@ fn says_something(completion: &Completion) -> bool {
         || matches!(completion.finish, Finish::Length | Finish::ContentFilter)
 }
 
-fn header<'a>(reply: &'a Reply, name: &HeaderName) -> Cow<'a, str> {
+fn header<'a>(reply: &'a HttpReply, name: &HeaderName) -> Cow<'a, str> {
     let value = reply.headers.get(name).map(|value| value.as_bytes().trim_ascii());
     value.map(String::from_utf8_lossy).unwrap_or_default()
 }
 
-/// True if the reply is an event stream by its content type.
+/// True if the content type is that of an event stream.
 pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     const EVENTS: &[u8] = b"text/event-stream";
     let value = headers.get(CONTENT_TYPE).map(|value| value.as_bytes().trim_ascii_start());
@@ -313,7 +313,7 @@ fn is_json(content_type: &str) -> bool {
         || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case(b"+json"))
 }
 
-fn bad_response(call: &Call<'_>, reply: &Reply, what: &str) -> Error {
+fn bad_response(call: &Call<'_>, reply: &HttpReply, what: &str) -> Error {
     let content_type = match header(reply, &CONTENT_TYPE) {
         none if none.is_empty() => "no content type".to_owned(),
         given => format!("content type `{}`", call.excerpt(given.as_bytes())),

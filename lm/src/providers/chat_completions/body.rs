@@ -1,4 +1,4 @@
-//! The request as JSON, written straight from the request: no message is copied on the way.
+//! Writes the request as JSON, straight from its values: no message is copied on the way.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ pub(super) fn encode(call: &Call<'_>, request: &Request, stream: bool) -> Result
         ),
     })?;
     let body = Body { model, max_tokens: provider.max_tokens, request, schema: schema.flatten(), stream };
-    // With room for the usual number of escapes, so that it grows once at most.
+    // Has room for the usual number of escapes, so that it grows once at most.
     let texts: usize = request.prompt.iter().map(|message| message.content.bytes()).sum();
     let mut bytes = Vec::with_capacity(texts + texts / 8 + 512);
     serde_json::to_writer(&mut bytes, &body).map_err(|error| {
@@ -59,16 +59,16 @@ pub(super) fn encode(call: &Call<'_>, request: &Request, stream: bool) -> Result
     Ok(bytes)
 }
 
-/// What was asked for.
+/// The completions that a request asked for, against which its answer is read.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Asked {
-    /// How many completions.
+    /// The number of completions.
     pub(super) completions: usize,
-    /// Whether they may call tools.
+    /// Whether the completions may call tools.
     pub(super) tools: bool,
 }
 
-/// What the request asks for.
+/// Reads from a request what its answer may hold.
 pub(super) fn asked(request: &Request) -> Asked {
     let completions = Params::of(&request.config).completions(&request.config);
     Asked {
@@ -77,7 +77,7 @@ pub(super) fn asked(request: &Request) -> Asked {
     }
 }
 
-/// What APIs call the limit of generated tokens.
+/// The names of the token limit in the APIs.
 const LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
 
 struct Body<'a> {
@@ -87,7 +87,7 @@ struct Body<'a> {
     request: &'a Request,
     /// The answer's schema as the provider takes it.
     schema: Option<(Form, Arc<Value>)>,
-    /// Whether the answer is to be told while it is written, its usage at the end.
+    /// Whether the answer is streamed, with its usage at the end.
     stream: bool,
 }
 
@@ -99,12 +99,12 @@ impl Serialize for Body<'_> {
         if temperature.is_some_and(|temperature| !temperature.is_finite()) {
             return Err(S::Error::custom("its temperature is not a finite number"));
         }
-        // A parameter that the user named wins over all, and no key is written twice. One of null leaves the key out.
+        // The program's parameters win over all else, and no key is written twice. A parameter of null omits its key.
         let mut fields = Fields { map: serializer.serialize_map(None)?, params };
         fields.own("model", Some(self.model))?;
         fields.own("messages", Some(&Messages(&self.request.prompt)))?;
         fields.own("temperature", temperature.as_ref())?;
-        // The limit has two names: one that the program named stands alone.
+        // The token limit has two names: if the program sets either, only that one is sent.
         let limit = max_tokens.as_ref().filter(|_| LIMITS.iter().all(|name| params.get(name).is_none()));
         fields.own(self.max_tokens, limit)?;
         fields.own("n", n.as_ref())?;
@@ -112,7 +112,7 @@ impl Serialize for Body<'_> {
         fields.own("stop", Some(stop).filter(|stop| !stop.is_empty()))?;
         match (&self.request.response_format, &self.schema) {
             (Some(ResponseFormat::JsonSchema { .. }), Some((Form::Vllm, schema))) => {
-                // A format that the user named stands alone.
+                // If the program sets a format, only that one is sent.
                 let own = params.get("response_format").is_none();
                 fields.own("structured_outputs", own.then_some(&Vllm { json: schema }))?;
             }
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_set_is_not_sent() {
+    fn settings_that_are_not_set_are_not_sent() {
         assert_eq!(
             sent(Config::default()),
             json!({"model": "x", "messages": [{"role": "user", "content": "hi"}]})
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_is_written_twice_whatever_the_program_names_and_where() {
+    fn no_key_is_written_twice_whatever_parameters_a_program_sets_and_where() {
         const NAMES: [&str; 11] = [
             "model",
             "messages",
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_asked_for_may_be_a_param() {
+    fn the_number_of_completions_may_be_a_param() {
         assert_eq!(asked(&request(Config::default())).completions, 1);
         assert_eq!(asked(&request(Config { n: Some(3), ..Config::default() })).completions, 3);
         assert_eq!(asked(&request(params(&[("n", json!(4))]))).completions, 4);

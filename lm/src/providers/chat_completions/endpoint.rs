@@ -1,4 +1,4 @@
-//! Where a request goes and with which key and headers: what the program set, else the environment, else the provider's usual address.
+//! The address, key and headers of a request: from the program, else from the environment, else the provider's usual address.
 
 #[cfg(test)]
 mod tests;
@@ -22,29 +22,29 @@ use crate::{
     report::{Error, ErrorKind, Result},
 };
 
-/// A key shorter than this is a placeholder (`x`, `-`): taking it out would only garble a message.
+/// A shorter key is a placeholder (`x`, `-`): taking it out would only garble a message.
 const SHORTEST_KEY: usize = 4;
 
-/// Where the provider's usual address stands.
+/// The origin of the usual address, for messages.
 const TABLE: &str = "the provider's table";
 
-/// Where a request goes. Never printed whole: addresses may hold secrets.
+/// The endpoint of a request. Never printed whole: addresses may hold secrets.
 pub(super) struct Endpoint {
     pub(super) url: Url,
     /// Host and port alone, for messages.
     pub(super) host: String,
     pub(super) key: Option<SecretString>,
-    /// Whether the key may not go to another machine in clear: nobody has named this key for this address.
+    /// Whether the key must not go to another machine in clear, since nobody has set this key for this address.
     pub(super) is_key_guarded: bool,
-    /// The headers of a request; without the key where none can hold it.
+    /// The headers of a request; without the key if no header can hold it.
     pub(super) headers: HeaderMap,
-    /// What the program's headers hold; see [`secrets`](Endpoint::secrets).
+    /// The values of the program's headers; see [`secrets`](Endpoint::secrets).
     header_secrets: Vec<SecretString>,
 }
 
 impl Endpoint {
-    /// The program's own headers go before those that stand here.
-    fn new(Address { url, host, .. }: Address, key: Option<Key>, own: &HeaderMap) -> Self {
+    /// Builds the endpoint; the program's headers override karat's.
+    fn new(Address { url, host, .. }: Address, key: Option<ApiKey>, own: &HeaderMap) -> Self {
         let is_key_guarded = key.as_ref().is_some_and(|key| key.is_guarded);
         let key = key.map(|key| key.text);
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -55,7 +55,7 @@ impl Endpoint {
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
-        // Else the client would write it anew for each request. HTTP/2, which TLS may lead to, has its own place for it.
+        // Without it the client would write the host anew for each request. HTTP/2, which TLS may lead to, has its own field for it.
         if url.scheme() == "http" {
             headers.extend(HeaderValue::try_from(&host).ok().map(|host| (HOST, host)));
         }
@@ -64,31 +64,31 @@ impl Endpoint {
         Self { url, host, key: key.map(SecretString::from), is_key_guarded, headers, header_secrets }
     }
 
-    /// What no text may hold that is shown.
+    /// The secrets that no shown text may hold.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
         let key = self.key.iter().filter(|key| key.expose_secret().len() >= SHORTEST_KEY);
         self.header_secrets.iter().chain(key).map(ExposeSecret::expose_secret)
     }
 }
 
-/// The key that a request has.
-struct Key {
+/// The API key of a request.
+struct ApiKey {
     text: String,
     is_guarded: bool,
 }
 
-/// Who named an address.
+/// The origin of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NamedBy {
     /// The program, a variable of the provider's, or the provider's table.
     Program,
-    /// The variable that goes with the one that names the model.
+    /// The environment variable beside the one that names the model.
     Environment,
-    /// A state file, which may be somebody else's: it gets no key of the environment.
+    /// A state file, which may be somebody else's: its address gets no key of the environment.
     State,
 }
 
-/// An address that was set, read once: it is the same at every call.
+/// An address that was set, parsed once: it is the same at every call.
 pub(super) struct OwnAddress {
     given: String,
     named: NamedBy,
@@ -96,7 +96,7 @@ pub(super) struct OwnAddress {
 }
 
 impl OwnAddress {
-    /// For the model of this name.
+    /// Parses an address for the model of this name.
     pub(super) fn new(model: &str, given: String, named: NamedBy) -> Self {
         let origin = match named {
             NamedBy::Program => "`.base_url(..)`".to_owned(),
@@ -124,7 +124,7 @@ impl OwnAddress {
     }
 }
 
-/// Where requests go: with the path of the API, and the host and port for messages.
+/// The address of requests, with the path of the API, and the host and port for messages.
 #[derive(Clone)]
 struct Address {
     url: Url,
@@ -135,10 +135,10 @@ struct Address {
 impl Address {
     fn new(model: &str, mut url: Url, origin: &str) -> Result<Self> {
         complete_path(&mut url);
-        // It is never sent, and would be shown.
+        // A fragment is never sent, and would be shown.
         url.set_fragment(None);
         let host = host(&url);
-        // Of what is a URL, next to nothing is no URI.
+        // Almost every URL is also a URI.
         Uri::try_from(url.as_str()).map_err(|error| {
             Error::config(format!("`{model}`: the address in {origin} cannot be asked over HTTP ({error})"))
         })?;
@@ -152,14 +152,14 @@ impl Address {
         url.into()
     }
 
-    /// True if what is sent there can be read on the way by other machines.
+    /// True if other machines on the way can read what is sent there.
     fn is_open_to_others(&self) -> bool {
         self.url.scheme() == "http" && !self.url.host_str().is_some_and(is_this_machine)
     }
 }
 
-/// An endpoint that is the same at every call, once it is known: nothing of it stands in the environment.
-pub(super) type Settled = OnceLock<Arc<Endpoint>>;
+/// The endpoint that is the same at every call, since nothing of it comes from the environment; built at the first call.
+pub(super) type FixedEndpoint = OnceLock<Arc<Endpoint>>;
 
 impl ChatCompletions {
     /// Host and port; `None` where there is no address that can be used.
@@ -168,7 +168,7 @@ impl ChatCompletions {
         Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
     }
 
-    /// The address as it may be shown, whether there is a key for it or not: a request may bring its own.
+    /// The address as it may be shown, with or without a key for it: a request may bring its own.
     pub(super) fn shown_address(&self, env: impl Fn(&str) -> Option<String>) -> Option<String> {
         Some(self.address(env).ok()?.shown())
     }
@@ -182,7 +182,7 @@ impl ChatCompletions {
         }
     }
 
-    /// Where the address is set, for messages.
+    /// The setting of the address, for messages.
     pub(super) fn address_setting(&self) -> String {
         match self.own_address.as_deref().map(OwnAddress::named) {
             Some(NamedBy::Environment) => format!("`{BASE_URL}`"),
@@ -193,7 +193,7 @@ impl ChatCompletions {
         }
     }
 
-    /// The text with stars in place of the API key and of what the LM's headers hold.
+    /// Replaces the API key and the values of the LM's headers in a text by stars.
     pub(crate) fn without_key(&self, text: String) -> String {
         let Ok(endpoint) = self.endpoint(|var| std::env::var(var).ok()) else { return text };
         endpoint.secrets().fold(text, |text, secret| match text.contains(secret) {
@@ -202,10 +202,10 @@ impl ChatCompletions {
         })
     }
 
-    /// Where a request of this config goes, with the headers that it has beside the LM's.
+    /// The endpoint of a request with this config, with its `extra_headers` over the LM's headers.
     ///
     /// # Errors
-    /// As [`endpoint`](Self::endpoint)'s; [`is_config`](Error::is_config): headers that HTTP does not have.
+    /// As [`endpoint`](Self::endpoint)'s; [`is_config`](Error::is_config): headers that HTTP does not allow.
     pub(super) fn endpoint_for(
         &self,
         config: &Config,
@@ -226,12 +226,12 @@ impl ChatCompletions {
     /// [`is_config`](Error::is_config): an address that cannot be used, no key where the provider needs one, or one that would go
     /// to another machine in clear.
     pub(super) fn endpoint(&self, env: impl Fn(&str) -> Option<String>) -> Result<Arc<Endpoint>> {
-        if let Some(settled) = self.settled.get() {
-            return Ok(settled.clone());
+        if let Some(fixed_endpoint) = self.fixed_endpoint.get() {
+            return Ok(fixed_endpoint.clone());
         }
         let endpoint = Arc::new(self.read_endpoint(env, &self.headers)?);
         if self.own_address.is_some() && self.api_key.is_some() {
-            let _ = self.settled.set(endpoint.clone());
+            let _ = self.fixed_endpoint.set(endpoint.clone());
         }
         Ok(endpoint)
     }
@@ -240,8 +240,8 @@ impl ChatCompletions {
         let address = self.address(&env)?;
         let has_credentials = headers::have_credentials(own);
         let key = match &self.api_key {
-            Some(key) => Some(Key { text: key.expose_secret().trim().to_owned(), is_guarded: false }),
-            // The environment's is for those who bring none.
+            Some(key) => Some(ApiKey { text: key.expose_secret().trim().to_owned(), is_guarded: false }),
+            // The environment's key is for requests without credentials of their own.
             None if has_credentials => None,
             None => self.environment_key(&address, set(env))?,
         };
@@ -266,7 +266,7 @@ impl ChatCompletions {
         Ok(Endpoint::new(address, key, own))
     }
 
-    /// The key that the environment has for the provider, where it may be sent to this address.
+    /// The environment's key for the provider, if it may be sent to this address.
     ///
     /// # Errors
     /// [`is_config`](Error::is_config): other machines could read it on the way.
@@ -274,16 +274,16 @@ impl ChatCompletions {
         &self,
         address: &Address,
         env: impl Fn(&str) -> Option<String>,
-    ) -> Result<Option<Key>> {
+    ) -> Result<Option<ApiKey>> {
         let var = self.provider.key_var;
         let Some(text) = env(var).filter(|_| address.named != NamedBy::State) else { return Ok(None) };
         if address.is_open_to_others() && !self.is_key_over_http_allowed {
             return Err(Error::config(self.key_in_clear(&address.host, "to another machine")));
         }
-        Ok(Some(Key { text, is_guarded: !self.is_key_over_http_allowed }))
+        Ok(Some(ApiKey { text, is_guarded: !self.is_key_over_http_allowed }))
     }
 
-    /// Why the environment's key is not sent to this host, and how it is.
+    /// The message that the environment's key is not sent to this host, and how to send it.
     pub(super) fn key_in_clear(&self, host: &str, to: &str) -> String {
         format!(
             "`{}` at {host}: not sent: the key of the environment variable `{}` would go {to} in clear, over http. Use an \
@@ -293,7 +293,7 @@ impl ChatCompletions {
         )
     }
 
-    /// What the environment says, else the provider's own.
+    /// The address from the environment, else the provider's own.
     fn usual_address(&self, env: impl Fn(&str) -> Option<String>) -> Result<Address> {
         match self.provider.base_url_vars.iter().find_map(|var| Some((*var, env(var)?))) {
             Some((var, url)) => {
@@ -308,7 +308,7 @@ impl ChatCompletions {
         parse_url(&self.name, self.provider.base_url, TABLE)
     }
 
-    /// An address from the environment. Where tools write a bare server, scheme, port and path are the usual address's.
+    /// Parses an address from the environment. A bare server gets scheme, port and path of the usual address.
     fn parse_variable(&self, address: &str, origin: &str) -> Result<Url> {
         if !self.provider.bare_server {
             return parse_url(&self.name, address, origin);
@@ -323,11 +323,11 @@ impl ChatCompletions {
                 parse_url(&self.name, &format!("{}://{this_machine}{address}", usual.scheme()), origin)?
             }
         };
-        // `set_*` fail only for URLs that cannot have a host, which `parse_url` let none pass.
+        // `set_*` fail only for URLs without a host, which `parse_url` refuses.
         if bare && url.port().is_none() {
             let _ = url.set_port(usual.port());
         }
-        // Where a server listens on all addresses, a client on the same machine takes the local one.
+        // A server that listens on all addresses is reached at the local one.
         if url.host_str() == Some("0.0.0.0") {
             let _ = url.set_host(Some("127.0.0.1"));
         }
@@ -338,7 +338,7 @@ impl ChatCompletions {
     }
 }
 
-/// An address as a program writes it: whole, with its scheme.
+/// Parses an address that a program wrote: whole, with its scheme.
 fn parse_url(model: &str, address: &str, origin: &str) -> Result<Url> {
     let bad = |what: &str| {
         Error::config(format!(
@@ -349,7 +349,7 @@ fn parse_url(model: &str, address: &str, origin: &str) -> Result<Url> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(bad("must begin with `http://` or `https://`"));
     }
-    // Neither sent nor dropped in silence, and the message does not repeat them.
+    // Credentials are neither sent nor silently dropped, and the message does not repeat them.
     if !url.username().is_empty() || url.password().is_some() {
         return Err(bad(
             "holds a user name or password, which are not sent: remove them, and set the key with `.api_key(..)`",
@@ -358,7 +358,7 @@ fn parse_url(model: &str, address: &str, origin: &str) -> Result<Url> {
     Ok(url)
 }
 
-/// Adds `/chat/completions`, and keeps a query. An address that has it already is taken as it is.
+/// Adds `/chat/completions` unless the path ends with it; keeps a query.
 fn complete_path(url: &mut Url) {
     let path = url.path().trim_end_matches('/').to_owned();
     let path = if path.ends_with("/chat/completions") { path } else { path + "/chat/completions" };

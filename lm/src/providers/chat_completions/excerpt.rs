@@ -1,13 +1,13 @@
-//! The start of what a server said, fit for an error message.
+//! Excerpts of a server's text for error messages.
 
 /// How many characters of a body a message shows.
 const LENGTH: usize = 200;
 
-/// How many bytes of a body are looked at: enough for those characters, however much space there is between them.
+/// How many bytes of a body are read: enough for those characters even with much space between them.
 const WINDOW: usize = 16 << 10;
 
-/// The first characters on one line, without the API key and what else is secret: servers echo it. It is taken out before the text is
-/// cut, so that no half of it stays.
+/// The first characters of a text on one line, without the API key and other secrets, which servers echo. They are taken out before
+/// the text is cut, so that no part of one stays.
 pub(super) fn excerpt<'a>(said: &[u8], secrets: impl IntoIterator<Item = &'a str>) -> String {
     let mut text = String::from_utf8_lossy(&said[..said.len().min(WINDOW)]).into_owned();
     let mut longest = 0;
@@ -42,7 +42,7 @@ pub(super) fn excerpt<'a>(said: &[u8], secrets: impl IntoIterator<Item = &'a str
 /// The bytes of `\u002f`.
 const LONGEST_ESCAPE: usize = 6;
 
-/// The text with a mark in place of the secret, in whatever way it is written there.
+/// Replaces a secret in a text by a mark, however it is escaped there.
 fn without(text: &str, key: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -58,8 +58,8 @@ fn without(text: &str, key: &str) -> String {
     out
 }
 
-/// The text behind its first letter if it is this one, whatever its case, and written as it is or as JSON or an address escapes
-/// it: many servers write `\/` for `/`, and .NET's `\u002B` for `+`.
+/// The text after its first letter if that is `letter`, in any case, plain or escaped as in JSON or an address: many servers write
+/// `\/` for `/`, and .NET writes `\u002B` for `+`.
 fn behind_letter(text: &str, letter: char) -> Option<&str> {
     let is_letter = |other: char| other.eq_ignore_ascii_case(&letter);
     let as_number = |mark: &str, digits: usize| {

@@ -1,5 +1,4 @@
-//! The headers that a program sets: of an LM, and of a request by `extra_headers`. Their values are secrets until told otherwise, which
-//! nobody does.
+//! The headers that a program sets: of an LM, and of a request by `extra_headers`. Their values are always treated as secrets.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
@@ -9,17 +8,17 @@ use crate::{
     sha256::Sha256,
 };
 
-/// What the HTTP client writes: a body's length told twice is two bodies to some servers.
+/// Headers that the HTTP client writes: to some servers, two body lengths mean two bodies.
 const OF_THE_CLIENT: [&str; 7] =
     ["connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
 
-/// By which of them a server knows who asks.
+/// Headers by which a server authenticates the caller.
 const CREDENTIALS: [&str; 3] = ["authorization", "api-key", "x-api-key"];
 
-/// A header as it is sent.
+/// Checks a header and marks its value as sensitive.
 ///
 /// # Errors
-/// What is wrong with it, without any part of its value. Nor is a name told that is none: it may be the value in the wrong place.
+/// What is wrong with it, without any part of its value, and without an invalid name: it may be the value in the wrong place.
 pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
         let letters = name.chars().count();
@@ -35,7 +34,7 @@ pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue
     Ok((name, value))
 }
 
-/// Those that a request has beside its LM's.
+/// The `extra_headers` of a request.
 ///
 /// # Errors
 /// What is wrong with them, without any part of their values.
@@ -51,7 +50,7 @@ pub(super) fn of(config: &Config) -> Result<HeaderMap, String> {
             Value::String(text) => text.clone(),
             Value::Number(_) | Value::Bool(_) => value.to_string(),
             _ => {
-                // A name that is none would be an error by itself, which does not tell it.
+                // An invalid name is an error by itself, which does not show the name.
                 let (name, _) = header(name, "")?;
                 return Err(format!("the value of `{name}` should be a text"));
             }
@@ -62,19 +61,19 @@ pub(super) fn of(config: &Config) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-/// Puts these over those that are there: a name counts once.
+/// Replaces headers of the same name, and adds the others.
 pub(super) fn put_over(headers: &mut HeaderMap, over: &HeaderMap) {
     for (name, value) in over {
         headers.insert(name, value.clone());
     }
 }
 
-/// True if a server is told by them who asks.
+/// True if some header authenticates the caller.
 pub(super) fn have_credentials(headers: &HeaderMap) -> bool {
     CREDENTIALS.iter().any(|name| headers.contains_key(*name))
 }
 
-/// The names, each with a hash of its value: what tells LMs apart, and may stand in a recording.
+/// The names, each with a hash of its value: distinguishes LMs, and may be recorded.
 pub(super) fn outline(headers: &HeaderMap) -> String {
     let mut each: Vec<_> =
         headers.iter().map(|(name, value)| format!(" {name}={}", hash(name, value))).collect();
@@ -91,11 +90,11 @@ fn hash(name: &HeaderName, value: &HeaderValue) -> String {
     context.finish().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The shortest part of a value that is struck out where a server repeats it: shorter ones (`app`, `true`, `Bearer`) stand in texts of
-/// all kinds.
+/// The shortest part of a value that is taken out where a server repeats it: shorter ones (`app`, `true`, `Bearer`) occur in texts
+/// of all kinds.
 const SHORTEST_SECRET: usize = 8;
 
-/// What of the values a server may repeat: each whole, and each of its words (`Bearer ..`, `name=..; name=..`).
+/// The parts of the values that a server may repeat: each value, and each of its words (`Bearer ..`, `name=..; name=..`).
 pub(super) fn secrets(headers: &HeaderMap) -> Vec<String> {
     let mut secrets: Vec<String> = Vec::new();
     for value in headers.values() {
@@ -105,7 +104,7 @@ pub(super) fn secrets(headers: &HeaderMap) -> Vec<String> {
         let all = std::iter::once(&*value).chain(words.clone()).chain(behind_names);
         secrets.extend(all.map(str::trim).filter(|part| part.len() >= SHORTEST_SECRET).map(str::to_owned));
     }
-    // The longest first, so that no half of one stays.
+    // The longest first, so that no part of one stays.
     secrets.sort_unstable_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
     secrets.dedup();
     secrets
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_or_value_that_http_does_not_have_is_an_error_without_the_value() {
+    fn a_name_or_value_that_http_forbids_is_an_error_without_the_value() {
         for (name, value) in [
             ("sk canary", "x"),
             ("sk-canary\n", "x"),
@@ -166,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_of_a_value_that_tells_something_is_a_secret() {
+    fn every_long_part_of_a_value_is_a_secret() {
         let headers = of(&config(json!({
             "authorization": "Bearer sk-canary/1",
             "cookie": "session=canary-2; theme=dark",
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_outline_tells_values_apart_and_hides_them() {
+    fn the_outline_distinguishes_values_and_hides_them() {
         let outline = |name: &str, value: &str| super::outline(&of(&config(json!({ name: value }))).unwrap());
         assert_eq!(outline("X-A", "canary"), outline("x-a", "canary"));
         assert!(

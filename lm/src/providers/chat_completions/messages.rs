@@ -1,4 +1,4 @@
-//! Messages and tools in the form of the Chat Completions API.
+//! Writes messages and tools in the form of the Chat Completions API.
 
 use serde::{
     Serialize, Serializer,
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::data::{Content, Media, MediaSource, Message, Part, Prompt, Role, ToolChoice, ToolSpec};
 
-/// A prompt's messages. Those that are text alone are written as they are.
+/// A prompt's messages. A message of a single text is written as it is.
 pub(super) struct Messages<'a>(pub(super) &'a Prompt);
 
 impl Serialize for Messages<'_> {
@@ -27,7 +27,7 @@ impl Serialize for Messages<'_> {
     }
 }
 
-/// A message of parts: each tool result is a message of its own, in front of what else is said.
+/// Converts a message of parts: each tool result becomes a message of its own, before the other parts.
 fn written(message: &Message) -> Result<Vec<Value>, String> {
     let Message { role, content } = message;
     let (mut all, mut said, mut calls) = (Vec::new(), Vec::new(), Vec::new());
@@ -45,7 +45,7 @@ fn written(message: &Message) -> Result<Vec<Value>, String> {
                 "tool_call_id": result.call,
                 "content": of_result(&result.content)?,
             })),
-            // Its maker has another API.
+            // Its provider has another API.
             Part::Opaque(_) => {}
         }
     }
@@ -58,7 +58,7 @@ fn written(message: &Message) -> Result<Vec<Value>, String> {
     message.insert(
         "content".into(),
         match is_plain {
-            // What a model said is one text, and null where it only called tools.
+            // A model's content is one text, or null if it only called tools.
             true if said.is_empty() && !calls.is_empty() => Value::Null,
             true => text_of(content).into(),
             false => said.into(),
@@ -127,7 +127,7 @@ fn of_media(media: &Media) -> Result<Value, String> {
     })
 }
 
-/// A tool, as the API has it.
+/// A tool in the API's form.
 pub(super) struct Tool<'a>(pub(super) &'a ToolSpec);
 
 impl Serialize for Tool<'_> {
@@ -152,7 +152,7 @@ impl Serialize for Tool<'_> {
     }
 }
 
-/// Whether a tool is to be called, as the API has it.
+/// The tool choice in the API's form.
 pub(super) fn choice(choice: &ToolChoice) -> Value {
     match choice {
         ToolChoice::Auto => "auto".into(),

@@ -1,4 +1,4 @@
-//! The client of the Chat Completions API: one request, one answer; retries are made around it.
+//! The client of the Chat Completions API: sends one request and reads one answer; retries are made around it.
 
 mod answer;
 mod body;
@@ -25,7 +25,7 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
-use self::endpoint::{Endpoint, NamedBy, OwnAddress, Settled};
+use self::endpoint::{Endpoint, FixedEndpoint, NamedBy, OwnAddress};
 pub(crate) use self::headers::header;
 use super::provider::Provider;
 use crate::report::{Error, ErrorKind, Result};
@@ -33,15 +33,15 @@ use crate::{
     data::{Request, Response, ResponseFormat, Sink, Takes, Timeouts},
     http::Clients,
     model::{BoxFuture, LanguageModel},
-    waiting::watch,
+    polled_timeout::timed,
 };
 
-/// After how long an answer without a limit of tokens is worth a warning.
+/// After this time an answer without a token limit is worth a warning.
 const LONG: Duration = Duration::from_secs(60);
 
 /// A model behind a server that speaks the Chat Completions API. Cheap to clone.
 ///
-/// What was not set is read from the environment when a request is made, so a program may load its `.env` late.
+/// Settings that the program left out are read from the environment at each request, so a program may load its `.env` late.
 #[derive(Clone)]
 pub(crate) struct ChatCompletions {
     provider: &'static Provider,
@@ -49,9 +49,9 @@ pub(crate) struct ChatCompletions {
     own_address: Option<Arc<OwnAddress>>,
     api_key: Option<SecretString>,
     is_key_over_http_allowed: bool,
-    /// Those that the program set.
+    /// The program's headers.
     headers: HeaderMap,
-    settled: Settled,
+    fixed_endpoint: FixedEndpoint,
     timeouts: Timeouts,
     http: Clients,
 }
@@ -72,7 +72,7 @@ impl ChatCompletions {
             api_key: None,
             is_key_over_http_allowed: false,
             headers: HeaderMap::new(),
-            settled: Settled::new(),
+            fixed_endpoint: FixedEndpoint::new(),
             timeouts: Timeouts::new(),
             http: Clients::own(),
         }
@@ -82,7 +82,7 @@ impl ChatCompletions {
         self.with_address(url, NamedBy::Program)
     }
 
-    /// The address that stands in the environment beside the model.
+    /// The address that the environment names beside the model.
     pub(crate) fn environment_url(self, url: impl Into<String>) -> Self {
         self.with_address(url, NamedBy::Environment)
     }
@@ -119,7 +119,7 @@ impl ChatCompletions {
     }
 
     fn changed(mut self) -> Self {
-        self.settled = Settled::new();
+        self.fixed_endpoint = FixedEndpoint::new();
         self
     }
 
@@ -133,7 +133,7 @@ impl ChatCompletions {
         self
     }
 
-    /// The name by which LiteLLM, which DSPy uses, knows the model.
+    /// The model's name in LiteLLM, which DSPy uses.
     pub(crate) fn litellm_name(&self) -> String {
         match self.provider.aliases.first() {
             Some(provider) => format!("{provider}/{}", self.model()),
@@ -150,13 +150,13 @@ impl ChatCompletions {
         self.name.split_once('/').map_or(&self.name, |(_, model)| model)
     }
 
-    /// Asks, and warns once of an answer that has no limit and does not end.
+    /// Sends a request, and warns once of a long answer without a token limit.
     async fn send(&self, request: &Request, sink: Option<&mut Sink<'_>>) -> Result<Response> {
         let mut answer = pin!(self.ask(request, sink));
         if is_limited(request) {
             return answer.await;
         }
-        match watch(Some(LONG), answer.as_mut()).await {
+        match timed(Some(LONG), answer.as_mut()).await {
             (Some(outcome), _) => outcome,
             (None, _) => {
                 tracing::warn!(
@@ -182,7 +182,7 @@ impl ChatCompletions {
             if !(200..300).contains(&opened.status) {
                 return Err(status::refused(&call, &opened.reply(&call).await?));
             }
-            // Some servers answer in one piece, or in events, whatever they are asked.
+            // Some servers answer in one piece, or in events, whatever the request says.
             if opened.is_event_stream(&call, is_declared).await? {
                 return stream::read(&call, opened, asked, sink.unwrap_or(&mut |_| {})).await;
             }
@@ -195,7 +195,7 @@ impl ChatCompletions {
     }
 }
 
-/// Whether it says how long the answer may become.
+/// True if the request limits the answer's tokens.
 fn is_limited(request: &Request) -> bool {
     const NAMES: [&str; 2] = ["max_tokens", "max_completion_tokens"];
     let params = &request.config.params;
@@ -209,7 +209,7 @@ impl LanguageModel for ChatCompletions {
     }
 
     fn identity(&self) -> String {
-        // Where it cannot be asked, it has no answers to tell apart.
+        // Without an address there are no answers.
         let address = self.shown_address(|var| std::env::var(var).ok());
         address.map_or_else(
             || self.name.to_string(),
@@ -246,14 +246,14 @@ impl PartialEq for ChatCompletions {
     }
 }
 
-/// By hand: neither the key nor what else an address may hold (credentials, query) is shown.
+/// By hand, so that neither the key nor an address's credentials and query are shown.
 impl fmt::Debug for ChatCompletions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChatCompletions").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-/// One request on its way: who is asked, and where. Every error message of this client begins with it.
+/// One request in flight: its client and endpoint, which every error message of this client names first.
 struct Call<'a> {
     client: &'a ChatCompletions,
     endpoint: Arc<Endpoint>,
@@ -265,13 +265,13 @@ impl Call<'_> {
         Error::new(kind, format!("`{}` at {}: {what}", self.client.name, self.endpoint.host))
     }
 
-    /// The start of what a server said, fit for a message: one line, and without the API key and the program's headers.
+    /// The beginning of a server's text, for a message: on one line, without the API key and the program's headers.
     fn excerpt(&self, said: &[u8]) -> String {
         excerpt::excerpt(said, self.endpoint.secrets())
     }
 }
 
-/// A call for the unit tests of this module's parts: `openai/x` at `127.0.0.1:1` with the key `sk-canary`.
+/// A call for the unit tests of this room: `openai/x` at `127.0.0.1:1` with the key `sk-canary`.
 #[cfg(test)]
 fn with_call<T>(test: impl FnOnce(&Call<'_>) -> T) -> T {
     let (provider, model) = Provider::parse("openai/x").unwrap();
@@ -280,11 +280,11 @@ fn with_call<T>(test: impl FnOnce(&Call<'_>) -> T) -> T {
     test(&Call { client: &client, endpoint })
 }
 
-/// Reads a body as the answer to a request for two completions: what no test reaches without a server.
+/// Reads a body as the answer to a request for two completions; for fuzzing and property tests, which have no server.
 pub fn read_body(body: &[u8]) -> Result<Response> {
     static CLIENT: LazyLock<Option<ChatCompletions>> = LazyLock::new(|| {
         let (provider, model) = Provider::parse("openai/x").ok()?;
-        // Without a key there is nobody to ask, and no body would be read.
+        // A client without a key is an error, and no body would be read.
         Some(ChatCompletions::new(provider, model).base_url("http://127.0.0.1:1/v1").api_key("-"))
     });
     static CALL: LazyLock<Option<Call<'_>>> = LazyLock::new(|| {
@@ -296,7 +296,7 @@ pub fn read_body(body: &[u8]) -> Result<Response> {
     let headers = [(http::header::CONTENT_TYPE, json)].into_iter().collect();
     answer::read(
         call,
-        &transport::Reply { status: 200, headers, body: body.to_vec() },
+        &transport::HttpReply { status: 200, headers, body: body.to_vec() },
         body::Asked { completions: 2, tools: false },
     )
 }

@@ -1,4 +1,4 @@
-//! The headers in which servers tell their limits: OpenAI's, which Groq and many others send too
+//! Reads the headers in which servers report their limits: OpenAI's, which Groq and many others send too
 //! (<https://platform.openai.com/docs/guides/rate-limits>, <https://console.groq.com/docs/rate-limits>).
 
 use std::time::Duration;
@@ -7,21 +7,21 @@ use http::HeaderMap;
 
 use crate::report::RateLimit;
 
-/// From this number of seconds on, a bare number is a date and no duration. The wall clock is not asked, so it says nothing.
+/// From this number of seconds on, a bare number is a date, which is left out: the wall clock is not read.
 const DATES: f64 = 1e8;
 
-/// What the headers say; `None` if they say nothing. What cannot be read is absent: it never fails.
+/// The limits in the headers; `None` if there are none. A value that cannot be read is absent, never an error.
 pub(super) fn read(headers: &HeaderMap) -> Option<RateLimit> {
-    let mut told = RateLimit::default();
+    let mut limits = RateLimit::default();
     for (name, value) in headers {
         let Some(name) = name.as_str().strip_prefix("x-ratelimit-") else { continue };
         let (Some((what, of)), Ok(value)) = (name.split_once('-'), value.to_str()) else { continue };
         let allowance = match of {
-            "requests" => &mut told.requests,
-            "tokens" => &mut told.tokens,
+            "requests" => &mut limits.requests,
+            "tokens" => &mut limits.tokens,
             _ => continue,
         };
-        // Of a header given twice, the first value that can be read.
+        // The first readable value of a header counts.
         match what {
             "limit" => allowance.limit = allowance.limit.or(count(value)),
             "remaining" => allowance.remaining = allowance.remaining.or(count(value)),
@@ -29,7 +29,7 @@ pub(super) fn read(headers: &HeaderMap) -> Option<RateLimit> {
             _ => {}
         }
     }
-    told.if_any()
+    limits.if_any()
 }
 
 fn count(text: &str) -> Option<u64> {
@@ -39,7 +39,7 @@ fn count(text: &str) -> Option<u64> {
 /// `6m0s`, `1h2m3.5s`, `12ms`, or a bare number of seconds.
 fn duration(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<f64>() {
-        // Neither NaN nor an infinity is in the range.
+        // The range excludes NaN and infinities.
         return (0.0..DATES).contains(&seconds).then(|| Duration::try_from_secs_f64(seconds).ok()).flatten();
     }
     let is_of_number = |c: char| c.is_ascii_digit() || c == '.';
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_headers_of_openai_are_read_and_what_is_odd_is_absent() {
+    fn the_headers_of_openai_are_read_and_odd_values_are_absent() {
         let openai = read(&headers(&[
             ("x-ratelimit-limit-requests", "60"),
             ("x-ratelimit-remaining-requests", " 59 "),

@@ -1,14 +1,14 @@
-//! What a server says of another attempt, in the headers of its refusal.
+//! Reads the headers about another attempt in a server's refusal.
 
 use std::time::{Duration, SystemTime};
 
 use http::header::{DATE, HeaderMap, RETRY_AFTER};
 
-/// How long the server asks to wait: `retry-after-ms`, else `retry-after` in seconds or as one of HTTP's three forms of a date. Of
-/// a header given twice the first that can be read counts.
+/// How long the server asks to wait: `retry-after-ms`, else `retry-after` in seconds or as one of HTTP's three forms of a date. The
+/// first readable value of a header counts.
 ///
-/// `None` for what asks for no wait (0, a date that has passed) and for what is none: garbage, below 0, not a number, larger than
-/// any time. There the caller's own back-off counts.
+/// `None` if the wait is zero (0, a date that has passed) or invalid (garbage, negative, not a number, larger than any time); the
+/// caller's own back-off counts then.
 pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {
     let milliseconds = || first(headers, "retry-after-ms", |value| seconds(value, 0.001));
     let seconds_or_date = |value: &str| seconds(value, 1.0).or_else(|| until(value, headers));
@@ -16,7 +16,7 @@ pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {
     wait.filter(|wait| !wait.is_zero())
 }
 
-/// The server's own word on whether the request may be sent again.
+/// Whether the server says that the request may be sent again.
 pub(super) fn should_retry(headers: &HeaderMap) -> Option<bool> {
     first(headers, "x-should-retry", |value| match value {
         _ if value.eq_ignore_ascii_case("true") => Some(true),
@@ -25,19 +25,19 @@ pub(super) fn should_retry(headers: &HeaderMap) -> Option<bool> {
     })
 }
 
-/// The first of a header's values that can be read.
+/// The first readable value of a header.
 fn first<T>(headers: &HeaderMap, name: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.map(str::trim).find_map(read)
 }
 
 fn seconds(value: &str, unit: f64) -> Option<Duration> {
-    // Refuses what is below 0, too large or not a number.
+    // Refuses negative and too large numbers, and NaN.
     Duration::try_from_secs_f64(value.parse::<f64>().ok()? * unit).ok()
 }
 
-/// The time until a date by the server's own clock, so that the two clocks may differ; by this machine's only where the server
-/// does not tell its own.
+/// The time until a date by the server's own clock, so that the two clocks may differ; by this machine's clock only if the server
+/// sends no date.
 fn until(value: &str, headers: &HeaderMap) -> Option<Duration> {
     let then = httpdate::parse_http_date(value).ok()?;
     let now = first(headers, DATE.as_str(), |date| httpdate::parse_http_date(date).ok());
@@ -53,7 +53,7 @@ mod tests {
     }
 
     /// The wait in milliseconds.
-    fn told(pairs: &[(&'static str, &str)]) -> Option<u128> {
+    fn wait_of(pairs: &[(&'static str, &str)]) -> Option<u128> {
         wait(&headers(pairs)).map(|wait| wait.as_millis())
     }
 
@@ -67,12 +67,12 @@ mod tests {
             ("86400", 86_400_000),
             ("0.001", 1),
         ] {
-            assert_eq!(told(&[("retry-after", value)]), Some(milliseconds), "{value}");
+            assert_eq!(wait_of(&[("retry-after", value)]), Some(milliseconds), "{value}");
         }
-        assert_eq!(told(&[("retry-after-ms", "250")]), Some(250));
-        assert_eq!(told(&[("retry-after-ms", "1500.5")]), Some(1500));
-        assert_eq!(told(&[("retry-after", "9"), ("retry-after-ms", "250")]), Some(250));
-        assert_eq!(told(&[("retry-after", "3"), ("retry-after-ms", "x")]), Some(3_000));
+        assert_eq!(wait_of(&[("retry-after-ms", "250")]), Some(250));
+        assert_eq!(wait_of(&[("retry-after-ms", "1500.5")]), Some(1500));
+        assert_eq!(wait_of(&[("retry-after", "9"), ("retry-after-ms", "250")]), Some(250));
+        assert_eq!(wait_of(&[("retry-after", "3"), ("retry-after-ms", "x")]), Some(3_000));
     }
 
     #[test]
@@ -81,28 +81,28 @@ mod tests {
             ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
         {
             let now = ("date", "Sun, 06 Nov 1994 08:49:07 GMT");
-            assert_eq!(told(&[("retry-after", date), now]), Some(30_000), "{date}");
+            assert_eq!(wait_of(&[("retry-after", date), now]), Some(30_000), "{date}");
         }
-        // This machine's clock, where the server tells none, or none that can be read.
+        // By this machine's clock, if the server sends no date, or an unreadable one.
         let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
         for pairs in [&[("retry-after", &*soon)][..], &[("retry-after", &*soon), ("date", "today")]] {
-            assert!((90_000..=100_000).contains(&told(pairs).unwrap()), "{pairs:?}");
+            assert!((90_000..=100_000).contains(&wait_of(pairs).unwrap()), "{pairs:?}");
         }
     }
 
     #[test]
-    fn what_asks_for_no_wait_is_none() {
+    fn a_wait_of_nothing_is_none() {
         let now = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
         for past in [
             "Sun, 06 Nov 1994 08:49:37 GMT",
             "Sun, 06 Nov 1994 08:49:36 GMT",
             "Thu, 01 Jan 1970 00:00:00 GMT",
         ] {
-            assert_eq!(told(&[("retry-after", past), now]), None, "{past}");
+            assert_eq!(wait_of(&[("retry-after", past), now]), None, "{past}");
         }
         for none in ["0", "0.0", "-0", "1e-30"] {
-            assert_eq!(told(&[("retry-after", none)]), None, "{none}");
-            assert_eq!(told(&[("retry-after-ms", none)]), None, "{none}");
+            assert_eq!(wait_of(&[("retry-after", none)]), None, "{none}");
+            assert_eq!(wait_of(&[("retry-after-ms", none)]), None, "{none}");
         }
     }
 
@@ -132,24 +132,24 @@ mod tests {
             "Sun, 06 Nov 0000 08:49:37 GMT",
             "Sun, 06 Nov 1969 08:49:37 GMT",
         ] {
-            assert_eq!(told(&[("retry-after", garbage)]), None, "{garbage}");
-            assert_eq!(told(&[("retry-after-ms", garbage)]), None, "{garbage}");
-            assert_eq!(told(&[("retry-after", garbage), ("retry-after", "3")]), Some(3_000), "{garbage}");
+            assert_eq!(wait_of(&[("retry-after", garbage)]), None, "{garbage}");
+            assert_eq!(wait_of(&[("retry-after-ms", garbage)]), None, "{garbage}");
+            assert_eq!(wait_of(&[("retry-after", garbage), ("retry-after", "3")]), Some(3_000), "{garbage}");
         }
-        // The largest that is a time at all is one.
-        assert!(told(&[("retry-after", "1e18")]).is_some());
+        // The largest valid time counts.
+        assert!(wait_of(&[("retry-after", "1e18")]).is_some());
         let bytes = http::HeaderValue::from_bytes(b"\xff\xfe").unwrap();
         assert_eq!(wait(&HeaderMap::from_iter([(RETRY_AFTER, bytes)])), None);
     }
 
     #[test]
     fn a_header_given_twice_counts_once() {
-        assert_eq!(told(&[("retry-after", "2"), ("retry-after", "9")]), Some(2_000));
-        assert_eq!(told(&[("retry-after-ms", "soon"), ("retry-after-ms", "9")]), Some(9));
+        assert_eq!(wait_of(&[("retry-after", "2"), ("retry-after", "9")]), Some(2_000));
+        assert_eq!(wait_of(&[("retry-after-ms", "soon"), ("retry-after-ms", "9")]), Some(9));
     }
 
     #[test]
-    fn the_servers_word_is_true_or_false_or_none() {
+    fn should_retry_is_true_or_false_or_none() {
         let word = |value: &str| should_retry(&headers(&[("x-should-retry", value)]));
         assert_eq!((word("true"), word(" TRUE "), word("False")), (Some(true), Some(true), Some(false)));
         assert_eq!((word("1"), word(""), should_retry(&HeaderMap::new())), (None, None, None));

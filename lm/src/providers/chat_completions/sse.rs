@@ -1,22 +1,22 @@
-//! An event stream's events out of its bytes, as the WHATWG's HTML standard has them (section 9.2.6), however they are chunked.
+//! Splits a byte stream into events by the WHATWG's HTML standard (section 9.2.6), in any chunks.
 
 use super::transport::append;
 
-/// How many bytes of room it keeps for the next event.
+/// The bytes of capacity that the buffer keeps for the next event.
 const KEPT: usize = 1 << 20;
 
 /// One event.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Event {
     pub(super) data: Vec<u8>,
-    /// It is named `error`.
+    /// The event is named `error`.
     pub(super) is_error: bool,
 }
 
-/// Whether a body begins as an event stream does, with `data:`, `event:` or a comment; `None` if more of it has to be seen.
+/// Whether a body begins like an event stream, with `data:`, `event:` or a comment; `None` if more bytes are needed.
 pub(super) fn begins(body: &[u8]) -> Option<bool> {
     const STARTS: [&[u8]; 3] = [b"data:", b"event:", b":"];
-    /// More line ends at its beginning are no event stream's.
+    /// No event stream begins with more line ends.
     const MOST: usize = 256;
     let mark = "\u{feff}".as_bytes();
     if body.len() < mark.len() && mark.starts_with(body) {
@@ -32,20 +32,20 @@ pub(super) fn begins(body: &[u8]) -> Option<bool> {
     if may_begin { None } else { Some(false) }
 }
 
-/// Takes bytes as they come and gives whole events.
+/// Takes bytes in any chunks and returns whole events.
 #[derive(Default)]
 pub(super) struct Events {
     buffer: Vec<u8>,
-    /// Where the first line begins in it that has not ended.
+    /// The start of the first unfinished line in the buffer.
     start: usize,
-    /// Up to where no other line end is.
+    /// The buffer has no further line end before this index.
     scanned: usize,
     /// The data lines of the event so far.
     data: Option<Vec<u8>>,
     /// The event so far is named `error`.
     is_error: bool,
     begun: bool,
-    /// A line ended with a carriage return: a line feed that follows belongs to it.
+    /// The last line ended with a carriage return: a line feed that follows belongs to it.
     after_return: bool,
 }
 
@@ -61,12 +61,12 @@ impl Events {
         append(&mut self.buffer, bytes);
     }
 
-    /// How many bytes it holds of an event that has not ended.
+    /// The bytes of the unfinished event.
     pub(super) fn held(&self) -> usize {
         self.buffer.len() - self.start + self.data.as_ref().map_or(0, Vec::len)
     }
 
-    /// The next event that is whole by now.
+    /// The next whole event, if there is one.
     pub(super) fn next(&mut self) -> Option<Event> {
         let buffer = std::mem::take(&mut self.buffer);
         let event = self.next_in(&buffer);
@@ -79,7 +79,7 @@ impl Events {
             let (start, end) = (self.start, self.scanned + length);
             (self.start, self.scanned) = (end + 1, end + 1);
             let follows_return = std::mem::replace(&mut self.after_return, buffer.get(end) == Some(&b'\r'));
-            // The line feed of a `\r\n` ends no line of its own.
+            // The line feed of a `\r\n` ends no second line.
             let is_second_half = follows_return && end == start && buffer.get(end) == Some(&b'\n');
             let line = buffer.get(start..end).filter(|_| !is_second_half);
             if let Some(event) = line.and_then(|line| self.line(line)) {
@@ -93,8 +93,8 @@ impl Events {
         None
     }
 
-    /// An event that only the end of the stream ends. The standard drops it; servers leave the last blank line out,
-    /// and one that was cut does not read as JSON.
+    /// The last event, if only the end of the stream ends it. The standard drops it, but servers leave the last blank line out,
+    /// and a truncated one does not parse as JSON.
     pub(super) fn rest(&mut self) -> Option<Event> {
         let buffer = std::mem::take(&mut self.buffer);
         let start = std::mem::take(&mut self.start);
@@ -106,13 +106,13 @@ impl Events {
         self.event()
     }
 
-    /// The event so far; none without data.
+    /// Takes the event so far; `None` without data.
     fn event(&mut self) -> Option<Event> {
         let is_error = std::mem::take(&mut self.is_error);
         self.data.take().map(|data| Event { data, is_error })
     }
 
-    /// Takes a line; the event that it ends, if it does.
+    /// Takes a line; returns the event that it ends, if it does.
     fn line(&mut self, line: &[u8]) -> Option<Event> {
         let line = match std::mem::replace(&mut self.begun, true) {
             false => line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line),
@@ -124,7 +124,7 @@ impl Events {
         if let Some(name) = line.strip_prefix(b"event:") {
             self.is_error = name.trim_ascii() == b"error";
         }
-        // Comments and other fields (`id`, `retry`) say nothing that is needed.
+        // Comments and other fields (`id`, `retry`) are not needed.
         let value = line.strip_prefix(b"data")?;
         let value = match value.strip_prefix(b":") {
             Some(value) => value.strip_prefix(b" ").unwrap_or(value),

@@ -1,19 +1,19 @@
-//! Errors that the server tells: by its status and by the typed codes in its body, never by the words of its message.
+//! Classifies a server's errors: by the status and by the typed codes in the body, never by the words of the message.
 
 use http::header::LOCATION;
 use reqwest::Url;
 use serde_json::Value;
 
-use super::{Call, answer::Tokens, endpoint, retry_after, transport::Reply};
+use super::{Call, answer::Tokens, endpoint, retry_after, transport::HttpReply};
 use crate::report::{Error, ErrorKind};
 
 /// The error of a reply whose status is not a success.
-pub(super) fn refused(call: &Call<'_>, reply: &Reply) -> Error {
+pub(super) fn refused(call: &Call<'_>, reply: &HttpReply) -> Error {
     if (300..400).contains(&reply.status) {
         return redirected(call, reply);
     }
     let body = serde_json::from_slice::<Value>(&reply.body).unwrap_or_default();
-    let mut said = Said::read(&body);
+    let mut said = ErrorBody::read(&body);
     if said.message.is_empty() {
         said.message = match reply.body.trim_ascii() {
             [] => "with an empty body".to_owned(),
@@ -26,40 +26,40 @@ pub(super) fn refused(call: &Call<'_>, reply: &Reply) -> Error {
     should_retry.into_iter().fold(error, Error::with_should_retry)
 }
 
-/// The error of a reply that calls itself a success and holds an error: OpenRouter answers so when a model fails after the
-/// request was accepted. What the error calls itself is then what the status would have been.
+/// The error inside a reply with a successful status: OpenRouter answers so when a model fails after the request was accepted. The
+/// error's own code then counts as the status.
 pub(super) fn inside(call: &Call<'_>, status: u16, error: &Value) -> Error {
-    let mut said = Said::read(error);
+    let mut said = ErrorBody::read(error);
     if said.message.is_empty() {
         said.message = error.to_string();
     }
     said.error(call, said.status().unwrap_or(status), None)
 }
 
-/// True if a body that is no answer is an error, in whatever form.
+/// True if a body without an answer is an error, in any form.
 pub(super) fn is_error(body: &Value) -> bool {
-    let said = Said::read(body);
-    // Some servers number their successes too, and have a message for them.
+    let said = ErrorBody::read(body);
+    // Some servers have codes and messages for successes too.
     let is_success = said.number.is_some_and(|number| number < 400);
     let says_so = |code: &String| meaning(code).is_some() || code.to_ascii_lowercase().contains("error");
     said.status().is_some() || said.codes.iter().any(says_so) || (!is_success && !said.message.is_empty())
 }
 
-/// What an error body holds. Its forms: `{"error": {message, code, type}}` (OpenAI and most), `{"error": "text"}` (Ollama),
+/// The contents of an error body. Its forms: `{"error": {message, code, type}}` (OpenAI and most), `{"error": "text"}` (Ollama),
 /// `{message, code, type}` (older vLLM), `{"detail": ..}` (FastAPI), `[{"error": {code, message, status}}]` (Gemini),
 /// `{"errors": [{code, message}]}` (Cloudflare).
 #[derive(Debug, Default, PartialEq)]
-struct Said {
+struct ErrorBody {
     message: String,
     /// The texts under `code`, `type` and `status`, and OpenRouter's `metadata.error_type`.
     codes: Vec<String>,
-    /// What stands there as a number, or as a text of one: a status.
+    /// A number in one of these places, or a text of one: a status.
     number: Option<u16>,
-    /// OpenRouter's mark of an input that its moderation held back.
+    /// OpenRouter's mark of an input that its moderation blocked.
     flagged: bool,
 }
 
-impl Said {
+impl ErrorBody {
     fn read(body: &Value) -> Self {
         let body = body.get(0).unwrap_or(body);
         let places = [&body["error"], &body["errors"][0]];
@@ -92,7 +92,7 @@ impl Said {
         }
     }
 
-    /// The status that it stands for.
+    /// The status that its codes stand for.
     fn status(&self) -> Option<u16> {
         let number = self.number.filter(|number| (400..600).contains(number));
         let named = || {
@@ -124,16 +124,16 @@ impl Said {
     }
 }
 
-/// What a code says.
+/// The meaning of a code.
 enum Meaning {
-    /// More than the status that it comes with.
+    /// A kind, which says more than the status of the reply.
     Kind(ErrorKind),
-    /// As much as a status, for where there is none but that of a success.
+    /// A status, which counts if the reply's own is that of a success.
     Status(u16),
 }
 
-/// The codes of all servers, without regard to case, and to signs and an `Error` or `Exception` at the end: `rate_limit_error` is
-/// `litellm.RateLimitError`.
+/// Looks a code up among those of all servers. Case, punctuation and an `Error` or `Exception` at the end do not matter:
+/// `rate_limit_error` is `litellm.RateLimitError`.
 fn meaning(code: &str) -> Option<Meaning> {
     use Meaning::{Kind, Status};
     let last = code.rsplit('.').next().unwrap_or(code);
@@ -143,7 +143,7 @@ fn meaning(code: &str) -> Option<Meaning> {
     Some(match name {
         // The latter is llama.cpp's.
         "contextlengthexceeded" | "exceedcontextsize" => Kind(ErrorKind::ContextLength),
-        // The codes of OpenAI's that no waiting mends, older and newer ones; then those of others.
+        // OpenAI's permanent codes, older and newer ones; then those of others.
         "insufficientquota"
         | "billinghardlimitreached"
         | "billingnotactive"
@@ -158,7 +158,7 @@ fn meaning(code: &str) -> Option<Meaning> {
         "modelnotfound" | "modeldecommissioned" => Kind(ErrorKind::UnknownModel),
         "invalidapikey" | "authentication" | "accountdeactivated" => Kind(ErrorKind::Auth),
         "contentfilter" | "contentpolicyviolation" => Kind(ErrorKind::Filtered),
-        // Groq's, for an answer that does not fit the schema: the form of the request is not at fault.
+        // Groq's code for an answer that does not fit the schema: the request itself is valid.
         "jsonvalidatefailed" => Kind(ErrorKind::Parse),
         "auth" | "unauthorized" | "unauthenticated" | "invalidauthentication" => Status(401),
         "permission" | "permissiondenied" | "forbidden" | "accessdenied" => Status(403),
@@ -180,7 +180,7 @@ fn meaning(code: &str) -> Option<Meaning> {
     })
 }
 
-/// What a status means where the body has no code that says more.
+/// The kind of a status, if the body has no code that says more.
 ///
 /// 408 and 504 are a server that gave up, not a deadline of the caller's: they count as [`ErrorKind::Server`], as do 409, 425
 /// and 498 (Groq: no capacity for now), for all of them pass.
@@ -196,7 +196,7 @@ fn kind_of_status(status: u16) -> ErrorKind {
     }
 }
 
-/// What to do. Another attempt is advised only where it may help.
+/// The advice in an error's message. Another attempt is advised only if it may help.
 fn advice(call: &Call<'_>, kind: ErrorKind, should_retry: Option<bool>) -> String {
     let provider = call.client.provider;
     let error = Error::new(kind, String::new());
@@ -224,8 +224,8 @@ fn advice(call: &Call<'_>, kind: ErrorKind, should_retry: Option<bool>) -> Strin
     }
 }
 
-/// karat follows no redirect: what a request holds, its key above all, is for the address that the user set.
-fn redirected(call: &Call<'_>, reply: &Reply) -> Error {
+/// The error of a redirect. karat follows none: a request, and above all its key, is for the address that the user set.
+fn redirected(call: &Call<'_>, reply: &HttpReply) -> Error {
     let location =
         reply.headers.get(LOCATION).and_then(|location| location.to_str().ok()).unwrap_or_default();
     let to = match call.endpoint.url.join(location) {
@@ -241,7 +241,7 @@ fn redirected(call: &Call<'_>, reply: &Reply) -> Error {
     call.error(ErrorKind::Config, message).with_status(reply.status)
 }
 
-/// An address without what may be secret: credentials and query.
+/// An address without credentials and query, which may be secret.
 fn place(url: &Url) -> String {
     format!("{}://{}{}", url.scheme(), endpoint::host(url), url.path())
 }
@@ -255,10 +255,10 @@ mod tests {
     use super::*;
     use crate::providers::chat_completions::with_call;
 
-    fn reply(status: u16, headers: &[(&'static str, &str)], body: &str) -> Reply {
+    fn reply(status: u16, headers: &[(&'static str, &str)], body: &str) -> HttpReply {
         let headers =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        Reply { status, headers, body: body.into() }
+        HttpReply { status, headers, body: body.into() }
     }
 
     fn error(status: u16, body: &Value) -> Error {

@@ -1,15 +1,15 @@
-//! An answer that is told while it is written: the chunks of an event stream, put together.
+//! Reads a streamed answer: puts the chunks of an event stream together.
 
 use serde_json::Value;
 
 use super::{
     Call,
-    answer::{self, Answer, Choice, Message, Said, Tokens},
+    answer::{self, Answer, Choice, ChoiceMessage, MessageTexts, Tokens},
     body::Asked,
     sse::{Event, Events},
     status,
     tool_calls::{Added, ToolCalls},
-    transport::{Opened, Reply},
+    transport::{HttpReply, Opened},
 };
 use crate::{
     data::{Delta, DeltaPart, Response, Sink},
@@ -17,23 +17,23 @@ use crate::{
     report::{Error, ErrorKind, Result},
 };
 
-/// How many bytes are looked at at once.
+/// How many bytes are processed at once.
 const PART: usize = 64 << 10;
 
 /// How much of the stream's beginning is kept for messages.
 const START: usize = 1 << 10;
 
-/// How much of a text that comes without deltas has to come again to be known as that.
+/// A message without deltas counts as a repetition of the text so far only if that has at least this many bytes.
 const KNOWN: usize = 8;
 
 /// The event that ends the stream.
 const DONE: &[u8] = b"[DONE]";
 
-/// Reads an event stream to its end, telling each piece of a completion as it comes.
+/// Reads an event stream to its end, and sends each piece of a completion to the sink as it comes.
 ///
 /// # Errors
-/// As [`answer::read`]'s and the transport's; [`ErrorKind::Connect`] for a stream that ends before the answer does; what an event
-/// says that is an error, if the answer never ends. All with the text so far.
+/// As [`answer::read`]'s and the transport's; [`ErrorKind::Connect`] for a stream that ends before the answer does; the error of an
+/// event, if the answer never ends. All have the text so far.
 pub(super) async fn read(
     call: &Call<'_>,
     mut opened: Opened,
@@ -57,7 +57,7 @@ pub(super) async fn read(
             }
         }
     }
-    // What is left of an event that the stream's end cut off is no event, and what it may say then is missing.
+    // The rest of an event that the stream's end cut off is no event; then its content is missing.
     if let Some(event) = events.rest() {
         match building.take(call, &event, sink) {
             Err(error) if error.kind() != ErrorKind::BadResponse => return Err(building.so_far(error)),
@@ -72,29 +72,29 @@ pub(super) async fn read(
     if !building.is_whole() {
         return Err(building.cut(call, None));
     }
-    // Read to its very end, the connection can be used again.
+    // A connection can only be used again if it was read to its very end.
     opened.end();
     let (reply, answer) = building.finish();
     answer::response(call, &reply, answer, asked)
 }
 
-/// What a choice says so far.
+/// A choice's texts and tool calls so far.
 #[derive(Default)]
-struct Told {
+struct StreamedChoice {
     text: String,
     reasoning: String,
     refusal: String,
-    /// Those of an answer that was not asked for any.
+    /// Tool calls that were not asked for.
     tool_calls: Value,
     calls: ToolCalls,
-    /// The stream has told of it in deltas.
+    /// The stream has sent deltas of this choice.
     in_deltas: bool,
 }
 
-impl Told {
-    /// What a message adds. Beside deltas, or where it begins with all that was told, it is all so far, as Perplexity has it; else
-    /// the last part, as some servers have it.
-    fn news(&self, said: Said, has_delta: bool) -> Said {
+impl StreamedChoice {
+    /// The new texts of a message. Beside deltas, or if it begins with the whole text so far, a message repeats that text, as
+    /// Perplexity's do; otherwise it is the last part, as some servers send it.
+    fn news(&self, said: MessageTexts, has_delta: bool) -> MessageTexts {
         let least = if self.in_deltas { 1 } else { KNOWN };
         let news = |all: String, so_far: &str| match all.strip_prefix(so_far) {
             _ if so_far.is_empty() => all,
@@ -102,7 +102,7 @@ impl Told {
             _ if has_delta || all.trim() == so_far.trim() => String::new(),
             _ => all,
         };
-        Said {
+        MessageTexts {
             text: news(said.text, &self.text),
             reasoning: said.reasoning.map(|all| news(all, &self.reasoning)),
             refusal: said.refusal.map(|all| news(all, &self.refusal)),
@@ -114,15 +114,15 @@ impl Told {
 #[derive(Default)]
 struct Building {
     asked: Asked,
-    reply: Reply,
+    reply: HttpReply,
     choices: Vec<Choice>,
-    /// What the choices say.
-    told: Vec<Told>,
+    /// The contents of the choices so far.
+    streamed: Vec<StreamedChoice>,
     model: Value,
     usage: Tokens,
-    /// The first event that is no part of an answer and says that something went wrong.
+    /// The first event that is an error and no part of an answer.
     error: Option<Value>,
-    /// How much may yet come of texts.
+    /// How many more bytes of text may come.
     room: usize,
     done: bool,
     warned: bool,
@@ -147,7 +147,7 @@ impl Building {
         }
         let chunk = match answer::json::<Answer>(call, &self.reply, event) {
             Ok(chunk) => chunk,
-            // No part of an answer, if it is JSON and has no choices.
+            // JSON without choices is no part of an answer.
             Err(error) => match serde_json::from_slice::<Value>(event) {
                 Ok(other) if !other["choices"].is_array() => {
                     self.usage = self.usage.most(Tokens::of(&other["usage"]));
@@ -174,21 +174,21 @@ impl Building {
         Ok(())
     }
 
-    /// Keeps an event that is an error if no answer comes.
+    /// Keeps an event that is an error, in case no answer comes.
     fn note_error(&mut self, event: Value, is_named_so: bool) {
         if self.error.is_none() && (is_named_so || status::is_error(&event)) {
             self.error = Some(event);
         }
     }
 
-    /// The error that stands for the answer's end, where that never came.
+    /// The kept error, if the answer never ended.
     fn unanswered(&self) -> Option<&Value> {
         let is_finished = |choice: &Choice| choice.finish_reason().is_some();
         let has_ended = !self.choices.is_empty() && self.choices.iter().all(is_finished);
         self.error.as_ref().filter(|_| !has_ended)
     }
 
-    /// Adds to a choice. `at`: its place in the event, for one without an index.
+    /// Adds to a choice. `at`: its position in the event, for a choice without an index.
     fn add(&mut self, call: &Call<'_>, at: usize, piece: Choice, sink: &mut Sink<'_>) -> Result<()> {
         let index = piece.position().map_or(at, |index| usize::try_from(index).unwrap_or(usize::MAX));
         if index >= self.asked.completions {
@@ -204,9 +204,10 @@ impl Building {
         while self.choices.len() <= index {
             let index = self.choices.len().into();
             self.choices.push(Choice { index, ..Choice::default() });
-            self.told.push(Told::default());
+            self.streamed.push(StreamedChoice::default());
         }
-        let (Some(choice), Some(told)) = (self.choices.get_mut(index), self.told.get_mut(index)) else {
+        let (Some(choice), Some(streamed)) = (self.choices.get_mut(index), self.streamed.get_mut(index))
+        else {
             return Ok(());
         };
         if piece.finish_reason().is_some() {
@@ -214,24 +215,24 @@ impl Building {
         }
         choice.usage = choice.usage.most(piece.usage);
         let (mut delta, mut message) = (piece.delta, piece.message);
-        // A whole message that comes after deltas says the same again.
-        if told.in_deltas && delta.is_none() && !told.calls.is_empty() {
+        // A whole message after deltas repeats them.
+        if streamed.in_deltas && delta.is_none() && !streamed.calls.is_empty() {
             message.iter_mut().for_each(|message| message.tool_calls = Value::Null);
         }
         let mut calls = Value::Null;
         for part in [&mut delta, &mut message].into_iter().flatten().filter(|part| part.calls_a_tool()) {
             match self.asked.tools {
-                false => told.tool_calls = part.tool_calls.take(),
+                false => streamed.tool_calls = part.tool_calls.take(),
                 true if calls.is_null() => calls = part.tool_calls.take(),
                 true => {}
             }
         }
         let has_delta = delta.is_some();
-        told.in_deltas |= has_delta;
-        let said = delta.map(Message::said).filter(|said| !said.is_nothing());
-        let said = said.or_else(|| Some(told.news(message?.said(), has_delta)));
-        let Said { text, reasoning, refusal } = said.unwrap_or_default();
-        // What is there and this text are held at once, and no more than may be.
+        streamed.in_deltas |= has_delta;
+        let said = delta.map(ChoiceMessage::said).filter(|said| !said.is_nothing());
+        let said = said.or_else(|| Some(streamed.news(message?.said(), has_delta)));
+        let MessageTexts { text, reasoning, refusal } = said.unwrap_or_default();
+        // The text so far and the new one are held at once, within the cap.
         let room = &mut self.room;
         let mut add = |text: &mut String, more: &str| -> Result<()> {
             let most = text.len().saturating_add(*room);
@@ -240,15 +241,15 @@ impl Building {
             Ok(())
         };
         if !text.is_empty() {
-            add(&mut told.text, &text)?;
+            add(&mut streamed.text, &text)?;
             sink(Delta::text(index, &text));
         }
         if let Some(reasoning) = reasoning.filter(|text| !text.is_empty()) {
-            add(&mut told.reasoning, &reasoning)?;
+            add(&mut streamed.reasoning, &reasoning)?;
             sink(Delta::reasoning(index, &reasoning));
         }
         if let Some(refusal) = refusal {
-            add(&mut told.refusal, &refusal)?;
+            add(&mut streamed.refusal, &refusal)?;
         }
         for piece in calls.as_array().into_iter().flatten() {
             let room = &mut self.room;
@@ -256,7 +257,7 @@ impl Building {
                 *room = room.checked_sub(bytes).ok_or_else(|| too_large(call))?;
                 Ok::<_, Error>(())
             };
-            told.calls.add(piece, take, |Added { call, name, arguments }| {
+            streamed.calls.add(piece, take, |Added { call, name, arguments }| {
                 if let Some(name) = name {
                     sink(Delta::new(index, DeltaPart::ToolName(call), name));
                 }
@@ -268,7 +269,7 @@ impl Building {
         Ok(())
     }
 
-    /// True if the answer is all there: the stream said so, or every choice is finished.
+    /// True if the answer is complete: the stream has ended, or every choice is finished.
     fn is_whole(&self) -> bool {
         let finished = |choice: &Choice| choice.finish_reason().is_some();
         self.done
@@ -282,24 +283,31 @@ impl Building {
         self.so_far(source.into_iter().fold(error, Error::with_source))
     }
 
-    /// The error with the first completion's text so far, and with what it cost.
+    /// Adds the first completion's text so far and the cost to an error.
     fn so_far(&mut self, error: Error) -> Error {
         let each = self.choices.iter().map(|choice| choice.usage);
         let tokens = if self.usage.is_nothing() { each.fold(self.usage, Tokens::beside) } else { self.usage };
         let error = tokens.paid(error);
-        let text =
-            self.told.first_mut().map(|told| std::mem::take(&mut told.text)).filter(|text| !text.is_empty());
+        let text = self
+            .streamed
+            .first_mut()
+            .map(|streamed| std::mem::take(&mut streamed.text))
+            .filter(|text| !text.is_empty());
         text.into_iter().fold(error, Error::with_completion)
     }
 
-    fn finish(mut self) -> (Reply, Answer) {
-        for (choice, told) in self.choices.iter_mut().zip(self.told) {
-            choice.message = Some(Message {
-                content: told.text.into(),
-                reasoning: told.reasoning.into(),
-                refusal: told.refusal.into(),
-                tool_calls: if told.calls.is_empty() { told.tool_calls } else { told.calls.into_json() },
-                ..Message::default()
+    fn finish(mut self) -> (HttpReply, Answer) {
+        for (choice, streamed) in self.choices.iter_mut().zip(self.streamed) {
+            choice.message = Some(ChoiceMessage {
+                content: streamed.text.into(),
+                reasoning: streamed.reasoning.into(),
+                refusal: streamed.refusal.into(),
+                tool_calls: if streamed.calls.is_empty() {
+                    streamed.tool_calls
+                } else {
+                    streamed.calls.into_json()
+                },
+                ..ChoiceMessage::default()
             });
         }
         let answer =

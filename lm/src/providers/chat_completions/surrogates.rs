@@ -1,4 +1,4 @@
-//! Lone surrogate escapes in JSON text: some servers cut an emoji in two and send `"\ud83d"`, which is no character.
+//! Replaces lone surrogate escapes in JSON text: some servers cut an emoji in two and send `"\ud83d"`, which is no character.
 
 use std::borrow::Cow;
 
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_lone_surrogate_is_not_touched() {
+    fn a_text_without_lone_surrogates_is_not_changed() {
         for sent in [
             r#""\ud83d\ude00""#,
             r#""\\ud83d""#,

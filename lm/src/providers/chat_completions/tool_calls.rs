@@ -1,4 +1,4 @@
-//! The tool calls of a choice, whole or put together from a stream's pieces.
+//! Reads the tool calls of a choice, whole or put together from a stream's pieces.
 
 use serde_json::{Value, json};
 
@@ -6,29 +6,29 @@ use crate::data::ToolCall;
 
 /// Tool calls so far, in order.
 #[derive(Default)]
-pub(super) struct ToolCalls(Vec<Entry>);
+pub(super) struct ToolCalls(Vec<CallEntry>);
 
-struct Entry {
+struct CallEntry {
     index: Option<u64>,
     call: ToolCall,
 }
 
-/// What one piece added: to which call, and the name or the arguments that are new.
+/// The addition of one piece: the index of its call, and its new name or arguments.
 pub(super) struct Added<'a> {
     pub(super) call: usize,
     pub(super) name: Option<&'a str>,
     pub(super) arguments: &'a str,
 }
 
-/// What a call takes beside its texts.
-const EACH: usize = 2 * size_of::<Entry>();
+/// The memory of a call besides its texts.
+const EACH: usize = 2 * size_of::<CallEntry>();
 
 impl ToolCalls {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Adds one piece, as streams have it, or a whole call; `None` where it says nothing. `take`: pays for bytes that are kept.
+    /// Adds a stream's piece or a whole call. `take` accounts for the kept bytes; `added` gets the addition, if there is one.
     ///
     /// # Errors
     /// `take`'s.
@@ -36,12 +36,12 @@ impl ToolCalls {
         &mut self,
         piece: &Value,
         mut take: impl FnMut(usize) -> Result<(), E>,
-        told: impl FnOnce(Added<'_>),
+        added: impl FnOnce(Added<'_>),
     ) -> Result<(), E> {
         let (index, id) = (piece["index"].as_u64(), piece["id"].as_str().unwrap_or_default());
         let function = &piece["function"];
         let name = function["name"].as_str().unwrap_or_default();
-        // Ollama's own answers have the arguments as an object.
+        // Ollama's own API sends the arguments as an object.
         let arguments = match &function["arguments"] {
             Value::String(text) => text.clone(),
             Value::Null => String::new(),
@@ -52,11 +52,11 @@ impl ToolCalls {
             None if id.is_empty() && name.is_empty() => return Ok(()),
             None => {
                 take(EACH)?;
-                self.0.push(Entry { index, call: ToolCall::default() });
+                self.0.push(CallEntry { index, call: ToolCall::default() });
                 self.0.len() - 1
             }
         };
-        let Some(Entry { call, .. }) = self.0.get_mut(at) else { return Ok(()) };
+        let Some(CallEntry { call, .. }) = self.0.get_mut(at) else { return Ok(()) };
         if call.id.is_empty() && !id.is_empty() {
             take(id.len())?;
             id.clone_into(&mut call.id);
@@ -68,14 +68,14 @@ impl ToolCalls {
         }
         take(arguments.len())?;
         call.arguments += &arguments;
-        told(Added { call: at, name: is_named_now.then_some(name), arguments: &arguments });
+        added(Added { call: at, name: is_named_now.then_some(name), arguments: &arguments });
         Ok(())
     }
 
-    /// The call that a piece belongs to; `None` if it begins one.
+    /// The index of the call that a piece belongs to; `None` if it begins one.
     fn place(&self, index: Option<u64>, id: &str, name: &str) -> Option<usize> {
-        // Some servers number all of them 0, and tell them apart by their ids.
-        let is_its = |entry: &Entry| id.is_empty() || entry.call.id.is_empty() || entry.call.id == id;
+        // Some servers give all calls the index 0, and different ids.
+        let is_its = |entry: &CallEntry| id.is_empty() || entry.call.id.is_empty() || entry.call.id == id;
         match index {
             Some(_) => self.0.iter().rposition(|entry| entry.index == index && is_its(entry)),
             None if !id.is_empty() => self.0.iter().rposition(|entry| entry.call.id == id),
@@ -84,13 +84,13 @@ impl ToolCalls {
         }
     }
 
-    /// As a whole answer has them.
+    /// The calls as JSON, in the form of a whole answer.
     pub(super) fn into_json(self) -> Value {
-        let whole = |Entry { call: ToolCall { id, name, arguments }, .. }| json!({ "id": id, "type": "function", "function": { "name": name, "arguments": arguments } });
+        let whole = |CallEntry { call: ToolCall { id, name, arguments }, .. }| json!({ "id": id, "type": "function", "function": { "name": name, "arguments": arguments } });
         self.0.into_iter().map(whole).collect()
     }
 
-    /// The calls of a whole answer. One without a name calls nothing; one without an id gets one.
+    /// The calls of a whole answer. Calls without a name are dropped; those without an id get one.
     pub(super) fn read(calls: &Value) -> Vec<ToolCall> {
         let mut all = Self::default();
         for call in calls.as_array().into_iter().flatten() {

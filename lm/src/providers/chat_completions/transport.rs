@@ -1,4 +1,4 @@
-//! A request and its answer over HTTP: the body within its cap, and what can go wrong on the way.
+//! Sends a request over HTTP and reads the answer within its cap; classifies transport errors.
 
 use std::{error::Error as StdError, io, time::Duration};
 
@@ -17,8 +17,8 @@ use crate::{
     data::Meter,
     grow::grown,
     http::NoClient,
+    polled_timeout::timed,
     report::{Error, ErrorKind, Result},
-    waiting::watch,
 };
 
 /// The most bytes of an answer that are read.
@@ -27,25 +27,25 @@ const BODY_CAP: usize = 16 << 20;
 /// The most bytes of an error's body that are read; the rest is not needed.
 const ERROR_BODY_CAP: usize = 64 << 10;
 
-/// How long the body of an error may take; the status alone says enough.
+/// How long reading an error's body may take; the status alone says enough.
 const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
 
-/// For how long a connection to this machine is tried again where nobody listens: as long as a server may take to start.
+/// For how long a refused connection to this machine is retried: as long as a server may take to start.
 const STARTING: Duration = Duration::from_secs(5);
 
 /// A server's reply, whatever its status.
 #[derive(Default)]
-pub(super) struct Reply {
+pub(super) struct HttpReply {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
 }
 
-/// A reply whose body has not been read.
+/// A reply whose body has not been read yet.
 pub(super) struct Opened {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
-    /// What was read of the body to see what it is.
+    /// The bytes of the body that were read to detect its type.
     first: Bytes,
     body: Response,
 }
@@ -55,18 +55,17 @@ impl Opened {
     ///
     /// # Errors
     /// [`ErrorKind::Connect`], [`ErrorKind::Timeout`], [`ErrorKind::TooLarge`].
-    pub(super) async fn reply(self, call: &Call<'_>) -> Result<Reply> {
+    pub(super) async fn reply(self, call: &Call<'_>) -> Result<HttpReply> {
         let Opened { status, headers, first, body } = self;
         let body = match status {
             200..=299 => whole_body(call, status, first, body).await?,
-            // The status counts, whatever becomes of the body.
+            // The status counts, even if the body cannot be read.
             _ => start_of_body(call, body).await,
         };
-        Ok(Reply { status, headers, body })
+        Ok(HttpReply { status, headers, body })
     }
 
-    /// Whether the body is an event stream: by its content type, and whatever that is by its first line. A body of JSON or HTML is
-    /// none.
+    /// Whether the body is an event stream: by its first line, else by its content type. A body of JSON or HTML is none.
     ///
     /// # Errors
     /// [`ErrorKind::Connect`], [`ErrorKind::Timeout`].
@@ -88,8 +87,8 @@ impl Opened {
     }
 
     /// The reply without its body.
-    pub(super) fn head(&self) -> Reply {
-        Reply { status: self.status, headers: self.headers.clone(), body: Vec::new() }
+    pub(super) fn head(&self) -> HttpReply {
+        HttpReply { status: self.status, headers: self.headers.clone(), body: Vec::new() }
     }
 
     /// The next bytes of the body; `None` at its end. Cancel safe.
@@ -103,7 +102,7 @@ impl Opened {
         chunk(call, &mut self.body).await
     }
 
-    /// Takes in what is left of the body if it is there already, so that the connection can be used again.
+    /// Reads the rest of the body if it has arrived already, so that the connection can be used again.
     pub(super) fn end(mut self) {
         while let Some(Ok(Some(_))) = self.body.chunk().now_or_never() {}
     }
@@ -112,8 +111,8 @@ impl Opened {
 /// Sends a JSON body. Dropping the future closes the request.
 ///
 /// # Errors
-/// [`ErrorKind::Connect`], [`ErrorKind::Tls`], [`ErrorKind::Timeout`]; [`ErrorKind::Config`] where nothing could be sent, and
-/// [`ErrorKind::Budget`] where nothing may be.
+/// [`ErrorKind::Connect`], [`ErrorKind::Tls`], [`ErrorKind::Timeout`]; [`ErrorKind::Config`] if the request cannot be sent, and
+/// [`ErrorKind::Budget`] if the budget forbids it.
 pub(super) async fn post(call: &Call<'_>, body: Vec<u8>, meter: &Meter) -> Result<Opened> {
     let endpoint = &call.endpoint;
     if endpoint.key.is_some() && !endpoint.headers.contains_key(AUTHORIZATION) {
@@ -127,7 +126,7 @@ pub(super) async fn post(call: &Call<'_>, body: Vec<u8>, meter: &Meter) -> Resul
     let limit = call.client.timeouts.first_byte;
     let response = match limit {
         Duration::MAX => Some(response.await),
-        limit => watch(Some(limit), response).await.0,
+        limit => timed(Some(limit), response).await.0,
     };
     let late = || too_late(call, format_args!("no beginning of an answer within the limit of {limit:?}"));
     let mut body = response.ok_or_else(late)?.map_err(|error| unanswered(call, error))?;
@@ -141,7 +140,7 @@ pub(super) async fn post(call: &Call<'_>, body: Vec<u8>, meter: &Meter) -> Resul
 /// The client of this runtime.
 ///
 /// # Errors
-/// [`ErrorKind::Config`]: there is no runtime, or a proxy would be told a key that is not to go to other machines in clear;
+/// [`ErrorKind::Config`]: there is no runtime, or a proxy would read a key that must not go to other machines in clear;
 /// [`ErrorKind::Tls`]: the system has no certificates.
 fn client(call: &Call<'_>) -> Result<Client> {
     let url = &call.endpoint.url;
@@ -177,7 +176,7 @@ fn elsewhere(call: &Call<'_>, response: &Response) -> Error {
     call.error(ErrorKind::Config, what)
 }
 
-/// How long the rest of a body is, if that is known.
+/// The announced length of the rest of a body; 0 if unknown.
 fn announced(body: &Response) -> usize {
     usize::try_from(body.content_length().unwrap_or(0)).unwrap_or(usize::MAX)
 }
@@ -203,7 +202,7 @@ async fn whole_body(call: &Call<'_>, status: u16, first: Bytes, mut incoming: Re
     Ok(body)
 }
 
-/// Adds bytes to what is read of an answer.
+/// Appends bytes to an answer's buffer.
 pub(super) fn append(body: &mut Vec<u8>, bytes: &[u8]) {
     let length = body.len().saturating_add(bytes.len());
     if length > body.capacity() {
@@ -212,16 +211,16 @@ pub(super) fn append(body: &mut Vec<u8>, bytes: &[u8]) {
     body.extend_from_slice(bytes);
 }
 
-/// The next bytes of a body, within the limit of their silence.
+/// The next bytes of a body, within the idle limit.
 async fn chunk(call: &Call<'_>, body: &mut Response) -> Result<Option<Bytes>> {
-    // Lets others have their turn, limits of time among them, where a server sends faster than anybody can read.
+    // Yields to other tasks and timers, even if a server sends faster than anybody can read.
     consume_budget().await;
-    // A short answer comes with its head: then there is nothing to wait for.
+    // A short answer arrives with its head: then nothing has to be waited for.
     if let Some(chunk) = body.chunk().now_or_never() {
         return chunk.map_err(|error| broken(call, error));
     }
     let limit = call.client.timeouts.idle;
-    let (chunk, _) = watch(Some(limit), body.chunk()).await;
+    let (chunk, _) = timed(Some(limit), body.chunk()).await;
     let late =
         || too_late(call, format_args!("the answer was silent for longer than the limit of {limit:?}"));
     chunk.ok_or_else(late)?.map_err(|error| broken(call, error))
@@ -238,7 +237,7 @@ async fn start_of_body(call: &Call<'_>, mut incoming: Response) -> Vec<u8> {
             }
         }
     };
-    let _ = watch(Some(ERROR_BODY_TIME), read).await;
+    let _ = timed(Some(ERROR_BODY_TIME), read).await;
     body
 }
 
@@ -246,7 +245,7 @@ fn too_late(call: &Call<'_>, what: impl std::fmt::Display) -> Error {
     call.error(ErrorKind::Timeout, format_args!("{what}: raise it with `.timeouts(..)`, or try again later"))
 }
 
-/// The error of a request without a reply.
+/// The error of a request that got no reply.
 fn unanswered(call: &Call<'_>, error: reqwest::Error) -> Error {
     // Its address may hold a key.
     let error = error.without_url();
@@ -270,13 +269,13 @@ fn unanswered(call: &Call<'_>, error: reqwest::Error) -> Error {
     call.error(kind, what).with_source(error)
 }
 
-/// True if nobody listens at this address of the machine's own.
+/// True if nobody listens at this address on this machine.
 fn is_refused_here(call: &Call<'_>, error: &reqwest::Error) -> bool {
     let is_local = call.endpoint.url.host_str().is_some_and(is_this_machine);
     is_local && has_error(error, &|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-/// How the server is started.
+/// The advice how to start the server.
 fn start(call: &Call<'_>) -> String {
     let model = call.client.model();
     let command = match call.client.provider.name {
@@ -289,7 +288,7 @@ fn start(call: &Call<'_>) -> String {
     format!("start it with `{command}`")
 }
 
-/// The error of a reply without its end.
+/// The error of a reply that broke off.
 fn broken(call: &Call<'_>, error: reqwest::Error) -> Error {
     broke(call, error, "in the middle of the answer")
 }
@@ -301,7 +300,7 @@ fn broke(call: &Call<'_>, error: reqwest::Error, when: &str) -> Error {
     call.error(ErrorKind::Connect, what).with_source(error)
 }
 
-/// The innermost error's text: what the system said.
+/// The innermost error's text, which is the system's.
 fn cause(error: &(dyn StdError + 'static)) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
@@ -316,7 +315,7 @@ fn has_tls_error(error: &(dyn StdError + 'static)) -> bool {
     has_error(error, &|error| error.kind() == io::ErrorKind::InvalidData)
 }
 
-/// Whether it is such an I/O error, or has one inside; those may be wrapped in further I/O errors, whose `source` skips over them.
+/// True if the error is such an I/O error, or has one inside. They may be wrapped in further I/O errors, whose `source` skips them.
 fn has_error(error: &(dyn StdError + 'static), is_such: &dyn Fn(&io::Error) -> bool) -> bool {
     let io_error = error.downcast_ref::<io::Error>();
     let inner = io_error.and_then(|error| error.get_ref()).map(|inner| inner as &(dyn StdError + 'static));

@@ -1,9 +1,9 @@
-//! The short ways from errors of other crates to karat's.
+//! Converts errors of other crates to karat's.
 
 use crate::report::{Error, ErrorKind, Result};
 
 impl Error {
-    /// The same error with these words before its message, e.g. what the program was doing. Its kind and all that it knows stay.
+    /// Adds words before the message, e.g. what the program was doing. The kind and all other facts stay.
     ///
     /// ```
     /// use karat::{Error, ErrorKind};
@@ -21,8 +21,8 @@ impl Error {
 
 /// Lets `?` take any error, with words about what was being done: for the calls in a `forward` that are no LM calls.
 ///
-/// The error becomes karat's by [`Error::other`]: [`source`](std::error::Error::source) gives it back, and karat's own errors
-/// keep their kind. An `Option` becomes the error that the words say.
+/// [`Error::other`] converts the error: [`source`](std::error::Error::source) returns the original, and karat's own errors keep
+/// their kind. For an `Option` that is `None` the words are the whole message.
 ///
 /// ```
 /// use karat::Context;
@@ -42,7 +42,7 @@ pub trait Context<T> {
     /// The value, or the error with these words before its message.
     ///
     /// # Errors
-    /// The error that there was, as karat's.
+    /// The original error, converted to karat's.
     fn context(self, what: impl std::fmt::Display) -> Result<T>;
 }
 
@@ -58,7 +58,7 @@ impl<T> Context<T> for Option<T> {
     }
 }
 
-/// [`is_io`](Error::is_io), so that a `forward` may read files with `?`. Words about which file come with [`Context`].
+/// An [`is_io`](Error::is_io) error, so that a `forward` may read files with `?`. [`Context`] adds which file it was.
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         Self::new(ErrorKind::Io, error.to_string()).with_source(error)
@@ -71,7 +71,7 @@ impl From<serde_json::Error> for Error {
     }
 }
 
-/// A karat error in the box comes out as it was.
+/// A karat error in the box comes out unchanged.
 impl From<Box<dyn std::error::Error + Send + Sync>> for Error {
     fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
         Self::other(error)

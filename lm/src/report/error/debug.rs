@@ -1,4 +1,4 @@
-//! The `Debug` text of an error: what a failed `main` prints, and what ends up in logs.
+//! The `Debug` text of an error, which a failed `main` prints and logs show.
 
 use std::fmt;
 
@@ -24,14 +24,14 @@ impl fmt::Debug for Error {
             out.field("completion", &Excerpt(text));
         }
         if !inner.rollouts.is_empty() {
-            // What a failed `main` prints: a line for each, and not all that is known of it.
+            // A failed `main` prints this: one line for each rollout, not all its facts.
             out.field("rollouts", &rollout::lines(&inner.rollouts));
         }
         out.finish()
     }
 }
 
-/// The beginning of a completion and its length: an error is logged, and what a model wrote does not belong in a log.
+/// The beginning of a completion and its length: errors are logged, and a model's text does not belong in a log.
 struct Excerpt<'a>(&'a str);
 
 /// The most characters of a completion in the `Debug` text of an error.

@@ -1,13 +1,13 @@
-//! An error that came after another one: of an answer that was asked for again.
+//! Joins the error of an answer that was asked for again with the earlier error.
 
 use crate::report::{Error, ErrorKind};
 
 impl Error {
-    /// This error with the one that made the predictor ask again: the message says both, and
-    /// [`source`](std::error::Error::source) gives the earlier one, unless this one has a cause of its own.
+    /// Adds the earlier error, which made the predictor ask again: the message has both, and
+    /// [`source`](std::error::Error::source) returns the earlier one, unless this one has its own cause.
     ///
-    /// Where this one tells of the answer's form alone (it could not be read at all), the earlier one knows better what is
-    /// wrong, and its kind and field are kept.
+    /// If this error is only about the answer's format (it could not be parsed at all), the earlier one is more precise, and its
+    /// kind and field are kept.
     #[must_use]
     pub fn after(mut self, earlier: Error) -> Self {
         let inner = &mut *self.0;
@@ -16,8 +16,8 @@ impl Error {
             true => format!("{}; the answer before it failed in the same way", inner.message),
             false => format!("{}; it was asked again because of: {}", inner.message, earlier.0.message),
         };
-        let is_of_the_form = inner.kind == ErrorKind::Parse && inner.field.is_none();
-        if is_of_the_form {
+        let is_of_the_format = inner.kind == ErrorKind::Parse && inner.field.is_none();
+        if is_of_the_format {
             inner.kind = earlier.kind();
             inner.field = earlier.0.field.clone();
         }
@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_the_form_alone_tells_of_the_earlier_one() {
+    fn an_error_of_the_format_alone_keeps_the_kind_and_field_of_the_earlier_one() {
         let error = Error::parse("no JSON").with_completion("sorry").after(violation());
         assert!(error.is_violation());
         assert_eq!((error.field(), error.completion()), (Some("score"), Some("sorry")));

@@ -1,4 +1,4 @@
-//! The kinds of errors: one table says all that the rest of karat has to know of each.
+//! The kinds of errors, with one table of all facts about them.
 
 use std::fmt;
 
@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::report::Error;
 
-/// What is true of every error of a kind.
+/// A fact about every error of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// Neither waiting nor another rollout can mend it.
     Permanent,
-    /// The same call may succeed when it is made again.
+    /// The same call may succeed when it is repeated.
     Transient,
-    /// So it may where the server says so, and only there.
+    /// The same call may succeed when it is repeated, but only if the server says so.
     TransientIfAsked,
-    /// Every other item of a batch would meet it too.
+    /// Every other item of a batch would fail with it too.
     Shared,
-    /// The endpoint is at fault, or what the program may do there: another endpoint may well answer.
+    /// The endpoint is at fault, or the program's rights there: another endpoint may answer.
     Endpoint,
     /// Another model may answer.
     OtherModel,
@@ -30,7 +30,7 @@ use Fact::*;
 /// A row per kind: its name, and the facts.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident $name:literal [$($fact:ident)*])*) => {
-        /// The class of an [`Error`]; for those who make errors, e.g. in a [`LanguageModel`](crate::LanguageModel) of their own.
+        /// The class of an [`Error`]; needed to make errors, e.g. in your own [`LanguageModel`](crate::LanguageModel).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         #[non_exhaustive]
@@ -67,7 +67,7 @@ kinds! {
     NoLm "no_lm" [Permanent Shared Unread]
     /// No API key where the provider needs one.
     MissingKey "missing_key" [Permanent Shared Endpoint OtherModel Unread]
-    /// The provider refused the API key, or what it may do.
+    /// The provider refused the API key, or the key lacks a permission.
     Auth "auth" [Permanent Shared Endpoint OtherModel Unread]
     /// The quota or credit is used up.
     Quota "quota" [Permanent Shared Endpoint OtherModel Unread]
@@ -107,11 +107,11 @@ kinds! {
     Exhausted "exhausted" []
     /// User code (a module or a reward) panicked; the panic was caught.
     Panic "panic" []
-    /// What it was a part of, e.g. a batch, ended before it was done.
+    /// The enclosing work, e.g. a batch, ended before this was done.
     Cancelled "cancelled" []
     /// The reward failed or gave NaN.
     Reward "reward" []
-    /// What was saved does not fit the program, or is no state at all.
+    /// A saved state does not fit the program, or is no state at all.
     State "state" []
     /// A file cannot be read or written.
     Io "io" []
@@ -133,10 +133,10 @@ impl ErrorKind {
     }
 }
 
-/// One predicate per line: what its name says, and the kinds for which it is true.
+/// One predicate per line: its name, and the kinds for which it is true.
 macro_rules! predicates {
     ($($(#[$doc:meta])* $name:ident: $($kind:ident)|+;)*) => {
-        /// What the error is about; several may be true.
+        /// Predicates for the kind of error; several may be true.
         impl Error {
             $($(#[$doc])* pub fn $name(&self) -> bool { matches!(self.0.kind, $(ErrorKind::$kind)|+) })*
         }
@@ -182,11 +182,11 @@ predicates! {
     is_exhausted: Exhausted;
     /// User code panicked; the panic was caught.
     is_panic: Panic;
-    /// What it was a part of, e.g. a batch, ended before it was done; the message says why.
+    /// The enclosing work, e.g. a batch, ended before this was done; the message says why.
     is_cancelled: Cancelled;
     /// The reward failed or gave NaN.
     is_reward: Reward;
-    /// What was saved does not fit the program, or is no state at all.
+    /// A saved state does not fit the program, or is no state at all.
     is_state: State;
     /// A file cannot be read or written; the cause is a [`std::io::Error`].
     is_io: Io;
@@ -196,7 +196,7 @@ predicates! {
     is_config: Config | BadInput | NoLm | MissingKey;
 }
 
-/// What may be done about the error.
+/// Whether the failure is permanent.
 impl Error {
     /// True if neither waiting nor another rollout can mend it: wrong setup or input, missing or refused key, used-up quota, unknown
     /// model, bad request, untrusted certificate.
@@ -209,7 +209,7 @@ impl Error {
 mod tests {
     use super::*;
 
-    /// The names of the kinds of which it is true.
+    /// The names of the kinds with this fact.
     fn all(fact: Fact) -> String {
         let kinds = ErrorKind::ALL.iter().filter(|kind| kind.is(fact));
         kinds.map(|kind| kind.as_str()).collect::<Vec<_>>().join(" ")

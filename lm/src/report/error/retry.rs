@@ -1,4 +1,4 @@
-//! What an error says of another attempt: whether it is worth while, when, and how many there were.
+//! An error's facts about retries: whether one is worth while, when, and how many attempts there were.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ impl Error {
         self
     }
 
-    /// Adds the server's own word on whether the same request may be sent again (its header `x-should-retry`); see
+    /// Adds whether the server says that the same request may be sent again (its header `x-should-retry`); see
     /// [`is_transient`](Error::is_transient).
     #[must_use]
     pub fn with_should_retry(mut self, should: bool) -> Self {
@@ -21,13 +21,13 @@ impl Error {
         self
     }
 
-    /// Adds for how long it is worth while to try again, counted from the first such failure of the endpoint.
+    /// Adds for how long retries are worth while, counted from the first such failure of the endpoint.
     pub(crate) fn with_retry_within(mut self, limit: Duration) -> Self {
         self.0.retry_within = Some(limit);
         self
     }
 
-    /// For how long it is worth while to try again; `None`: as long as the policy has it.
+    /// For how long retries are worth while; `None`: as long as the policy allows.
     pub(crate) fn retry_within(&self) -> Option<Duration> {
         self.0.retry_within
     }
@@ -50,8 +50,8 @@ impl Error {
         self.0.retry_after
     }
 
-    /// How many attempts the failed LM call took, those of all who were asked where it was a fallback or a pool: 1 unless it was
-    /// [tried again](crate::Lm::retry), 0 where its deadline passed before anything was sent.
+    /// How many attempts the failed LM call took, those of all asked members for a fallback or a pool: 1 unless it was
+    /// [retried](crate::Lm::retry), 0 if its deadline passed before anything was sent.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
@@ -59,9 +59,9 @@ impl Error {
     /// True if the same LM call may succeed when it is made again: no connection, or one that broke; a rate limit; a server that
     /// failed or gave up (408, 409, 425, 498, 5xx); a limit of time that passed.
     ///
-    /// It is what [`Lm::retry`](crate::Lm::retry) goes by, and looks at nothing but the kind and the server's own word: `false` always
-    /// counts; `true` has tried again what would not be, but never what its kind says will fail again: a refused key, a used-up
-    /// quota, a bad request, a prompt that is too long, a refusal, a filtered answer.
+    /// [`Lm::retry`](crate::Lm::retry) goes by it. It depends only on the kind and on what the server says: its `false` always counts;
+    /// its `true` makes further kinds transient, but never those that will fail again: a refused key, a used-up quota, a bad request,
+    /// a prompt that is too long, a refusal, a filtered answer.
     ///
     /// ```
     /// use karat::{Error, ErrorKind};
@@ -87,7 +87,7 @@ mod tests {
     use crate::report::ErrorKind;
 
     #[test]
-    fn what_fails_for_good_is_never_transient_whatever_the_server_says() {
+    fn permanent_failures_are_never_transient_whatever_the_server_says() {
         use ErrorKind::*;
         for kind in [
             Config,

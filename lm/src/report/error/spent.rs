@@ -1,12 +1,12 @@
-//! What a failed call cost: a server that answers wants its money, whatever the answer is worth.
+//! The cost of a failed call: a server charges for an answer even if it cannot be used.
 
 use crate::report::Error;
 use crate::report::Usage;
 
 /// The cost of the failed call.
 impl Error {
-    /// Adds what the failed LM call cost, as far as the server said; for those who make errors in a
-    /// [`LanguageModel`](crate::LanguageModel) of their own. The predictor that called counts it as it counts an answer's.
+    /// Adds the cost of the failed LM call, as far as the server reported it; for errors of your own
+    /// [`LanguageModel`](crate::LanguageModel). The calling predictor counts it like an answer's cost.
     ///
     /// ```
     /// use karat::{Error, ErrorKind, Usage};
@@ -21,12 +21,12 @@ impl Error {
         self
     }
 
-    /// What the LM calls of the failed call cost, those among them that were answered and could not be used.
+    /// The cost of all LM calls of the failed call, including answers that could not be used.
     pub fn usage(&self) -> Usage {
         self.0.run.as_deref().map_or(self.0.spent, |(_, usage)| *usage)
     }
 
-    /// What the LM call cost that failed, without the run around it.
+    /// The cost of the failed LM call, without the run around it.
     #[doc(hidden)]
     pub fn spent(&self) -> Usage {
         self.0.spent

@@ -1,4 +1,4 @@
-//! The endpoints of a pool: how busy each is, and which ones are left alone for a while.
+//! The endpoints of a pool: how busy each is, and which ones cool down.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::report::Error;
 
-/// How long an endpoint that fails is left alone.
+/// How long a failed endpoint is not asked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cooldown {
     pub(super) first: Duration,
@@ -20,13 +20,13 @@ pub(super) struct Cooldown {
 #[derive(Debug)]
 pub(super) struct Endpoints {
     cooldown: Cooldown,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct PoolState {
     endpoints: Vec<Endpoint>,
-    /// Whose turn it is among equals.
+    /// The first in turn among equally busy endpoints.
     next: usize,
 }
 
@@ -45,27 +45,27 @@ impl Endpoint {
     }
 }
 
-/// What there is to ask.
+/// The endpoint to ask next.
 pub(super) enum Choice<'a> {
-    /// This endpoint.
+    /// An endpoint that is ready.
     Ask(Seat<'a>),
-    /// All that are left cool down: the one that is back first, when, and why it cools down.
+    /// All remaining endpoints cool down: the one that is back first, when, and why it cools down.
     Cooling(usize, Instant, Error),
-    /// All were asked.
+    /// All endpoints were asked.
     None,
 }
 
 impl Endpoints {
     pub(super) fn new(count: usize, cooldown: Cooldown) -> Self {
-        let state = State { endpoints: vec![Endpoint::default(); count], next: 0 };
+        let state = PoolState { endpoints: vec![Endpoint::default(); count], next: 0 };
         Self { cooldown, state: Mutex::new(state) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the one with the fewest requests on their way, in turn where several have as few; but for those that were asked.
+    /// Takes the endpoint with the fewest requests in flight, except those in `asked`; equally busy ones take turns.
     pub(super) fn choose(&self, asked: &[usize]) -> Choice<'_> {
         let now = Instant::now();
         let mut state = self.lock();
@@ -74,7 +74,7 @@ impl Endpoints {
         let open = in_turn.filter_map(|index| Some((index, state.endpoints.get(index)?)));
         let (cooling, ready): (Vec<_>, Vec<_>) =
             open.partition(|(_, endpoint)| endpoint.back_at(now).is_some());
-        // Of equals both take the first.
+        // `min_by_key` takes the first of equals.
         let least = ready.iter().min_by_key(|(_, endpoint)| endpoint.in_flight).map(|(index, _)| *index);
         if let Some(index) = least {
             state.next = (index + 1) % count;
@@ -91,7 +91,7 @@ impl Endpoints {
         }
     }
 
-    /// Takes this one, whether or not it cools down.
+    /// Takes this endpoint, whether or not it cools down.
     pub(super) fn take(&self, index: usize) -> Seat<'_> {
         if let Some(endpoint) = self.lock().endpoints.get_mut(index) {
             endpoint.in_flight += 1;
@@ -100,7 +100,7 @@ impl Endpoints {
     }
 }
 
-/// A request on its way to an endpoint; dropped, it is so no longer.
+/// A request in flight at an endpoint; dropping it ends that.
 pub(super) struct Seat<'a> {
     endpoints: &'a Endpoints,
     pub(super) index: usize,
@@ -108,7 +108,7 @@ pub(super) struct Seat<'a> {
 }
 
 impl Seat<'_> {
-    /// It answered, if only to refuse.
+    /// Notes that the endpoint answered, if only to refuse.
     pub(super) fn answered(&self) {
         if let Some(endpoint) = self.endpoints.lock().endpoints.get_mut(self.index) {
             // An answer from before the failure says nothing about the time after it.
@@ -118,7 +118,7 @@ impl Seat<'_> {
         }
     }
 
-    /// It failed: it is left alone for as long as it asked, else for twice as long as the last time.
+    /// Notes a failure: the endpoint cools down for as long as it asked, else for twice as long as the last time.
     pub(super) fn failed(&self, error: &Error) {
         let Cooldown { first, longest } = self.endpoints.cooldown;
         let now = Instant::now();

@@ -1,4 +1,4 @@
-//! Several endpoints of one model, of which the least busy one is asked.
+//! A pool of endpoints of one model: the least busy one is asked.
 
 mod endpoints;
 mod race;
@@ -6,7 +6,7 @@ mod race;
 use std::time::Duration;
 
 use self::endpoints::{Cooldown, Endpoints};
-use super::member;
+use super::members;
 use crate::report::Result;
 use crate::{
     data::{Request, Response, ResponseFormat, Sink, Takes},
@@ -16,21 +16,21 @@ use crate::{
 
 /// Several endpoints of one model, with options; [`Lm::pool`] is one without.
 ///
-/// * **Which one** is asked: the one with the fewest requests of this pool on their way; of equals each in turn.
-/// * **One that fails** is left alone for a while, and the request goes to the next one, to each at most once: no connection, an
+/// * **The endpoint to ask** is the one with the fewest requests of this pool in flight; equally busy ones take turns.
+/// * **A failed endpoint** cools down, and the request goes to the next one, to each at most once. Failures are: no connection, an
 ///   untrusted certificate, too slow, a failing server, a rate limit, an answer that its API does not promise, a used-up quota, a missing or
 ///   refused key, a model that is unknown there. It cools down for as long as the server asked ([`retry_after`](crate::Error::retry_after)), else for
-///   10 s, twice as long each time it fails again right away, up to 5 minutes. What fails at one time counts once.
-/// * **If all that are left cool down**, they are asked all the same, the one that is back first before the others, unless
+///   10 s, twice as long each time it fails again right away, up to 5 minutes. Simultaneous failures count once.
+/// * **If all remaining endpoints cool down**, they are asked all the same, the one that is back first before the others, unless
 ///   [`strict`](Pool::strict) says otherwise.
-/// * **An error that is the request's own**, a refusal or a filtered answer goes to the caller at once.
+/// * **An error of the request itself**, a refusal or a filtered answer goes to the caller at once.
 ///
-/// Each endpoint is asked as it stands, with its own settings, retries, limits and history; retries around the pool are set on the
-/// LM that [`lm`](Pool::lm) gives. What is set on that LM applies over the endpoints' settings. Answers of different endpoints are
-/// taken to be the same. A form of answer is asked for if all endpoints take it. Nothing of a stream is told twice: once something was told,
-/// its endpoint's error is the call's.
+/// Each endpoint keeps its own settings, retries, limits and history; retries around the pool are set on the LM that
+/// [`lm`](Pool::lm) returns. Settings of that LM override the endpoints'. A cache takes answers of different endpoints for the same.
+/// A response format is asked for if all endpoints take it. No part of a stream is sent twice: once an endpoint has sent a part, its
+/// error is the call's.
 ///
-/// Cancel safe: dropping the call drops all requests on their way. Time is tokio's.
+/// Cancel safe: dropping the call drops all its requests. Time is tokio's.
 ///
 /// ```
 /// use std::time::Duration;
@@ -64,39 +64,39 @@ impl Pool {
         Self { members: endpoints.into_iter().collect(), cooldown, hedge: None, strict: false }
     }
 
-    /// How long an endpoint is left alone after its first failure, where the server does not say; 10 s if not set.
+    /// How long an endpoint cools down after its first failure, where the server does not say; 10 s if not set.
     pub fn cooldown(mut self, time: Duration) -> Self {
         self.cooldown.first = time;
         self
     }
 
-    /// The longest that an endpoint is left alone, whatever the server says; 5 minutes if not set.
+    /// The longest that an endpoint cools down, whatever the server says; 5 minutes if not set.
     pub fn longest_cooldown(mut self, time: Duration) -> Self {
         self.cooldown.longest = time;
         self
     }
 
-    /// Asks a second endpoint as well if the first one has not answered after this time (and told nothing, if it is a stream).
-    /// The first answer wins, and the other request is dropped. Both calls are in the usage, of the dropped one's tokens nothing is known.
-    /// An endpoint that cools down is not asked as the second.
+    /// Asks a second endpoint as well if the first one has not answered after this time (for a stream: has not sent its first part).
+    /// The first answer wins, and the other request is dropped. The usage counts both calls, but not the dropped one's tokens, which
+    /// are unknown. An endpoint that cools down is not asked as the second.
     pub fn hedge(mut self, after: Duration) -> Self {
         self.hedge = Some(after);
         self
     }
 
-    /// Whether endpoints that cool down are never asked. Where all do, a call then fails at once, with the kind of error for which the one that is back first cools
-    /// down, and the time until then as [`retry_after`](crate::Error::retry_after).
+    /// Whether endpoints that cool down are never asked. If all do, a call then fails at once, with the error kind of the endpoint that
+    /// is back first, and the time until then as [`retry_after`](crate::Error::retry_after).
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
         self
     }
 
-    /// An LM that asks them.
+    /// The LM that asks these endpoints.
     pub fn lm(self) -> Lm {
         let Self { members, cooldown, hedge, strict } = self;
-        let name = member::name("pool", &members);
+        let name = members::name("pool", &members);
         let endpoints = Endpoints::new(members.len(), cooldown);
-        member::several("pool", &members.clone(), Pooled { name, members, endpoints, hedge, strict })
+        members::combined("pool", &members.clone(), Pooled { name, members, endpoints, hedge, strict })
     }
 }
 
@@ -107,8 +107,8 @@ impl From<Pool> for Lm {
 }
 
 impl Lm {
-    /// Several endpoints of one model: the least busy one is asked, and one that fails is left alone for a while. [`Pool`] has the
-    /// rules, and options such as hedging.
+    /// Several endpoints of one model: the least busy one is asked, and a failed one cools down. [`Pool`] has the rules, and options
+    /// such as hedging.
     ///
     /// ```
     /// use karat::{Lm, ScriptedLm, lm::{Message, Request}};
@@ -144,7 +144,7 @@ impl LanguageModel for Pooled {
 
     fn identity(&self) -> String {
         // The same whatever their order and number, as it is one model.
-        let mut identities = member::identities(&self.members);
+        let mut identities = members::identities(&self.members);
         identities.sort_unstable();
         identities.dedup();
         format!("pool({})", identities.join(", "))
@@ -159,6 +159,6 @@ impl LanguageModel for Pooled {
     }
 
     fn takes(&self, format: &ResponseFormat) -> Takes {
-        member::takes(&self.members, format)
+        members::takes(&self.members, format)
     }
 }

@@ -21,13 +21,13 @@ use crate::{
     handle::Lm,
     model::BoxFuture,
     report::{Error, Fact, Result},
-    route::member,
+    route::members,
 };
 
-/// Nobody has told anything yet.
+/// No endpoint has sent a part yet.
 const NOBODY: usize = usize::MAX;
 
-/// Where the pieces of a stream go: those of the endpoint that tells first, and of no other.
+/// Passes on the stream of the endpoint that sends first, and of no other.
 struct FirstToWrite<'a, 'b> {
     sink: Mutex<&'a mut Sink<'b>>,
     first: AtomicUsize,
@@ -43,7 +43,7 @@ impl FirstToWrite<'_, '_> {
     }
 }
 
-/// A request on its way.
+/// A request in flight.
 struct Runner<'a> {
     seat: Seat<'a>,
     lm: &'a Lm,
@@ -55,7 +55,7 @@ impl Pooled {
     pub(super) async fn send(&self, request: &Request, sink: Option<&mut Sink<'_>>) -> Result<Response> {
         let writer =
             sink.map(|sink| FirstToWrite { sink: Mutex::new(sink), first: AtomicUsize::new(NOBODY) });
-        let told =
+        let streaming =
             || writer.as_ref().map(|writer| writer.first.load(Ordering::Relaxed)).filter(|by| *by != NOBODY);
         let mut asked = Vec::new();
         let mut errors: Vec<(&str, Error)> = Vec::new();
@@ -64,16 +64,16 @@ impl Pooled {
         loop {
             if runners.is_empty() {
                 let Some(seat) = self.next(&asked)? else {
-                    return Err(member::all_failed(&self.name, errors));
+                    return Err(members::all_failed(&self.name, errors));
                 };
-                member::check(request, &self.name, &mut errors)?;
+                members::check(request, &self.name, &mut errors)?;
                 timer = self.timer();
                 runners.extend(self.begin(seat, request, writer.as_ref(), &mut asked));
             }
-            let event = poll_fn(|context| race(&mut runners, timer.as_mut(), told, context)).await;
+            let event = poll_fn(|context| race(&mut runners, timer.as_mut(), streaming, context)).await;
             let Some((runner, outcome)) = event else {
                 timer = None;
-                let second = match (self.endpoints.choose(&asked), told()) {
+                let second = match (self.endpoints.choose(&asked), streaming()) {
                     (Choice::Ask(seat), None) => Some(seat),
                     _ => None,
                 };
@@ -86,22 +86,22 @@ impl Pooled {
             match outcome {
                 Ok(mut response) => {
                     runner.seat.answered();
-                    response.usage += member::spent(&errors);
+                    response.usage += members::spent(&errors);
                     return Ok(response);
                 }
                 Err(error) if error.kind().is(Fact::Endpoint) => {
                     runner.seat.failed(&error);
                     tracing::warn!(model = runner.lm.name(), endpoint = runner.seat.index, %error, "an endpoint of a pool failed");
-                    if told() == Some(runner.seat.index) {
-                        return Err(member::after(error, &errors));
+                    if streaming() == Some(runner.seat.index) {
+                        return Err(members::after(error, &errors));
                     }
                     errors.push((runner.lm.name(), error));
                 }
-                // The budget was used up in between, and the first one is on its way.
+                // The budget was used up meanwhile, and the first request is still in flight.
                 Err(error) if error.is_budget() && !runners.is_empty() => {}
                 Err(error) => {
                     runner.seat.answered();
-                    return Err(member::after(error, &errors));
+                    return Err(members::after(error, &errors));
                 }
             }
         }
@@ -124,7 +124,7 @@ impl Pooled {
         }
     }
 
-    /// When a second endpoint is to be asked.
+    /// The timer for asking a second endpoint.
     fn timer(&self) -> Option<Pin<Box<Sleep>>> {
         let at = Instant::now().checked_add(self.hedge?)?;
         tokio::runtime::Handle::try_current().ok()?;
@@ -142,22 +142,22 @@ impl Pooled {
         let lm = self.members.get(index)?;
         asked.push(index);
         let answer: BoxFuture<'a, _> = match writer {
-            None => Box::pin(member::ask(lm, request, None)),
+            None => Box::pin(members::ask(lm, request, None)),
             Some(writer) => Box::pin(async move {
                 let mut noting = |delta: Delta<'_>| writer.hear(index, delta);
-                member::ask(lm, request, Some(&mut noting)).await
+                members::ask(lm, request, Some(&mut noting)).await
             }),
         };
         Some(Runner { seat, lm, answer })
     }
 }
 
-/// The first of the runners that ends; `None` when it is time for another one. Once one of them has told something, the others
-/// are dropped.
+/// Polls the runners: returns the first that ends, or `None` when it is time for another one. Once one of them has sent a part of
+/// a stream, the others are dropped.
 fn race<'a>(
     runners: &mut Vec<Runner<'a>>,
     timer: Option<&mut Pin<Box<Sleep>>>,
-    told: impl Fn() -> Option<usize>,
+    streaming: impl Fn() -> Option<usize>,
     context: &mut Context<'_>,
 ) -> Poll<Option<(Runner<'a>, Result<Response>)>> {
     let mut index = 0;
@@ -166,7 +166,7 @@ fn race<'a>(
             return Poll::Ready(Some((runners.remove(index), outcome)));
         }
         index += 1;
-        if let Some(first) = told().filter(|_| runners.len() > 1) {
+        if let Some(first) = streaming().filter(|_| runners.len() > 1) {
             runners.retain(|runner| runner.seat.index == first);
             index = 1;
         }

@@ -1,4 +1,4 @@
-//! Whether a schema obeys a dialect.
+//! Checks that a schema obeys a dialect.
 
 use serde_json::{Map, Value, json};
 

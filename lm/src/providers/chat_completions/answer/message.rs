@@ -1,5 +1,4 @@
-//! What a choice says, however its server writes it. What is of another type than the API has it is left out: it never costs the
-//! answer.
+//! Reads a choice's message in the forms that servers write. A value of a wrong type is left out: it never fails the answer.
 
 use std::fmt;
 
@@ -9,53 +8,53 @@ use serde::{
 };
 use serde_json::Value;
 
-/// A choice's message, or what a stream adds to it.
+/// A choice's message, or a stream's addition to it.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(in crate::providers::chat_completions) struct Message {
+pub(in crate::providers::chat_completions) struct ChoiceMessage {
     pub(in crate::providers::chat_completions) content: Value,
     pub(in crate::providers::chat_completions) refusal: Value,
-    /// DeepSeek's and older vLLM's name for it.
+    /// Reasoning, under DeepSeek's and older vLLM's name.
     pub(in crate::providers::chat_completions) reasoning_content: Value,
-    /// OpenRouter's, Groq's and newer vLLM's.
+    /// Reasoning, under OpenRouter's, Groq's and newer vLLM's name.
     pub(in crate::providers::chat_completions) reasoning: Value,
     pub(in crate::providers::chat_completions) tool_calls: Value,
 }
 
-/// The texts of a message; none of them is empty but where there is none.
+/// The texts of a message; absent reasoning and refusals are `None`, never empty.
 #[derive(Default)]
-pub(in crate::providers::chat_completions) struct Said {
+pub(in crate::providers::chat_completions) struct MessageTexts {
     pub(in crate::providers::chat_completions) text: String,
     pub(in crate::providers::chat_completions) reasoning: Option<String>,
     pub(in crate::providers::chat_completions) refusal: Option<String>,
 }
 
-impl Said {
+impl MessageTexts {
     pub(in crate::providers::chat_completions) fn is_nothing(&self) -> bool {
         self.text.is_empty() && self.reasoning.is_none() && self.refusal.is_none()
     }
 }
 
-impl Message {
+impl ChoiceMessage {
     pub(in crate::providers::chat_completions) fn calls_a_tool(&self) -> bool {
         self.tool_calls.as_array().is_some_and(|calls| !calls.is_empty())
     }
 
-    /// Its texts. Of reasoning in several places the first that is not blank counts.
-    pub(in crate::providers::chat_completions) fn said(self) -> Said {
+    /// The message's texts. Of reasoning in several places the first that is not blank counts.
+    pub(in crate::providers::chat_completions) fn said(self) -> MessageTexts {
         let mut said = match self.content {
-            Value::String(text) => Said { text, ..Said::default() },
+            Value::String(text) => MessageTexts { text, ..MessageTexts::default() },
             Value::Array(parts) => {
-                let mut said = Said::default();
+                let mut said = MessageTexts::default();
                 parts.into_iter().for_each(|part| add_part(&mut said, part));
                 said
             }
             part @ Value::Object(_) => {
-                let mut said = Said::default();
+                let mut said = MessageTexts::default();
                 add_part(&mut said, part);
                 said
             }
-            _ => Said::default(),
+            _ => MessageTexts::default(),
         };
         let places = [words(self.reasoning_content), words(self.reasoning), said.reasoning.take()];
         let mut places: Vec<_> = places.into_iter().flatten().collect();
@@ -68,8 +67,8 @@ impl Message {
     }
 }
 
-/// Adds one part of a content that comes in parts; other kinds (pictures, ..) say nothing of the answer.
-fn add_part(said: &mut Said, part: Value) {
+/// Adds one part of a content in parts; other kinds (pictures, ..) are left out.
+fn add_part(said: &mut MessageTexts, part: Value) {
     let (kind, is_thought) = (part["type"].as_str(), part["thought"] == true);
     match kind {
         Some("thinking" | "reasoning" | "reasoning_content" | "reasoning_text" | "thought") => {
@@ -92,7 +91,7 @@ fn join(all: &mut Option<String>, more: Option<String>) {
     }
 }
 
-/// A text that servers write as it is, in parts, or in an object; `None` if there is none.
+/// A text that servers write as a string, in parts, or in an object; `None` if it is empty or absent.
 fn words(value: Value) -> Option<String> {
     const PLACES: [&str; 6] = ["text", "content", "thinking", "reasoning", "summary", "refusal"];
     let text = match value {
@@ -104,29 +103,31 @@ fn words(value: Value) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 
-/// A message of any type: an object, a bare text, or nothing.
+/// Reads a message of any type: an object, a bare text, or nothing.
 ///
 /// # Errors
 /// It is no JSON.
-pub(super) fn of_any_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Message>, D::Error> {
+pub(super) fn of_any_type<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<ChoiceMessage>, D::Error> {
     deserializer.deserialize_any(AnyType)
 }
 
 struct AnyType;
 
 impl<'de> Visitor<'de> for AnyType {
-    type Value = Option<Message>;
+    type Value = Option<ChoiceMessage>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any value")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Self::Value, A::Error> {
-        Message::deserialize(MapAccessDeserializer::new(entries)).map(Some)
+        ChoiceMessage::deserialize(MapAccessDeserializer::new(entries)).map(Some)
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(Message { content: text.into(), ..Message::default() }))
+        Ok(Some(ChoiceMessage { content: text.into(), ..ChoiceMessage::default() }))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {

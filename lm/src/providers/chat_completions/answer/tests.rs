@@ -1,4 +1,4 @@
-//! Every form of answer that servers are known to give.
+//! Every known form of servers' answers.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ const TWO: Asked = Asked { completions: 2, tools: false };
 
 fn read_bytes(body: &[u8], headers: &[(HeaderName, &str)]) -> Result<Response> {
     let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
-    with_call(|call| read(call, &Reply { status: 200, headers, body: body.to_vec() }, TWO))
+    with_call(|call| read(call, &HttpReply { status: 200, headers, body: body.to_vec() }, TWO))
 }
 
 fn read_json(body: &Value) -> Result<Response> {
@@ -161,7 +161,7 @@ fn an_error_inside_a_success_is_an_error() {
 }
 
 #[test]
-fn what_is_not_json_in_utf_8_is_a_bad_response_that_shows_its_start() {
+fn a_body_that_is_not_json_in_utf_8_is_a_bad_response_that_shows_its_start() {
     let json = [(CONTENT_TYPE, "application/json")];
     let good = br#"{"choices": [{"message": {"content": "hi"}}]}"#;
     assert!(
@@ -198,8 +198,8 @@ fn tool_calls_are_read_where_the_request_had_tools() {
         ]},
         "finish_reason": "stop",
     }]});
-    let reply = Reply { status: 200, headers: HeaderMap::new(), body: body.to_string().into_bytes() };
-    let reply = Reply {
+    let reply = HttpReply { status: 200, headers: HeaderMap::new(), body: body.to_string().into_bytes() };
+    let reply = HttpReply {
         headers: [(CONTENT_TYPE, "application/json".parse().unwrap())].into_iter().collect(),
         ..reply
     };

@@ -108,7 +108,7 @@ fn the_environments_key_goes_in_clear_to_this_machine_alone() {
         assert_eq!((key(&allowed), allowed.is_key_guarded), ("sk-env", false));
         assert_eq!(key(&client(url).api_key("sk-own").endpoint(vars(&env)).unwrap()), "sk-own");
     }
-    // Nor where the environment itself has the address, and where the key is none that is needed.
+    // Nor if the address is from the environment too, nor if the provider needs no key.
     let both = [("LLAMACPP_BASE_URL", "http://gpu:1"), ("LLAMA_API_KEY", "sk-env")];
     assert!(self::client("llamacpp/x").endpoint(vars(&both)).map(|_| ()).unwrap_err().is_config());
     assert!(self::client("llamacpp/x").endpoint(vars(&both[..1])).unwrap().key.is_none());
@@ -141,7 +141,7 @@ fn a_header_of_the_programs_goes_before_karats_own() {
         let endpoint = with_header(client("openai/x"), name, "own").endpoint(vars(&env)).unwrap();
         assert_eq!(endpoint.headers[name], "own");
         assert_eq!(endpoint.headers.contains_key(AUTHORIZATION), name == "Authorization");
-        // The key that the program set is sent beside it, unless it has the same place.
+        // The key that the program set is sent too, unless the header is the same.
         let both = with_header(client("openai/x").api_key("sk-own"), name, "own").endpoint(|_| None).unwrap();
         let expected = if name == "Authorization" { "own" } else { "Bearer sk-own" };
         assert_eq!(both.headers[AUTHORIZATION], expected);

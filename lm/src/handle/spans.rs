@@ -1,13 +1,13 @@
-//! What the spans of an LM's calls may know of it; see [`telemetry`](crate::telemetry).
+//! What tracing spans record about an LM; see [`telemetry`](crate::telemetry).
 
 use std::sync::Arc;
 
 use super::Lm;
 
 impl Lm {
-    /// Whether the spans of its calls hold prompts and completions, and the spans of rewards of its rollouts the feedback.
+    /// Whether the spans of its calls hold prompts and completions, and the spans of its rollouts' rewards the feedback.
     /// Default: no. They then go wherever the program's `tracing` subscriber sends them. An API key that a model repeats is
-    /// struck out.
+    /// taken out.
     ///
     /// ```no_run
     /// # fn main() -> karat::Result<()> {

@@ -1,4 +1,4 @@
-//! A request as it stands in a file: without what may be a secret.
+//! A request as files hold it: without values that may be secrets.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::{Config, Prompt, Request, ResponseFormat, ToolChoice, ToolSpec, secret};
 
-/// A request in a file. Its further parameters stand apart: one of them may be called as a setting is.
+/// A request in a file. Further parameters have a map of their own, since one of them may be named like a setting.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Written {
+pub(crate) struct RedactedRequest {
     prompt: Prompt,
     config: Config,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -22,7 +22,7 @@ pub(crate) struct Written {
     tool_choice: Option<ToolChoice>,
 }
 
-impl Written {
+impl RedactedRequest {
     pub(crate) fn new(request: &Request) -> Self {
         let Request { prompt, mut config, response_format, tools, tool_choice, caller: _, meter: _ } =
             secret::redacted(request).unwrap_or_else(|| request.clone());
@@ -30,7 +30,7 @@ impl Written {
         Self { prompt, config, params, response_format, tools, tool_choice }
     }
 
-    /// The request, with marks where the secrets were.
+    /// The request, with marks in place of the secrets.
     pub(crate) fn request(self) -> Request {
         let Self { prompt, mut config, params, response_format, tools, tool_choice } = self;
         config.params = params;

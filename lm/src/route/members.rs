@@ -1,4 +1,4 @@
-//! What fallbacks and pools have in common: they ask other LMs, each with all that is set on it.
+//! Shared code of fallbacks and pools: both ask other LMs, each with its own settings.
 
 use std::sync::Arc;
 
@@ -17,27 +17,27 @@ pub(crate) async fn ask(lm: &Lm, request: &Request, sink: Option<&mut Sink<'_>>)
     Ok(response)
 }
 
-/// `pool(a, b)`.
+/// The common name, e.g. `pool(a, b)`.
 pub(crate) fn name(what: &str, members: &[Lm]) -> String {
     let names: Vec<_> = members.iter().map(Lm::name).collect();
     format!("{what}({})", names.join(", "))
 }
 
-/// The identities of all.
+/// The identities of all members.
 pub(crate) fn identities(members: &[Lm]) -> Vec<String> {
     members.iter().map(|lm| lm.identity()).collect()
 }
 
-/// What all of them take: whoever answers, the form holds.
+/// What all members take, so that the format holds whichever answers.
 pub(crate) fn takes(members: &[Lm], format: &ResponseFormat) -> Takes {
     let each: Vec<_> = members.iter().map(|lm| lm.takes(format)).collect();
     let weakest = [Takes::Not, Takes::Loosely].into_iter().find(|takes| each.contains(takes));
     weakest.unwrap_or(Takes::Strictly)
 }
 
-/// Makes an LM of several; the mistake of having none of them is told at the first call.
-pub(crate) fn several(what: &str, members: &[Lm], model: impl LanguageModel) -> Lm {
-    // The members count what is sent, each for itself.
+/// Combines several LMs into one; without any the first call fails.
+pub(crate) fn combined(what: &str, members: &[Lm], model: impl LanguageModel) -> Lm {
+    // Each member counts its own requests.
     let lm = Lm::from_model(Model::Custom(Arc::new(model)));
     match members {
         [] => lm.with_mistake(Error::config(format!(
@@ -47,10 +47,10 @@ pub(crate) fn several(what: &str, members: &[Lm], model: impl LanguageModel) -> 
     }
 }
 
-/// Whether one more may be asked after these errors.
+/// Checks that the budget allows another member after these errors.
 ///
 /// # Errors
-/// [`is_budget`](Error::is_budget): the call's budget is used up. What was tried is its source.
+/// [`is_budget`](Error::is_budget): the call's budget is used up. The members' errors are its source.
 pub(crate) fn check(request: &Request, name: &str, errors: &mut Vec<(&str, Error)>) -> Result<()> {
     match request.meter.check() {
         Err(refusal) if !errors.is_empty() => {
@@ -60,19 +60,19 @@ pub(crate) fn check(request: &Request, name: &str, errors: &mut Vec<(&str, Error
     }
 }
 
-/// What failed attempts have cost.
+/// The cost of failed attempts.
 pub(crate) fn spent(errors: &[(&str, Error)]) -> Usage {
     errors.iter().map(|(_, error)| error.spent()).sum()
 }
 
-/// The error that is the call's, with what those have cost that failed before.
+/// Adds the cost of earlier failures to the call's error.
 pub(crate) fn after(error: Error, errors: &[(&str, Error)]) -> Error {
     let mut usage = error.spent();
     usage += spent(errors);
     error.with_usage(usage)
 }
 
-/// One error of all: of the kind of the first one that may pass, so that the call is tried again, else of the last one's.
+/// One error for all: of the kind of the first transient one, so that the call is retried, else of the last one's.
 pub(crate) fn all_failed(name: &str, mut errors: Vec<(&str, Error)>) -> Error {
     if errors.len() < 2 {
         let alone = errors.pop().map(|(_, error)| error);

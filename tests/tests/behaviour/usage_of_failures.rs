@@ -1,4 +1,4 @@
-//! Every call that was paid for is in the usage, also where what came of it is an error.
+//! The usage has every call that was paid for, even if its outcome is an error.
 
 use karat::{
     BestOfN, Budget, Cache, Error, ErrorKind, Lm, Module, OnParseError, Predict, Refine, Reply, Retry,
@@ -9,7 +9,7 @@ use karat::{
 
 use crate::support::{Qa, TwoSteps, ask, hi, millis, number, question, reply, tokens};
 
-/// A failure whose tokens the server has told.
+/// A failure whose tokens the server reported.
 fn paid(kind: ErrorKind) -> Reply {
     Reply::error(Error::new(kind, "no").with_usage(tokens(5, 6)))
 }
@@ -27,7 +27,7 @@ fn times(usage: Usage, times: u64) -> Usage {
 }
 
 #[tokio::test]
-async fn the_error_of_a_predictor_tells_what_its_calls_cost() {
+async fn the_error_of_a_predictor_has_the_cost_of_its_calls() {
     let answers = |reply: Reply| ScriptedLm::computed(move |_| reply.clone().usage(tokens(5, 6)));
     for lm in [
         failing(ErrorKind::Filtered),
@@ -43,7 +43,7 @@ async fn the_error_of_a_predictor_tells_what_its_calls_cost() {
         let error = qa.call(ask()).await.unwrap_err();
         assert_eq!(error.usage(), tokens(5, 6), "{error}");
         assert_eq!(error.trace().unwrap().steps()[0].calls()[0].usage(), tokens(5, 6), "{error}");
-        // Outside of a run nobody else counts.
+        // Outside of a run nothing else counts.
         assert_eq!(qa.forward(ask()).await.unwrap_err().usage(), tokens(5, 6));
         let mut stream = qa.stream(ask());
         let error = loop {
@@ -58,7 +58,7 @@ async fn the_error_of_a_predictor_tells_what_its_calls_cost() {
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_read_and_a_failing_second_one_are_both_paid() {
+async fn an_unreadable_answer_and_a_failing_second_one_are_both_paid() {
     let lm = ScriptedLm::new([Reply::text("no form").usage(tokens(3, 4)), paid(ErrorKind::Filtered)]);
     let error = Predict::<Qa>::new().lm(&lm.lm()).call(ask()).await.unwrap_err();
     assert_eq!((error.usage(), lm.calls()), (tokens(8, 10).calls(2), 2), "{error}");
@@ -102,7 +102,7 @@ async fn members_that_fail_before_another_one_answers_are_paid() {
 }
 
 #[tokio::test]
-async fn the_reports_of_batches_and_rollouts_have_what_failures_cost() {
+async fn the_reports_of_batches_and_rollouts_have_the_cost_of_failures() {
     let lm = failing(ErrorKind::Filtered);
     let report = fails(&lm.lm()).batch([ask(), question("b"), question("c")]).await;
     assert_eq!(report.usage(), times(tokens(5, 6), 3));
@@ -127,7 +127,7 @@ async fn the_reports_of_batches_and_rollouts_have_what_failures_cost() {
 }
 
 #[tokio::test]
-async fn a_module_has_the_cost_of_the_step_that_failed_it() {
+async fn a_modules_error_has_the_cost_of_its_failed_step() {
     let query = Reply::fields([("query", "q")]).usage(tokens(1, 1));
     let lm = ScriptedLm::new([query, paid(ErrorKind::Filtered)]);
     let mut steps = TwoSteps::new();
@@ -149,7 +149,7 @@ async fn failures_use_a_budget_up() {
 }
 
 #[tokio::test]
-async fn histories_and_recordings_have_what_a_failure_cost() {
+async fn histories_and_recordings_have_the_cost_of_a_failure() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("calls.jsonl");
     let lm = failing(ErrorKind::Filtered).lm().record(&path);
@@ -164,7 +164,7 @@ async fn histories_and_recordings_have_what_a_failure_cost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_equal_calls_at_once_the_one_that_was_sent_pays() {
+async fn of_simultaneous_equal_calls_the_sent_one_pays() {
     let lm = ScriptedLm::computed(|_| {
         Reply::error(Error::new(ErrorKind::BadRequest, "no").with_usage(tokens(5, 6))).delay(millis(10))
     });

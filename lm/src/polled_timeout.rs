@@ -1,8 +1,8 @@
-//! Limits of time that do not count when nobody looks.
+//! Timeouts that pause while nobody polls.
 //!
-//! A future is polled when it is woken, or late where its owner has other things to do: whoever takes a stream's events slowly
-//! leaves the answer's bytes waiting in the connection. Such time is nobody's fault but the owner's, and counts towards no limit: of
-//! the time between two polls only the part before the first wake counts, unless the rest is so short that it is the scheduler's.
+//! A future is polled when it is woken, or later if its owner is busy: a program that reads a stream slowly leaves the answer's
+//! bytes waiting in the connection. That delay is the owner's, so it counts towards no limit: between two polls only the time
+//! before the first wake counts, unless the rest is so short that the scheduler caused it.
 
 use std::{
     future::poll_fn,
@@ -15,14 +15,14 @@ use std::{
 use futures_util::task::AtomicWaker;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How much later than it is woken a future is usually polled. Beyond it, its owner was busy with something else; and where it is
-/// polled so much later than its limit, the thread was held up, and what has come meanwhile gets as long again to be seen.
+/// The usual delay between a wake and its poll. A longer delay means that the owner was busy; and a poll so much later than the
+/// limit means that the thread was held up, so what arrived meanwhile gets as long again to be seen.
 const SLACK: Duration = Duration::from_millis(20);
 
-/// Runs a future for no longer than the limit; its output, if it came to an end, and how long it took.
+/// Runs a future for at most `limit`; returns its output, if it ended, and the time that counted.
 ///
-/// Dropping it drops the future. Outside of a Tokio runtime with a clock it panics as soon as it has to wait and has a limit.
-pub(crate) async fn watch<T>(
+/// Dropping it drops the future. Outside of a Tokio runtime with a clock it panics once it has a limit and has to wait.
+pub(crate) async fn timed<T>(
     limit: Option<Duration>,
     future: impl Future<Output = T>,
 ) -> (Option<T>, Duration) {
@@ -43,7 +43,7 @@ pub(crate) async fn watch<T>(
             took = took.saturating_add(until.saturating_duration_since(since));
         }
         let mut context = Context::from_waker(&waker);
-        // What has come wins over a limit that has passed.
+        // A ready output wins over a limit that has passed.
         let poll = future.as_mut().poll(&mut context);
         let end = Instant::now();
         took = took.saturating_add(end.saturating_duration_since(start));
@@ -65,7 +65,7 @@ pub(crate) async fn watch<T>(
     (output, took)
 }
 
-/// Whether something of the limit is left, with the timer set to its end or to a time before.
+/// True if some of the limit is left; sets the timer to its end, or earlier.
 fn has_time(
     limit: Duration,
     took: Duration,
@@ -77,11 +77,11 @@ fn has_time(
         if left.is_zero() {
             return false;
         }
-        // A limit beyond all time is none.
+        // An end beyond the clock's range is no limit.
         let Some(end) = Instant::now().checked_add(left) else { return true };
         match timer {
             None => *timer = Some(Box::pin(sleep_until(end))),
-            // It rings too early where time was left out; then it is set anew.
+            // It fires too early if some time did not count; then it is reset.
             Some(timer) if timer.is_elapsed() => timer.as_mut().reset(end),
             Some(_) => {}
         }
@@ -92,7 +92,7 @@ fn has_time(
     }
 }
 
-/// Wakes the task, and notes when it first did so.
+/// Wakes the task, and notes the time of the first wake.
 #[derive(Default)]
 struct Alarm {
     task: AtomicWaker,
@@ -100,7 +100,7 @@ struct Alarm {
 }
 
 impl Alarm {
-    /// Gets ready for the next wake; tells when the last one was.
+    /// Prepares for the next wake; returns the time of the last one.
     fn arm(&self, task: &Waker) -> Option<Instant> {
         self.task.register(task);
         self.woken.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -138,25 +138,25 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_future_that_waits_longer_than_its_limit_ends_at_it() {
         let start = Instant::now();
-        assert_eq!(watch(Some(SECOND), sleep(SECOND * 2)).await, (None, SECOND));
+        assert_eq!(timed(Some(SECOND), sleep(SECOND * 2)).await, (None, SECOND));
         assert_eq!(start.elapsed(), SECOND);
-        assert_eq!(watch(Some(SECOND * 2), sleep(SECOND)).await, (Some(()), SECOND));
-        assert_eq!(watch(None, sleep(SECOND)).await, (Some(()), SECOND));
-        assert_eq!(watch(Some(Duration::MAX), sleep(SECOND)).await, (Some(()), SECOND));
-        assert_eq!(watch(Some(Duration::ZERO), async { 1 }).await, (Some(1), Duration::ZERO));
-        assert_eq!(watch(Some(Duration::ZERO), sleep(SECOND)).await, (None, Duration::ZERO));
+        assert_eq!(timed(Some(SECOND * 2), sleep(SECOND)).await, (Some(()), SECOND));
+        assert_eq!(timed(None, sleep(SECOND)).await, (Some(()), SECOND));
+        assert_eq!(timed(Some(Duration::MAX), sleep(SECOND)).await, (Some(()), SECOND));
+        assert_eq!(timed(Some(Duration::ZERO), async { 1 }).await, (Some(1), Duration::ZERO));
+        assert_eq!(timed(Some(Duration::ZERO), sleep(SECOND)).await, (None, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_came_in_time_counts_though_it_is_looked_at_late() {
-        let mut watched = pin!(watch(Some(SECOND), sleep(SECOND / 2)));
+    async fn an_output_in_time_counts_though_it_is_polled_late() {
+        let mut watched = pin!(timed(Some(SECOND), sleep(SECOND / 2)));
         assert!(once(watched.as_mut()).await.is_pending());
         sleep(SECOND * 100).await;
         assert_eq!(watched.await, (Some(()), SECOND / 2));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn time_in_which_nobody_looks_at_what_came_does_not_count() {
+    async fn time_in_which_nobody_polls_does_not_count() {
         let (send, mut receive) = unbounded_channel();
         tokio::spawn(async move {
             for piece in 0..100 {
@@ -164,7 +164,7 @@ mod tests {
                 send.send(piece).unwrap();
             }
         });
-        // Ten seconds of pieces for someone who looks at them every ten seconds.
+        // Ten seconds of pieces for an owner that polls every ten seconds.
         let all = async {
             let mut count = 0;
             while receive.recv().await.is_some() {
@@ -176,7 +176,7 @@ mod tests {
             }
             count
         };
-        let mut watched = pin!(watch(Some(SECOND), all));
+        let mut watched = pin!(timed(Some(SECOND), all));
         loop {
             match once(watched.as_mut()).await {
                 Poll::Ready((count, waited)) => {
@@ -190,19 +190,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_future_that_is_never_done_with_its_work_ends_at_its_limit_too() {
+    async fn a_future_that_is_always_busy_ends_at_its_limit_too() {
         let busy = async {
             loop {
                 std::thread::sleep(Duration::from_millis(2));
                 tokio::task::yield_now().await;
             }
         };
-        let (outcome, took) = watch::<()>(Some(SECOND / 20), busy).await;
+        let (outcome, took) = timed::<()>(Some(SECOND / 20), busy).await;
         assert!(outcome.is_none() && took >= SECOND / 20, "{took:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn polls_by_others_do_not_put_the_end_off() {
+    async fn polls_of_other_futures_do_not_delay_the_end() {
         let start = Instant::now();
         let ticks = async {
             loop {
@@ -210,16 +210,16 @@ mod tests {
             }
         };
         tokio::select! {
-            (outcome, _) = watch(Some(SECOND), std::future::pending::<()>()) => assert_eq!(outcome, None),
+            (outcome, _) = timed(Some(SECOND), std::future::pending::<()>()) => assert_eq!(outcome, None),
             () = ticks => {}
         }
         assert_eq!(start.elapsed(), SECOND);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_the_thread_was_held_up_what_came_meanwhile_gets_its_chance() {
+    async fn an_output_that_came_while_the_thread_was_held_up_is_taken() {
         let (send, mut receive) = unbounded_channel();
-        let mut watched = pin!(watch(Some(SECOND), receive.recv()));
+        let mut watched = pin!(timed(Some(SECOND), receive.recv()));
         assert!(once(watched.as_mut()).await.is_pending());
         // Nothing runs while the clock goes on, neither tasks nor timers.
         tokio::spawn(async move { send.send(()).unwrap() });

@@ -1,4 +1,4 @@
-//! What made a predictor ask again stays in the error of the last answer; and what many share is said once.
+//! Error messages: the last error keeps the one that made a predictor ask again, and shared causes are named once.
 
 use std::{error::Error as _, sync::Arc, time::Duration};
 
@@ -35,7 +35,7 @@ fn earlier(error: &Error) -> &Error {
 }
 
 #[tokio::test]
-async fn a_violation_is_not_hidden_by_a_second_answer_without_any_form() {
+async fn a_violation_is_not_hidden_by_an_unreadable_second_answer() {
     for second in ["I am sorry, I cannot do that.", "", "```\n```", "null"] {
         let error = failed(&rate([Reply::text(BROKEN), Reply::text(second)])).await;
         assert!(error.to_string().contains("`points` is 11"), "{second:?}: {error}");
@@ -92,14 +92,14 @@ async fn a_script_that_runs_out_says_what_made_the_program_ask_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_fails_amid_asking_again_is_a_server_error() {
+async fn a_server_that_fails_at_the_second_question_is_a_server_error() {
     let error = failed(&rate([Reply::text(BROKEN), server_error()])).await;
     assert!(error.is_server() && error.is_transient(), "{error}");
     assert!(error.to_string().contains("`points` is 11"), "{error}");
 }
 
 #[tokio::test]
-async fn equal_failures_of_rollouts_are_said_once() {
+async fn equal_failures_of_rollouts_are_named_once() {
     let down = || ScriptedLm::computed(|_| failure(ErrorKind::Connect)).lm();
     let best = BestOfN::new(Predict::<Qa>::new().lm(&down()), 5, |_, _| true).call(ask()).await.unwrap_err();
     assert_eq!(best.to_string().matches("scripted Connect").count(), 1, "{best}");
@@ -117,7 +117,7 @@ async fn equal_failures_of_rollouts_are_said_once() {
 }
 
 #[tokio::test]
-async fn different_failures_of_rollouts_are_each_said() {
+async fn different_failures_of_rollouts_are_each_named() {
     let lm = by_rollout(|id| match id {
         1 => failure(ErrorKind::Server),
         _ => failure(ErrorKind::Connect),
@@ -128,17 +128,17 @@ async fn different_failures_of_rollouts_are_each_said() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn attempts_and_waits_do_not_tell_equal_failures_apart() {
+async fn failures_that_differ_only_in_attempts_and_waits_count_as_equal() {
     let lm = ScriptedLm::computed(|_| failure(ErrorKind::Server)).lm();
     let lm = lm.retry(karat::Retry::new().attempts(3)).deadline(Duration::from_secs(60));
     let error = BestOfN::new(Predict::<Qa>::new().lm(&lm), 5, |_, _| true).call(ask()).await.unwrap_err();
     assert_eq!(error.to_string().matches("scripted Server").count(), 1, "{error}");
     let own = error.rollouts()[0].error().unwrap().to_string();
-    assert!(own.contains("after 3 attempts"), "each rollout's own error tells it: {own}");
+    assert!(own.contains("after 3 attempts"), "each rollout's own error has them: {own}");
 }
 
 #[tokio::test]
-async fn a_batch_says_equal_failures_once() {
+async fn a_batch_names_equal_failures_once() {
     let lm = ScriptedLm::computed(|request| match request.prompt.last().contains("odd") {
         true => failure(ErrorKind::Refused),
         false => failure(ErrorKind::Connect),
@@ -152,7 +152,7 @@ async fn a_batch_says_equal_failures_once() {
 }
 
 #[tokio::test]
-async fn a_typed_output_is_a_reply_on_every_form() {
+async fn a_typed_output_is_a_reply_in_every_format() {
     let output = || RateOutput { points: 7, why: "It \"rhymes\".\n[x]".into() };
     for predict in [rate([Reply::output(output())]), rate([Reply::output(output())]).adapter(JsonAdapter)] {
         let rated = predict.call(RateInput { joke: "Knock".into() }).await.unwrap();

@@ -1,4 +1,4 @@
-//! Whoever drops a call, on whatever surface, closes its connections at once: the server is not kept busy for nobody.
+//! Cancellation: dropping a call, on any surface, closes its connections at once, so that the server stops working.
 
 use std::{io::Read, thread, time::Duration};
 
@@ -25,7 +25,7 @@ fn ask() -> QaInput {
     QaInput { question: "?".into() }
 }
 
-/// A server that never answers; it tells when it was asked, and when a connection was closed.
+/// A server that never answers; it signals each request and each closed connection.
 fn silent() -> (String, UnboundedReceiver<()>, UnboundedReceiver<()>) {
     let (asked, was_asked) = unbounded_channel();
     let (closed, was_closed) = unbounded_channel();
@@ -41,7 +41,7 @@ fn silent() -> (String, UnboundedReceiver<()>, UnboundedReceiver<()>) {
     (format!("http://{address}"), was_asked, was_closed)
 }
 
-/// Drops a future when the server has so many of its requests.
+/// Drops a future once the server has got this number of its requests.
 async fn drop_when_asked(name: &str, requests: usize, run: impl AsyncFnOnce(Predict<Qa>)) {
     let (address, mut was_asked, mut was_closed) = silent();
     let run = run(Predict::new().lm(&lm(&address)));
@@ -54,7 +54,7 @@ async fn drop_when_asked(name: &str, requests: usize, run: impl AsyncFnOnce(Pred
         () = run => panic!("{name} ended without an answer"),
         () = all_asked => {}
     }
-    // The future is gone. How long it takes is shown; on a busy machine it may be long.
+    // The future is dropped. The time is printed; on a busy machine it may be long.
     let dropped = Instant::now();
     for _ in 0..requests {
         let closed = timeout(Duration::from_secs(10), was_closed.recv()).await;

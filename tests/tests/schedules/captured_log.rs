@@ -1,4 +1,4 @@
-//! All that is logged on this thread, as text.
+//! Captures the log of this thread as text.
 
 use std::{
     fmt::{Debug, Write as _},
@@ -13,10 +13,10 @@ use tracing::{
 };
 
 #[derive(Clone, Default)]
-pub struct Told(Arc<Mutex<String>>);
+pub struct CapturedLog(Arc<Mutex<String>>);
 
-impl Told {
-    /// From now on, until the guard is dropped.
+impl CapturedLog {
+    /// Captures from now on, until the guard is dropped.
     pub fn listen(&self) -> DefaultGuard {
         tracing::subscriber::set_default(self.clone())
     }
@@ -38,7 +38,7 @@ impl Visit for Text<'_> {
     }
 }
 
-impl Subscriber for Told {
+impl Subscriber for CapturedLog {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("karat")
     }

@@ -1,4 +1,4 @@
-//! Calls that are dropped: at every poll, on every surface, through every layer. Nothing stays behind, and the next call works.
+//! Cancellation: calls dropped at every poll, on every surface, through every layer leave nothing behind, and the next call works.
 
 use std::{
     future::{Future, poll_fn},
@@ -20,7 +20,7 @@ use crate::support::{Qa, Watched, ask, failure, hi, millis, question};
 
 const TICK: Duration = Duration::from_millis(1);
 
-/// Two endpoints, what stands before them, and the LM of it all.
+/// Two endpoints, the layers before them, and the LM on top.
 struct Stage {
     endpoints: [Watched; 2],
     limits: [Limits; 2],
@@ -88,7 +88,7 @@ type Call = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 type Surface = fn(&Lm) -> Call;
 
-/// Everything that may be awaited.
+/// Every kind of call that can be awaited.
 const SURFACES: [(&str, Surface); 7] = [
     ("predict", |lm| {
         let qa = thought(lm);
@@ -138,7 +138,7 @@ fn thought(lm: &Lm) -> ChainOfThought<Qa> {
     ChainOfThought::new().lm(lm)
 }
 
-/// Polls it so often, a tick apart; its output, if it came to its end.
+/// Polls a future `times` times, a tick apart; its output, if it ended.
 async fn polled<T>(future: &mut Pin<Box<dyn Future<Output = T> + Send>>, times: usize) -> Option<T> {
     for _ in 0..times {
         if let Poll::Ready(output) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
@@ -150,7 +150,7 @@ async fn polled<T>(future: &mut Pin<Box<dyn Future<Output = T> + Send>>, times: 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_dropped_at_any_poll_leaves_nothing_behind_and_the_next_one_works() {
+async fn a_call_dropped_at_any_poll_leaves_nothing_behind_and_the_next_one_works() {
     for (stacked, stack) in STACKS {
         for (surface, call) in SURFACES {
             for polls in 0.. {
@@ -173,13 +173,13 @@ async fn a_call_that_is_dropped_at_any_poll_leaves_nothing_behind_and_the_next_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_dropped_at_whatever_poll_the_others_go_on() {
+async fn other_calls_go_on_whichever_is_dropped_at_whatever_poll() {
     for (stacked, stack) in STACKS {
         for polls in 0..20 {
             for dropped in 0..3 {
                 let when = format!("number {dropped} over {stacked}, dropped after {polls} polls");
                 let stage = Stage::new(stack);
-                // Equal calls of the same caller: they share what is shared, and wait for each other.
+                // Equal calls of the same caller: they share state, and wait for each other.
                 let qa = Predict::<Qa>::new().lm(&stage.lm);
                 let mut calls: Vec<Call> = (0..3)
                     .map(|_| {
@@ -190,7 +190,7 @@ async fn whoever_is_dropped_at_whatever_poll_the_others_go_on() {
                     .collect();
                 for _ in 0..polls {
                     for call in &mut calls {
-                        // The last poll was the end: not polled again.
+                        // It ended at the last poll, so it is not polled again.
                         let done = poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await;
                         if let Poll::Ready(outcome) = done {
                             *call = Box::pin(std::future::ready(outcome));

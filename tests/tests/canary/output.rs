@@ -1,16 +1,16 @@
-//! All that was written: what surfaces gave, and what the process's logs were told, by every crate at every level.
+//! Collects all output: the results of surfaces, and the process's logs of every crate at every level.
 
 use std::fmt::Debug;
 
 use karat::{Error, Prediction, Result, lm::Response};
 
-use crate::{spans_and_events::Log, told, told_of};
+use crate::{error_text, prediction_text, spans_and_events::Log};
 
 #[derive(Clone)]
-pub struct Written(Log);
+pub struct Output(Log);
 
-impl Written {
-    /// From now on; the logs are those of the whole process.
+impl Output {
+    /// Collects from now on; the logs are those of the whole process.
     pub fn of_the_process() -> Self {
         let written = Self(Log::of_the_process());
         log::set_boxed_logger(Box::new(written.clone())).unwrap();
@@ -28,12 +28,12 @@ impl Written {
     }
 
     pub fn error(&self, place: &str, error: &Error) {
-        self.add(place, told(error));
+        self.add(place, error_text(error));
     }
 
     pub fn outcome<O: Debug>(&self, place: &str, outcome: Result<Prediction<O>>) {
         match outcome {
-            Ok(prediction) => self.add(place, told_of(&prediction)),
+            Ok(prediction) => self.add(place, prediction_text(&prediction)),
             Err(error) => self.error(place, &error),
         }
     }
@@ -52,7 +52,7 @@ impl Written {
     }
 
     /// # Panics
-    /// If something is missing that would be there had all been heard: silence proves nothing.
+    /// If an expected text is missing: silence proves nothing.
     pub fn assert_heard(&self) {
         let text = self.text();
         for part in [
@@ -73,7 +73,7 @@ impl Written {
     }
 }
 
-impl log::Log for Written {
+impl log::Log for Output {
     fn enabled(&self, _: &log::Metadata<'_>) -> bool {
         true
     }

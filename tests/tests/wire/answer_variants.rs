@@ -1,5 +1,5 @@
-//! Answers that servers write otherwise than the API has them: what is not needed never costs the answer, and an error is one in
-//! whatever form it comes.
+//! Answers in forms that differ from the API: an unneeded field never fails the answer, and an error is recognized in any
+//! form.
 
 use karat::{
     Error, ErrorKind, Lm, Result, Retry, Usage,
@@ -21,20 +21,20 @@ fn serve(reply: Reply) -> Server {
     Server::start(Greeting::Plain, move |_| reply.clone())
 }
 
-/// What comes of a reply where it is asked for at once.
+/// The outcome of a reply to a request without a stream.
 async fn whole(reply: Reply) -> Result<Response> {
     lm(&serve(reply)).complete(hi()).await
 }
 
-/// What comes of a reply where it is to be told, and the text and the reasoning that are told of it.
+/// The outcome of a reply to a streamed request, with the streamed text and reasoning.
 async fn streamed(reply: Reply) -> (Result<Response>, [String; 2]) {
-    let mut told = [String::new(), String::new()];
-    let tell = &mut |delta: karat::lm::Delta<'_>| {
-        told[usize::from(delta.part == DeltaPart::Reasoning)].push_str(delta.text);
+    let mut heard = [String::new(), String::new()];
+    let sink = &mut |delta: karat::lm::Delta<'_>| {
+        heard[usize::from(delta.part == DeltaPart::Reasoning)].push_str(delta.text);
     };
     let caller = Caller::new("me", CallerId::unique());
-    let outcome = lm(&serve(reply)).stream_for(caller, hi(), tell).await;
-    (outcome.map(|response| (*response).clone()), told)
+    let outcome = lm(&serve(reply)).stream_for(caller, hi(), sink).await;
+    (outcome.map(|response| (*response).clone()), heard)
 }
 
 fn events(events: &[Value]) -> String {
@@ -49,8 +49,8 @@ fn chunk(delta: Value, finish: Value) -> Value {
     json!({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 }
 
-/// The one completion of an event stream, which is told as it is.
-async fn told(body: String) -> Completion {
+/// The one completion of an event stream; checks that it was streamed as it is.
+async fn completion_of(body: String) -> Completion {
     let (outcome, [text, reasoning]) = streamed(stream(body.clone())).await;
     let completion = outcome.unwrap_or_else(|error| panic!("{body}: {error}")).completions.remove(0);
     assert_eq!(
@@ -65,7 +65,7 @@ fn tokens(usage: Usage) -> [u64; 2] {
 }
 
 #[tokio::test]
-async fn a_message_beside_deltas_is_all_so_far_and_counts_once() {
+async fn a_message_beside_deltas_repeats_the_text_and_counts_once() {
     let choice = |choice: Value| json!({ "choices": [choice] });
     let paris = json!({"content": "Paris it is"});
     let both = |delta: &str, all: &str| {
@@ -97,7 +97,7 @@ async fn a_message_beside_deltas_is_all_so_far_and_counts_once() {
             both(" it is", "Paris it is"),
             choice(json!({"message": paris, "finish_reason": stop})),
         ],
-        // All so far without deltas, and the last part alone.
+        // The whole text so far without deltas, and the last part alone.
         vec![
             choice(json!({"message": {"content": "Paris it"}})),
             choice(json!({"message": paris, "finish_reason": stop})),
@@ -111,7 +111,7 @@ async fn a_message_beside_deltas_is_all_so_far_and_counts_once() {
             choice(json!({"message": {"content": " it is"}, "finish_reason": stop})),
         ],
     ] {
-        assert_eq!(told(events(&all)).await.text.trim(), "Paris it is", "{all:?}");
+        assert_eq!(completion_of(events(&all)).await.text.trim(), "Paris it is", "{all:?}");
     }
     for choice in [
         json!({"message": paris, "delta": paris, "finish_reason": "stop"}),
@@ -125,7 +125,7 @@ async fn a_message_beside_deltas_is_all_so_far_and_counts_once() {
 }
 
 #[tokio::test]
-async fn a_side_field_of_another_type_never_costs_the_answer() {
+async fn a_side_field_of_a_wrong_type_never_fails_the_answer() {
     let sides = [
         json!({"reasoning": {"content": "hm"}}),
         json!({"reasoning": []}),
@@ -158,8 +158,8 @@ async fn a_side_field_of_another_type_never_costs_the_answer() {
             };
             let response = whole(Reply::json(&said("message"))).await;
             let response = response.unwrap_or_else(|error| panic!("{side} {extra}: {error}"));
-            let told = told(events(&[said("delta")]) + DONE).await;
-            for completion in [&response.completions[0], &told] {
+            let heard = completion_of(events(&[said("delta")]) + DONE).await;
+            for completion in [&response.completions[0], &heard] {
                 let hm = Some("hm").filter(|_| side.to_string().contains('h'));
                 assert_eq!(
                     (&*completion.text, completion.reasoning.as_deref()),
@@ -191,7 +191,7 @@ async fn thinking_parts_of_a_content_list_are_reasoning() {
             chunk(json!({"content": [{"type": "text", "text": "Pa"}]}), json!(null)),
             chunk(json!({"content": "ris"}), json!("stop")),
         ];
-        for completion in [&response.completions[0], &told(events(&stream)).await] {
+        for completion in [&response.completions[0], &completion_of(events(&stream)).await] {
             assert_eq!(
                 (&*completion.text, completion.reasoning.as_deref()),
                 ("Paris", Some("hm")),
@@ -202,7 +202,7 @@ async fn thinking_parts_of_a_content_list_are_reasoning() {
 }
 
 #[tokio::test]
-async fn the_usage_of_a_stream_is_read_wherever_it_stands() {
+async fn the_usage_of_a_stream_is_read_from_every_known_place() {
     let usage = json!({"prompt_tokens": 5, "completion_tokens": 6});
     let text = || chunk(json!({"content": "Paris"}), json!(null));
     let end = || chunk(json!({}), json!("stop"));
@@ -242,7 +242,7 @@ async fn the_usage_of_a_stream_is_read_wherever_it_stands() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_an_error_was_paid_for_all_the_same() {
+async fn an_answer_that_is_an_error_has_its_usage() {
     let usage = json!({"prompt_tokens": 5, "completion_tokens": 6});
     let choice = |choice: Value| json!({"choices": [choice], "usage": usage});
     for body in [
@@ -278,7 +278,7 @@ async fn an_answer_that_is_an_error_was_paid_for_all_the_same() {
 }
 
 #[tokio::test]
-async fn events_are_known_by_their_first_line_whatever_their_type() {
+async fn events_are_recognized_by_their_first_line_whatever_the_content_type() {
     let body = events(&[
         chunk(json!({"content": "Pa"}), json!(null)),
         chunk(json!({"content": "ris"}), json!("stop")),
@@ -315,7 +315,7 @@ async fn events_are_known_by_their_first_line_whatever_their_type() {
 }
 
 #[tokio::test]
-async fn what_is_neither_json_by_its_type_nor_begins_as_events_is_a_bad_response() {
+async fn a_body_that_is_neither_json_nor_events_is_a_bad_response() {
     let json = json!({"choices": [{"message": {"content": "Paris"}}]}).to_string();
     let id_first = format!("id: 1\n{}", event(&json!({"content": "Paris"})) + DONE);
     for (content_type, body) in [
@@ -337,12 +337,12 @@ async fn what_is_neither_json_by_its_type_nor_begins_as_events_is_a_bad_response
             assert!(!error.is_transient() && !error.to_string().contains("try again"), "{error}");
         }
     }
-    // Under its own type every line may come first.
+    // With the content type of events every line may come first.
     assert_eq!(whole(stream(id_first)).await.unwrap().completions[0].text, "Paris");
 }
 
 #[tokio::test]
-async fn a_whole_answer_may_be_one_event_and_a_stream_one_answer() {
+async fn a_whole_answer_may_come_as_an_event_and_a_stream_as_one_answer() {
     let answer = json!({
         "object": "chat.completion",
         "choices": [{"index": 0, "message": {"role": "assistant", "content": "Paris"}, "finish_reason": "stop"}],
@@ -365,7 +365,7 @@ async fn a_whole_answer_may_be_one_event_and_a_stream_one_answer() {
     assert_eq!(outcome.unwrap().completions[0].text, "Paris");
 }
 
-/// The error of an error object: inside a whole answer, bare, in a stream's event, and bare in one after some text.
+/// The errors of an error object: inside a whole answer, bare, in a stream's event, and bare in an event after some text.
 async fn errors_inside(error: &Value) -> Vec<Error> {
     let text = chunk(json!({"content": "Par"}), json!(null));
     let wrapped = json!({ "error": error });
@@ -387,7 +387,7 @@ async fn errors_inside(error: &Value) -> Vec<Error> {
 }
 
 #[tokio::test]
-async fn an_error_inside_a_success_is_of_the_kind_that_it_names() {
+async fn an_error_inside_a_success_has_the_kind_that_it_names() {
     use ErrorKind::*;
     for (error, kind) in [
         (json!({"message": "x", "type": "None", "code": "429"}), RateLimited),
@@ -425,7 +425,7 @@ async fn an_error_inside_a_success_is_of_the_kind_that_it_names() {
 }
 
 #[tokio::test]
-async fn the_code_of_a_refused_request_says_more_than_its_status_only_where_it_does() {
+async fn the_code_of_a_refused_request_counts_only_if_it_says_more_than_the_status() {
     use ErrorKind::*;
     for (status, error, kind) in [
         (429, json!({"code": "credit_balance_exhausted"}), Quota),
@@ -496,7 +496,7 @@ async fn a_stream_without_an_end_after_an_event_that_is_an_error_is_that_error()
             (format!("{text}{odd}\n\n{stop}{DONE}"), true),
             (format!("{text}{stop}{odd}\n\n{DONE}"), true),
             (format!("{text}{stop}{odd}"), true),
-            // Nothing says that something went wrong.
+            // No event is an error.
             (format!("{text}{odd}\n\n{DONE}"), !odd.contains("still")),
         ] {
             let (outcome, _) = streamed(self::stream(stream.clone())).await;
@@ -506,7 +506,7 @@ async fn a_stream_without_an_end_after_an_event_that_is_an_error_is_that_error()
 }
 
 #[tokio::test]
-async fn an_event_with_text_that_cannot_be_read_is_never_passed_over() {
+async fn an_unreadable_event_with_text_is_never_skipped() {
     let text = events(&[chunk(json!({"content": "Par"}), json!(null))]);
     let stop = events(&[chunk(json!({}), json!("stop"))]);
     for odd in [r#"{"choices": [{"delta": {"content": "is"}}, 7]}"#, r#"{"choices": ["is"]}"#] {

@@ -1,4 +1,4 @@
-//! How long a server that is down is asked, and when an answer that takes long is worth a warning. In virtual time.
+//! Slow servers: how long one that is down is retried, and when a slow answer is worth a warning. In virtual time.
 
 use std::{
     fmt::{Debug, Write},
@@ -47,8 +47,7 @@ fn lm(model: &str, server: &Server, host: &str) -> Lm {
 }
 
 #[test]
-fn a_server_of_this_machine_that_does_not_run_is_asked_for_five_seconds_and_its_error_says_how_it_is_started()
-{
+fn a_local_server_that_does_not_run_is_retried_for_five_seconds_with_advice() {
     for (model, start) in [
         ("ollama/qwen3", "start it with `ollama serve`"),
         ("vllm/Qwen/Qwen3-8B", "start it with `vllm serve Qwen/Qwen3-8B`"),
@@ -81,7 +80,7 @@ fn a_server_that_is_starting_is_waited_for() {
 }
 
 #[test]
-fn five_seconds_are_for_all_calls_of_a_server_that_does_not_run() {
+fn the_five_seconds_cover_all_calls_to_a_server_that_does_not_run() {
     run(async {
         let server = later(None);
         let lm = lm("ollama/x", &server, "127.0.0.1");
@@ -91,7 +90,7 @@ fn five_seconds_are_for_all_calls_of_a_server_that_does_not_run() {
         let error = best.call(QaInput { question: "Capital of France?".into() }).await.unwrap_err();
         assert!(error.is_exhausted() && error.rollouts().len() == 5, "{error}");
         assert!(begin.elapsed() <= seconds(5) + Duration::from_millis(10), "{:?}", begin.elapsed());
-        // Later it may have been started: it is waited for again.
+        // Later the server may have been started, so it is waited for again.
         tokio::time::sleep(seconds(60)).await;
         let begin = Instant::now();
         let error = lm.complete(hi()).await.unwrap_err();
@@ -100,7 +99,7 @@ fn five_seconds_are_for_all_calls_of_a_server_that_does_not_run() {
 }
 
 #[test]
-fn once_it_was_reached_a_server_that_is_gone_is_waited_for_again() {
+fn a_server_that_stops_after_it_was_reached_is_waited_for_again() {
     run(async {
         let reply = |_: &_| {
             Reply::from(vec![
@@ -148,7 +147,7 @@ impl Subscriber for Warnings {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// The warnings of two calls, one whole and one streamed, whose answers take so long.
+/// The warnings of two calls, one whole and one streamed, whose answers take this long.
 fn warnings(pause: Duration, set: impl Fn(Lm) -> Lm) -> Vec<String> {
     let warnings = Warnings::default();
     let body = json!({"choices": [{"message": {"content": "Paris"}, "finish_reason": "stop"}]}).to_string();
@@ -179,7 +178,7 @@ fn warnings(pause: Duration, set: impl Fn(Lm) -> Lm) -> Vec<String> {
 }
 
 #[test]
-fn an_answer_without_a_limit_that_takes_more_than_a_minute_is_warned_of_once() {
+fn a_warning_is_logged_once_for_an_unlimited_answer_of_more_than_a_minute() {
     let warned = warnings(seconds(200), |lm| lm);
     assert_eq!(warned.len(), 2, "{warned:?}");
     assert!(warned.iter().all(|text| text.contains("60s") && text.contains("openai/x")), "{warned:?}");
