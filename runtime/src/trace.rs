@@ -16,13 +16,19 @@ use crate::{
 /// What the predictors of one run did, in the order in which they finished. A copy of it shares the steps.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
-    steps: Arc<Vec<Step>>,
+    /// `None` where there are none, as in most predictions within a run.
+    steps: Option<Arc<Vec<Step>>>,
 }
 
 impl Trace {
     /// The steps, in the order in which they finished.
     pub fn steps(&self) -> &[Step] {
-        &self.steps
+        self.steps.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    /// The steps, to be added to.
+    fn steps_mut(&mut self) -> &mut Vec<Step> {
+        Arc::make_mut(self.steps.get_or_insert_default())
     }
 }
 
@@ -193,12 +199,12 @@ impl Tracer {
 
     /// Adds a step. Its usage was added call by call.
     pub(crate) fn push(&self, step: Step) {
-        Arc::make_mut(&mut self.lock().trace.steps).push(step);
+        self.lock().trace.steps_mut().push(step);
     }
 
     /// Adds the steps of a part.
     pub fn append(&self, trace: &Trace) {
-        Arc::make_mut(&mut self.lock().trace.steps).extend_from_slice(&trace.steps);
+        self.lock().trace.steps_mut().extend_from_slice(trace.steps());
     }
 
     /// Adds what LM calls cost, here and in the runs of which this one is a part.

@@ -202,9 +202,11 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
     #[must_use]
     fn traced(&self, tracer: &Tracer) -> Self {
         let mut copy = self.clone();
-        for (path, predictor) in copy.all_predictors_mut() {
-            predictor.set_tracer(tracer, &path);
-        }
+        WalkerMut::run(&mut copy, &mut |site, parameter| {
+            if let Some(predictor) = parameter.as_predictor_mut() {
+                predictor.set_tracer(tracer, site.path());
+            }
+        });
         copy
     }
 

@@ -27,7 +27,10 @@ pub(super) async fn traced<M: Module>(
     let outcome = forward(copy, input).await;
     let prediction = outcome.map_err(|error| error.with_run(tracer.trace(), tracer.usage()))?;
     // A module without predictors may have told its own costs.
-    let usage = if tracer.usage() == Usage::default() { prediction.usage() } else { tracer.usage() };
+    let usage = match tracer.usage() {
+        none if none == Usage::default() => prediction.usage(),
+        usage => usage,
+    };
     Ok(prediction.with_usage(usage).with_trace(tracer.trace()))
 }
 

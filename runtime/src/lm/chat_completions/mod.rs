@@ -28,8 +28,10 @@ use secrecy::{ExposeSecret, SecretString};
 use self::endpoint::{Endpoint, NamedBy, OwnAddress, Settled};
 pub(in crate::lm) use self::headers::header;
 use super::{
-    BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Takes, Timeouts, http::Clients,
-    provider::Provider, waiting::watch,
+    BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Takes, Timeouts,
+    http::Clients,
+    provider::Provider,
+    waiting::{watch, within},
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -149,13 +151,19 @@ impl ChatCompletions {
 
     /// Asks, and warns once of an answer that has no limit and does not end.
     async fn send(&self, request: &Request, sink: Option<&mut Sink<'_>>) -> Result<Response> {
+        let is_stream = sink.is_some();
         let mut answer = pin!(self.ask(request, sink));
         if is_limited(request) {
             return answer.await;
         }
-        match watch(Some(LONG), answer.as_mut()).await {
-            (Some(outcome), _) => outcome,
-            (None, _) => {
+        // An answer in one piece is never taken slowly.
+        let outcome = match is_stream {
+            true => watch(Some(LONG), answer.as_mut()).await.0,
+            false => within(LONG, answer.as_mut()).await,
+        };
+        match outcome {
+            Some(outcome) => outcome,
+            None => {
                 tracing::warn!(
                     model = self.name(),
                     "an answer takes longer than {LONG:?} and has no limit of tokens: if the model rambles, set \
