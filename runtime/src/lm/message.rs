@@ -89,7 +89,8 @@ pub struct Prompt {
 impl Prompt {
     /// A prompt of a shared prefix and nothing else yet.
     pub fn new(prefix: Arc<[Message]>) -> Self {
-        Self { prefix, tail: Vec::new() }
+        // Most calls add one message.
+        Self { prefix, tail: Vec::with_capacity(1) }
     }
 
     pub(super) fn prefix(&self) -> &Arc<[Message]> {
