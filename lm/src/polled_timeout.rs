@@ -6,14 +6,14 @@
 
 use std::{
     future::poll_fn,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
 use futures_util::task::AtomicWaker;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 /// The usual delay between a wake and its poll. A longer delay means that the owner was busy; and a poll so much later than the
 /// limit means that the thread was held up, so what arrived meanwhile gets as long again to be seen.
@@ -29,7 +29,7 @@ pub(crate) async fn timed<T>(
     let mut future = pin!(future);
     let alarm = Arc::new(Alarm::default());
     let waker = Waker::from(alarm.clone());
-    let mut timer = None;
+    let mut timer = pin!(None);
     let mut took = Duration::ZERO;
     let mut waits_since: Option<Instant> = None;
     let mut is_extended = false;
@@ -54,7 +54,7 @@ pub(crate) async fn timed<T>(
             if took > limit.saturating_add(SLACK) && !std::mem::replace(&mut is_extended, true) {
                 took = limit.saturating_sub(SLACK);
             }
-            if !has_time(limit, took, &mut timer, &mut context) {
+            if !has_time(limit, took, timer.as_mut(), &mut context) {
                 return Poll::Ready(None);
             }
         }
@@ -69,7 +69,7 @@ pub(crate) async fn timed<T>(
 fn has_time(
     limit: Duration,
     took: Duration,
-    timer: &mut Option<std::pin::Pin<Box<Sleep>>>,
+    mut timer: Pin<&mut Option<Sleep>>,
     context: &mut Context<'_>,
 ) -> bool {
     loop {
@@ -79,17 +79,35 @@ fn has_time(
         }
         // An end beyond the clock's range is no limit.
         let Some(end) = Instant::now().checked_add(left) else { return true };
-        match timer {
-            None => *timer = Some(Box::pin(sleep_until(end))),
+        match timer.as_mut().as_pin_mut() {
+            None => timer.set(Some(sleep_until(end))),
             // It fires too early if some time did not count; then it is reset.
-            Some(timer) if timer.is_elapsed() => timer.as_mut().reset(end),
+            Some(timer) if timer.is_elapsed() => timer.reset(end),
             Some(_) => {}
         }
-        let Some(timer) = timer else { return true };
-        if timer.as_mut().poll(context).is_pending() {
+        let Some(timer) = timer.as_mut().as_pin_mut() else { return true };
+        if timer.poll(context).is_pending() {
             return true;
         }
     }
+}
+
+/// Runs a future for no longer than the limit by the clock: cheaper than [`timed`], for outputs that nobody takes slowly.
+pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    // Most futures end before there is need for one.
+    let mut timer = pin!(None);
+    poll_fn(|context| {
+        if let Poll::Ready(output) = future.as_mut().poll(context) {
+            return Poll::Ready(Some(output));
+        }
+        if timer.is_none() {
+            timer.set(Some(sleep(limit)));
+        }
+        let timer = timer.as_mut().as_pin_mut();
+        timer.map_or(Poll::Pending, |timer| timer.poll(context).map(|()| None))
+    })
+    .await
 }
 
 /// Wakes the task, and notes the time of the first wake.

@@ -63,7 +63,7 @@ pub(crate) struct Reading {
 #[derive(Clone, Default)]
 struct About {
     usage: Usage,
-    trace: Arc<Trace>,
+    trace: Trace,
     rollouts: Arc<[Rollout]>,
     reward: Option<f64>,
     stop: Option<Stop>,
@@ -287,8 +287,8 @@ impl<O> Prediction<O> {
 
     /// The same prediction with this trace.
     #[must_use]
-    pub fn with_trace(mut self, trace: impl Into<Arc<Trace>>) -> Self {
-        self.about.trace = trace.into();
+    pub fn with_trace(mut self, trace: Trace) -> Self {
+        self.about.trace = trace;
         self
     }
 

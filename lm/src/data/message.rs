@@ -89,7 +89,8 @@ pub struct Prompt {
 impl Prompt {
     /// A prompt of a shared prefix, to which messages can be added.
     pub fn new(prefix: Arc<[Message]>) -> Self {
-        Self { prefix, tail: Vec::new() }
+        // Most calls add one message.
+        Self { prefix, tail: Vec::with_capacity(1) }
     }
 
     pub(crate) fn prefix(&self) -> &Arc<[Message]> {

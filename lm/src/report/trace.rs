@@ -9,23 +9,24 @@ use super::{Error, Usage};
 /// The steps of one run's predictors, in the order in which they finished. A copy of it shares the steps.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
-    steps: Arc<Vec<Step>>,
+    /// `None` without steps, as in most predictions within a run.
+    steps: Option<Arc<Vec<Step>>>,
 }
 
 impl Trace {
     /// The steps, in the order in which they finished.
     pub fn steps(&self) -> &[Step] {
-        &self.steps
+        self.steps.as_deref().map_or(&[], Vec::as_slice)
     }
 
     /// Adds a step. Its usage was added call by call.
     pub fn push(&mut self, step: Step) {
-        Arc::make_mut(&mut self.steps).push(step);
+        Arc::make_mut(self.steps.get_or_insert_default()).push(step);
     }
 
     /// Adds the steps of a part.
     pub fn append(&mut self, other: &Trace) {
-        Arc::make_mut(&mut self.steps).extend_from_slice(&other.steps);
+        Arc::make_mut(self.steps.get_or_insert_default()).extend_from_slice(other.steps());
     }
 }
 

@@ -20,9 +20,12 @@ pub fn tracer<M: Traverse + ?Sized>(module: &M) -> Option<&Tracer> {
 #[must_use]
 pub fn traced<M: Module>(module: &M, tracer: &Tracer) -> M {
     let mut copy = module.clone();
-    for (path, predictor) in all_predictors_mut(&mut copy) {
-        predictor.set_tracer(tracer, &path);
-    }
+    // Every call does this, so there is no list of paths.
+    WalkerMut::run(&mut copy, &mut |site, parameter| {
+        if let Some(predictor) = parameter.as_predictor_mut() {
+            predictor.set_tracer(tracer, site.path());
+        }
+    });
     copy
 }
 

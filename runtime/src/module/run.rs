@@ -45,7 +45,10 @@ pub(super) async fn outermost<M: Module>(
     let outcome = run(copy, input).await;
     let prediction = outcome.map_err(|error| error.with_run(tracer.trace(), tracer.usage()))?;
     // A module without predictors may have set its own usage.
-    let usage = if tracer.usage() == Usage::default() { prediction.usage() } else { tracer.usage() };
+    let usage = match tracer.usage() {
+        none if none == Usage::default() => prediction.usage(),
+        usage => usage,
+    };
     Ok(prediction.with_usage(usage).with_trace(tracer.trace()))
 }
 

@@ -45,7 +45,7 @@ pub(super) struct ReadCompletion {
 /// The run's step goes to the tracer, also if it fails; the usage of each call goes there as soon as it is known, so that a
 /// run that is dropped midway is counted as far as known.
 pub(super) async fn run(predictor: &Predictor, given: CallInputs, accept: Accept<'_>) -> Result<Usage> {
-    let mut calls = Vec::new();
+    let mut calls = Vec::with_capacity(1);
     let span = telemetry::predictor(|| predictor.path(), &predictor.state.layout.signature);
     let outcome = {
         let run = pin!(attempt(predictor, &given, accept, &mut calls));

@@ -33,7 +33,7 @@ use crate::{
     data::{Request, Response, ResponseFormat, Sink, Takes, Timeouts},
     http::Clients,
     model::{BoxFuture, LanguageModel},
-    polled_timeout::timed,
+    polled_timeout::{timed, within},
 };
 
 /// After this time an answer without a token limit is worth a warning.
@@ -152,13 +152,19 @@ impl ChatCompletions {
 
     /// Sends a request, and warns once of a long answer without a token limit.
     async fn send(&self, request: &Request, sink: Option<&mut Sink<'_>>) -> Result<Response> {
+        let is_stream = sink.is_some();
         let mut answer = pin!(self.ask(request, sink));
         if is_limited(request) {
             return answer.await;
         }
-        match timed(Some(LONG), answer.as_mut()).await {
-            (Some(outcome), _) => outcome,
-            (None, _) => {
+        // An answer in one piece is never taken slowly.
+        let outcome = match is_stream {
+            true => timed(Some(LONG), answer.as_mut()).await.0,
+            false => within(LONG, answer.as_mut()).await,
+        };
+        match outcome {
+            Some(outcome) => outcome,
+            None => {
                 tracing::warn!(
                     model = self.name(),
                     "an answer takes longer than {LONG:?} and has no limit of tokens: if the model rambles, set \
