@@ -122,9 +122,9 @@ fn files_of_dspy_2_6_and_later_load_and_their_api_key_shows_nowhere() {
         let trusting = serde_json::to_string(&again.dump_state().allow_unsafe_lm_state(true)).unwrap();
         let predictors: Vec<_> =
             program.named_predictors().into_iter().map(|(_, predictor)| predictor).collect();
-        let text =
+        let shown =
             format!("{text}{trusting}{predictors:?}{:?}{:?}", program.dump_state(), again.dump_state());
-        assert!(!text.contains(SECRET), "{name}: {text}");
+        assert!(!shown.contains(SECRET), "{name}: {shown}");
 
         // All else is as it was, by the names that DSPy 3.3 has for it.
         let mut expected = without_addresses(state(&serde_json::from_str(&original).unwrap()));

@@ -16,7 +16,7 @@ use super::{
     violation,
 };
 use crate::{
-    adapter::{Adapter, Demo, Inputs, Mode, NOT_GIVEN, Prepared},
+    adapter::{Adapter, Demo, Inputs, Mode, NOT_GIVEN},
     field::{FieldRole, FieldValue, History, Violation},
     json::Repairs,
     lm::{Completion, Config, Finish, Lm, Message, Prompt, Request, Response, ResponseFormat, Takes, Usage},
@@ -98,7 +98,7 @@ impl CallInputs {
 
 /// The messages of a run's first LM call.
 pub(super) fn first_prompt(predictor: &Predictor, given: &CallInputs) -> Prompt {
-    prompt(predictor, &predictor.state.adapter, &predictor.plan().prepared, given)
+    prompt(predictor, &*predictor.state.adapter, &predictor.plan(), given)
 }
 
 /// The output values that the predictor's own adapter reads from a text.
@@ -162,14 +162,9 @@ pub(super) fn check_value(slot: &Slot, found: Option<FieldValue>) -> Result<Chec
     Ok(CheckedValue { value: Some(value), repairs, violations })
 }
 
-fn prompt(
-    predictor: &Predictor,
-    adapter: &Arc<dyn Adapter>,
-    prepared: &Prepared,
-    given: &CallInputs,
-) -> Prompt {
+fn prompt(predictor: &Predictor, adapter: &dyn Adapter, plan: &PromptPlan, given: &CallInputs) -> Prompt {
     let task = predictor.task();
-    let mut prompt = Prompt::new(prepared.prefix.clone());
+    let mut prompt = Prompt::new(plan.prepared.prefix.clone());
     for turn in given.turns(&predictor.state.layout) {
         // Providers refuse messages without text.
         let [asked, answered] = adapter.turn(&task, &turn).map(|text| match text.trim() {
@@ -261,7 +256,7 @@ async fn attempt(
         if let OnParseError::Fallback(other) = &state.on_parse_error {
             adapter = other;
             plan = predictor.fallback_plan(&**adapter);
-            prompt = self::prompt(predictor, adapter, &plan.prepared, given);
+            prompt = self::prompt(predictor, &**adapter, &plan, given);
         }
         prompt.push(Message::assistant(shortened(error.completion().unwrap_or_default(), 4_000)));
         prompt.push(Message::user(adapter.correct(&task, &error)));
@@ -301,10 +296,7 @@ fn accept_all(
     }
 }
 
-/// Splits a completion's text into reasoning and answer.
-///
-/// # Errors
-/// There is no answer to read: a refusal, a filtered, broken off or empty answer, or reasoning without an end.
+/// Splits a completion's text into reasoning and answer; an error if there is no answer to read.
 fn usable_text<'c>(completion: &'c Completion, reader: &Reader<'_>) -> Result<Split<'c>> {
     let split = reasoning::split(reader, &completion.text);
     let has_text = split.as_ref().map_or(true, |split| !split.answer.trim().is_empty());
