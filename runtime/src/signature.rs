@@ -289,7 +289,7 @@ impl Layout {
     }
 
     /// The fields that a message shows at their place: all of the role but that of earlier turns.
-    pub(crate) fn shown(&self, role: FieldRole) -> impl Iterator<Item = &Slot> + Clone {
+    pub(crate) fn shown(&self, role: FieldRole) -> impl Iterator<Item = &Slot> {
         self.slots(role).iter().filter(|slot| !slot.is_turns())
     }
 
