@@ -168,6 +168,7 @@ impl<F: Fields> Answer for F {
 
 /// Where a field that is added to a signature stands among those of its role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Place {
     /// Before the signature's own fields, as `reasoning` before the answer.
     First,

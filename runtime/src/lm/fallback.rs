@@ -1,6 +1,6 @@
 //! Another model is asked when one fails.
 
-use super::{BoxFuture, Delta, LanguageModel, Lm, Request, Response, ResponseFormat, Sink, Takes, member};
+use super::{BoxFuture, Delta, LanguageModel, Lm, Request, Response, ResponseFormat, Sink, Support, member};
 use crate::report::{Error, Fact, Result};
 
 impl Lm {
@@ -97,7 +97,7 @@ impl LanguageModel for Fallback {
         Box::pin(self.send(request, sink))
     }
 
-    fn takes(&self, format: &ResponseFormat) -> Takes {
-        member::takes(&self.members, format)
+    fn supports(&self, format: &ResponseFormat) -> Support {
+        member::supports(&self.members, format)
     }
 }

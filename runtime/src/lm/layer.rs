@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Takes};
+use super::{BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Support};
 use crate::report::Result;
 
 /// Something that is done with every request of an [`Lm`](super::Lm). Set it with [`Lm::layer`](super::Lm::layer).
@@ -94,9 +94,9 @@ impl<'a> Next<'a> {
         self.model.identity()
     }
 
-    /// What the model [takes](LanguageModel::takes).
-    pub fn takes(&self, format: &ResponseFormat) -> Takes {
-        self.model.takes(format)
+    /// How far the model [supports](LanguageModel::supports) a form of answer.
+    pub fn supports(&self, format: &ResponseFormat) -> Support {
+        self.model.supports(format)
     }
 }
 

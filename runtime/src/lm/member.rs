@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{LanguageModel, Lm, Model, Request, Response, ResponseFormat, Sink, Takes, Usage};
+use super::{LanguageModel, Lm, Model, Request, Response, ResponseFormat, Sink, Support, Usage};
 use crate::report::{Error, Fact, Result};
 
 /// Asks a member, with the request's config over its own.
@@ -24,10 +24,10 @@ pub(super) fn identities(members: &[Lm]) -> Vec<String> {
 }
 
 /// What all of them take: whoever answers, the form holds.
-pub(super) fn takes(members: &[Lm], format: &ResponseFormat) -> Takes {
-    let each: Vec<_> = members.iter().map(|lm| lm.takes(format)).collect();
-    let weakest = [Takes::Not, Takes::Loosely].into_iter().find(|takes| each.contains(takes));
-    weakest.unwrap_or(Takes::Strictly)
+pub(super) fn supports(members: &[Lm], format: &ResponseFormat) -> Support {
+    let each: Vec<_> = members.iter().map(|lm| lm.supports(format)).collect();
+    let weakest = [Support::None, Support::Loose].into_iter().find(|takes| each.contains(takes));
+    weakest.unwrap_or(Support::Strict)
 }
 
 /// Makes an LM of several; the mistake of having none of them is told at the first call.

@@ -1,6 +1,6 @@
 //! A model of the program's own with its requests counted.
 
-use super::{BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Takes};
+use super::{BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Support};
 use crate::report::{ErrorKind, Result};
 
 /// Counts a request each time when it is asked.
@@ -28,8 +28,8 @@ impl<M: LanguageModel> LanguageModel for Metered<M> {
         })
     }
 
-    fn takes(&self, format: &ResponseFormat) -> Takes {
-        self.0.takes(format)
+    fn supports(&self, format: &ResponseFormat) -> Support {
+        self.0.supports(format)
     }
 }
 

@@ -77,7 +77,7 @@ pub use self::{
     prices::{Price, Prices},
     process_default::configure,
     record::Replay,
-    request::{Completion, Finish, Request, Response, ResponseFormat, Takes},
+    request::{Completion, Finish, Request, Response, ResponseFormat, Support},
     retry::Retry,
     schema::AnswerSchema,
     scripted::{Answer, Reply, ScriptedLm},
@@ -297,8 +297,8 @@ impl Lm {
     }
 
     /// What becomes of a form of answer, known without asking.
-    pub fn takes(&self, format: &ResponseFormat) -> Takes {
-        self.inner.model.get().takes(format)
+    pub fn supports(&self, format: &ResponseFormat) -> Support {
+        self.inner.model.get().supports(format)
     }
 
     /// Sends one request, with `request.config` over this handle's own.

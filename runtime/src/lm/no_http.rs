@@ -1,7 +1,7 @@
 //! Stands for the clients over HTTP where the feature `http` is off: there is none, and `Lm::new` says so.
 
 use super::{
-    BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Takes, Timeouts, provider::Provider,
+    BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Support, Timeouts, provider::Provider,
 };
 use crate::report::{Error, Result};
 
@@ -87,7 +87,7 @@ impl LanguageModel for ChatCompletions {
         match *self {}
     }
 
-    fn takes(&self, _format: &ResponseFormat) -> Takes {
+    fn supports(&self, _format: &ResponseFormat) -> Support {
         match *self {}
     }
 }

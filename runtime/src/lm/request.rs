@@ -47,17 +47,17 @@ impl ResponseFormat {
     }
 }
 
-/// What a model makes of a [`ResponseFormat`], known before it is asked; see
-/// [`LanguageModel::takes`](crate::LanguageModel::takes).
+/// How far a model supports a [`ResponseFormat`], known before it is asked; see
+/// [`LanguageModel::supports`](crate::LanguageModel::supports).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Takes {
-    /// It is held to it.
-    Strictly,
-    /// It is told of it, with `strict` off.
-    Loosely,
-    /// It cannot be asked for it.
-    Not,
+pub enum Support {
+    /// It is held to the form.
+    Strict,
+    /// It is told of the form, with `strict` off.
+    Loose,
+    /// It cannot be asked for the form.
+    None,
 }
 
 /// One request to a [`LanguageModel`](crate::LanguageModel). Two are equal if they ask the same, whoever asks.

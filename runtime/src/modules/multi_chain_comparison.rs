@@ -1,6 +1,7 @@
 //! Several attempts, and one answer that weighs them.
 
 use std::{
+    borrow::Borrow,
     collections::BTreeMap,
     fmt::{self, Write as _},
     sync::{LazyLock, Mutex, PoisonError},
@@ -85,7 +86,7 @@ impl<S: Signature> MultiChainComparison<S> {
     }
 
     /// Sets its LM.
-    pub fn lm(mut self, lm: &Lm) -> Self {
+    pub fn lm(mut self, lm: impl Borrow<Lm>) -> Self {
         self.predict = self.predict.lm(lm);
         self
     }

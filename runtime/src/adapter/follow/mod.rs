@@ -25,6 +25,7 @@ pub trait Follow: Send {
 
 /// What a [`Follow`] tells of an answer. Values follow one another: one ends before the next one starts.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Followed<'t> {
     /// The value of this output field, counted as in [`Task::outputs`](super::Task::outputs), starts.
     Started(usize),

@@ -28,7 +28,7 @@ use secrecy::{ExposeSecret, SecretString};
 use self::endpoint::{Endpoint, NamedBy, OwnAddress, Settled};
 pub(in crate::lm) use self::headers::header;
 use super::{
-    BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Takes, Timeouts, http::Clients,
+    BoxFuture, LanguageModel, Request, Response, ResponseFormat, Sink, Support, Timeouts, http::Clients,
     provider::Provider, waiting::watch,
 };
 use crate::report::{Error, ErrorKind, Result};
@@ -222,8 +222,8 @@ impl LanguageModel for ChatCompletions {
         Box::pin(self.send(request, sink))
     }
 
-    fn takes(&self, format: &ResponseFormat) -> Takes {
-        self.provider.structured.takes(self.model(), format)
+    fn supports(&self, format: &ResponseFormat) -> Support {
+        self.provider.structured.supports(self.model(), format)
     }
 }
 

@@ -6,7 +6,7 @@ mod race;
 use std::time::Duration;
 
 use self::endpoints::{Cooldown, Endpoints};
-use super::{BoxFuture, LanguageModel, Lm, Request, Response, ResponseFormat, Sink, Takes, member};
+use super::{BoxFuture, LanguageModel, Lm, Request, Response, ResponseFormat, Sink, Support, member};
 use crate::report::Result;
 
 /// Several endpoints of one model, with options; [`Lm::pool`] is one without.
@@ -153,7 +153,7 @@ impl LanguageModel for Pooled {
         Box::pin(self.send(request, sink))
     }
 
-    fn takes(&self, format: &ResponseFormat) -> Takes {
-        member::takes(&self.members, format)
+    fn supports(&self, format: &ResponseFormat) -> Support {
+        member::supports(&self.members, format)
     }
 }
