@@ -69,7 +69,7 @@
 //! let mut shout = Shout { qa: ChainOfThought::new() };
 //! shout.set_lm(&lm);
 //! let short = BestOfN::new(shout, 5, |_, answer| answer.len() < 10).threshold(1.0);
-//! let answer = short.call(ShoutInput { question: "Capital of France?".into() }).await?;
+//! let answer = short.call("Capital of France?".into()).await?;
 //! assert_eq!((answer.as_str(), answer.rollouts().len(), answer.usage().calls), ("PARIS", 2, 2));
 //! # Ok(())
 //! # }

@@ -1,6 +1,6 @@
 //! Between typed fields and a model's text: how prompts are written and replies read.
 //!
-//! karat has four adapters: [`ChatAdapter`](crate::ChatAdapter) (the default), [`JsonAdapter`](crate::JsonAdapter),
+//! karat has four adapters: [`ChatAdapter`] (the default), [`JsonAdapter`],
 //! [`XmlAdapter`](crate::XmlAdapter) and [`TerseAdapter`](crate::TerseAdapter). For a format of your own, implement [`Adapter`]: it
 //! gets a [`Task`] with its fields and [`Demo`]s, prepares the constant part of the prompt once ([`Prepared`]), writes each call's
 //! [`Inputs`], and reads each reply. One that can [`Follow`] a reply while it is written streams its fields. An adapter knows no LM
