@@ -82,9 +82,9 @@ async fn best_of_n_built_outside_gives_what_karats_own_gives() {
 #[tokio::test]
 async fn wrappers_built_outside_nest_with_each_other_and_with_karats_own() {
     let (outside, inside) = (ones(), ones());
-    let best = Best::new(BestOfN::new(Predict::<Qa>::new().lm(outside.lm()), 3, number), 2, number);
+    let best = Best::new(BestOfN::new(Predict::<Qa>::new().lm(&outside.lm()), 3, number), 2, number);
     let best = Bounded::new(best, Budget::new().calls(5)).call(ask()).await.expect("a rollout succeeds");
-    let own = BestOfN::new(BestOfN::new(Predict::<Qa>::new().lm(inside.lm()), 3, number), 2, number);
+    let own = BestOfN::new(BestOfN::new(Predict::<Qa>::new().lm(&inside.lm()), 3, number), 2, number);
     let own = own.budget(Budget::new().calls(5)).call(ask()).await.expect("a rollout succeeds");
     assert_eq!((best.usage(), best.stop_reason()), (own.usage(), own.stop_reason()));
     let ids: Vec<_> = outside.requests().iter().map(|request| request.config.rollout_id).collect();

@@ -10,7 +10,7 @@ mod run;
 mod sub_modules;
 mod traverse;
 
-use std::{borrow::Borrow, collections::HashSet, fmt::Debug, future::Future, io, path::Path, sync::Arc};
+use std::{collections::HashSet, fmt::Debug, future::Future, io, path::Path, sync::Arc};
 
 use self::lm::one_lm;
 pub use self::{
@@ -288,8 +288,7 @@ pub trait Module: Traverse + Clone + Send + Sync + 'static {
 
     /// Sets the LM of every predictor, frozen ones included: it is where they run, and nothing that they have learned. It stays
     /// when a [state](crate::State) is loaded, unless the state is told to [take its own](crate::State::take_lm).
-    fn set_lm(&mut self, lm: impl Borrow<Lm>) {
-        let lm = lm.borrow();
+    fn set_lm(&mut self, lm: &Lm) {
         for (_, predictor) in all_predictors_mut(self) {
             predictor.set_lm(lm);
         }

@@ -1,7 +1,6 @@
 //! Reasoning before the answer.
 
 use std::{
-    borrow::Borrow,
     fmt,
     ops::{Deref, DerefMut},
     sync::Arc,
@@ -94,7 +93,7 @@ impl<S: Signature> ChainOfThought<S> {
     }
 
     /// Sets its LM.
-    pub fn lm(self, lm: impl Borrow<Lm>) -> Self {
+    pub fn lm(self, lm: &Lm) -> Self {
         self.with(|predict| predict.lm(lm))
     }
 

@@ -1,7 +1,6 @@
 //! Several attempts, and one answer that weighs them.
 
 use std::{
-    borrow::Borrow,
     collections::BTreeMap,
     fmt::{self, Write as _},
     sync::{LazyLock, Mutex, PoisonError},
@@ -86,7 +85,7 @@ impl<S: Signature> MultiChainComparison<S> {
     }
 
     /// Sets its LM.
-    pub fn lm(mut self, lm: impl Borrow<Lm>) -> Self {
+    pub fn lm(mut self, lm: &Lm) -> Self {
         self.predict = self.predict.lm(lm);
         self
     }

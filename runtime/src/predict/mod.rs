@@ -14,7 +14,7 @@ mod rollout;
 mod splitter;
 mod violation;
 
-use std::{borrow::Borrow, fmt, marker::PhantomData, sync::Arc};
+use std::{fmt, marker::PhantomData, sync::Arc};
 
 use serde_json::Value;
 
@@ -115,7 +115,7 @@ impl<S: Signature> Predict<S> {
 
     /// Sets its LM. It stays when a [state](crate::State) is loaded, unless the state is told to
     /// [take its own](crate::State::take_lm).
-    pub fn lm(mut self, lm: impl Borrow<Lm>) -> Self {
+    pub fn lm(mut self, lm: &Lm) -> Self {
         self.predictor.set_lm(lm);
         self
     }

@@ -4,7 +4,6 @@
 //! stands what one run sets on a copy: see [`Run`].
 
 use std::{
-    borrow::Borrow,
     fmt,
     sync::{Arc, OnceLock},
 };
@@ -196,8 +195,8 @@ impl Predictor {
 
     /// Sets its LM. One that is set so stays when a [state](crate::State) is loaded, unless the state is told to
     /// [take its own](crate::State::take_lm).
-    pub fn set_lm(&mut self, lm: impl Borrow<Lm>) {
-        self.change_lm(Some(lm.borrow().clone()), false);
+    pub fn set_lm(&mut self, lm: &Lm) {
+        self.change_lm(Some(lm.clone()), false);
     }
 
     /// Sets the LM that a state names.
