@@ -30,7 +30,7 @@ pub use self::{
     data::{
         AnswerSchema, CacheUse, Caller, CallerId, Completion, Config, Content, Delta, DeltaPart, Finish,
         Media, MediaSource, Message, Meter, Opaque, Part, Price, Prices, Prompt, Request, Response,
-        ResponseFormat, Role, Sink, Takes, Timeouts, ToolCall, ToolChoice, ToolResult, ToolSpec,
+        ResponseFormat, Role, Sink, Support, Timeouts, ToolCall, ToolChoice, ToolResult, ToolSpec,
     },
     handle::{Lm, configure},
     layers::{Cache, CacheStats, CallHistory, HistoryEntry, Limits, Retry},

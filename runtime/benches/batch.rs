@@ -42,7 +42,7 @@ fn batch_of_256(c: &mut Criterion) {
         b.to_async(runtime()).iter(|| async move {
             let inputs = (0..INPUTS).map(|index| QaInput { question: format!("What is {index} + 1?") });
             let done = module().batch(inputs).concurrency(CONCURRENCY).await;
-            assert_eq!((done.stop(), done.errors().count()), (BatchStop::Completed, 0));
+            assert_eq!((done.stop_reason(), done.errors().count()), (BatchStop::Completed, 0));
             done
         });
     });

@@ -17,7 +17,7 @@ use crate::{
 /// ```
 /// use karat::Budget;
 ///
-/// let budget = Budget::tokens(20_000).calls(30).cost(0.05);
+/// let budget = Budget::new().tokens(20_000).calls(30).cost(0.05);
 /// assert_eq!(budget.to_string(), "30 LM calls, 20000 tokens, 0.05 in money");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -35,8 +35,9 @@ impl Budget {
     }
 
     /// At most so many tokens, read and written.
-    pub fn tokens(tokens: u64) -> Self {
-        Self { tokens: Some(tokens), ..Self::default() }
+    pub fn tokens(mut self, tokens: u64) -> Self {
+        self.tokens = Some(tokens);
+        self
     }
 
     /// At most so many LM calls, including failed calls, retries and repeated questions, but not those that a cache answers.

@@ -241,7 +241,7 @@ impl<O> Prediction<O> {
     }
 
     /// Why the rollouts ended; `None` where there were none.
-    pub fn stop(&self) -> Option<Stop> {
+    pub fn stop_reason(&self) -> Option<Stop> {
         self.about.stop
     }
 

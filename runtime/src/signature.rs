@@ -220,6 +220,7 @@ pub fn named_values<F: Fields>(fields: &F) -> Result<Vec<(String, Value)>> {
 
 /// Position of a field that is added to a signature, among those of its role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Place {
     /// Before the signature's own fields, as `reasoning` before the answer.
     First,

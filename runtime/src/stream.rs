@@ -1,4 +1,34 @@
 //! Streams a module's run: the events of its predictors, word by word, and its prediction at the end.
+//!
+//! [`Module::stream`](crate::Module::stream) gives a [`ModuleStream`] of [`StreamEvent`]s: a [`Progress`] for each [`Update`] of a
+//! predictor's output fields, then the prediction. A [`Listener`] on single predictors hears the same without a stream.
+//!
+//! ```
+//! use karat::{Module, Predict, Reply, ScriptedLm, signature, stream::StreamEvent};
+//!
+//! #[signature]
+//! struct Qa {
+//!     #[input]
+//!     question: String,
+//!     #[output]
+//!     answer: String,
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> karat::Result<()> {
+//! let lm = ScriptedLm::new([Reply::fields([("answer", "Paris, on the Seine")])]).lm();
+//! let mut events = Predict::<Qa>::new().lm(&lm).stream(QaInput { question: "Capital of France?".into() });
+//! let mut shown = String::new();
+//! while let Some(event) = events.next().await {
+//!     match event? {
+//!         StreamEvent::Progress(progress) => shown += progress.delta_of("answer").unwrap_or_default(),
+//!         StreamEvent::Done(prediction) => assert_eq!(shown, prediction.answer),
+//!         _ => {}
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 use std::{
     borrow::Cow,

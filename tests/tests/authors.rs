@@ -41,6 +41,10 @@ fn scripted<const N: usize>(answers: [&str; N]) -> ScriptedLm {
     ScriptedLm::new(answers.map(|answer| Reply::fields([("answer", answer)])))
 }
 
+fn ones() -> ScriptedLm {
+    ScriptedLm::computed(|_| Reply::fields([("answer", "1")]))
+}
+
 fn number(_: &QaInput, output: &Prediction<QaOutput>) -> Result<f64> {
     output.answer.parse().map_err(Error::other)
 }
@@ -54,8 +58,14 @@ async fn best_of_n_built_outside_gives_what_karats_own_gives() {
     let own = BestOfN::new(Predict::<Qa>::new().lm(&inside.lm()), 5, number).threshold(5.0);
     let own = own.call(ask()).await.expect("a rollout succeeds");
 
-    assert_eq!((best.answer.as_str(), best.reward(), best.stop()), ("5", Some(5.0), Some(Stop::Threshold)));
-    assert_eq!((own.answer.as_str(), own.reward(), own.stop()), ("5", Some(5.0), Some(Stop::Threshold)));
+    assert_eq!(
+        (best.answer.as_str(), best.reward(), best.stop_reason()),
+        ("5", Some(5.0), Some(Stop::Threshold))
+    );
+    assert_eq!(
+        (own.answer.as_str(), own.reward(), own.stop_reason()),
+        ("5", Some(5.0), Some(Stop::Threshold))
+    );
     assert_eq!((best.usage(), best.rollouts().len()), (own.usage(), 3));
     let facts = |rollout: &Rollout| {
         let error = rollout.error().map(ToString::to_string);
@@ -71,12 +81,15 @@ async fn best_of_n_built_outside_gives_what_karats_own_gives() {
 
 #[tokio::test]
 async fn wrappers_built_outside_nest_with_each_other_and_with_karats_own() {
-    let lm = ScriptedLm::computed(|_| Reply::fields([("answer", "1")]));
-    let best = Best::new(BestOfN::new(Predict::<Qa>::new().lm(&lm.lm()), 3, number), 2, number);
+    let (outside, inside) = (ones(), ones());
+    let best = Best::new(BestOfN::new(Predict::<Qa>::new().lm(&outside.lm()), 3, number), 2, number);
     let best = Bounded::new(best, Budget::new().calls(5)).call(ask()).await.expect("a rollout succeeds");
-    assert_eq!((best.usage().calls, best.stop()), (5, Some(Stop::Budget)));
-    let ids: Vec<_> = lm.requests().iter().map(|request| request.config.rollout_id).collect();
+    let own = BestOfN::new(BestOfN::new(Predict::<Qa>::new().lm(&inside.lm()), 3, number), 2, number);
+    let own = own.budget(Budget::new().calls(5)).call(ask()).await.expect("a rollout succeeds");
+    assert_eq!((best.usage(), best.stop_reason()), (own.usage(), own.stop_reason()));
+    let ids: Vec<_> = outside.requests().iter().map(|request| request.config.rollout_id).collect();
     assert_eq!(ids, [0, 1, 2, 3, 4].map(Some));
+    assert_eq!(outside.requests(), inside.requests());
 }
 
 #[tokio::test]

@@ -75,8 +75,8 @@ async fn main() -> Result<()> {
     }
     let (usage, failed) = (reviews.usage(), reviews.errors().count());
     println!("\n{failed} failed; {} LM calls, {} tokens", usage.calls, usage.total_tokens());
-    if reviews.stop() != BatchStop::Completed {
-        return Err(Error::other(format!("the batch ended early: {:?}", reviews.stop())));
+    if reviews.stop_reason() != BatchStop::Completed {
+        return Err(Error::other(format!("the batch ended early: {:?}", reviews.stop_reason())));
     }
 
     // Different modules side by side; functions bring their outputs to one type.

@@ -25,7 +25,7 @@ pub use self::{
     meter::Meter,
     part::{Media, MediaSource, Opaque, Part, ToolCall, ToolResult},
     prices::{Price, Prices},
-    request::{Completion, Finish, Request, Response, ResponseFormat, Takes},
+    request::{Completion, Finish, Request, Response, ResponseFormat, Support},
     schema::AnswerSchema,
     timeouts::Timeouts,
     tool::{ToolChoice, ToolSpec},

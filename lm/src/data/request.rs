@@ -45,17 +45,17 @@ impl ResponseFormat {
     }
 }
 
-/// How far a model can be held to a [`ResponseFormat`], known before it is asked; see
-/// [`LanguageModel::takes`](crate::LanguageModel::takes).
+/// How far a model supports a [`ResponseFormat`], known before it is asked; see
+/// [`LanguageModel::supports`](crate::LanguageModel::supports).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Takes {
+pub enum Support {
     /// The provider enforces the format.
-    Strictly,
+    Strict,
     /// The model is advised of the format, with `strict` off.
-    Loosely,
+    Loose,
     /// The model cannot be asked for the format.
-    Not,
+    None,
 }
 
 /// One request to a [`LanguageModel`](crate::LanguageModel). Two are equal if they ask the same, whoever the caller is.

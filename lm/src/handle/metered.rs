@@ -2,7 +2,7 @@
 
 use crate::report::{ErrorKind, Result};
 use crate::{
-    data::{Request, Response, ResponseFormat, Sink, Takes},
+    data::{Request, Response, ResponseFormat, Sink, Support},
     model::{BoxFuture, LanguageModel},
 };
 
@@ -31,8 +31,8 @@ impl<M: LanguageModel> LanguageModel for Metered<M> {
         })
     }
 
-    fn takes(&self, format: &ResponseFormat) -> Takes {
-        self.0.takes(format)
+    fn supports(&self, format: &ResponseFormat) -> Support {
+        self.0.supports(format)
     }
 }
 

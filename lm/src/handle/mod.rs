@@ -29,7 +29,7 @@ pub use self::process_default::{configure, configured};
 use self::{metered::Metered, stack::Layers};
 use crate::{
     data::params::Params,
-    data::{Caller, Config, Price, Request, Response, ResponseFormat, Sink, Takes},
+    data::{Caller, Config, Price, Request, Response, ResponseFormat, Sink, Support},
     layers::{
         history::{Log, LoggedCall},
         retry::Policy,
@@ -249,8 +249,8 @@ impl Lm {
     }
 
     /// How far the model can be held to a response format; known without a call.
-    pub fn takes(&self, format: &ResponseFormat) -> Takes {
-        self.inner.model.get().takes(format)
+    pub fn supports(&self, format: &ResponseFormat) -> Support {
+        self.inner.model.get().supports(format)
     }
 
     /// Sends one request, with `request.config` over this handle's own.

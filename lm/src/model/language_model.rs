@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use crate::data::{Request, Response, ResponseFormat, Sink, Takes};
+use crate::data::{Request, Response, ResponseFormat, Sink, Support};
 use crate::report::Result;
 
 /// A boxed future that may move between threads; what the methods of object-safe traits return.
@@ -72,10 +72,10 @@ pub trait LanguageModel: Send + Sync + 'static {
     /// [`ErrorKind::BadRequest`](crate::ErrorKind::BadRequest).
     ///
     /// By default every format is taken, strictly where it says so.
-    fn takes(&self, format: &ResponseFormat) -> Takes {
+    fn supports(&self, format: &ResponseFormat) -> Support {
         match format {
-            ResponseFormat::JsonSchema { strict: false, .. } => Takes::Loosely,
-            _ => Takes::Strictly,
+            ResponseFormat::JsonSchema { strict: false, .. } => Support::Loose,
+            _ => Support::Strict,
         }
     }
 }
@@ -98,7 +98,7 @@ impl<M: LanguageModel + ?Sized> LanguageModel for Arc<M> {
         (**self).call(request, sink)
     }
 
-    fn takes(&self, format: &ResponseFormat) -> Takes {
-        (**self).takes(format)
+    fn supports(&self, format: &ResponseFormat) -> Support {
+        (**self).supports(format)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{BoxFuture, LanguageModel};
-use crate::data::{Request, Response, ResponseFormat, Sink, Takes};
+use crate::data::{Request, Response, ResponseFormat, Sink, Support};
 use crate::report::Result;
 
 /// Code that runs around every request of an [`Lm`](super::Lm). Set it with [`Lm::layer`](super::Lm::layer).
@@ -95,9 +95,9 @@ impl<'a> Next<'a> {
         self.model.identity()
     }
 
-    /// Whether the model [takes](LanguageModel::takes) a response format.
-    pub fn takes(&self, format: &ResponseFormat) -> Takes {
-        self.model.takes(format)
+    /// How far the model [supports](LanguageModel::supports) a response format.
+    pub fn supports(&self, format: &ResponseFormat) -> Support {
+        self.model.supports(format)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::provider::Provider;
 use crate::report::{Error, Result};
 use crate::{
-    data::{Request, Response, ResponseFormat, Sink, Takes, Timeouts},
+    data::{Request, Response, ResponseFormat, Sink, Support, Timeouts},
     model::{BoxFuture, LanguageModel},
 };
 
@@ -89,7 +89,7 @@ impl LanguageModel for ChatCompletions {
         match *self {}
     }
 
-    fn takes(&self, _format: &ResponseFormat) -> Takes {
+    fn supports(&self, _format: &ResponseFormat) -> Support {
         match *self {}
     }
 }

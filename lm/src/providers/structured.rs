@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::data::{
-    ResponseFormat, Takes,
+    ResponseFormat, Support,
     schema::{Dialect, LLAMA_CPP, OPENAI, OPENAI_LOOSE, PLAIN, PLAIN_LOOSE, Refusal, XGRAMMAR},
 };
 
@@ -119,22 +119,22 @@ impl Structured {
     }
 
     /// How far a model can be held to a format, known before it is asked.
-    pub(crate) fn takes(&self, model: &str, format: &ResponseFormat) -> Takes {
-        let ResponseFormat::JsonSchema { schema, strict, .. } = format else { return Takes::Strictly };
-        let Some(own) = &self.schema else { return Takes::Not };
+    pub(crate) fn supports(&self, model: &str, format: &ResponseFormat) -> Support {
+        let ResponseFormat::JsonSchema { schema, strict, .. } = format else { return Support::Strict };
+        let Some(own) = &self.schema else { return Support::None };
         let loosely = match own.loose.map(|dialect| schema.written(dialect)) {
-            Some(Ok(_)) => Takes::Loosely,
-            Some(Err(refusal)) if refusal.is_limit => Takes::Loosely,
-            _ => Takes::Not,
+            Some(Ok(_)) => Support::Loose,
+            Some(Err(refusal)) if refusal.is_limit => Support::Loose,
+            _ => Support::None,
         };
         // A provider without a mode for advice enforces what its dialect can express.
         if !strict && own.loose.is_some() {
             return loosely;
         }
         match own.strict(model).map(|dialect| schema.written(dialect)) {
-            Some(Ok(_)) => Takes::Strictly,
+            Some(Ok(_)) => Support::Strict,
             // A schema that is too large is an error of the call, no reason to ask for less: the program has to know.
-            Some(Err(refusal)) if refusal.is_limit => Takes::Strictly,
+            Some(Err(refusal)) if refusal.is_limit => Support::Strict,
             _ => loosely,
         }
     }

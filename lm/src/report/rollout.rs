@@ -46,7 +46,7 @@ impl Rollout {
     }
 
     /// Sets the reward and its feedback.
-    pub fn with_reward(mut self, reward: f64, feedback: Option<String>) -> Self {
+    pub fn with_score(mut self, reward: f64, feedback: Option<String>) -> Self {
         self.reward = Some(reward);
         self.feedback = feedback;
         self

@@ -3,7 +3,7 @@
 use super::members;
 use crate::report::{Error, Fact, Result};
 use crate::{
-    data::{Delta, Request, Response, ResponseFormat, Sink, Takes},
+    data::{Delta, Request, Response, ResponseFormat, Sink, Support},
     handle::Lm,
     model::{BoxFuture, LanguageModel},
 };
@@ -102,7 +102,7 @@ impl LanguageModel for Fallback {
         Box::pin(self.send(request, sink))
     }
 
-    fn takes(&self, format: &ResponseFormat) -> Takes {
-        members::takes(&self.members, format)
+    fn supports(&self, format: &ResponseFormat) -> Support {
+        members::supports(&self.members, format)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::report::{Error, Fact, Result};
 use crate::{
-    data::{Request, Response, ResponseFormat, Sink, Takes},
+    data::{Request, Response, ResponseFormat, Sink, Support},
     handle::{Lm, Model},
     model::LanguageModel,
     report::Usage,
@@ -29,10 +29,10 @@ pub(crate) fn identities(members: &[Lm]) -> Vec<String> {
 }
 
 /// What all members take, so that the format holds whichever answers.
-pub(crate) fn takes(members: &[Lm], format: &ResponseFormat) -> Takes {
-    let each: Vec<_> = members.iter().map(|lm| lm.takes(format)).collect();
-    let weakest = [Takes::Not, Takes::Loosely].into_iter().find(|takes| each.contains(takes));
-    weakest.unwrap_or(Takes::Strictly)
+pub(crate) fn supports(members: &[Lm], format: &ResponseFormat) -> Support {
+    let each: Vec<_> = members.iter().map(|lm| lm.supports(format)).collect();
+    let weakest = [Support::None, Support::Loose].into_iter().find(|takes| each.contains(takes));
+    weakest.unwrap_or(Support::Strict)
 }
 
 /// Combines several LMs into one; without any the first call fails.

@@ -1,4 +1,29 @@
-//! Adapters convert between typed fields and a model's text: one writes a predictor's prompt and reads the reply. No HTTP here.
+//! Between typed fields and a model's text: how prompts are written and replies read.
+//!
+//! karat has four adapters: [`ChatAdapter`] (the default), [`JsonAdapter`],
+//! [`XmlAdapter`](crate::XmlAdapter) and [`TerseAdapter`](crate::TerseAdapter). For a format of your own, implement [`Adapter`]: it
+//! gets a [`Task`] with its fields and [`Demo`]s, prepares the constant part of the prompt once ([`Prepared`]), writes each call's
+//! [`Inputs`], and reads each reply. One that can [`Follow`] a reply while it is written streams its fields. An adapter knows no LM
+//! and no HTTP.
+//!
+//! ```
+//! use karat::{Predict, XmlAdapter, adapter::Adapter, signature};
+//!
+//! #[signature]
+//! struct Qa {
+//!     #[input]
+//!     question: String,
+//!     #[output]
+//!     answer: String,
+//! }
+//!
+//! let qa = Predict::<Qa>::new().adapter(XmlAdapter);
+//! let input = QaInput { question: "Capital of France?".into() };
+//! assert!(qa.prompt(&input)?.last().contains("<question>"));
+//! assert_eq!(qa.parse(&input, "<answer>Paris</answer>")?.answer, "Paris");
+//! assert_eq!(XmlAdapter.name(), "xml");
+//! # Ok::<(), karat::Error>(())
+//! ```
 
 mod automaton;
 pub(crate) mod chat;

@@ -1,4 +1,34 @@
 //! Many calls at once: one module on many inputs ([`Batch`]), or different modules side by side ([`Parallel`]).
+//!
+//! Both run by `.await`, so many at a time as their `concurrency`, and give a [`Batched`]: the results in the order of the inputs, each
+//! with its error, usage and time. One that fails, fails alone.
+//!
+//! ```
+//! use karat::{Module, Predict, Reply, ScriptedLm, batch::{BatchStop, Parallel}, signature};
+//!
+//! #[signature]
+//! struct Qa {
+//!     #[input]
+//!     question: String,
+//!     #[output]
+//!     answer: String,
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> karat::Result<()> {
+//! let lm = ScriptedLm::computed(|_| Reply::fields([("answer", "Paris")])).lm();
+//! let qa = Predict::<Qa>::new().lm(&lm);
+//! let ask = |question: &str| QaInput { question: question.into() };
+//!
+//! let answers = qa.batch(["Capital of France?", "City of light?"].map(ask)).concurrency(2).await;
+//! assert_eq!((answers.len(), answers.stop_reason()), (2, BatchStop::Completed));
+//!
+//! let other = qa.clone().temperature(1.0);
+//! let answers = Parallel::new().with(&qa, ask("Capital?")).with(&other, ask("Capital?")).await;
+//! assert_eq!(answers.into_predictions()?[1].answer, "Paris");
+//! # Ok(())
+//! # }
+//! ```
 
 mod items;
 mod jobs;
@@ -67,7 +97,7 @@ use crate::{
 /// let enough = tokio::time::sleep(Duration::from_secs(1));
 /// let answers = tokio::spawn(qa.batch(inputs).concurrency(2).cancel_on(enough).into_future()).await.unwrap();
 ///
-/// assert_eq!(answers.stop(), BatchStop::Cancelled);
+/// assert_eq!(answers.stop_reason(), BatchStop::Cancelled);
 /// let finished = answers.iter().filter(|item| item.result.is_ok()).count();
 /// assert_eq!(finished, 4);
 /// assert!(answers[9].result.as_ref().unwrap_err().is_cancelled());

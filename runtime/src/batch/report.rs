@@ -98,7 +98,7 @@ impl<I, O> Batched<I, O> {
     }
 
     /// Why it ended.
-    pub fn stop(&self) -> BatchStop {
+    pub fn stop_reason(&self) -> BatchStop {
         self.stop
     }
 

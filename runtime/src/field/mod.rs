@@ -1,4 +1,28 @@
-//! Fields of signatures: their static facts, with function pointers for the type.
+//! What a signature's fields are: static facts, the rules for their values, and how values are read and written.
+//!
+//! [`#[signature]`](macro@crate::signature) writes the table of a signature ([`Spec`], [`Field`]) and its two halves ([`Fields`]).
+//! Modules that add a field of their own, as [`ChainOfThought`](crate::ChainOfThought) adds `reasoning`, name it with [`Field`] and
+//! [`Place`]; constraints beyond the type are [`Rules`]; what was mended in a reply is listed as [`Repairs`].
+//!
+//! ```
+//! use karat::{Signature, field::FieldRole, signature};
+//!
+//! /// Name the capital.
+//! #[signature]
+//! struct Capital {
+//!     /// in English
+//!     #[input]
+//!     country: String,
+//!     #[output]
+//!     city: String,
+//! }
+//!
+//! let spec = Capital::spec();
+//! assert_eq!((spec.name(), spec.instructions().as_str()), ("Capital", "Name the capital."));
+//! let [country, city] = spec.fields() else { panic!("two fields") };
+//! assert_eq!((country.name(), country.role(), country.description()), ("country", FieldRole::Input, "in English"));
+//! assert_eq!(city.role(), FieldRole::Output);
+//! ```
 
 mod coerce;
 mod compiled;
@@ -167,6 +191,7 @@ impl From<Value> for FieldValue {
 
 /// Role of a field: the program or the model gives its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FieldRole {
     /// The program gives it.
     Input,

@@ -1,6 +1,6 @@
 //! The traversal: visits every part of a module, with its path, through modules and containers of any depth.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use super::{Parameter, SubModule};
 
@@ -154,14 +154,12 @@ type Visit<'a, 'v> = &'v mut dyn FnMut(Site<'_>, Node<'a>);
 type VisitMut<'a, 'v> = &'v mut dyn FnMut(Site<'_>, &'a mut dyn Parameter);
 
 /// Walks a module by reference.
-#[allow(missing_debug_implementations)]
 pub struct Walker<'a, 'v> {
     position: Position,
     visit: Visit<'a, 'v>,
 }
 
 /// Walks a module to change it.
-#[allow(missing_debug_implementations)]
 pub struct WalkerMut<'a, 'v> {
     position: Position,
     visit: VisitMut<'a, 'v>,
@@ -258,5 +256,17 @@ impl<'a, 'v> WalkerMut<'a, 'v> {
         let before = self.position.freeze();
         part.walk_mut(self);
         self.position.thaw(before);
+    }
+}
+
+impl fmt::Debug for Walker<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Walker").field("position", &self.position).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for WalkerMut<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WalkerMut").field("position", &self.position).finish_non_exhaustive()
     }
 }

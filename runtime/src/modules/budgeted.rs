@@ -31,7 +31,7 @@ use crate::{
 /// let lm = ScriptedLm::computed(|_| Reply::fields([("answer", "Paris, on the Seine")])).lm();
 /// let best = BestOfN::new(Predict::<Qa>::new().lm(&lm), 50, |_, p| 1.0 / p.answer.len() as f64);
 /// let best = best.budget(Budget::new().calls(3)).call(QaInput { question: "Capital of France?".into() }).await?;
-/// assert_eq!((best.usage().calls, best.stop()), (3, Some(Stop::Budget)));
+/// assert_eq!((best.usage().calls, best.stop_reason()), (3, Some(Stop::Budget)));
 /// # Ok(())
 /// # }
 /// ```

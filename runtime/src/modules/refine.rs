@@ -61,6 +61,7 @@ wrapper!(Refine { critic: Critic::default(), feedback_lm: None });
 
 /// When the critic is asked for advice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Critic {
     /// Where the reward gave no feedback text of its own.
     #[default]

@@ -195,7 +195,7 @@ impl<'a, O: Debug> Tally<'a, O> {
             Ok((prediction, score)) => {
                 let reward = score.value();
                 let output = shortened(&format!("{:?}", *prediction), MOST);
-                let record = record.with_reward(reward, score.feedback().map(str::to_owned));
+                let record = record.with_score(reward, score.feedback().map(str::to_owned));
                 self.records.push(record.with_output(output));
                 let new = Best { index: started.index, reward, prediction };
                 if self.best.as_ref().is_none_or(|best| new.beats(best)) {

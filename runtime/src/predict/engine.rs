@@ -19,7 +19,9 @@ use crate::{
     adapter::{Adapter, Demo, Inputs, Mode, NOT_GIVEN},
     field::{FieldRole, FieldValue, History, Violation},
     json::Repairs,
-    lm::{Completion, Config, Finish, Lm, Message, Prompt, Request, Response, ResponseFormat, Takes, Usage},
+    lm::{
+        Completion, Config, Finish, Lm, Message, Prompt, Request, Response, ResponseFormat, Support, Usage,
+    },
     prediction::Reading,
     report::{CallRecord, Step},
     report::{Error, ErrorKind, Result},
@@ -402,9 +404,9 @@ impl LmCall<'_> {
                 return Some(Rung { index, mode, response_format: None, is_strict: false });
             };
             let has_schema = matches!(format, ResponseFormat::JsonSchema { .. });
-            let (format, is_strict) = match self.lm.takes(format) {
-                Takes::Strictly => (format.clone(), has_schema),
-                Takes::Loosely => (format.clone().loose(), false),
+            let (format, is_strict) = match self.lm.supports(format) {
+                Support::Strict => (format.clone(), has_schema),
+                Support::Loose => (format.clone().loose(), false),
                 _ => return None,
             };
             Some(Rung { index, mode, response_format: Some(format), is_strict })

@@ -1,4 +1,30 @@
-//! [`State`]: what a module has learned, as data: one entry per parameter path, in the layout of DSPy's JSON files.
+//! What a module has learned, as data: one entry per parameter path, in the layout of DSPy's JSON files.
+//!
+//! A [`State`] holds demos, instructions and parameters; [`Module::save`](crate::Module::save) and
+//! [`Module::load`](crate::Module::load) are the short way to a file. A [`Program`] describes what the state belongs to: modules,
+//! signatures, source; [`Module::save_program`](crate::Module::save_program) writes both.
+//!
+//! ```
+//! use karat::{Module, Predict, signature};
+//!
+//! #[signature]
+//! struct Qa {
+//!     #[input]
+//!     question: String,
+//!     #[output]
+//!     answer: String,
+//! }
+//!
+//! let tuned = Predict::<Qa>::new().demo(Qa { question: "Capital of Peru?".into(), answer: "Lima".into() });
+//! let state = tuned.dump_state();
+//! assert_eq!(state.paths().collect::<Vec<_>>(), ["self"]);
+//! assert_eq!(tuned.program().predictors[0].path, "self");
+//!
+//! let mut fresh = Predict::<Qa>::new();
+//! fresh.load_state(&state)?;
+//! assert_eq!(fresh.predictor().demos().len(), 1);
+//! # Ok::<(), karat::Error>(())
+//! ```
 
 mod file;
 mod json;

@@ -64,7 +64,7 @@ fn all(count: usize) -> Vec<Option<usize>> {
 async fn results_stand_beside_their_inputs_in_the_order_of_the_inputs() {
     let lm = slow_echo(|index| (index as u64 * 37) % 50);
     let done = watched(&lm).batch(questions(40)).concurrency(7).await;
-    assert_eq!((answers(&done), done.stop()), (all(40), BatchStop::Completed));
+    assert_eq!((answers(&done), done.stop_reason()), (all(40), BatchStop::Completed));
     let inputs: Vec<_> = done.iter().map(|item| item.input.question.clone()).collect();
     assert_eq!(inputs, questions(40).map(|input| input.question).collect::<Vec<_>>());
     assert_eq!(done[3].elapsed(), millis(11));
@@ -131,7 +131,7 @@ async fn a_batch_of_nothing_calls_nothing() {
     let lm = echo();
     let done = qa(&lm).batch([]).progress(true).await;
     assert_eq!(
-        (done.len(), done.stop(), done.usage(), lm.calls()),
+        (done.len(), done.stop_reason(), done.usage(), lm.calls()),
         (0, BatchStop::Completed, Usage::default(), 0)
     );
     assert!(done.into_predictions().unwrap().is_empty());
@@ -150,7 +150,7 @@ async fn a_batch_that_is_not_awaited_calls_nothing() {
 async fn a_concurrency_of_0_is_a_config_error_of_every_item_before_any_lm_call() {
     let lm = echo();
     let done = qa(&lm).batch(questions(3)).concurrency(0).await;
-    assert_eq!((done.len(), done.stop(), lm.calls()), (3, BatchStop::SharedError, 0));
+    assert_eq!((done.len(), done.stop_reason(), lm.calls()), (3, BatchStop::SharedError, 0));
     for item in &done {
         let error = item.result.as_ref().unwrap_err();
         assert!(error.is_config() && error.to_string().contains("use at least 1"), "{error}");
@@ -219,7 +219,7 @@ fn a_hundred_thousand_inputs_need_no_deep_stack() {
         let plain = Plain { live: None };
         runtime.block_on(async move {
             let done = plain.batch(0..100_000).concurrency(100_000).await;
-            assert_eq!((done.stop(), done.len()), (BatchStop::Completed, 100_000));
+            assert_eq!((done.stop_reason(), done.len()), (BatchStop::Completed, 100_000));
             let never = plain.batch(0..100_000).concurrency(50_000).cancel_on(std::future::ready(())).await;
             assert!(never.iter().all(|item| item.result.as_ref().unwrap_err().is_cancelled()));
         });

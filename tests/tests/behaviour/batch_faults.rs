@@ -59,7 +59,7 @@ async fn so_many_errors_are_tolerated_and_the_next_one_ends_the_batch() {
             batch = batch.max_errors(tolerated);
         }
         let done = batch.await;
-        assert_eq!((done.stop(), lm.calls()), (stop, calls), "{failing:?}, {tolerated:?}");
+        assert_eq!((done.stop_reason(), lm.calls()), (stop, calls), "{failing:?}, {tolerated:?}");
         for (index, item) in done.iter().enumerate() {
             let error = item.result.as_ref().err();
             assert_eq!(
@@ -105,7 +105,7 @@ async fn an_error_that_no_item_would_escape_ends_the_batch_at_once() {
             index => reply(&index.to_string()),
         });
         let done = qa(&lm).batch(questions(6)).concurrency(1).await;
-        assert_eq!((done.stop(), lm.calls()), (BatchStop::SharedError, 3), "{kind:?}");
+        assert_eq!((done.stop_reason(), lm.calls()), (BatchStop::SharedError, 3), "{kind:?}");
         assert_eq!(answers(&done), [Some(0), Some(1), None, None, None, None]);
         assert_eq!(done[2].result.as_ref().unwrap_err().kind(), kind);
         let text = done[3].result.as_ref().unwrap_err().to_string();
@@ -119,7 +119,7 @@ async fn an_error_that_no_item_would_escape_ends_the_batch_at_once() {
     for kind in [RateLimited, BadRequest, ContextLength, Timeout, Server, Connect, Refused, Other] {
         let lm = ScriptedLm::computed(move |_| failure(kind));
         let done = qa(&lm).batch(questions(3)).concurrency(1).await;
-        assert_eq!((done.stop(), done.errors().count()), (BatchStop::Completed, 3), "{kind:?}");
+        assert_eq!((done.stop_reason(), done.errors().count()), (BatchStop::Completed, 3), "{kind:?}");
     }
 }
 
@@ -133,7 +133,7 @@ async fn at_an_error_of_all_nothing_that_had_not_begun_begins() {
 #[tokio::test]
 async fn without_an_lm_every_item_has_an_error_and_the_first_names_the_way_out() {
     let done = karat::Predict::<crate::support::Qa>::new().batch(questions(3)).await;
-    assert_eq!(done.stop(), BatchStop::SharedError);
+    assert_eq!(done.stop_reason(), BatchStop::SharedError);
     assert!(done.into_predictions().unwrap_err().to_string().contains("set_lm"));
 }
 
@@ -172,7 +172,7 @@ async fn an_item_that_takes_too_long_fails_alone_and_its_costs_are_kept() {
     steps.set_lm(&lm.lm());
     let start = Instant::now();
     let done = steps.batch(questions(3)).timeout(millis(100)).await;
-    assert_eq!((start.elapsed(), done.stop()), (millis(100), BatchStop::Completed));
+    assert_eq!((start.elapsed(), done.stop_reason()), (millis(100), BatchStop::Completed));
     assert!(done[0].result.is_ok() && done[2].result.is_ok());
     let error = done[1].result.as_ref().unwrap_err();
     assert!(error.is_timeout() && error.to_string().contains("100ms"), "{error}");
@@ -188,7 +188,7 @@ async fn the_timeout_is_counted_from_the_items_own_start() {
     let done = watched(&lm).batch(questions(5)).concurrency(1).timeout(millis(100)).await;
     assert_eq!(done.errors().count(), 0, "an item that is done at the limit counts");
     let late = watched(&lm).batch(questions(4)).concurrency(2).timeout(millis(99)).max_errors(2).await;
-    assert_eq!((late.stop(), lm.in_flight()), (BatchStop::TooManyErrors, 0));
+    assert_eq!((late.stop_reason(), lm.in_flight()), (BatchStop::TooManyErrors, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -215,7 +215,7 @@ async fn a_batch_that_is_cancelled_keeps_what_is_finished() {
     }));
     let start = Instant::now();
     let done = watched(&lm).batch(questions(10)).concurrency(2).cancel_on(sleep(millis(25))).await;
-    assert_eq!((start.elapsed(), done.stop()), (millis(25), BatchStop::Cancelled));
+    assert_eq!((start.elapsed(), done.stop_reason()), (millis(25), BatchStop::Cancelled));
     assert_eq!(answers(&done)[..5], [Some(0), Some(1), Some(2), Some(3), None]);
     let (running, waiting) = (done[4].result.as_ref().unwrap_err(), done[6].result.as_ref().unwrap_err());
     assert_eq!(running.to_string(), "the batch ended while this item was running: it was cancelled");
@@ -229,16 +229,19 @@ async fn a_batch_that_is_cancelled_keeps_what_is_finished() {
 async fn an_item_that_is_done_at_the_moment_of_the_cancellation_is_kept() {
     let lm = ScriptedLm::computed(|request| reply(&asked(request).to_string()).delay(millis(10)));
     let done = qa(&lm).batch(questions(4)).concurrency(2).cancel_on(sleep(millis(20))).await;
-    assert_eq!((done.stop(), done.errors().count()), (BatchStop::Completed, 0));
+    assert_eq!((done.stop_reason(), done.errors().count()), (BatchStop::Completed, 0));
     let done = qa(&lm).batch(questions(4)).concurrency(2).cancel_on(sleep(millis(10))).await;
-    assert_eq!((answers(&done), done.stop()), (vec![Some(0), Some(1), None, None], BatchStop::Cancelled));
+    assert_eq!(
+        (answers(&done), done.stop_reason()),
+        (vec![Some(0), Some(1), None, None], BatchStop::Cancelled)
+    );
 }
 
 #[tokio::test]
 async fn a_batch_that_is_cancelled_from_the_start_calls_nothing() {
     let lm = echo();
     let done = qa(&lm).batch(questions(4)).cancel_on(future::ready(())).await;
-    assert_eq!((done.stop(), done.errors().count(), lm.calls()), (BatchStop::Cancelled, 4, 0));
+    assert_eq!((done.stop_reason(), done.errors().count(), lm.calls()), (BatchStop::Cancelled, 4, 0));
 }
 
 #[tokio::test]
@@ -252,7 +255,7 @@ async fn a_cancellation_is_seen_though_no_item_ever_waits() {
         reply(&asked(request).to_string())
     });
     let done = qa(&lm).batch(questions(5_000)).concurrency(4).cancel_on(async { drop(ended.await) }).await;
-    assert_eq!(done.stop(), BatchStop::Cancelled);
+    assert_eq!(done.stop_reason(), BatchStop::Cancelled);
     assert!(lm.calls() < 1_000, "{}", lm.calls());
     assert_eq!(lm.calls(), answers(&done).iter().flatten().count(), "all that was called was kept");
 }
@@ -266,7 +269,10 @@ async fn a_cancellation_that_panics_is_one_and_loses_nothing() {
         _ => panic!("no signal handler"),
     });
     let done = qa(&lm).batch(questions(9)).concurrency(1).cancel_on(end).await;
-    assert_eq!((answers(&done)[..2].to_vec(), done.stop()), (vec![Some(0), Some(1)], BatchStop::Cancelled));
+    assert_eq!(
+        (answers(&done)[..2].to_vec(), done.stop_reason()),
+        (vec![Some(0), Some(1)], BatchStop::Cancelled)
+    );
     let text = done[8].result.as_ref().unwrap_err().to_string();
     assert!(text.contains("`cancel_on` panicked: no signal handler"), "{text}");
 }
@@ -314,14 +320,14 @@ async fn a_panic_is_an_error_of_its_item_alone_and_its_costs_are_kept() {
     assert!(late.is_panic() && late.to_string() == "the module panicked: no message", "{late}");
     assert_eq!((early.usage().calls, late.usage().calls, late.usage().total_tokens()), (0, 1, 11));
     let strict = panics.batch(questions(5)).concurrency(1).max_errors(0).await;
-    assert_eq!((strict.stop(), lm.calls()), (BatchStop::TooManyErrors, 4 + 1));
+    assert_eq!((strict.stop_reason(), lm.calls()), (BatchStop::TooManyErrors, 4 + 1));
 }
 
 #[tokio::test]
 async fn a_batch_after_a_failed_one_behaves_as_the_first() {
     let lm = ScriptedLm::new([failure(ErrorKind::Auth), reply("0"), reply("1")]);
     let module = qa(&lm);
-    assert_eq!(module.batch([ask()]).await.stop(), BatchStop::SharedError);
+    assert_eq!(module.batch([ask()]).await.stop_reason(), BatchStop::SharedError);
     let done = module.batch(questions(2)).concurrency(1).await;
     assert_eq!(answers(&done), [Some(0), Some(1)]);
 }
@@ -356,5 +362,5 @@ async fn an_input_that_has_no_json_form_fails_alone() {
     let error = done[0].result.as_ref().unwrap_err();
     assert!(error.is_bad_input() && error.is_config(), "{error}");
     assert_eq!((error.field(), error.predictor()), (Some("time"), Some("self")));
-    assert_eq!((done.errors().count(), done.stop(), lm.calls()), (1, BatchStop::Completed, 2));
+    assert_eq!((done.errors().count(), done.stop_reason(), lm.calls()), (1, BatchStop::Completed, 2));
 }

@@ -132,7 +132,7 @@ async fn the_first_reward_at_the_threshold_or_above_it_ends_the_call() {
         assert_eq!(lm.calls(), ran);
         assert_eq!(best.rollouts().len(), ran);
         assert_eq!(best.answer, replies[ran - 1]);
-        assert_eq!(best.stop(), Some(Stop::Threshold));
+        assert_eq!(best.stop_reason(), Some(Stop::Threshold));
     }
 }
 
@@ -141,7 +141,7 @@ async fn without_a_threshold_all_n_run() {
     let lm = answers(["1", "1000000", "3", "4"]);
     let best = BestOfN::new(qa(&lm), 4, number).call(ask()).await.unwrap();
     assert_eq!(lm.calls(), 4);
-    assert_eq!((best.reward(), best.stop()), (Some(1e6), Some(Stop::Completed)));
+    assert_eq!((best.reward(), best.stop_reason()), (Some(1e6), Some(Stop::Completed)));
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn an_infinite_threshold_runs_all_and_the_best_is_returned() {
     let best = BestOfN::new(qa(&lm), 3, number).threshold(f64::INFINITY);
     let best = best.call(ask()).await.unwrap();
     assert_eq!((best.answer.as_str(), lm.calls()), ("3", 3));
-    assert_eq!(best.stop(), Some(Stop::Completed));
+    assert_eq!(best.stop_reason(), Some(Stop::Completed));
 }
 
 #[tokio::test]

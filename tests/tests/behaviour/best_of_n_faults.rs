@@ -183,7 +183,7 @@ async fn by_default_so_many_failures_are_tolerated_that_one_success_is_enough() 
 async fn a_late_failure_after_a_good_rollout_does_not_lose_it() {
     let lm = ScriptedLm::new([reply("1"), server_error(), server_error()]);
     let best = BestOfN::new(qa(&lm), 3, number).threshold(9.0).call(ask()).await.unwrap();
-    assert_eq!((best.answer.as_str(), best.stop()), ("1", Some(Stop::Completed)));
+    assert_eq!((best.answer.as_str(), best.stop_reason()), ("1", Some(Stop::Completed)));
 
     let lm = ScriptedLm::new([reply("1"), server_error(), reply("2")]);
     let error = BestOfN::new(qa(&lm), 3, number).fail_count(0).call(ask()).await.unwrap_err();

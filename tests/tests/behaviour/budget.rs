@@ -54,7 +54,7 @@ fn echo_id_free() -> ScriptedLm {
 async fn best_of_n_gives_the_best_until_the_budget_was_used_up() {
     let best = BestOfN::new(qa(&echo_id()), 10, number).budget(Budget::new().calls(3));
     let best = best.call(ask()).await.unwrap();
-    assert_eq!((&*best.answer, best.stop(), best.usage().calls), ("2", Some(Stop::Budget), 3));
+    assert_eq!((&*best.answer, best.stop_reason(), best.usage().calls), ("2", Some(Stop::Budget), 3));
     assert_eq!(best.rollouts().len(), 4);
     assert!(best.rollouts()[3].error().unwrap().is_budget());
 }
@@ -63,22 +63,22 @@ async fn best_of_n_gives_the_best_until_the_budget_was_used_up() {
 async fn a_budget_refusal_is_not_a_failure_of_a_rollout() {
     let best = BestOfN::new(qa(&echo_id()), 10, number).fail_count(0).budget(Budget::new().calls(3));
     let best = best.call(ask()).await.unwrap();
-    assert_eq!((&*best.answer, best.stop(), best.rollouts().len()), ("2", Some(Stop::Budget), 4));
+    assert_eq!((&*best.answer, best.stop_reason(), best.rollouts().len()), ("2", Some(Stop::Budget), 4));
 }
 
 #[tokio::test]
 async fn tokens_and_money_are_bounds_too() {
     let prices = Prices::new().model("scripted", Price::per_million(1.0, 1.0));
     for (budget, rollouts) in [
-        (Budget::tokens(1_000), 10),
-        (Budget::tokens(950), 10),
+        (Budget::new().tokens(1_000), 10),
+        (Budget::new().tokens(950), 10),
         (Budget::new().cost(0.0005), 5),
-        (Budget::tokens(901).calls(4), 4),
+        (Budget::new().tokens(901).calls(4), 4),
     ] {
         let lm = costing(100);
         let qa = Predict::<Qa>::new().lm(&lm.lm().prices(&prices));
         let best = BestOfN::new(qa, 20, number).budget(budget).call(ask()).await.unwrap();
-        assert_eq!((lm.calls(), best.stop()), (rollouts, Some(Stop::Budget)), "{budget}");
+        assert_eq!((lm.calls(), best.stop_reason()), (rollouts, Some(Stop::Budget)), "{budget}");
         assert_eq!(best.usage().cost.amount(), 0.0001 * rollouts as f64);
     }
 }
@@ -111,7 +111,7 @@ async fn simultaneous_rollouts_share_the_budget_and_those_in_flight_end() {
     let lm = by_rollout(|id| reply(&id.to_string()).delay(Duration::from_secs(10 - id % 10)));
     let best = BestOfN::new(qa(&lm), 8, number).concurrency(8).budget(Budget::new().calls(5));
     let best = best.call(ask()).await.unwrap();
-    assert_eq!((lm.calls(), &*best.answer, best.stop()), (5, "4", Some(Stop::Budget)));
+    assert_eq!((lm.calls(), &*best.answer, best.stop_reason()), (5, "4", Some(Stop::Budget)));
     assert_eq!(best.rollouts().iter().filter(|rollout| rollout.reward().is_some()).count(), 5);
 
     let mut twins = Twins::new();
@@ -127,7 +127,7 @@ async fn refine_gives_the_best_until_the_budget_was_used_up_advice_included() {
         ScriptedLm::new([reply("0.3"), advice([("self", "more")]), reply("0.6"), advice([("self", "more")])]);
     let refine = Refine::new(qa(&lm), 9, number).threshold(1.0).critic(Critic::Always);
     let refined = refine.budget(Budget::new().calls(4)).call(ask()).await.unwrap();
-    assert_eq!((&*refined.answer, refined.stop(), lm.calls()), ("0.6", Some(Stop::Budget), 4));
+    assert_eq!((&*refined.answer, refined.stop_reason(), lm.calls()), ("0.6", Some(Stop::Budget), 4));
 }
 
 #[tokio::test]
@@ -136,14 +136,14 @@ async fn budgets_may_be_nested_and_the_narrowest_holds() {
     let inner = qa(&lm).budget(Budget::new().calls(5));
     let best =
         BestOfN::new(inner, 9, |_, _| 0.5).budget(Budget::new().calls(2)).budget(Budget::new().calls(3));
-    assert_eq!(best.call(ask()).await.unwrap().stop(), Some(Stop::Budget));
+    assert_eq!(best.call(ask()).await.unwrap().stop_reason(), Some(Stop::Budget));
     assert_eq!(lm.calls(), 2);
 }
 
 #[tokio::test]
 async fn a_budgeted_module_has_the_paths_and_the_state_of_the_module() {
     let steps = TwoSteps::new();
-    let within: Budgeted<TwoSteps> = steps.clone().budget(Budget::tokens(10));
+    let within: Budgeted<TwoSteps> = steps.clone().budget(Budget::new().tokens(10));
     let paths: Vec<_> = within.named_predictors().into_iter().map(|(path, _)| path).collect();
     assert_eq!(paths, ["query", "answer.predict"]);
     assert_eq!(

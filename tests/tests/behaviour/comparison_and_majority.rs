@@ -122,5 +122,5 @@ async fn one_comparison_with_another_number_of_attempts_fails_alone_in_a_batch()
     let compare = MultiChainComparison::<Qa>::new(3).lm(&lm.lm());
     let done = compare.batch([short, three(), three()]).concurrency(1).await;
     let failed: Vec<_> = done.errors().map(|(index, error)| (index, error.is_bad_input())).collect();
-    assert_eq!((failed, done.stop(), lm.calls()), (vec![(0, true)], BatchStop::Completed, 2));
+    assert_eq!((failed, done.stop_reason(), lm.calls()), (vec![(0, true)], BatchStop::Completed, 2));
 }

@@ -59,7 +59,7 @@ async fn the_first_to_pass_the_threshold_drops_the_others_on_the_wire() {
     let best = BestOfN::new(qa(&lm), 4, |_, p| p.answer == "1").threshold(1.0).concurrency(3);
     let best = best.call(ask()).await.unwrap();
     assert_eq!(start.elapsed(), millis(20));
-    assert_eq!((best.answer.as_str(), best.stop()), ("1", Some(Stop::Threshold)));
+    assert_eq!((best.answer.as_str(), best.stop_reason()), ("1", Some(Stop::Threshold)));
     assert_eq!((lm.dropped(), lm.in_flight()), (2, 0));
     // Rollout 3 never started, so there is nothing to report of it.
     assert_eq!(rewards(best.rollouts()), [None, Some(1.0), None]);
@@ -149,7 +149,7 @@ async fn at_the_deadline_the_best_so_far_is_returned_and_marked() {
     let best = BestOfN::new(qa(&lm), 4, number).threshold(9.0).concurrency(4).deadline(millis(100));
     let best = best.call(ask()).await.unwrap();
     assert_eq!(start.elapsed(), millis(100));
-    assert_eq!((best.answer.as_str(), best.stop()), ("1", Some(Stop::Deadline)));
+    assert_eq!((best.answer.as_str(), best.stop_reason()), ("1", Some(Stop::Deadline)));
     assert_eq!(chosen(best.rollouts()), [1]);
     assert_eq!(cancelled(best.rollouts()), [2, 3]);
     assert_eq!((lm.dropped(), lm.in_flight()), (2, 0));
@@ -188,7 +188,7 @@ async fn failures_before_the_deadline_are_causes_of_the_timeout() {
 async fn a_deadline_that_is_far_or_endless_changes_nothing() {
     for deadline in [Duration::from_secs(3600), Duration::MAX] {
         let best = BestOfN::new(qa(&after(&[10, 10])), 2, number).deadline(deadline);
-        assert_eq!(best.call(ask()).await.unwrap().stop(), Some(Stop::Completed));
+        assert_eq!(best.call(ask()).await.unwrap().stop_reason(), Some(Stop::Completed));
     }
 }
 
@@ -206,14 +206,14 @@ async fn no_rollout_starts_after_the_deadline_even_if_none_ever_waits() {
         (number(input, p), "more")
     });
     let best = best.deadline(millis(100)).call(ask()).await.unwrap();
-    assert_eq!((best.rollouts().len(), best.stop()), (3, Some(Stop::Deadline)));
+    assert_eq!((best.rollouts().len(), best.stop_reason()), (3, Some(Stop::Deadline)));
 
     let refine = Refine::new(crate::support::qa(&answers(["1"; 9])), 9, |input, p| {
         work(millis(40));
         (number(input, p), "more")
     });
     let best = refine.deadline(millis(100)).call(ask()).await.unwrap();
-    assert_eq!((best.rollouts().len(), best.stop()), (3, Some(Stop::Deadline)));
+    assert_eq!((best.rollouts().len(), best.stop_reason()), (3, Some(Stop::Deadline)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -256,7 +256,7 @@ async fn refine_keeps_the_best_so_far_at_its_deadline() {
     let lm = after(&[10, 10, 500]);
     let refine = Refine::new(qa(&lm), 3, |input, p| (-number(input, p), "less"));
     let best = refine.deadline(millis(100)).call(ask()).await.unwrap();
-    assert_eq!((best.answer.as_str(), best.stop()), ("0", Some(Stop::Deadline)));
+    assert_eq!((best.answer.as_str(), best.stop_reason()), ("0", Some(Stop::Deadline)));
     assert_eq!(cancelled(best.rollouts()), [2]);
     assert_eq!((lm.dropped(), lm.in_flight()), (1, 0));
 }
@@ -267,7 +267,7 @@ async fn refine_that_meets_its_deadline_in_the_advice_call_keeps_the_best_so_far
     let lm = answers(["1", "2"]);
     let refine = Refine::new(crate::support::qa(&lm), 2, number).feedback_lm(critic.lm());
     let best = refine.deadline(millis(100)).call(ask()).await.unwrap();
-    assert_eq!((best.answer.as_str(), best.stop()), ("1", Some(Stop::Deadline)));
+    assert_eq!((best.answer.as_str(), best.stop_reason()), ("1", Some(Stop::Deadline)));
     assert_eq!((critic.dropped(), ids(&lm)), (1, vec![0]));
 }
 

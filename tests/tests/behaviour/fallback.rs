@@ -2,7 +2,7 @@
 
 use karat::{
     Error, ErrorKind, JsonAdapter, LanguageModel, Lm, Module, Predict, Reply, Result, ScriptedLm,
-    lm::{Caller, CallerId, Delta, Request, Response, ResponseFormat, Takes},
+    lm::{Caller, CallerId, Delta, Request, Response, ResponseFormat, Support},
 };
 
 use crate::support::{Qa, Watched, ask, failure, hi, millis, reply, tokens};
@@ -155,10 +155,10 @@ impl LanguageModel for Plain {
         let completions = vec![karat::lm::Completion::new("{\"answer\": \"Paris\"}")];
         Box::pin(async { Ok(Response::new(completions)) })
     }
-    fn takes(&self, format: &ResponseFormat) -> Takes {
+    fn supports(&self, format: &ResponseFormat) -> Support {
         match format {
-            ResponseFormat::JsonSchema { .. } => Takes::Not,
-            _ => Takes::Strictly,
+            ResponseFormat::JsonSchema { .. } => Support::None,
+            _ => Support::Strict,
         }
     }
 }

@@ -6,7 +6,7 @@ use karat::{
     Cache, JsonAdapter, LanguageModel, Limits, Lm, Module, Predict, Reply, Result, Retry, ScriptedLm,
     lm::{
         BoxFuture, Caller, CallerId, Completion, Delta, Layer, Message, Next, Request, Response,
-        ResponseFormat, Sink, Takes,
+        ResponseFormat, Sink, Support,
     },
 };
 use serde_json::json;
@@ -24,8 +24,8 @@ impl Layer for Notes {
         sink: Option<&'a mut Sink<'a>>,
         next: Next<'a>,
     ) -> BoxFuture<'a, Result<Response>> {
-        let takes = next.takes(&ResponseFormat::JsonObject);
-        let note = format!("{} {} {takes:?}", next.name(), next.identity());
+        let supports = next.supports(&ResponseFormat::JsonObject);
+        let note = format!("{} {} {supports:?}", next.name(), next.identity());
         self.0.lock().unwrap().push(note);
         next.call(request, sink)
     }
@@ -58,8 +58,8 @@ impl LanguageModel for Formless {
         })
     }
 
-    fn takes(&self, _: &ResponseFormat) -> Takes {
-        Takes::Not
+    fn supports(&self, _: &ResponseFormat) -> Support {
+        Support::None
     }
 }
 
@@ -92,8 +92,8 @@ async fn a_stream_passes_through_every_layer_piece_by_piece() {
 async fn a_layer_sees_the_models_name_identity_and_capabilities() {
     let (lm, notes, _folder) = layered(Lm::custom(Formless));
     lm.complete(hi()).await.unwrap();
-    assert_eq!(*notes.0.lock().unwrap(), ["formless formless at home Not"]);
-    assert_eq!((lm.name(), lm.takes(&ResponseFormat::JsonObject)), ("formless", Takes::Not));
+    assert_eq!(*notes.0.lock().unwrap(), ["formless formless at home None"]);
+    assert_eq!((lm.name(), lm.supports(&ResponseFormat::JsonObject)), ("formless", Support::None));
 }
 
 #[tokio::test]

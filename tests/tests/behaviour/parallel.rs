@@ -26,7 +26,7 @@ async fn modules_of_different_types_run_side_by_side_and_come_back_in_the_order_
     let best = BestOfN::new(qa(&fast), 2, number);
     let start = Instant::now();
     let done = Parallel::new().with(&qa(&slow), ask()).with(&best, ask()).await;
-    assert_eq!((start.elapsed(), done.stop()), (millis(50), BatchStop::Completed));
+    assert_eq!((start.elapsed(), done.stop_reason()), (millis(50), BatchStop::Completed));
     assert_eq!(done.usage().calls, 3);
     assert_eq!(done[1].usage().calls, 2);
     let answers: Vec<_> =
@@ -59,7 +59,7 @@ async fn the_settings_are_those_of_a_batch() {
         many().timeout(millis(5)).await.iter().all(|item| item.result.as_ref().unwrap_err().is_timeout())
     );
     let cancelled = many().concurrency(2).cancel_on(tokio::time::sleep(millis(15))).await;
-    assert_eq!((cancelled.stop(), cancelled.errors().count()), (BatchStop::Cancelled, 4));
+    assert_eq!((cancelled.stop_reason(), cancelled.errors().count()), (BatchStop::Cancelled, 4));
     let misused = many().concurrency(0).await;
     assert!(misused.iter().all(|item| item.result.as_ref().unwrap_err().is_config()));
     assert_eq!(lm.in_flight(), 0);
@@ -72,8 +72,11 @@ async fn an_error_of_one_module_is_not_taken_for_that_of_all() {
     let all = || Parallel::new().with(&refused, question("#0#")).with(&good, question("#1#")).concurrency(1);
     let done = all().await;
     assert!(done[0].result.as_ref().unwrap_err().is_auth());
-    assert_eq!((done[1].result.as_ref().unwrap().answer.as_str(), done.stop()), ("1", BatchStop::Completed));
-    assert_eq!(all().max_errors(0).await.stop(), BatchStop::TooManyErrors);
+    assert_eq!(
+        (done[1].result.as_ref().unwrap().answer.as_str(), done.stop_reason()),
+        ("1", BatchStop::Completed)
+    );
+    assert_eq!(all().max_errors(0).await.stop_reason(), BatchStop::TooManyErrors);
 }
 
 #[tokio::test]

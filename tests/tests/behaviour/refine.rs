@@ -21,14 +21,14 @@ async fn rollout_i_of_refine_has_the_id_i_and_temperature_1() {
     let lm = echo_id();
     let best = Refine::new(qa(&lm), 3, with_text).call(ask()).await.unwrap();
     assert_eq!((ids(&lm), temperatures(&lm)), (vec![0, 1, 2], vec![Some(1.0); 3]));
-    assert_eq!((best.answer.as_str(), best.stop()), ("2", Some(Stop::Completed)));
+    assert_eq!((best.answer.as_str(), best.stop_reason()), ("2", Some(Stop::Completed)));
 }
 
 #[tokio::test]
 async fn refine_stops_at_the_threshold() {
     let lm = echo_id();
     let best = Refine::new(qa(&lm), 5, with_text).threshold(1.0).call(ask()).await.unwrap();
-    assert_eq!((best.answer.as_str(), lm.calls(), best.stop()), ("1", 2, Some(Stop::Threshold)));
+    assert_eq!((best.answer.as_str(), lm.calls(), best.stop_reason()), ("1", 2, Some(Stop::Threshold)));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use karat::{
     BestOfN, ChainOfThought, ChatAdapter, ErrorKind, JsonAdapter, LanguageModel, Lm, Module, Predict,
     Prediction, Reply, Result, ScriptedLm,
-    lm::{BoxFuture, Request, Response, ResponseFormat, Takes},
+    lm::{BoxFuture, Request, Response, ResponseFormat, Support},
     signature,
 };
 use schemars::JsonSchema;
@@ -131,7 +131,7 @@ async fn a_custom_model_gets_a_closed_schema_with_all_rules() {
     assert!(!schema.to_string().contains("oneOf"));
 }
 
-type Rule = fn(&ResponseFormat) -> Takes;
+type Rule = fn(&ResponseFormat) -> Support;
 
 /// A model that takes formats in this way.
 struct Known {
@@ -152,7 +152,7 @@ impl LanguageModel for Known {
         Box::pin(self.inner.complete(request.clone()))
     }
 
-    fn takes(&self, format: &ResponseFormat) -> Takes {
+    fn supports(&self, format: &ResponseFormat) -> Support {
         (self.takes)(format)
     }
 }
@@ -165,17 +165,17 @@ fn ask() -> QaInput {
 async fn a_format_that_a_model_does_not_take_costs_no_call() {
     let answer = || Reply::text(r#"{"answer": "Paris"}"#);
     let rows: [(Rule, &str, bool); 4] = [
-        (|_| Takes::Strictly, "json_schema", true),
-        (|_| Takes::Loosely, "json_schema", false),
+        (|_| Support::Strict, "json_schema", true),
+        (|_| Support::Loose, "json_schema", false),
         (
             |format| match format {
-                ResponseFormat::JsonObject => Takes::Strictly,
-                _ => Takes::Not,
+                ResponseFormat::JsonObject => Support::Strict,
+                _ => Support::None,
             },
             "json_object",
             false,
         ),
-        (|_| Takes::Not, "prompt", false),
+        (|_| Support::None, "prompt", false),
     ];
     for (takes, mode, strict) in rows {
         let scripted = ScriptedLm::new([answer(), answer()]);

@@ -138,7 +138,8 @@ async fn a_modules_error_has_the_cost_of_its_failed_step() {
 
 #[tokio::test]
 async fn failures_use_a_budget_up() {
-    let best = BestOfN::new(fails(&failing(ErrorKind::Filtered).lm()), 10, number).budget(Budget::tokens(30));
+    let best =
+        BestOfN::new(fails(&failing(ErrorKind::Filtered).lm()), 10, number).budget(Budget::new().tokens(30));
     let error = best.call(ask()).await.unwrap_err();
     assert_eq!((error.kind(), error.usage()), (ErrorKind::Budget, times(tokens(5, 6), 3)), "{error}");
     let prices = Prices::new().model("scripted", Price::per_million(1e6, 1e6));

@@ -53,9 +53,8 @@ impl<M: Module> Module for UntilPositive<M> {
             let rollout = Rollout::new(index, copy.predictors().first().map_or(0, |p| p.rollout_id()));
             match outcome.await {
                 Ok((reward, prediction)) => {
-                    rollouts.push(
-                        rollout.with_reward(reward, None).with_cost(tracer.usage(), Default::default()),
-                    );
+                    rollouts
+                        .push(rollout.with_score(reward, None).with_cost(tracer.usage(), Default::default()));
                     if best.as_ref().is_none_or(|(_, best, ..)| reward > *best) {
                         best = Some((index, reward, prediction, tracer));
                     }

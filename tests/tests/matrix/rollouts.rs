@@ -299,7 +299,7 @@ async fn in_time(subject: &Subject) -> (Seen, Option<Stop>) {
         }
         _ => Refine::new(qa, ROLLOUTS, |_, _| (1.0, "go on")).deadline(DEADLINE).call(ask(QUESTION)).await,
     };
-    let stop = outcome.as_ref().ok().and_then(Prediction::stop);
+    let stop = outcome.as_ref().ok().and_then(Prediction::stop_reason);
     (Seen::rollouts(outcome), stop)
 }
 

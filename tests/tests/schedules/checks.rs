@@ -66,7 +66,7 @@ impl Checked {
     }
 
     fn best(&self, prediction: &Prediction<String>) {
-        let (rollouts, stop) = (prediction.rollouts(), prediction.stop());
+        let (rollouts, stop) = (prediction.rollouts(), prediction.stop_reason());
         self.report(rollouts);
         let rewards = || rollouts.iter().filter_map(Rollout::reward);
         let most = rewards().fold(f64::NEG_INFINITY, f64::max);

@@ -201,7 +201,7 @@ impl Program {
                 Checked::around(refine.boxed(), world, judged, is_outermost).boxed()
             }
             Self::Budgeted { calls, tokens, inner } => {
-                let budget = tokens.map_or_else(Budget::new, Budget::tokens);
+                let budget = tokens.iter().fold(Budget::new(), |budget, tokens| budget.tokens(*tokens));
                 let budget = calls.iter().fold(budget, |budget, calls| budget.calls(*calls));
                 inner.build(world, critic, is_outermost).budget(budget).boxed()
             }

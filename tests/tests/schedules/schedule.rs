@@ -345,7 +345,7 @@ fn summary(outcome: &Outcome) -> String {
             "`{}`, reward {:?}, stop {:?}, {} calls",
             **prediction,
             prediction.reward(),
-            prediction.stop(),
+            prediction.stop_reason(),
             prediction.usage().calls
         ),
         Err(error) => format!("{error:#}, {} calls", error.usage().calls),
@@ -354,7 +354,7 @@ fn summary(outcome: &Outcome) -> String {
         Outcome::One(result) => one(result),
         Outcome::Many(batch) => {
             let items: Vec<_> = batch.iter().map(|item| one(&item.result)).collect();
-            format!("{:?}: {}", batch.stop(), items.join(" | "))
+            format!("{:?}: {}", batch.stop_reason(), items.join(" | "))
         }
         Outcome::Panic(_) => "panics".into(),
         Outcome::Left => "is left".into(),

@@ -63,7 +63,7 @@ fn calls_wrappers_and_batches_reach_the_server_from_many_threads() {
                 let done =
                     blocking::batch(module.batch(inputs).concurrency(3).timeout(Duration::from_secs(60)));
                 let done = done.unwrap();
-                assert_eq!((done.stop(), done.errors().count()), (BatchStop::Completed, 0));
+                assert_eq!((done.stop_reason(), done.errors().count()), (BatchStop::Completed, 0));
             });
         }
     });

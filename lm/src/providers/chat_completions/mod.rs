@@ -30,7 +30,7 @@ pub(crate) use self::headers::header;
 use super::provider::Provider;
 use crate::report::{Error, ErrorKind, Result};
 use crate::{
-    data::{Request, Response, ResponseFormat, Sink, Takes, Timeouts},
+    data::{Request, Response, ResponseFormat, Sink, Support, Timeouts},
     http::Clients,
     model::{BoxFuture, LanguageModel},
     polled_timeout::{timed, within},
@@ -231,8 +231,8 @@ impl LanguageModel for ChatCompletions {
         Box::pin(self.send(request, sink))
     }
 
-    fn takes(&self, format: &ResponseFormat) -> Takes {
-        self.provider.structured.takes(self.model(), format)
+    fn supports(&self, format: &ResponseFormat) -> Support {
+        self.provider.structured.supports(self.model(), format)
     }
 }
 

@@ -9,7 +9,7 @@ use self::endpoints::{Cooldown, Endpoints};
 use super::members;
 use crate::report::Result;
 use crate::{
-    data::{Request, Response, ResponseFormat, Sink, Takes},
+    data::{Request, Response, ResponseFormat, Sink, Support},
     handle::Lm,
     model::{BoxFuture, LanguageModel},
 };
@@ -158,7 +158,7 @@ impl LanguageModel for Pooled {
         Box::pin(self.send(request, sink))
     }
 
-    fn takes(&self, format: &ResponseFormat) -> Takes {
-        members::takes(&self.members, format)
+    fn supports(&self, format: &ResponseFormat) -> Support {
+        members::supports(&self.members, format)
     }
 }

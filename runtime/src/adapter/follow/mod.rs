@@ -25,6 +25,7 @@ pub trait Follow: Send {
 
 /// An event of a [`Follow`]. One value ends before the next one starts.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Followed<'t> {
     /// A value starts: that of the output field with this index in [`Task::outputs`](super::Task::outputs).
     Started(usize),
