@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use karat::{
-    BoxFuture, LanguageModel, Lm, Module, Predict, Result,
-    lm::{Request, Response, Sink},
+    LanguageModel, Lm, Module, Predict, Result,
+    lm::{BoxFuture, Request, Response, Sink},
     signature,
 };
 

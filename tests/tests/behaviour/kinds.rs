@@ -1,8 +1,11 @@
 //! The kinds of fields: what a type says of itself, and where its values go.
 
 use karat::{
-    Adapter, ChatAdapter, Demo, Error, Field, FieldKind, FieldValue, History, Inputs, JsonAdapter, Place,
-    Predict, Prepared, Reply, ScriptedLm, Signature, Task, TerseAdapter, XmlAdapter, signature,
+    ChatAdapter, Error, History, JsonAdapter, Predict, Reply, ScriptedLm, Signature, TerseAdapter,
+    XmlAdapter,
+    adapter::{Adapter, Demo, Inputs, Prepared, Task},
+    field::{Field, FieldKind, FieldValue, Place},
+    signature,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -3,8 +3,10 @@
 use std::sync::LazyLock;
 
 use karat::{
-    Field, Fields, JsonAdapter, Module, Place, Predict, Reader, Reply, Result, ScriptedLm, Signature, Spec,
-    StreamEvent, Writer, signature,
+    JsonAdapter, Module, Predict, Reply, Result, ScriptedLm, Signature,
+    field::{Field, Fields, Place, Reader, Spec, Writer},
+    signature,
+    stream::StreamEvent,
 };
 use serde_json::json;
 

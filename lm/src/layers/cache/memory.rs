@@ -155,7 +155,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::data::{Join, Media, ToolCall};
+    use crate::data::{Media, Part, ToolCall};
 
     fn entry(text: &str) -> Arc<Entry> {
         let completions = vec![Completion::new("answer")];
