@@ -116,11 +116,10 @@ impl Adapter for XmlAdapter {
         let fields: Vec<_> = task.outputs().collect();
         let names = TagNames::of(fields.iter().copied());
         let repeats = Repeats::find(inputs, text, &names);
-        let mut marks = Vec::new();
+        let (mut marks, mut repeated) = (Vec::new(), Vec::new());
         for (index, tag) in names.find_all(text) {
-            if !repeats.has(&tag.span) {
-                marks.extend(FieldTag::new(index, &tag));
-            }
+            let to = if repeats.has(&tag.span) { &mut repeated } else { &mut marks };
+            to.extend(FieldTag::new(index, &tag));
         }
         let ends = tag::ends(marks.iter().map(|mark| (mark.field as usize, mark.kind)));
         let shown = PromptTexts::of(task, inputs);
@@ -135,7 +134,7 @@ impl Adapter for XmlAdapter {
             {
                 break;
             }
-            behind = mark.end as usize;
+            let before = std::mem::replace(&mut behind, mark.end as usize);
             let end = ends.of(at);
             at += 1;
             let index = mark.field as usize;
@@ -148,6 +147,13 @@ impl Adapter for XmlAdapter {
                 _ => Repairs::default(),
             };
             let inside = match (mark.kind, end.and_then(|end| marks.get(end)).zip(end)) {
+                // Its opening tag looks like an input's: an element that is given twice.
+                (Kind::Close, _)
+                    if slot.is_some() && repeated.iter().any(|tag| tag.opens_for(mark, before)) =>
+                {
+                    slot.iter_mut().for_each(|first| first.repairs.add(Repair::DoubleField));
+                    continue;
+                }
                 (Kind::Close, _) if slot.is_some() => {
                     let name = tag::name_of(tag());
                     let message = format!(
@@ -367,6 +373,12 @@ impl FieldTag {
 
     fn span(&self) -> Range<usize> {
         self.start as usize..self.end as usize
+    }
+
+    /// True if it opens the element that `close` closes, behind the byte `from`.
+    fn opens_for(&self, close: &Self, from: usize) -> bool {
+        let is_between = (from..close.start as usize).contains(&(self.start as usize));
+        self.kind == Kind::Open && self.field == close.field && is_between
     }
 }
 

@@ -157,9 +157,19 @@ fn next(text: &str, from: usize, to: usize) -> Option<usize> {
 fn fenced(text: &str, fences: &[(usize, usize)]) -> Result<Vec<Found>, Flaw> {
     let mut all = Vec::new();
     let mut read = 0;
+    // Marks within the texts of a valid value are no code block's. Such values are read at the first need.
+    let mut outer = None;
+    let mut is_in_valid = |at: usize| {
+        let outer = outer.get_or_insert_with(|| around(text, &[]).map(|(all, _)| all).unwrap_or_default());
+        outer.iter().any(|found| found.is_valid() && (found.start..found.end).contains(&at))
+    };
     for (from, to) in fences {
         if let Some(tuple) = (*from >= read).then(|| tuple(text, *from, *to)).flatten() {
-            let mut found = tuple?;
+            let mut found = match tuple {
+                Ok(found) => found,
+                Err(_) if is_in_valid(*from) => continue,
+                Err(error) => return Err(error),
+            };
             read = found.end;
             if is_all_until(text, &found, *to) {
                 found.repairs.add(Repair::Fence);
@@ -174,7 +184,7 @@ fn fenced(text: &str, fences: &[(usize, usize)]) -> Result<Vec<Found>, Flaw> {
                 found.repairs.add(Repair::Fence);
                 all.push(found);
             }
-            Err(error) if error.fatal => return Err(error),
+            Err(error) if error.fatal && !is_in_valid(*from) => return Err(error),
             Err(error) => read = error.end,
         }
     }

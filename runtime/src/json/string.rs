@@ -152,9 +152,9 @@ fn delimited(cursor: &mut Cursor<'_>, ends: Ends, has_inner_quote: &mut bool) ->
             } else {
                 cursor.add(Repair::InnerQuote);
                 *has_inner_quote = true;
-                let step = match quotation(&out, c, cursor.rest().chars().nth(1)) {
-                    // No quotation ends there: an apostrophe, or inches, as in `5" wide`.
-                    -1 if quotations == 0 && (c == '\'' || out.ends_with(|c: char| c.is_ascii_digit())) => 0,
+                let behind = cursor.rest().chars().nth(1);
+                let step = match quotation(&out, c, behind) {
+                    -1 if quotations == 0 && is_mark(&out, c, behind) => 0,
                     step => step,
                 };
                 if step < 0 && quotations <= 0 && matches!(ends, Ends::Text) {
@@ -211,6 +211,13 @@ fn quotation(before: &str, quote: char, after: Option<char>) -> isize {
         Some(_) if after.is_none_or(is_blank) => -1,
         Some(_) => 1,
     }
+}
+
+/// True if a quote that would close a quotation may be none: an apostrophe, inches as in `5" wide`, a slip within a word.
+fn is_mark(before: &str, quote: char, after: Option<char>) -> bool {
+    quote == '\''
+        || before.ends_with(|c: char| c.is_ascii_digit())
+        || after.is_some_and(char::is_alphanumeric)
 }
 
 /// True if the next quote ends the text: the JSON around it goes on behind the quote.

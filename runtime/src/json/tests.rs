@@ -189,6 +189,10 @@ fn a_code_block_goes_before_other_values_unless_it_is_part_of_one() {
     assert_eq!(read("A draft: {\"a\": 1}. ```json {\"a\": 2} ```"), Some(json!({"a": 2})));
     assert_eq!(read("A draft: {a: 1,}. ```json {\"a\": 2} ```"), Some(json!({"a": 2})));
     assert_eq!(read("So: {a: \"```json [1] ```\"} it is."), Some(json!({"a": "```json [1] ```"})));
+    // Marks of a block within a text, and what would be half a tuple or too deep behind them.
+    assert_eq!(read("So: {\"a ```('x', y\": 1} it is."), Some(json!({"a ```('x', y": 1})));
+    let deep = "[".repeat(200);
+    assert_eq!(read(&format!("So: {{\"a ```{deep}\": 1}} it is.")), Some(json!({format!("a ```{deep}"): 1})));
     // The list in the block goes on behind it, and the object around it has a flaw itself.
     assert_eq!(read("So: {a: \"``` ['x\"}\nIs that it?"), None);
     assert_eq!(read("```\n42\n```"), Some(json!(42)));
