@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use crate::{
-    lm::{Cost, Usage},
-    report::{Error, ErrorKind},
-};
+use karat_lm::{Cost, Error, ErrorKind, Usage};
 
 /// A bound on what a call tree may spend: LM calls, tokens, money. Set it with [`Module::budget`](crate::Module::budget).
 ///

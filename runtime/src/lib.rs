@@ -135,8 +135,6 @@ pub mod traverse;
 
 #[doc(inline)]
 pub use karat_lm as lm;
-pub(crate) use karat_lm as report;
-pub(crate) use karat_lm::internal as text;
 #[doc(inline)]
 pub use karat_lm::telemetry;
 pub use karat_macros::{module, reward, signature};
@@ -155,7 +153,10 @@ pub use self::{
     adapter::{chat::ChatAdapter, json::JsonAdapter, terse::TerseAdapter, xml::XmlAdapter},
     budget::Budget,
     field::history::History,
-    lm::{Cache, LanguageModel, Limits, Lm, Reply, Retry, ScriptedLm, Usage, configure},
+    lm::{
+        Cache, Context, Error, ErrorKind, LanguageModel, Limits, Lm, Reply, Result, Retry, Rollout,
+        ScriptedLm, Trace, Usage, configure,
+    },
     module::{BoxModule, Frozen, Module, Param},
     modules::{
         BestOfN, Budgeted, ChainOfThought, Comparison, Critic, MultiChainComparison, Reasoned, Refine,
@@ -163,7 +164,6 @@ pub use self::{
     },
     predict::{OnParseError, Predict, Predictor},
     prediction::{Prediction, Stop},
-    report::{Context, Error, ErrorKind, Result, Rollout, Trace},
     reward::{Reward, Score},
     signature::Signature,
     state::State,
@@ -187,10 +187,9 @@ pub mod __private {
             CheckOutcome, Field as FieldSpec, HasKind, KindOf, OrValue, OwnDefault, Reader,
             SignatureField as FieldType, Writer, to_value,
         },
-        lm::Answer,
+        lm::{Answer, Result},
         module::{Module, Traverse, Walker, WalkerMut},
         prediction::{ForwardOutput, Prediction},
-        report::Result,
         reward::{IntoScore, Sourced},
         signature::{Clash, Fields, NoClash, Probe, Signature, Spec, named_values},
     };

@@ -10,14 +10,8 @@ use std::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{
-    field::read_value,
-    json::Repairs,
-    lm::Usage,
-    report::Rollout,
-    report::Trace,
-    report::{Error, Result},
-};
+use crate::{field::read_value, json::Repairs};
+use karat_lm::{Error, Result, Rollout, Trace, Usage};
 
 /// A module's output, with field access by `Deref`, and the usage, trace, rollouts and reward of the run that gave it.
 ///

@@ -3,12 +3,11 @@
 use std::{any::type_name, fmt, future::Future, ops::Deref, sync::Arc};
 
 use crate::{
-    lm::BoxFuture,
     module::{Traverse, WalkerMut},
     prediction::Prediction,
-    report::{Error, ErrorKind, Result},
     run::Tracer,
 };
+use karat_lm::{BoxFuture, Error, ErrorKind, Result};
 
 /// A prediction's score: the higher the better, with feedback text where there is some.
 #[derive(Clone, Debug, PartialEq)]

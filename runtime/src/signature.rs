@@ -8,10 +8,8 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{
-    field::{CompiledField, Field, FieldKind, FieldRole, History, Reader, Writer},
-    report::{Error, Result},
-};
+use crate::field::{CompiledField, Field, FieldKind, FieldRole, History, Reader, Writer};
+use karat_lm::{Error, Result};
 
 /// A typed task: instructions, input fields, output fields. Implemented by [`#[signature]`](macro@crate::signature).
 ///

@@ -43,11 +43,8 @@ use futures_util::Stream;
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::{
-    lm::BoxFuture,
-    prediction::Prediction,
-    report::{Error, Result},
-};
+use crate::prediction::Prediction;
+use karat_lm::{BoxFuture, Error, Result};
 
 /// An item of a [`ModuleStream`].
 #[derive(Clone, Debug)]

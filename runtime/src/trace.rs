@@ -28,4 +28,4 @@
 //! ```
 
 #[doc(inline)]
-pub use crate::report::{Advice, CallRecord, Step};
+pub use karat_lm::{Advice, CallRecord, Step};

@@ -18,12 +18,8 @@ use super::{
     sections::{self, End, Section},
     text_of,
 };
-use crate::{
-    field::FieldValue,
-    json::Repair,
-    lm::Message,
-    report::{Error, Result},
-};
+use crate::{field::FieldValue, json::Repair};
+use karat_lm::{Error, Message, Result};
 
 /// Each field under a line `[[ ## name ## ]]`; the default adapter.
 ///

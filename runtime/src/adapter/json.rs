@@ -18,9 +18,8 @@ use super::{
 use crate::{
     field::{FieldValue, name},
     json::{self, Found, Repair, Repairs, Written},
-    lm::{AnswerSchema, Message, ResponseFormat},
-    report::{Error, Result},
 };
+use karat_lm::{AnswerSchema, Error, Message, ResponseFormat, Result};
 
 /// Inputs under field markers, outputs as one JSON object: a schema that the provider enforces where it can, else any JSON
 /// object, else by the prompt alone.

@@ -69,10 +69,9 @@ pub use self::{
 };
 use crate::{
     field::{Field, FieldKind, FieldRole, FieldValue, Shape},
-    lm::{Message, ResponseFormat},
-    report::{Error, Result},
     signature::{Layout, Slot},
 };
+use karat_lm::{Error, Message, ResponseFormat, Result};
 
 /// Placeholder for a value that a demo lacks.
 pub(crate) const NOT_GIVEN: &str = "(not given in this example)";

@@ -14,9 +14,8 @@ use super::{
 use crate::{
     field::{FieldValue, name},
     json::{Repair, Repairs},
-    lm::Message,
-    report::Result,
 };
+use karat_lm::{Message, Result};
 
 /// Each field on a line behind its label; the instructions (and the rules of values) are the only system text, and demos are earlier
 /// turns. Small models, which copy a longer form instead of filling it in, answer best like this, with two or three demos. It is

@@ -18,9 +18,8 @@ use super::{
 use crate::{
     field::{FieldValue, name},
     json::{Repair, Repairs, Written},
-    lm::Message,
-    report::{Error, Result},
 };
+use karat_lm::{Error, Message, Result};
 
 /// Each field between tags with its name, `<answer>Paris</answer>`: for models that were trained on such prompts.
 ///

@@ -3,10 +3,9 @@
 use tracing::Span;
 
 use super::records_content;
-use crate::{
-    module::Traverse,
-    report::{Error, Result},
-    reward::Score,
+use crate::{module::Traverse, reward::Score};
+use karat_lm::{
+    Error, Result,
     telemetry::{self, OpenSpan},
 };
 

@@ -57,10 +57,9 @@ pub use self::{
 };
 use crate::{
     Module,
-    lm::BoxFuture,
     module::{traced, tracer},
-    text::Fact,
 };
+use karat_lm::{BoxFuture, internal::Fact};
 
 /// One module on many inputs: made by [`Module::batch`], run by `.await`, which returns a [`Batched`].
 ///

@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     Module, Prediction, Result,
-    lm::BoxFuture,
     module::{traced, tracer},
 };
+use karat_lm::BoxFuture;
 
 /// Different modules, each on an input of its own, side by side: run by `.await`, which gives a [`Batched`] in the order in which
 /// they were added.

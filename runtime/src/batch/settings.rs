@@ -4,7 +4,8 @@ use std::{fmt, time::Duration};
 
 use futures_util::FutureExt;
 
-use crate::{Error, ErrorKind, Result, lm::BoxFuture, run::caught};
+use crate::{Error, ErrorKind, Result, run::caught};
+use karat_lm::BoxFuture;
 
 /// How many run at once where nothing else is set: enough to hide an LM's latency, few enough for the rate limits of a
 /// small account.

@@ -15,7 +15,8 @@ use super::{
     rules::{Check, compare},
     words,
 };
-use crate::{json::Numeral, text::shortened};
+use crate::json::Numeral;
+use karat_lm::internal::shortened;
 
 /// Most violations that are reported.
 const MOST: usize = 5;

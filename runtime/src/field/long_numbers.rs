@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::{json::Numeral, text::shortened};
+use crate::json::Numeral;
+use karat_lm::internal::shortened;
 
 /// Significant digits that every type for decimals keeps.
 const DIGITS: usize = 28;

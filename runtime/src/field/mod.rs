@@ -63,15 +63,13 @@ pub use self::{
     rules::{Bound, CheckOutcome, Rules},
     slots::{Reader, Writer},
 };
-use crate::{
-    json::{Found, Written},
-    report::Result,
-};
+use crate::json::{Found, Written};
 #[doc(inline)]
 pub use crate::{
     json::{Repair, Repairs},
     signature::{Fields, Place, Spec},
 };
+use karat_lm::Result;
 
 /// Type of a signature's field: one that serde reads and writes and schemars describes.
 ///

@@ -4,10 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Field, FieldType, sorted, wide};
-use crate::{
-    report::{Error, ErrorKind, Result},
-    text::shortened,
-};
+use karat_lm::{Error, ErrorKind, Result, internal::shortened};
 
 /// Splits typed values into one JSON value per field, in declared order.
 #[derive(Debug, Default)]

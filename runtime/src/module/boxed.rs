@@ -3,7 +3,8 @@
 use std::fmt::{self, Debug};
 
 use super::{Module, Traverse, Walker, WalkerMut};
-use crate::{lm::BoxFuture, prediction::Prediction, report::Result};
+use crate::prediction::Prediction;
+use karat_lm::{BoxFuture, Result};
 
 /// A module of which only input and output are known; itself a module. Made by [`Module::boxed`].
 ///

@@ -1,10 +1,7 @@
 //! The LM of several predictors.
 
-use crate::{
-    lm::Lm,
-    predict::Predictor,
-    report::{Error, Result},
-};
+use crate::predict::Predictor;
+use karat_lm::{Error, Lm, Result};
 
 /// The one LM that all have; `None` if none has one.
 ///

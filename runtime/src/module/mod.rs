@@ -26,15 +26,14 @@ use crate::{
     adapter::Adapter,
     batch::Batch,
     budget::Budget,
-    lm::{CallHistory, Lm},
     modules::Budgeted,
     predict::Predictor,
     prediction::Prediction,
-    report::{Error, Result},
     run::Tracer,
     state::{Program, State, load_program, save_program},
     stream::ModuleStream,
 };
+use karat_lm::{CallHistory, Error, Lm, Result};
 
 /// A typed LM program. Write `#[module]` on a struct and on an `impl` block with one `async fn forward`; see
 /// [`#[module]`](macro@crate::module).

@@ -19,16 +19,13 @@ use crate::{
     adapter::{Adapter, Demo, Inputs, Mode, NOT_GIVEN},
     field::{FieldRole, FieldValue, History, Violation},
     json::Repairs,
-    lm::{
-        Completion, Config, Finish, Lm, Message, Prompt, Request, Response, ResponseFormat, Support, Usage,
-    },
     prediction::Reading,
-    report::{CallRecord, Step},
-    report::{Error, ErrorKind, Result},
     run::Tracer,
     signature::{Layout, Slot},
-    telemetry,
-    text::shortened,
+};
+use karat_lm::{
+    CallRecord, Completion, Config, Error, ErrorKind, Finish, Lm, Message, Prompt, Request, Response,
+    ResponseFormat, Result, Step, Support, Usage, internal::shortened, telemetry,
 };
 
 /// Converts one completion, with its values in layout order, to typed outputs.

@@ -4,11 +4,9 @@ use std::borrow::Cow;
 
 use crate::{
     json::{Repair, Repairs},
-    lm::{Completion, Finish},
-    report::{Error, ErrorKind, Result},
     signature::{Layout, Slot},
-    text::shortened,
 };
+use karat_lm::{Completion, Error, ErrorKind, Finish, Result, internal::shortened};
 
 /// Returns the repairs by field of an answer that could be read, with a flaw added where its end has an unknown reason. `cut`
 /// gives the field of which a part may be missing if the model's token limit cut the answer.

@@ -6,7 +6,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::report::Error;
+use karat_lm::Error;
 
 /// The words by which servers call a form of answer, in lower case.
 const FORMS: [&str; 10] = [
@@ -139,7 +139,7 @@ pub(super) fn names_form(error: &Error, model: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::ErrorKind;
+    use karat_lm::ErrorKind;
 
     fn refusal(rung: usize, is_named: bool) -> Refusal {
         Refusal { rung, is_named }

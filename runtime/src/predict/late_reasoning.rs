@@ -16,8 +16,8 @@ use crate::{
     },
     field::FieldValue,
     json::Repair,
-    report::{Error, Result},
 };
+use karat_lm::{Error, Result};
 
 /// Returns the answer in a text that has these tags, and adds the reasoning before it to `thoughts`.
 ///

@@ -14,11 +14,12 @@ use super::{
 };
 use crate::{
     adapter::{Follow, Followed, text_of},
-    lm::{Completion, Delta, DeltaPart},
-    report::{Error, ErrorKind},
     signature::Slot,
     stream::{Listener, Progress, Update},
-    text::{STREAM_CAP, append},
+};
+use karat_lm::{
+    Completion, Delta, DeltaPart, Error, ErrorKind,
+    internal::{STREAM_CAP, append},
 };
 
 /// The most bytes of a word that are held until its end.

@@ -28,12 +28,11 @@ pub use self::{on_parse_error::OnParseError, predictor::Predictor};
 use crate::{
     adapter::{Adapter, Demo},
     field::{Field, FieldRole},
-    lm::{Config, Lm, Prompt},
     module::{Module, Traverse, Walker, WalkerMut},
     prediction::Prediction,
-    report::{Error, ErrorKind, Result},
     signature::{Place, Signature, Slot},
 };
+use karat_lm::{Config, Error, ErrorKind, Lm, Prompt, Result};
 
 /// Asks an LM for a signature's outputs: the module of which all others are made.
 ///

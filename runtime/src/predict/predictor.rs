@@ -15,11 +15,9 @@ use super::{ladder::Ladder, on_parse_error::OnParseError, run_settings::Run};
 use crate::{
     adapter::{Adapter, ChatAdapter, Demo, Prepared, Task},
     field::{Field, FieldRole},
-    lm::{CallerId, Config, Lm},
-    report::{Error, Result},
     signature::{Layout, Place, Signature, Slot, Spec},
-    text::configured,
 };
+use karat_lm::{CallerId, Config, Error, Lm, Result, internal::configured};
 
 /// The untyped part of [`Predict`](crate::Predict): its state, and what is set for one run. The traversal finds it in modules.
 #[derive(Clone)]

@@ -3,13 +3,11 @@
 use std::{borrow::Cow, ops::Range};
 
 use super::late_reasoning;
-use crate::{
-    adapter::{
-        Adapter, Inputs, Task,
-        reasoning::{HARMONY, Kind, MOST_BLOCKS, Tag, Tags},
-    },
-    report::{Error, Result},
+use crate::adapter::{
+    Adapter, Inputs, Task,
+    reasoning::{HARMONY, Kind, MOST_BLOCKS, Tag, Tags},
 };
+use karat_lm::{Error, Result};
 
 /// Reads the replies to one call.
 #[derive(Clone, Copy)]

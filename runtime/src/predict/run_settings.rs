@@ -5,12 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::predictor::Predictor;
-use crate::{
-    field::Field,
-    lm::{Caller, CallerId},
-    run::Tracer,
-    stream::Listener,
-};
+use crate::{field::Field, run::Tracer, stream::Listener};
+use karat_lm::{Caller, CallerId};
 
 /// The settings of one run.
 #[derive(Clone, Default)]

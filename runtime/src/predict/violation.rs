@@ -1,9 +1,7 @@
 //! The error of an answer that breaks rules of its fields.
 
-use crate::{
-    field::Violation,
-    report::{Error, ErrorKind, Result},
-};
+use crate::field::Violation;
+use karat_lm::{Error, ErrorKind, Result};
 
 /// Fails if a field's value breaks a rule.
 ///

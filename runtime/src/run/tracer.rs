@@ -2,12 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{
-    budget::Budget,
-    lm::Meter,
-    report::{Result, Step, Trace, Usage},
-    text::Payer,
-};
+use crate::budget::Budget;
+use karat_lm::{Meter, Result, Step, Trace, Usage, internal::Payer};
 
 /// Collects the steps and the usage of one run: a handle, shared by its predictors.
 ///

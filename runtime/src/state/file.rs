@@ -10,10 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, error::Category};
 
 use super::{error, json::Object};
-use crate::{
-    report::{Error, ErrorKind, Result},
-    text::NewFile,
-};
+use karat_lm::{Error, ErrorKind, Result, internal::NewFile};
 
 const PICKLE: &str = "is a Python pickle, which can run any code when it is loaded, and is not read: in Python, load the \
                       program and save it with `program.save(\"program.json\")`";

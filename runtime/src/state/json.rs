@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::{Map, Number, Value};
 
-use crate::text::shortened;
+use karat_lm::internal::shortened;
 
 /// An object whose keys stand once each, at every depth.
 pub(super) fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {

@@ -5,11 +5,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{StateOptions, error, json::kind};
-use crate::{
-    lm::{BoxFuture, Config, LanguageModel, Lm, Request, Response, Sink, Timeouts},
-    report::{Error, ErrorKind, Result},
-    text::is_secret,
-    text::shortened,
+use karat_lm::{
+    BoxFuture, Config, Error, ErrorKind, LanguageModel, Lm, Request, Response, Result, Sink, Timeouts,
+    internal::{is_secret, shortened},
 };
 
 /// Keys that say where requests go.

@@ -7,10 +7,9 @@ use crate::{
     adapter::Demo,
     module::Parameter,
     predict::{FieldText, Predictor},
-    report::Result,
     signature::Slot,
-    text::shortened,
 };
+use karat_lm::{Result, internal::shortened};
 
 /// The keys of an entry. `traces` and `train` are notes of some of DSPy's optimizers; they are kept and not used.
 const KEYS: [&str; 6] = ["traces", "train", "demos", "signature", DECISIONS, "lm"];

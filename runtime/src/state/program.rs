@@ -11,10 +11,9 @@ use crate::{
     field::FieldRole,
     module::{Node, Traverse, Walker},
     predict::Predictor,
-    report::Result,
     signature::Slot,
-    text::shortened,
 };
+use karat_lm::{Result, internal::shortened};
 
 const PROGRAM: &str = "program.json";
 const STATE: &str = "state.json";

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::text::shortened;
+use karat_lm::internal::shortened;
 
 /// The versions of DSPy whose files are read and written. Its minor versions may change the layout.
 const DSPY: &[&str] = &["3.3", "3.4"];

@@ -18,10 +18,8 @@ use serde_json::Value;
 pub(crate) use self::lines::items as lines_of;
 pub(super) use self::{aliases::Aliases, choice::same};
 use super::patterns::Patterns;
-use crate::{
-    json::{self, Location, Repair, Repairs, Written},
-    text::shortened,
-};
+use crate::json::{self, Location, Repair, Repairs, Written};
+use karat_lm::internal::shortened;
 
 /// A value that fits its schema, with the repairs and the cost of the conversion.
 #[derive(Clone, Debug, PartialEq)]

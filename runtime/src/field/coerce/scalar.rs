@@ -4,10 +4,8 @@
 use serde_json::{Number, Value};
 
 use super::{Fit, Misfit, excerpt, expected};
-use crate::{
-    json::{self, Location, Numeral, Repair, is_large},
-    text::shortened,
-};
+use crate::json::{self, Location, Numeral, Repair, is_large};
+use karat_lm::internal::shortened;
 
 pub(super) fn null(value: &Value) -> Result<Fit, Misfit> {
     match value {
