@@ -10,7 +10,7 @@ use std::{
 
 /// The caller of an LM: a predictor's path, and an identity that outlives the path.
 ///
-/// [`Predict`](crate::Predict) sets it; a leaf module of your own passes it to [`Lm::complete_for`].
+/// `Predict` sets it; a leaf module of your own passes it to [`Lm::complete_for`](crate::Lm::complete_for).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     path: Arc<str>,

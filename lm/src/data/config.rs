@@ -122,8 +122,8 @@ impl fmt::Debug for Config {
     }
 }
 
-/// How a request uses the [`Cache`] of its [`Lm`]; set with [`Lm::cache_use`] or, for one call, in the
-/// [`Config`](super::Config) of [`Predict::call_with`](crate::Predict::call_with).
+/// How a request uses the [`Cache`](crate::Cache) of its [`Lm`](crate::Lm); set with [`Lm::cache_use`](crate::Lm::cache_use) or, for one call, in the
+/// [`Config`](super::Config) of `Predict::call_with`.
 ///
 /// ```
 /// use karat::{Cache, ScriptedLm, lm::{CacheUse, Config, Message, Request}};

@@ -30,9 +30,9 @@ pub trait Payer: Send + Sync {
 
 /// Counts the requests that a call sends: each right before its bytes leave, so that the requests of a dropped call count too.
 ///
-/// Every call of an [`Lm`](super::Lm) has its own meter, nested in the meter that its request came with. So if a
-/// [`Layer`](super::Layer) or a [`LanguageModel`](super::LanguageModel) asks another LM with a clone of its request, that LM's
-/// requests are counted in the outer call and paid from its [`Budget`](crate::Budget). Clones share one count.
+/// Every call of an [`Lm`](crate::Lm) has its own meter, nested in the meter that its request came with. So if a
+/// [`Layer`](crate::Layer) or a [`LanguageModel`](crate::LanguageModel) asks another LM with a clone of its request, that LM's
+/// requests are counted in the outer call and paid from its `Budget`. Clones share one count.
 #[derive(Clone, Default)]
 pub struct Meter(Option<Arc<Dial>>);
 

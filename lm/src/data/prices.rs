@@ -38,7 +38,7 @@ impl Price {
     }
 }
 
-/// The prices of models, by name: your own table, since prices change. Set it on an LM with [`Lm::prices`]; what is spent is then
+/// The prices of models, by name: your own table, since prices change. Set it on an LM with [`Lm::prices`](crate::Lm::prices); what is spent is then
 /// in every [`Usage`].
 ///
 /// ```
@@ -77,7 +77,7 @@ impl Prices {
         Self::default()
     }
 
-    /// Adds a model by the name of its [`Lm`], e.g. `openai/gpt-4o-mini`.
+    /// Adds a model by the name of its [`Lm`](crate::Lm), e.g. `openai/gpt-4o-mini`.
     pub fn model(mut self, name: impl Into<String>, price: Price) -> Self {
         Arc::make_mut(&mut self.models).insert(name.into(), price);
         self

@@ -85,11 +85,11 @@ pub struct Request {
     /// Whether it may, must or must not call a tool; left to the provider if not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<ToolChoice>,
-    /// The caller, so that [`Limits`](super::Limits) are fair between callers. [`Lm`](super::Lm) sets it; it is never sent nor
+    /// The caller, so that [`Limits`](crate::Limits) are fair between callers. [`Lm`](crate::Lm) sets it; it is never sent nor
     /// serialized.
     #[serde(skip)]
     pub caller: Option<Caller>,
-    /// Counts the requests that its call sends, within the caller's [`Budget`](crate::Budget). [`Lm`](super::Lm) sets it; it is never
+    /// Counts the requests that its call sends, within the caller's `Budget`. [`Lm`](crate::Lm) sets it; it is never
     /// sent nor serialized.
     #[serde(skip)]
     pub meter: Meter,

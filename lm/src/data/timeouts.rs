@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Timeouts of the parts of one attempt at an LM call; set them with [`Lm::timeouts`](super::Lm::timeouts). The
-/// [deadline](super::Lm::deadline) limits a call as a whole.
+/// Timeouts of the parts of one attempt at an LM call; set them with [`Lm::timeouts`](crate::Lm::timeouts). The
+/// [deadline](crate::Lm::deadline) limits a call as a whole.
 ///
 /// Only time in which the client waits counts: a slow reader of a stream never runs into one of them.
 /// [`Duration::MAX`] switches a limit off.

@@ -174,7 +174,7 @@ impl Lm {
         self.with_config(|config| config.max_tokens = Some(tokens))
     }
 
-    /// The id of the first rollout of a [`BestOfN`](crate::BestOfN); part of a cache's key, so equal requests of two ids differ there.
+    /// The id of the first rollout of a `BestOfN`; part of a cache's key, so equal requests of two ids differ there.
     pub fn rollout_id(self, id: u64) -> Self {
         self.with_config(|config| config.rollout_id = Some(id))
     }

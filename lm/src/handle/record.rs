@@ -6,7 +6,7 @@ use super::Lm;
 use crate::layers::record::Recorder;
 
 impl Lm {
-    /// Appends every sent request and its outcome to this file, for a [`Replay`] in tests.
+    /// Appends every sent request and its outcome to this file, for a [`Replay`](crate::Replay) in tests.
     ///
     /// It records next to the model: calls that a cache answers are not in it, and every attempt of a retry is. A line of JSON is
     /// written when a call ends; a dropped call leaves none. Only its owner can read a new file. Several handles and processes may
@@ -15,7 +15,7 @@ impl Lm {
     /// The file holds prompts and answers as they are. Each [`param`](Lm::param) that may be a secret (keys, tokens, headers) is
     /// taken out, and API keys are no part of a request.
     ///
-    /// A file that cannot be opened is an [`is_io`](Error::is_io) error of the first call. If a line cannot be written, a warning is
+    /// A file that cannot be opened is an [`is_io`](crate::Error::is_io) error of the first call. If a line cannot be written, a warning is
     /// logged once, and the calls go on.
     ///
     /// ```

@@ -24,7 +24,7 @@ impl Lm {
     /// [`is_timeout`](crate::Error::is_timeout), and its connection is closed. [`Lm::new`] has 600 s, a model of the program's own
     /// none.
     ///
-    /// Only time in which the call waits counts. If a [stream](crate::Module::stream) is read slowly, the time between the arrival of
+    /// Only time in which the call waits counts. If a stream is read slowly, the time between the arrival of
     /// an answer's bytes and their reading does not count: a slow reader never runs into the deadline.
     ///
     /// ```

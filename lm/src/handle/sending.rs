@@ -80,7 +80,7 @@ impl Lm {
     /// The HTTP client to send with, in place of the handle's own: for proxies, certificates, a Unix socket, HTTP/2 by prior
     /// knowledge. It keeps its own settings: where it follows redirects or tries again, its requests are not counted, and an answer
     /// from another address is an [`is_config`](Error::is_config) error. `Lm`'s limits hold beside its own, but for
-    /// [`Timeouts::connect`](super::Timeouts::connect), which is the client's.
+    /// [`Timeouts::connect`](crate::Timeouts::connect), which is the client's.
     ///
     /// ```no_run
     /// use karat::Lm;

@@ -34,14 +34,14 @@ pub(crate) use self::{
 use crate::data::{Finish, Request, Response};
 use crate::report::{Error, ErrorKind, Result};
 
-/// A cache of answers for one or several [`Lm`]s: a handle, whose clones are the same cache.
+/// A cache of answers for one or several [`Lm`](crate::Lm)s: a handle, whose clones are the same cache.
 ///
-/// An LM has none unless it is given one with [`Lm::cache`]: a program should know that it may get yesterday's answers.
+/// An LM has none unless it is given one with [`Lm::cache`](crate::Lm::cache): a program should know that it may get yesterday's answers.
 ///
 /// The key is a SHA-256 of the whole request (messages, every setting, further parameters, response format, rollout id) and of
 /// the model's [identity](crate::LanguageModel::identity), its address included. On a hit the stored request is compared with
 /// the new one. Only whole, good answers are stored: no error, no refusal, none that a limit or a filter cut, none
-/// without text. The rollouts of a [`BestOfN`](crate::BestOfN) have ids of their own, so that they stay different ones, and a
+/// without text. The rollouts of a `BestOfN` have ids of their own, so that they stay different ones, and a
 /// program that is run again finds each of them.
 ///
 /// Of simultaneous equal requests one is sent, and the others get its answer. If that one is dropped, another one is sent in its
@@ -167,7 +167,7 @@ impl Cache {
     /// at once. An entry is read and written on the calling thread, in microseconds where the disk is a local one. A file that
     /// was cut or changed is a miss. If the disk is full or read-only, a warning is logged once and the cache goes on in memory.
     ///
-    /// The files hold requests and answers as they are, but no [`Lm::param`] that may be a secret (keys, tokens, headers): its
+    /// The files hold requests and answers as they are, but no [`Lm::param`](crate::Lm::param) that may be a secret (keys, tokens, headers): its
     /// value is part of the key alone. API keys are no part of a request.
     ///
     /// ```no_run

@@ -60,7 +60,7 @@ impl HistoryEntry {
         &self.lm
     }
 
-    /// The caller; `None` where [`Lm::complete`] was called by hand.
+    /// The caller; `None` where [`Lm::complete`](crate::Lm::complete) was called by hand.
     pub fn caller(&self) -> Option<&Caller> {
         self.caller.as_ref()
     }
@@ -149,8 +149,8 @@ impl fmt::Display for HistoryEntry {
     }
 }
 
-/// The last calls of an LM or of a module's predictors, in the order in which they began; what [`Lm::history`] and
-/// [`Module::history`](crate::Module::history) return.
+/// The last calls of an LM or of a module's predictors, in the order in which they began; what [`Lm::history`](crate::Lm::history) and
+/// `Module::history` return.
 ///
 /// It is a snapshot: later calls are not in it, and its entries live as long as it does. `Display` writes it in full and
 /// without colours; control characters in a model's text are shown as symbols, never sent to a terminal.

@@ -53,9 +53,9 @@ pub trait LanguageModel: Send + Sync + 'static {
     ///
     /// With a sink the answer is streamed: the sink gets each piece while the model writes it. The pieces of a completion are the
     /// beginning of its text, even if the call fails later; the response holds the whole answer all the same. A model that cannot
-    /// stream gives the sink nothing, and its answers are [streamed](crate::Module::stream) once they are complete.
+    /// stream gives the sink nothing, and its answers are streamed once they are complete.
     ///
-    /// Each call counts as one sent request, or as many as the response's [`Usage::calls`](super::Usage::calls) says; as none if it
+    /// Each call counts as one sent request, or as many as the response's [`Usage::calls`](crate::Usage::calls) says; as none if it
     /// fails for a missing key. It may ask other LMs with clones of the request; those requests are counted instead.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use super::{BoxFuture, LanguageModel};
 use crate::data::{Request, Response, ResponseFormat, Sink, Support};
 use crate::report::Result;
 
-/// Code that runs around every request of an [`Lm`](super::Lm). Set it with [`Lm::layer`](super::Lm::layer).
+/// Code that runs around every request of an [`Lm`](crate::Lm). Set it with [`Lm::layer`](crate::Lm::layer).
 ///
 /// A layer gets the request, the sink of a streamed answer and the [next](Next) layer. It returns the next layer's answer, to this
 /// request or to another one, or an answer of its own. Name, identity and capabilities are the model's, whatever layers there are,

@@ -26,7 +26,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// Its predicates say of which kind it is ([`is_timeout`](Error::is_timeout), [`is_auth`](Error::is_auth), ...). Besides its
 /// message it has the path of the failing predictor, the field, the model's raw completion and, if it ended a
-/// [`BestOfN`](crate::BestOfN) or a [`Refine`](crate::Refine), the report of every rollout. Secrets never appear in it, and
+/// `BestOfN` or a `Refine`, the report of every rollout. Secrets never appear in it, and
 /// its `Debug` text has no more than the first 500 characters of a completion.
 ///
 /// In a `forward`, `?` takes a [`std::io::Error`], a [`serde_json::Error`] or a boxed error; [`Context`] makes it take any
@@ -206,7 +206,7 @@ impl Error {
         self
     }
 
-    /// Adds the trace and the usage of the failed run; [`Module::call`](crate::Module::call) does so.
+    /// Adds the trace and the usage of the failed run; `Module::call` does so.
     #[must_use]
     pub fn with_run(mut self, trace: Trace, usage: Usage) -> Self {
         self.0.run.get_or_insert_with(|| Arc::new((trace, usage)));
@@ -265,7 +265,7 @@ impl Error {
         self.0.completion.as_deref().map(String::as_str)
     }
 
-    /// The output fields that were complete when a [stream](crate::Module::stream) broke off, in the order of the signature.
+    /// The output fields that were complete when a stream broke off, in the order of the signature.
     pub fn outputs(&self) -> &[(Cow<'static, str>, Value)] {
         &self.0.outputs
     }
@@ -275,8 +275,8 @@ impl Error {
         self.0.status
     }
 
-    /// Every rollout that was run before the failure; empty outside of [`BestOfN`](crate::BestOfN) and
-    /// [`Refine`](crate::Refine).
+    /// Every rollout that was run before the failure; empty outside of `BestOfN` and
+    /// `Refine`.
     pub fn rollouts(&self) -> &[Rollout] {
         &self.0.rollouts
     }

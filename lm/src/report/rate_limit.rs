@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::setters::setters;
 
-/// The rate limits that a server reported with an answer or an error; see [`Response::rate_limit`](super::Response::rate_limit)
-/// and [`Error::rate_limit`](crate::Error::rate_limit). [`Limits`](super::Limits) go by it.
+/// The rate limits that a server reported with an answer or an error; see [`Response::rate_limit`](crate::Response::rate_limit)
+/// and [`Error::rate_limit`](crate::Error::rate_limit). [`Limits`](crate::Limits) go by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]

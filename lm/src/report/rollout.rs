@@ -8,7 +8,7 @@ use std::{
 
 use super::{Error, Usage};
 
-/// The record of one rollout of a [`BestOfN`](crate::BestOfN) or a [`Refine`](crate::Refine): its reward, its failure, its
+/// The record of one rollout of a `BestOfN` or a `Refine`: its reward, its failure, its
 /// cost. `Display` writes it on one line.
 #[derive(Clone, Debug)]
 #[must_use = "its setters take it by value and return it"]
@@ -116,7 +116,7 @@ impl Rollout {
         self.feedback.as_deref()
     }
 
-    /// The advice that its outcome led to, given to the rollouts after it; only in a [`Refine`](crate::Refine).
+    /// The advice that its outcome led to, given to the rollouts after it; only in a `Refine`.
     pub fn advice(&self) -> Option<&Advice> {
         self.advice.as_ref()
     }

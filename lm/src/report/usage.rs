@@ -24,7 +24,7 @@ pub struct Usage {
     pub cached_tokens: u64,
     /// How many of the tokens written were reasoning.
     pub reasoning_tokens: u64,
-    /// The cost by the LM's [`Prices`](super::Prices); 0 if none are set.
+    /// The cost by the LM's [`Prices`](crate::Prices); 0 if none are set.
     pub cost: Cost,
     /// How many of the calls to the provider have a known price, so that their cost is in [`cost`](Usage::cost).
     #[serde(skip_serializing_if = "is_zero")]
@@ -32,7 +32,7 @@ pub struct Usage {
 }
 
 /// The usage in words: `2 calls, 812 tokens read (512 cached), 96 written, cost 0.0012`. The cost is in the unit of the
-/// [`Prices`](super::Prices); `cost unknown` where the LM has none, and `cost at least ..` where only some calls have a price.
+/// [`Prices`](crate::Prices); `cost unknown` where the LM has none, and `cost at least ..` where only some calls have a price.
 ///
 /// ```
 /// use karat::{Usage, lm::Cost};
@@ -154,7 +154,7 @@ impl std::iter::Sum for Usage {
     }
 }
 
-/// An amount of money in the unit of the [`Prices`], exact to a millionth of a millionth, so that sums do not depend on their
+/// An amount of money in the unit of the [`Prices`](crate::Prices), exact to a millionth of a millionth, so that sums do not depend on their
 /// order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -56,7 +56,7 @@ enum Script {
     Computed(Arc<dyn Fn(&Request) -> Reply + Send + Sync>),
 }
 
-/// Types that [`Reply::output`] takes: the output structs of `#[signature]`, and [`Reasoned`](crate::Reasoned) ones.
+/// Types that [`Reply::output`] takes: the output structs of `#[signature]`, and `Reasoned` ones.
 pub trait Answer {
     /// The fields by name, in the order in which a model writes them.
     ///
@@ -135,8 +135,8 @@ impl Reply {
         Self::of(Ok(vec![Body::Fields(fields)]))
     }
 
-    /// The fields of a typed output, e.g. `QaOutput { .. }` or, for a [`ChainOfThought`](crate::ChainOfThought), a
-    /// [`Reasoned`](crate::Reasoned) one; written as by [`fields`](Reply::fields). An output without a JSON form is a failure of the
+    /// The fields of a typed output, e.g. `QaOutput { .. }` or, for a `ChainOfThought`, a
+    /// `Reasoned` one; written as by [`fields`](Reply::fields). An output without a JSON form is a failure of the
     /// LM.
     ///
     /// ```

@@ -13,12 +13,12 @@ pub enum FieldKind {
     Value,
     /// The earlier turns of a conversation, each a pair of messages of its own: [`History`](crate::History).
     ///
-    /// Adapters do not see such a field among the inputs of a [`Task`](crate::Task). A task has one; any further one is a value.
+    /// Adapters do not see such a field among the inputs of a [`Task`](crate::adapter::Task). A task has one; any further one is a value.
     Turns,
     /// An image, a recording or a file, at the field's place in the user message.
     ///
     /// No type declares this kind yet. An adapter finds such a field among the inputs, at its place, with this
-    /// [kind](crate::TaskField::kind), and the adapters of this crate write it as they write a value: as its JSON.
+    /// [kind](crate::adapter::TaskField::kind), and the adapters of this crate write it as they write a value: as its JSON.
     Media,
 }
 

@@ -54,7 +54,7 @@ impl Tracer {
     /// Checks that another LM call is within the budgets of the run and of the runs of which it is a part.
     ///
     /// # Errors
-    /// [`is_budget`](Error::is_budget): one of them is used up.
+    /// [`is_budget`](crate::Error::is_budget): one of them is used up.
     pub fn check_budget(&self) -> Result<()> {
         self.shared.check()
     }

@@ -27,7 +27,7 @@ const USUAL_ANSWER: u64 = 512;
 const BYTES_PER_TOKEN: u64 = 4;
 
 /// Limits of one endpoint: requests at a time, requests per minute, tokens per minute, and those that the server reports. Set them
-/// with [`Lm::limits`].
+/// with [`Lm::limits`](crate::Lm::limits).
 ///
 /// It is a handle that is cheap to clone. All clones share one state, so several LMs of one endpoint, or of one account, get clones
 /// of one `Limits`. A setter gives limits of their own, with a new state.

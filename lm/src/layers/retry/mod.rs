@@ -15,14 +15,14 @@ use self::{
     bucket::{Bucket, Buckets, RetryBudget},
 };
 
-/// Whether, when and how often a failed LM call is retried; set it with [`Lm::retry`].
+/// Whether, when and how often a failed LM call is retried; set it with [`Lm::retry`](crate::Lm::retry).
 ///
 /// [`Error::is_transient`](crate::Error::is_transient) decides what is retried: by status and typed codes, never by the words of
 /// a message. The wait is what the server asks for (`retry-after`), else a random time below a bound that doubles. Once a piece of
 /// an answer was streamed, nothing is retried, so that no program gets an answer twice.
 ///
 /// Retries are paid from a budget that successes earn, one for each endpoint ([`LanguageModel::identity`]), so that retries do
-/// not make an outage worse. The budget belongs to this value: its clones, and the clones of an [`Lm`] that has it, share it.
+/// not make an outage worse. The budget belongs to this value: its clones, and the clones of an [`Lm`](crate::Lm) that has it, share it.
 ///
 /// [`LanguageModel::identity`]: crate::LanguageModel::identity
 ///
@@ -85,7 +85,7 @@ impl Retry {
     }
 
     /// The longest wait that a server can ask for; if it asks for more, the call waits this long. No wait passes the call's
-    /// [deadline](Lm::deadline): if the server asks for more than the rest of it, the call fails at once, and its error has
+    /// [deadline](crate::Lm::deadline): if the server asks for more than the rest of it, the call fails at once, and its error has
     /// [the wait](crate::Error::retry_after).
     pub fn longest_wait(mut self, wait: Duration) -> Self {
         self.longest_wait = wait;

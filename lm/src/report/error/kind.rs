@@ -71,7 +71,7 @@ kinds! {
     Auth "auth" [Permanent Shared Endpoint OtherModel Unread]
     /// The quota or credit is used up.
     Quota "quota" [Permanent Shared Endpoint OtherModel Unread]
-    /// The call's own [`Budget`](crate::Budget) is used up.
+    /// The call's own `Budget` is used up.
     Budget "budget" [Unread]
     /// Too many requests for now.
     RateLimited "rate_limited" [Transient Endpoint OtherModel Unread]
@@ -152,7 +152,7 @@ predicates! {
     is_auth: Auth | MissingKey;
     /// The quota or credit is used up.
     is_quota: Quota;
-    /// The call's own [`Budget`](crate::Budget) is used up.
+    /// The call's own `Budget` is used up.
     is_budget: Budget;
     /// The provider does not know the model.
     is_unknown_model: UnknownModel;
