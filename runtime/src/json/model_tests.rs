@@ -130,6 +130,8 @@ fn quotes_that_come_in_no_pairs_are_an_error_where_one_may_be_the_end() {
         r#"{"more": "  + )"stop""stop": "go""}"#,
         r#"{"text": "say go", "a": "b"", "n": 1}"#,
         r#"{"text": "she said "go, "n": 1}"#,
+        r#"{"text": "and"a""a": "b"bothuse "a"", "more": "5"}"#,
+        r#"{"text": "5" and "b"", n: 1}"#,
     ]);
 }
 

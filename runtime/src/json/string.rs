@@ -113,6 +113,7 @@ fn delimited(cursor: &mut Cursor<'_>, ends: Ends, has_inner_quote: &mut bool) ->
     let mut out = String::new();
     let mut backslashes = Backslashes::default();
     // Quotations that quotes inside of the text have opened and not closed.
+    let mut has_quotes = false;
     let mut quotations = 0_isize;
     loop {
         let rest = cursor.rest();
@@ -146,7 +147,10 @@ fn delimited(cursor: &mut Cursor<'_>, ends: Ends, has_inner_quote: &mut bool) ->
                     cursor.advance(3);
                     break;
                 }
-            } else if is_last(cursor, c, ends, quotations > 0) {
+            } else if let Some(end) = end(cursor, c, ends, quotations > 0) {
+                if end == End::Guess && has_quotes {
+                    cursor.doubt("a quote in a text that has others: nothing but what follows it says that it is the end");
+                }
                 cursor.advance(c.len_utf8());
                 break;
             } else {
@@ -161,6 +165,7 @@ fn delimited(cursor: &mut Cursor<'_>, ends: Ends, has_inner_quote: &mut bool) ->
                     cursor.doubt("a quote that may end a text, and more behind it");
                 }
                 quotations += step;
+                has_quotes |= c != '\'' || step != 0;
             }
             out.push(c);
             cursor.advance(c.len_utf8());
@@ -220,33 +225,52 @@ fn is_mark(before: &str, quote: char, after: Option<char>) -> bool {
         || after.is_some_and(char::is_alphanumeric)
 }
 
-/// True if the next quote ends the text: the JSON around it goes on behind the quote.
-fn is_last(cursor: &Cursor<'_>, quote: char, ends: Ends, is_in_quotation: bool) -> bool {
+/// How sure it is that a quote ends a text.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Sure,
+    /// Only if a comma or the quotes of a key were forgotten behind it.
+    Guess,
+}
+
+/// Whether the next quote ends the text: the JSON around it goes on behind the quote.
+fn end(cursor: &Cursor<'_>, quote: char, ends: Ends, is_in_quotation: bool) -> Option<End> {
     let mut after = cursor.lookahead(quote.len_utf8());
     let rest = after.rest();
     // A comment without an end is no comment.
     let _ = after.skip();
-    let Some(next) = after.peek() else { return true };
-    match ends {
+    let Some(next) = after.peek() else { return Some(End::Sure) };
+    let within = match ends {
         // A `+` joins the next text.
-        Ends::Text | Ends::Value(_) if next == '+' => !is_in_quotation,
-        Ends::Text => false,
+        Ends::Text | Ends::Value(_) if next == '+' => return (!is_in_quotation).then_some(End::Sure),
+        Ends::Text => return None,
         // A key contains no quotes: any other reading would be a guess.
-        Ends::Key => true,
-        Ends::Value(within) => match (within, next) {
-            // In a list nothing shows whether a text goes on behind `",`.
-            (Within::Object, '}') | (Within::List, ']' | ',') | (Within::Tuple, ')' | ',') => true,
-            (Within::Object, ',') => {
-                after.advance(1);
-                let _ = after.skip();
-                matches!(after.peek(), None | Some('}' | '.')) || after.is_before_next_key()
+        Ends::Key => return Some(End::Sure),
+        Ends::Value(within) => within,
+    };
+    match (within, next) {
+        // In a list nothing shows whether a text goes on behind `",`.
+        (Within::Object, '}') | (Within::List, ']' | ',') | (Within::Tuple, ')' | ',') => Some(End::Sure),
+        (Within::Object, ',') => {
+            after.advance(1);
+            let _ = after.skip();
+            match after.peek() {
+                None | Some('}' | '.') => Some(End::Sure),
+                Some(key) if after.is_before_next_key() => {
+                    Some(if opens(key) { End::Sure } else { End::Guess })
+                }
+                Some(_) => None,
             }
-            // A comma was forgotten.
-            (Within::Object, _) => after.is_before_key() && (opens(next) || rest.starts_with(is_blank)),
-            (Within::List | Within::Tuple, c) => {
-                rest.starts_with(is_blank) && (opens(c) || c.is_ascii_digit() || "{[".contains(c))
-            }
-        },
+        }
+        // A comma was forgotten.
+        (Within::Object, _) => {
+            let is_end = after.is_before_key() && (opens(next) || rest.starts_with(is_blank));
+            is_end.then_some(End::Guess)
+        }
+        (Within::List | Within::Tuple, c) => {
+            let is_end = rest.starts_with(is_blank) && (opens(c) || c.is_ascii_digit() || "{[".contains(c));
+            is_end.then_some(End::Guess)
+        }
     }
 }
 
