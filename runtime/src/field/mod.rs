@@ -220,6 +220,7 @@ impl TypeFacts {
     }
 
     /// The same of an input of this kind.
+    #[must_use]
     pub const fn of_kind(mut self, kind: FieldKind) -> Self {
         self.kind = kind;
         self
