@@ -13,9 +13,10 @@ pub(super) use self::{
     message::{ChoiceMessage, MessageTexts},
     tokens::Tokens,
 };
-use super::{Call, body::Asked, status, surrogates, tool_calls::ToolCalls, transport::HttpReply};
+use super::{Call, body::Asked, status, surrogates, tool_calls::ToolCalls};
 use crate::{
     data::{Completion, Finish, Part, Response, ToolCall},
+    http::transport::HttpReply,
     report::{Error, ErrorKind, Result},
 };
 

@@ -3,10 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::{
-    net::IpAddr,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use http::{
     HeaderMap, HeaderValue, Uri,
@@ -18,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{ChatCompletions, headers};
 use crate::{
     data::Config,
+    http::address::{self, is_this_machine},
     providers::environment::{BASE_URL, set},
     report::{Error, ErrorKind, Result},
 };
@@ -137,7 +135,7 @@ impl Address {
         complete_path(&mut url);
         // A fragment is never sent, and would be shown.
         url.set_fragment(None);
-        let host = host(&url);
+        let host = address::host(&url);
         // Almost every URL is also a URI.
         Uri::try_from(url.as_str()).map_err(|error| {
             Error::config(format!("`{model}`: the address in {origin} cannot be asked over HTTP ({error})"))
@@ -363,23 +361,4 @@ fn complete_path(url: &mut Url) {
     let path = url.path().trim_end_matches('/').to_owned();
     let path = if path.ends_with("/chat/completions") { path } else { path + "/chat/completions" };
     url.set_path(&path);
-}
-
-/// True for a host that is this machine, whatever the network.
-pub(super) fn is_this_machine(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']).trim_end_matches('.');
-    let is_name = || {
-        let name = host.to_ascii_lowercase();
-        name == "localhost" || name.ends_with(".localhost")
-    };
-    match host.parse::<IpAddr>().map(|address| address.to_canonical()) {
-        Ok(address) => address.is_loopback() || address.is_unspecified(),
-        Err(_) => is_name(),
-    }
-}
-
-/// Host and port, without what else an address may hold.
-pub(super) fn host(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }

@@ -3,17 +3,12 @@
 mod answer;
 mod body;
 mod endpoint;
-mod excerpt;
 mod headers;
 mod messages;
-mod rate_limit;
-mod retry_after;
-mod sse;
 mod status;
 mod stream;
 mod surrogates;
 mod tool_calls;
-mod transport;
 
 use std::{
     fmt,
@@ -22,7 +17,8 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
 use self::endpoint::{Endpoint, FixedEndpoint, NamedBy, OwnAddress};
@@ -31,7 +27,7 @@ use super::provider::Provider;
 use crate::report::{Error, ErrorKind, Result};
 use crate::{
     data::{Request, Response, ResponseFormat, Sink, Support, Timeouts},
-    http::Clients,
+    http::{Clients, Exchange, excerpt, rate_limit, transport},
     model::{BoxFuture, LanguageModel},
     polled_timeout::{timed, within},
 };
@@ -179,6 +175,12 @@ impl ChatCompletions {
         let endpoint = self.endpoint_for(&request.config, |var| std::env::var(var).ok())?;
         let call = Call { client: self, endpoint };
         let body = body::encode(&call, request, sink.is_some())?;
+        let endpoint = &call.endpoint;
+        if endpoint.key.is_some() && !endpoint.headers.contains_key(AUTHORIZATION) {
+            return Err(
+                call.error(ErrorKind::Config, "the API key has characters that no HTTP header can hold")
+            );
+        }
         let mut opened = transport::post(&call, body, &request.meter).await?;
         tracing::debug!(model = self.name(), host = call.endpoint.host, status = opened.status, "answered");
         let asked = body::asked(request);
@@ -274,6 +276,56 @@ impl Call<'_> {
     /// The beginning of a server's text, for a message: on one line, without the API key and the program's headers.
     fn excerpt(&self, said: &[u8]) -> String {
         excerpt::excerpt(said, self.endpoint.secrets())
+    }
+}
+
+impl Exchange for Call<'_> {
+    fn url(&self) -> &Url {
+        &self.endpoint.url
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        &self.endpoint.headers
+    }
+
+    fn clients(&self) -> &Clients {
+        &self.client.http
+    }
+
+    fn timeouts(&self) -> &Timeouts {
+        &self.client.timeouts
+    }
+
+    fn is_key_guarded(&self) -> bool {
+        self.endpoint.is_key_guarded
+    }
+
+    fn key_in_clear(&self, to: &str) -> Error {
+        Error::config(self.client.key_in_clear(&self.endpoint.host, to))
+    }
+
+    fn error_of(&self, kind: ErrorKind, what: &dyn fmt::Display) -> Error {
+        self.error(kind, what)
+    }
+
+    fn excerpt(&self, said: &[u8]) -> String {
+        Call::excerpt(self, said)
+    }
+
+    fn address_setting(&self) -> String {
+        self.client.address_setting()
+    }
+
+    fn how_to_start(&self) -> String {
+        let model = self.client.model();
+        let command = match self.client.provider.name {
+            "ollama" => "ollama serve".to_owned(),
+            "vllm" => format!("vllm serve {model}"),
+            "sglang" => format!("python -m sglang.launch_server --model-path {model}"),
+            "llamacpp" => "llama-server -m <model>.gguf".to_owned(),
+            _ => return "start it".to_owned(),
+        };
+        format!("start it with `{command}`")
     }
 }
 

@@ -4,7 +4,8 @@ use http::header::LOCATION;
 use reqwest::Url;
 use serde_json::Value;
 
-use super::{Call, answer::Tokens, endpoint, retry_after, transport::HttpReply};
+use super::{Call, answer::Tokens};
+use crate::http::{address, retry_after, transport::HttpReply};
 use crate::report::{Error, ErrorKind};
 
 /// The error of a reply whose status is not a success.
@@ -243,7 +244,7 @@ fn redirected(call: &Call<'_>, reply: &HttpReply) -> Error {
 
 /// An address without credentials and query, which may be secret.
 fn place(url: &Url) -> String {
-    format!("{}://{}{}", url.scheme(), endpoint::host(url), url.path())
+    format!("{}://{}{}", url.scheme(), address::host(url), url.path())
 }
 
 #[cfg(test)]

@@ -6,14 +6,16 @@ use super::{
     Call,
     answer::{self, Answer, Choice, ChoiceMessage, MessageTexts, Tokens},
     body::Asked,
-    sse::{Event, Events},
     status,
     tool_calls::{Added, ToolCalls},
-    transport::{HttpReply, Opened},
 };
 use crate::{
     data::{Delta, DeltaPart, Response, Sink},
     grow::{STREAM_CAP, append},
+    http::{
+        sse::{Event, Events},
+        transport::{HttpReply, Opened},
+    },
     report::{Error, ErrorKind, Result},
 };
 

@@ -9,7 +9,7 @@ use http::header::{DATE, HeaderMap, RETRY_AFTER};
 ///
 /// `None` if the wait is zero (0, a date that has passed) or invalid (garbage, negative, not a number, larger than any time); the
 /// caller's own back-off counts then.
-pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn wait(headers: &HeaderMap) -> Option<Duration> {
     let milliseconds = || first(headers, "retry-after-ms", |value| seconds(value, 0.001));
     let seconds_or_date = |value: &str| seconds(value, 1.0).or_else(|| until(value, headers));
     let wait = milliseconds().or_else(|| first(headers, RETRY_AFTER.as_str(), seconds_or_date));
@@ -17,7 +17,7 @@ pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// Whether the server says that the request may be sent again.
-pub(super) fn should_retry(headers: &HeaderMap) -> Option<bool> {
+pub(crate) fn should_retry(headers: &HeaderMap) -> Option<bool> {
     first(headers, "x-should-retry", |value| match value {
         _ if value.eq_ignore_ascii_case("true") => Some(true),
         _ if value.eq_ignore_ascii_case("false") => Some(false),

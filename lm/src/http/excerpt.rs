@@ -8,7 +8,7 @@ const WINDOW: usize = 16 << 10;
 
 /// The first characters of a text on one line, without the API key and other secrets, which servers echo. They are taken out before
 /// the text is cut, so that no part of one stays.
-pub(super) fn excerpt<'a>(said: &[u8], secrets: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn excerpt<'a>(said: &[u8], secrets: impl IntoIterator<Item = &'a str>) -> String {
     let mut text = String::from_utf8_lossy(&said[..said.len().min(WINDOW)]).into_owned();
     let mut longest = 0;
     for secret in secrets {

@@ -11,7 +11,7 @@ use crate::report::RateLimit;
 const DATES: f64 = 1e8;
 
 /// The limits in the headers; `None` if there are none. A value that cannot be read is absent, never an error.
-pub(super) fn read(headers: &HeaderMap) -> Option<RateLimit> {
+pub(crate) fn read(headers: &HeaderMap) -> Option<RateLimit> {
     let mut limits = RateLimit::default();
     for (name, value) in headers {
         let Some(name) = name.as_str().strip_prefix("x-ratelimit-") else { continue };

@@ -7,14 +7,14 @@ const KEPT: usize = 1 << 20;
 
 /// One event.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Event {
-    pub(super) data: Vec<u8>,
+pub(crate) struct Event {
+    pub(crate) data: Vec<u8>,
     /// The event is named `error`.
-    pub(super) is_error: bool,
+    pub(crate) is_error: bool,
 }
 
 /// Whether a body begins like an event stream, with `data:`, `event:` or a comment; `None` if more bytes are needed.
-pub(super) fn begins(body: &[u8]) -> Option<bool> {
+pub(crate) fn begins(body: &[u8]) -> Option<bool> {
     const STARTS: [&[u8]; 3] = [b"data:", b"event:", b":"];
     /// No event stream begins with more line ends.
     const MOST: usize = 256;
@@ -34,7 +34,7 @@ pub(super) fn begins(body: &[u8]) -> Option<bool> {
 
 /// Takes bytes in any chunks and returns whole events.
 #[derive(Default)]
-pub(super) struct Events {
+pub(crate) struct Events {
     buffer: Vec<u8>,
     /// The start of the first unfinished line in the buffer.
     start: usize,
@@ -51,7 +51,7 @@ pub(super) struct Events {
 
 impl Events {
     /// Adds bytes.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         if self.start > 0 {
             self.buffer.drain(..self.start);
             self.buffer.shrink_to(KEPT);
@@ -62,12 +62,12 @@ impl Events {
     }
 
     /// The bytes of the unfinished event.
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.buffer.len() - self.start + self.data.as_ref().map_or(0, Vec::len)
     }
 
     /// The next whole event, if there is one.
-    pub(super) fn next(&mut self) -> Option<Event> {
+    pub(crate) fn next(&mut self) -> Option<Event> {
         let buffer = std::mem::take(&mut self.buffer);
         let event = self.next_in(&buffer);
         self.buffer = buffer;
@@ -95,7 +95,7 @@ impl Events {
 
     /// The last event, if only the end of the stream ends it. The standard drops it, but servers leave the last blank line out,
     /// and a truncated one does not parse as JSON.
-    pub(super) fn rest(&mut self) -> Option<Event> {
+    pub(crate) fn rest(&mut self) -> Option<Event> {
         let buffer = std::mem::take(&mut self.buffer);
         let start = std::mem::take(&mut self.start);
         self.scanned = 0;

@@ -4,19 +4,18 @@ use std::{error::Error as StdError, io, time::Duration};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderMap, Method, header::AUTHORIZATION};
+use http::{HeaderMap, Method};
 use reqwest::{Client, Request, Response};
 use tokio::task::coop::consume_budget;
 
 use super::{
-    Call,
-    endpoint::{self, is_this_machine},
+    Exchange, NoClient,
+    address::{self, is_this_machine},
     sse,
 };
 use crate::{
     data::Meter,
     grow::grown,
-    http::NoClient,
     polled_timeout::timed,
     report::{Error, ErrorKind, Result},
 };
@@ -35,16 +34,16 @@ const STARTING: Duration = Duration::from_secs(5);
 
 /// A server's reply, whatever its status.
 #[derive(Default)]
-pub(super) struct HttpReply {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+pub(crate) struct HttpReply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 /// A reply whose body has not been read yet.
-pub(super) struct Opened {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
+pub(crate) struct Opened {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
     /// The bytes of the body that were read to detect its type.
     first: Bytes,
     body: Response,
@@ -55,7 +54,7 @@ impl Opened {
     ///
     /// # Errors
     /// [`ErrorKind::Connect`], [`ErrorKind::Timeout`], [`ErrorKind::TooLarge`].
-    pub(super) async fn reply(self, call: &Call<'_>) -> Result<HttpReply> {
+    pub(crate) async fn reply(self, call: &dyn Exchange) -> Result<HttpReply> {
         let Opened { status, headers, first, body } = self;
         let body = match status {
             200..=299 => whole_body(call, status, first, body).await?,
@@ -69,7 +68,7 @@ impl Opened {
     ///
     /// # Errors
     /// [`ErrorKind::Connect`], [`ErrorKind::Timeout`].
-    pub(super) async fn is_event_stream(&mut self, call: &Call<'_>, is_declared: bool) -> Result<bool> {
+    pub(crate) async fn is_event_stream(&mut self, call: &dyn Exchange, is_declared: bool) -> Result<bool> {
         while announced(&self.body) <= BODY_CAP {
             match (sse::begins(&self.first), self.first.first()) {
                 (Some(true), _) => return Ok(true),
@@ -87,7 +86,7 @@ impl Opened {
     }
 
     /// The reply without its body.
-    pub(super) fn head(&self) -> HttpReply {
+    pub(crate) fn head(&self) -> HttpReply {
         HttpReply { status: self.status, headers: self.headers.clone(), body: Vec::new() }
     }
 
@@ -95,7 +94,7 @@ impl Opened {
     ///
     /// # Errors
     /// [`ErrorKind::Connect`], [`ErrorKind::Timeout`].
-    pub(super) async fn chunk(&mut self, call: &Call<'_>) -> Result<Option<Bytes>> {
+    pub(crate) async fn chunk(&mut self, call: &dyn Exchange) -> Result<Option<Bytes>> {
         if !self.first.is_empty() {
             return Ok(Some(std::mem::take(&mut self.first)));
         }
@@ -103,7 +102,7 @@ impl Opened {
     }
 
     /// Reads the rest of the body if it has arrived already, so that the connection can be used again.
-    pub(super) fn end(mut self) {
+    pub(crate) fn end(mut self) {
         while let Some(Ok(Some(_))) = self.body.chunk().now_or_never() {}
     }
 }
@@ -113,24 +112,20 @@ impl Opened {
 /// # Errors
 /// [`ErrorKind::Connect`], [`ErrorKind::Tls`], [`ErrorKind::Timeout`]; [`ErrorKind::Config`] if the request cannot be sent, and
 /// [`ErrorKind::Budget`] if the budget forbids it.
-pub(super) async fn post(call: &Call<'_>, body: Vec<u8>, meter: &Meter) -> Result<Opened> {
-    let endpoint = &call.endpoint;
-    if endpoint.key.is_some() && !endpoint.headers.contains_key(AUTHORIZATION) {
-        return Err(call.error(ErrorKind::Config, "the API key has characters that no HTTP header can hold"));
-    }
-    let mut request = Request::new(Method::POST, endpoint.url.clone());
-    *request.headers_mut() = endpoint.headers.clone();
+pub(crate) async fn post(call: &dyn Exchange, body: Vec<u8>, meter: &Meter) -> Result<Opened> {
+    let mut request = Request::new(Method::POST, call.url().clone());
+    *request.headers_mut() = call.headers().clone();
     *request.body_mut() = Some(body.into());
     let response = client(call)?.execute(request);
     meter.pay()?;
-    let limit = call.client.timeouts.first_byte;
+    let limit = call.timeouts().first_byte;
     let response = match limit {
         Duration::MAX => Some(response.await),
         limit => timed(Some(limit), response).await.0,
     };
     let late = || too_late(call, format_args!("no beginning of an answer within the limit of {limit:?}"));
     let mut body = response.ok_or_else(late)?.map_err(|error| unanswered(call, error))?;
-    if *body.url() != endpoint.url {
+    if body.url() != call.url() {
         return Err(elsewhere(call, &body));
     }
     let headers = std::mem::take(body.headers_mut());
@@ -142,16 +137,16 @@ pub(super) async fn post(call: &Call<'_>, body: Vec<u8>, meter: &Meter) -> Resul
 /// # Errors
 /// [`ErrorKind::Config`]: there is no runtime, or a proxy would read a key that must not go to other machines in clear;
 /// [`ErrorKind::Tls`]: the system has no certificates.
-fn client(call: &Call<'_>) -> Result<Client> {
-    let url = &call.endpoint.url;
+fn client(call: &dyn Exchange) -> Result<Client> {
+    let url = call.url();
     let is_plain = url.scheme() == "http";
-    if is_plain && call.endpoint.is_key_guarded {
-        let proxy = call.client.http.proxy_host(url);
+    if is_plain && call.is_key_guarded() {
+        let proxy = call.clients().proxy_host(url);
         if proxy.is_some_and(|proxy| !is_this_machine(&proxy)) {
-            return Err(Error::config(call.client.key_in_clear(&call.endpoint.host, "to a proxy")));
+            return Err(call.key_in_clear("to a proxy"));
         }
     }
-    let client = call.client.http.get(call.client.timeouts.connect, is_plain);
+    let client = call.clients().get(call.timeouts().connect, is_plain);
     client.map_err(|why| match why {
         NoClient::NoRuntime => {
             call.error(ErrorKind::Config, "called outside of a Tokio runtime: run it under `#[tokio::main]`")
@@ -167,11 +162,11 @@ fn client(call: &Call<'_>) -> Result<Client> {
 }
 
 /// The error of an answer from another address: a client of the program's own followed a redirect.
-fn elsewhere(call: &Call<'_>, response: &Response) -> Error {
+fn elsewhere(call: &dyn Exchange, response: &Response) -> Error {
     let what = format!(
         "the answer came from {}, to which a redirect led: set `.base_url(..)` to where the API is, and switch redirects \
          off in the client given to `.http_client(..)`",
-        endpoint::host(response.url())
+        address::host(response.url())
     );
     call.error(ErrorKind::Config, what)
 }
@@ -181,7 +176,12 @@ fn announced(body: &Response) -> usize {
     usize::try_from(body.content_length().unwrap_or(0)).unwrap_or(usize::MAX)
 }
 
-async fn whole_body(call: &Call<'_>, status: u16, first: Bytes, mut incoming: Response) -> Result<Vec<u8>> {
+async fn whole_body(
+    call: &dyn Exchange,
+    status: u16,
+    first: Bytes,
+    mut incoming: Response,
+) -> Result<Vec<u8>> {
     let too_large = || {
         let message = format!("the answer is larger than {} MiB: lower `max_tokens` or `n`", BODY_CAP >> 20);
         call.error(ErrorKind::TooLarge, message).with_status(status)
@@ -203,7 +203,7 @@ async fn whole_body(call: &Call<'_>, status: u16, first: Bytes, mut incoming: Re
 }
 
 /// Appends bytes to an answer's buffer.
-pub(super) fn append(body: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn append(body: &mut Vec<u8>, bytes: &[u8]) {
     let length = body.len().saturating_add(bytes.len());
     if length > body.capacity() {
         body.reserve_exact(grown(length, BODY_CAP) - body.len());
@@ -212,21 +212,21 @@ pub(super) fn append(body: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// The next bytes of a body, within the idle limit.
-async fn chunk(call: &Call<'_>, body: &mut Response) -> Result<Option<Bytes>> {
+async fn chunk(call: &dyn Exchange, body: &mut Response) -> Result<Option<Bytes>> {
     // Yields to other tasks and timers, even if a server sends faster than anybody can read.
     consume_budget().await;
     // A short answer arrives with its head: then nothing has to be waited for.
     if let Some(chunk) = body.chunk().now_or_never() {
         return chunk.map_err(|error| broken(call, error));
     }
-    let limit = call.client.timeouts.idle;
+    let limit = call.timeouts().idle;
     let (chunk, _) = timed(Some(limit), body.chunk()).await;
     let late =
         || too_late(call, format_args!("the answer was silent for longer than the limit of {limit:?}"));
     chunk.ok_or_else(late)?.map_err(|error| broken(call, error))
 }
 
-async fn start_of_body(call: &Call<'_>, mut incoming: Response) -> Vec<u8> {
+async fn start_of_body(call: &dyn Exchange, mut incoming: Response) -> Vec<u8> {
     let mut body = Vec::new();
     let read = async {
         while let Ok(Some(chunk)) = chunk(call, &mut incoming).await {
@@ -241,26 +241,26 @@ async fn start_of_body(call: &Call<'_>, mut incoming: Response) -> Vec<u8> {
     body
 }
 
-fn too_late(call: &Call<'_>, what: impl std::fmt::Display) -> Error {
+fn too_late(call: &dyn Exchange, what: impl std::fmt::Display) -> Error {
     call.error(ErrorKind::Timeout, format_args!("{what}: raise it with `.timeouts(..)`, or try again later"))
 }
 
 /// The error of a request that got no reply.
-fn unanswered(call: &Call<'_>, error: reqwest::Error) -> Error {
+fn unanswered(call: &dyn Exchange, error: reqwest::Error) -> Error {
     // Its address may hold a key.
     let error = error.without_url();
     if !error.is_connect() {
         return broke(call, error, "before the answer");
     }
     let cause = call.excerpt(cause(&error).as_bytes());
-    let address = format!("the address: it is {}", call.client.address_setting());
+    let address = format!("the address: it is {}", call.address_setting());
     let (kind, what) = if has_tls_error(&error) {
         let what = format!(
             "no trusted TLS connection: {cause}. Check the server's certificate, and {address} (http or https?)"
         );
         (ErrorKind::Tls, what)
     } else if is_refused_here(call, &error) {
-        let start = start(call);
+        let start = call.how_to_start();
         let what = format!("no connection: {cause}. No server runs there: {start}; or check {address}");
         return call.error(ErrorKind::Connect, what).with_retry_within(STARTING).with_source(error);
     } else {
@@ -270,30 +270,17 @@ fn unanswered(call: &Call<'_>, error: reqwest::Error) -> Error {
 }
 
 /// True if nobody listens at this address on this machine.
-fn is_refused_here(call: &Call<'_>, error: &reqwest::Error) -> bool {
-    let is_local = call.endpoint.url.host_str().is_some_and(is_this_machine);
+fn is_refused_here(call: &dyn Exchange, error: &reqwest::Error) -> bool {
+    let is_local = call.url().host_str().is_some_and(is_this_machine);
     is_local && has_error(error, &|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-/// The advice how to start the server.
-fn start(call: &Call<'_>) -> String {
-    let model = call.client.model();
-    let command = match call.client.provider.name {
-        "ollama" => "ollama serve".to_owned(),
-        "vllm" => format!("vllm serve {model}"),
-        "sglang" => format!("python -m sglang.launch_server --model-path {model}"),
-        "llamacpp" => "llama-server -m <model>.gguf".to_owned(),
-        _ => return "start it".to_owned(),
-    };
-    format!("start it with `{command}`")
-}
-
 /// The error of a reply that broke off.
-fn broken(call: &Call<'_>, error: reqwest::Error) -> Error {
+fn broken(call: &dyn Exchange, error: reqwest::Error) -> Error {
     broke(call, error, "in the middle of the answer")
 }
 
-fn broke(call: &Call<'_>, error: reqwest::Error, when: &str) -> Error {
+fn broke(call: &dyn Exchange, error: reqwest::Error, when: &str) -> Error {
     let error = error.without_url();
     let cause = call.excerpt(cause(&error).as_bytes());
     let what = format!("the connection broke {when}: {cause}. This may pass: try again later");
