@@ -44,21 +44,22 @@ mutants *ARGS:
 # The feature `otel`: its lints, that it changes no name by itself, and the tests of its names and of the example that exports to a collector. The features of
 # all others stay as they are in `test`, so that little is built anew.
 otel:
-    cargo clippy -p karat --lib --features otel --locked -- -D warnings
+    cargo clippy -p karat-lm -p karat --lib --features otel --locked -- -D warnings
     cargo test --workspace --features karat-tests/otel,karat-examples/otel --locked --test otel --test telemetry
 
-# karat without its default features and with each alone, the unit tests without any, and the web's target.
+# karat-lm and karat without their default features and with each alone, the unit tests without any, and the web's target.
 features:
     #!/usr/bin/env bash
     set -euo pipefail
-    check() { RUSTFLAGS="-D warnings" cargo check -p karat --lib --no-default-features --locked --target-dir target/features "$@"; }
-    check
-    for feature in http progress otel; do check --features "$feature"; done
-    cargo test -p karat --lib --no-default-features --locked --target-dir target/features
+    check() { RUSTFLAGS="-D warnings" cargo check --lib --no-default-features --locked --target-dir target/features "$@"; }
+    for crate in karat-lm karat; do check -p "$crate"; done
+    for feature in http otel; do check -p karat-lm --features "$feature"; done
+    for feature in http progress otel; do check -p karat --features "$feature"; done
+    for crate in karat-lm karat; do cargo test -p "$crate" --lib --no-default-features --locked --target-dir target/features; done
     if rustup target add wasm32-unknown-unknown; then
-        check --target wasm32-unknown-unknown
+        for crate in karat-lm karat; do check -p "$crate" --target wasm32-unknown-unknown; done
     else
-        echo "SKIPPED: no target wasm32-unknown-unknown here, so karat was not checked for it"
+        echo "SKIPPED: no target wasm32-unknown-unknown here, so karat-lm and karat were not checked for it"
     fi
 
 # An application's dependencies, counted: at most 120 crates.
@@ -82,14 +83,16 @@ msrv:
     rustup toolchain install "$version" --profile minimal --no-self-update
     check() { cargo "+$version" check --locked --target-dir target/msrv "$@"; }
     check -p karat-macros
-    check -p karat
-    check -p karat --no-default-features
-    check -p karat --features otel
+    for crate in karat-lm karat; do
+        check -p "$crate"
+        check -p "$crate" --no-default-features
+        check -p "$crate" --features otel
+    done
     check -p karat-examples --bins
 
-# What would be published, built from its packages.
+# What would be published, built from its packages: in this order, for each uses those before it.
 package:
-    cargo publish --dry-run --locked --allow-dirty -p karat-macros -p karat
+    cargo publish --dry-run --locked --allow-dirty -p karat-lm -p karat-macros -p karat
 
 # The benchmarks; see docs/benchmarks.md for what they show.
 bench *ARGS:

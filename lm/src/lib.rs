@@ -43,6 +43,11 @@ pub use self::{
     testing::{Answer, Replay, Reply, ScriptedLm},
 };
 
+/// README's program compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// What the crate karat shares with this one; not for use by others, and not covered by semantic versioning.
 #[doc(hidden)]
 pub mod internal {

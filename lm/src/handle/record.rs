@@ -19,7 +19,7 @@ impl Lm {
     /// logged once, and the calls go on.
     ///
     /// ```
-    /// use karat::{Replay, ScriptedLm, lm::{Message, Request}};
+    /// use karat::{ScriptedLm, lm::{Message, Replay, Request}};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> karat::Result<()> {
