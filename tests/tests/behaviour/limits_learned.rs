@@ -73,7 +73,7 @@ async fn the_servers_remaining_requests_are_learned_and_kept() {
     let lm = once.limits(limits.clone());
     // The two that are left, then one a second: 58 come back in 58 s.
     assert_eq!(answered(&lm, 6).await, [0, 0, 0, 1, 2, 3]);
-    assert_eq!(limits.told(), Some(RateLimit::default()));
+    assert_eq!(limits.last_report(), Some(RateLimit::default()));
 
     // It can be switched off.
     assert_eq!(answered(&reporting(report).limits(Limits::new().learn(false)), 6).await, [0; 6]);

@@ -28,7 +28,7 @@ async fn the_limits_in_the_headers_are_in_the_answer_and_kept() {
         (report.tokens.remaining, report.tokens.reset),
         (Some(149_984), Some(Duration::from_secs(360)))
     );
-    assert_eq!(limits.told(), Some(report));
+    assert_eq!(limits.last_report(), Some(report));
 }
 
 #[tokio::test]

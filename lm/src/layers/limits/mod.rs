@@ -145,7 +145,7 @@ impl Limits {
     }
 
     /// The limits that the server reported last.
-    pub fn told(&self) -> Option<RateLimit> {
+    pub fn last_report(&self) -> Option<RateLimit> {
         self.gate.last_report()
     }
 
