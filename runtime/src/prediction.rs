@@ -170,7 +170,7 @@ impl<O> Prediction<O> {
     /// let lm = ScriptedLm::new([karat::Reply::text("Here you are: {'answer': 'Paris',}")]).lm();
     /// let qa = Predict::<Qa>::new().adapter(JsonAdapter).lm(&lm);
     /// let answer = qa.call(QaInput { question: "Capital of France?".into() }).await?;
-    /// let (field, repairs) = answer.repairs()[0];
+    /// let (field, repairs) = &answer.repairs()[0];
     /// assert!(field == "answer" && repairs.contains(Repair::Quotes) && repairs.contains(Repair::ExtraComma));
     /// # Ok(())
     /// # }

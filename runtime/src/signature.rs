@@ -76,7 +76,7 @@ impl Spec {
     /// A table that is made at run time. Empty instructions mean: derive them from the fields.
     ///
     /// ```
-    /// use karat::{Field, Spec};
+    /// use karat::field::{Field, Spec};
     ///
     /// let columns = ["city", "country"];
     /// let fields = columns.map(|name| Field::output::<String>("", "").with_name(name.to_owned()));

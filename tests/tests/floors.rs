@@ -133,8 +133,9 @@ fn without_tests(text: &str) -> String {
 /// Each name that the code takes from the crate's root, and where it stands: `a` and `B` of `crate::{a::x, B}`.
 fn root_names(code: &str, depth: usize) -> Vec<(usize, &str)> {
     let supers = "super::".repeat(depth);
-    let prefixes = code.match_indices("crate::").chain(code.match_indices(&supers));
-    let items = prefixes.flat_map(|(at, prefix)| items(code, at + prefix.len()));
+    let prefixes = ["crate::", "use karat::", &supers];
+    let starts = prefixes.iter().flat_map(|prefix| code.match_indices(prefix));
+    let items = starts.flat_map(|(at, prefix)| items(code, at + prefix.len()));
     items.map(|(at, item)| (at, words(item).next().unwrap_or("*"))).collect()
 }
 
