@@ -225,8 +225,8 @@ mod tests {
             cost: Cost::new(0.0125),
             ..Usage::default()
         };
-        let told = "2 calls, 1000 tokens read (400 cached), 90 written (70 reasoning), cost 0.0125";
-        assert_eq!(dear.to_string(), told);
+        let expected = "2 calls, 1000 tokens read (400 cached), 90 written (70 reasoning), cost 0.0125";
+        assert_eq!(dear.to_string(), expected);
         let unknown = Usage { calls: 1, ..Usage::default() };
         assert!(unknown.to_string().ends_with("cost unknown"));
         let sum: Usage = [dear, unknown, cached].into_iter().sum();
