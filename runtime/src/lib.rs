@@ -174,6 +174,22 @@ pub use self::{
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// Lets the outputs of a signature be a [scripted reply](lm::Reply::output): the short form keeps the macro's output small.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __answer {
+    ($outputs:ident) => {
+        #[automatically_derived]
+        impl $crate::lm::Answer for $outputs {
+            fn into_fields(
+                self,
+            ) -> $crate::Result<::std::vec::Vec<(::std::string::String, $crate::serde_json::Value)>> {
+                $crate::__private::named_values(&self)
+            }
+        }
+    };
+}
+
 /// What the macros' output names; not for use by hand, and not covered by semantic versioning.
 #[doc(hidden)]
 pub mod __private {
@@ -182,19 +198,18 @@ pub mod __private {
     pub use karat_macros::{DeriveModule, DeriveSignature, Inert};
     pub use serde_json::Value;
 
+    pub use crate::__answer as answer;
     pub use crate::{
         field::{
             CheckOutcome, Field as FieldSpec, HasKind, KindOf, OrValue, OwnDefault, Reader,
             SignatureField as FieldType, Writer, to_value,
         },
-        lm::{Answer, Result},
+        lm::Result,
         module::{Module, Traverse, Walker, WalkerMut},
         prediction::{ForwardOutput, Prediction},
         reward::{IntoScore, Sourced},
         signature::{Clash, Fields, NoClash, Probe, Signature, Spec, named_values},
     };
-    /// The values of a signature's half by field name.
-    pub type NamedValues = Vec<(String, Value)>;
 
     #[cfg(feature = "http")]
     pub use karat_lm::internal::read_body;

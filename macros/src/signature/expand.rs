@@ -42,8 +42,8 @@ fn expand_struct(signature: &Signature, role: Role, private: &TokenStream) -> To
     let ident = half(signature, role);
     let owner = naming::bare(&signature.ident);
     let doc = match role {
-        Role::Input => format!("What the program gives to [`{owner}`]."),
-        Role::Output => format!("What the model gives for [`{owner}`]."),
+        Role::Input => format!("Inputs of [`{owner}`]."),
+        Role::Output => format!("Outputs of [`{owner}`]."),
     };
     let listed = signature.derives.iter().cloned().collect();
     let always = derives::missing(&listed, &[CLONE, DEBUG]);
@@ -169,6 +169,11 @@ fn expand_fields(signature: &Signature, role: Role) -> TokenStream {
         None => (quote!(_), quote!(_)),
     };
     let names = signature.of(role).filter(|field| !field.is_foreign).map(|field| &field.name);
+    // What a model writes can be a script's reply.
+    let answer = match role {
+        Role::Input => quote!(),
+        Role::Output => quote!(__k::answer!(#half);),
+    };
     quote! {
         #[automatically_derived]
         impl __k::Fields for #half {
@@ -179,12 +184,7 @@ fn expand_fields(signature: &Signature, role: Role) -> TokenStream {
             }
         }
 
-        #[automatically_derived]
-        impl __k::Answer for #half {
-            fn into_fields(self) -> __k::Result<__k::NamedValues> {
-                __k::named_values(&self)
-            }
-        }
+        #answer
     }
 }
 
