@@ -175,12 +175,21 @@ impl Tags {
 
     /// Finds the first tag from this byte on; each part of a message's head is one tag.
     pub(crate) fn next(&self, text: &str, from: usize) -> Next {
+        let bytes = text.as_bytes();
+        let begins_none = |at: usize| bytes.get(at + 1).is_some_and(|second| by_second(*second) == 0);
         let mut at = from;
-        while let Some(rest) = text.as_bytes().get(at..) {
+        while let Some(rest) = bytes.get(at..) {
             // Many signs share the first byte of `◁`; the next byte decides.
             let Some(offset) = memchr3(b'<', b'[', 0xe2, rest) else { break };
             let start = at + offset;
             at = start + 1;
+            if begins_none(start) {
+                // Steps over a run of brackets without a search for each.
+                while matches!(bytes.get(at), Some(b'<' | b'[')) && begins_none(at) {
+                    at += 1;
+                }
+                continue;
+            }
             let from = rest.get(offset..).unwrap_or_default();
             let mut is_begun = false;
             for (maker, kind, pattern) in self.patterns(from.get(1)) {
@@ -203,7 +212,7 @@ impl Tags {
     fn patterns(&self, second: Option<&u8>) -> impl Iterator<Item = (usize, Kind, &'static str)> {
         let makers = self.makers;
         let all = u64::MAX >> (u64::BITS as usize - COUNT);
-        let mut left = second.map_or(all, |second| BY_SECOND.get(usize::from(*second)).copied().unwrap_or(0));
+        let mut left = second.map_or(all, |second| by_second(*second));
         let next = move || {
             let index = (left != 0).then(|| left.trailing_zeros() as usize)?;
             left &= left - 1;
@@ -211,6 +220,11 @@ impl Tags {
         };
         std::iter::from_fn(next).filter(move |(maker, ..)| *maker == HARMONY || makers & (1 << maker) != 0)
     }
+}
+
+/// The patterns with this second byte, one bit each.
+fn by_second(byte: u8) -> u64 {
+    BY_SECOND.get(usize::from(byte)).copied().unwrap_or(0)
 }
 
 enum Match {
