@@ -7,11 +7,11 @@ use std::{
     sync::Arc,
 };
 
+use karat_lm::{Error, Result, Rollout, Trace, Usage};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{field::read_value, json::Repairs};
-use karat_lm::{Error, Result, Rollout, Trace, Usage};
 
 /// A module's output, with field access by `Deref`, and the usage, trace, rollouts and reward of the run that gave it.
 ///

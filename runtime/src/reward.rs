@@ -2,12 +2,13 @@
 
 use std::{any::type_name, fmt, future::Future, ops::Deref, sync::Arc};
 
+use karat_lm::{BoxFuture, Error, ErrorKind, Result};
+
 use crate::{
     module::{Traverse, WalkerMut},
     prediction::Prediction,
     run::Tracer,
 };
-use karat_lm::{BoxFuture, Error, ErrorKind, Result};
 
 /// A prediction's score: the higher the better, with feedback text where there is some.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,10 +6,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use karat_lm::{Error, Result};
 use serde_json::Value;
 
 use crate::field::{CompiledField, Field, FieldKind, FieldRole, History, Reader, Writer};
-use karat_lm::{Error, Result};
 
 /// A typed task: instructions, input fields, output fields. Implemented by [`#[signature]`](macro@crate::signature).
 ///

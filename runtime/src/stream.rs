@@ -40,11 +40,11 @@ use std::{
 };
 
 use futures_util::Stream;
+use karat_lm::{BoxFuture, Error, Result};
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::prediction::Prediction;
-use karat_lm::{BoxFuture, Error, Result};
 
 /// An item of a [`ModuleStream`].
 #[derive(Clone, Debug)]

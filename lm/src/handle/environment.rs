@@ -1,9 +1,13 @@
 //! The LM that the environment names.
 
 use super::Lm;
-use crate::providers::environment::{BASE_URL, set};
-use crate::providers::provider::Provider;
-use crate::report::{Error, ErrorKind, Result};
+use crate::{
+    providers::{
+        environment::{BASE_URL, set},
+        provider::Provider,
+    },
+    report::{Error, ErrorKind, Result},
+};
 
 /// The model, as `provider/model`.
 const MODEL: &str = "KARAT_MODEL";

@@ -1,9 +1,9 @@
 //! Counts the requests of custom models.
 
-use crate::report::{ErrorKind, Result};
 use crate::{
     data::{Request, Response, ResponseFormat, Sink, Support},
     model::{BoxFuture, LanguageModel},
+    report::{ErrorKind, Result},
 };
 
 /// A custom model whose every call counts as a request.

@@ -28,16 +28,13 @@ use tracing::Instrument;
 pub use self::process_default::{configure, configured};
 use self::{metered::Metered, stack::Layers};
 use crate::{
-    data::params::Params,
-    data::{Caller, Config, Price, Request, Response, ResponseFormat, Sink, Support},
+    data::{Caller, Config, Price, Request, Response, ResponseFormat, Sink, Support, params::Params},
     layers::{
         history::{Log, LoggedCall},
         retry::Policy,
     },
     model::{LanguageModel, Layer},
     providers::chat_completions::ChatCompletions,
-};
-use crate::{
     report::{Error, ErrorKind, Result},
     telemetry,
 };

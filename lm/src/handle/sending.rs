@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::{Lm, Model};
-use crate::providers::chat_completions::{self, ChatCompletions};
-use crate::report::{Error, Result};
+use crate::{
+    providers::chat_completions::{self, ChatCompletions},
+    report::{Error, Result},
+};
 
 impl Lm {
     /// The address of the API, up to and without `/chat/completions`.

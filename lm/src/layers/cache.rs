@@ -31,8 +31,10 @@ pub(crate) use self::{
     key::{Key, Prefixes, key},
     layer::stream_whole,
 };
-use crate::data::{Finish, Request, Response};
-use crate::report::{Error, ErrorKind, Result};
+use crate::{
+    data::{Finish, Request, Response},
+    report::{Error, ErrorKind, Result},
+};
 
 /// A cache of answers for one or several [`Lm`](crate::Lm)s: a handle, whose clones are the same cache.
 ///

@@ -11,10 +11,9 @@ use std::{
 };
 
 pub(crate) use self::log::{Log, LoggedCall, messages, response_bytes};
-use crate::report::Error;
 use crate::{
     data::{Caller, Config, Prompt, Response},
-    report::Usage,
+    report::{Error, Usage},
 };
 
 /// One call of an LM, as [`CallHistory`] shows it.

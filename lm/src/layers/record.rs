@@ -15,10 +15,10 @@ use std::{
 use tokio::time::Instant;
 
 use self::line::Line;
-use crate::report::{Error, ErrorKind, Result};
 use crate::{
     data::{Request, Response, Sink},
     model::{BoxFuture, Layer, Next},
+    report::{Error, ErrorKind, Result},
 };
 
 /// A file to which lines are added.

@@ -2,8 +2,10 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use crate::data::{Request, Response, ResponseFormat, Sink, Support};
-use crate::report::Result;
+use crate::{
+    data::{Request, Response, ResponseFormat, Sink, Support},
+    report::Result,
+};
 
 /// A boxed future that may move between threads; what the methods of object-safe traits return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

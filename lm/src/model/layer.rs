@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::{BoxFuture, LanguageModel};
-use crate::data::{Request, Response, ResponseFormat, Sink, Support};
-use crate::report::Result;
+use crate::{
+    data::{Request, Response, ResponseFormat, Sink, Support},
+    report::Result,
+};
 
 /// Code that runs around every request of an [`Lm`](crate::Lm). Set it with [`Lm::layer`](crate::Lm::layer).
 ///

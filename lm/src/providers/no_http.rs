@@ -1,10 +1,10 @@
 //! Replaces the HTTP clients where the feature `http` is off: `Lm::new` returns an error.
 
 use super::provider::Provider;
-use crate::report::{Error, Result};
 use crate::{
     data::{Request, Response, ResponseFormat, Sink, Support, Timeouts},
     model::{BoxFuture, LanguageModel},
+    report::{Error, Result},
 };
 
 /// A client that cannot be made.

@@ -1,11 +1,11 @@
 //! Fallback: asks the next model when one fails.
 
 use super::members;
-use crate::report::{Error, Fact, Result};
 use crate::{
     data::{Delta, Request, Response, ResponseFormat, Sink, Support},
     handle::Lm,
     model::{BoxFuture, LanguageModel},
+    report::{Error, Fact, Result},
 };
 
 impl Lm {

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::report::{Error, Fact, Result};
 use crate::{
     data::{Request, Response, ResponseFormat, Sink, Support},
     handle::{Lm, Model},
     model::LanguageModel,
-    report::Usage,
+    report::{Error, Fact, Result, Usage},
 };
 
 /// Asks a member, with the request's config over its own.

@@ -8,11 +8,13 @@ use std::{
 };
 
 use super::nearest::Difference;
-use crate::layers::record::{io_error, line::Line};
 use crate::{
     data::{Request, Response, Sink, redacted::RedactedRequest},
     handle::Lm,
-    layers::cache::{Key, Prefixes, key, stream_whole},
+    layers::{
+        cache::{Key, Prefixes, key, stream_whole},
+        record::{io_error, line::Line},
+    },
     model::{BoxFuture, LanguageModel},
     report::{Error, ErrorKind, Result},
 };

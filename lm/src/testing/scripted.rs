@@ -9,12 +9,11 @@ use std::{
 
 use serde_json::Value;
 
-use crate::report::{Error, ErrorKind, Result};
 use crate::{
     data::{Completion, Delta, Finish, Part, Request, Response, Sink, ToolCall},
     handle::Lm,
     model::{BoxFuture, LanguageModel},
-    report::Usage,
+    report::{Error, ErrorKind, Result, Usage},
 };
 
 /// An LM that plays replies from a queue, or computes them, and records every request; for tests with no network.

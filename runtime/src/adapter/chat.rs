@@ -6,6 +6,7 @@ use std::{
     ops::{ControlFlow, Range},
 };
 
+use karat_lm::{Error, Message, Result};
 use serde_json::Value;
 
 use super::{
@@ -19,7 +20,6 @@ use super::{
     text_of,
 };
 use crate::{field::FieldValue, json::Repair};
-use karat_lm::{Error, Message, Result};
 
 /// Each field under a line `[[ ## name ## ]]`; the default adapter.
 ///

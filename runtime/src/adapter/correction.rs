@@ -1,7 +1,8 @@
 //! Writes the message that asks again after an unreadable answer.
 
-use super::Task;
 use karat_lm::{Error, internal::shortened};
+
+use super::Task;
 
 /// Writes the user message after an unreadable answer: it names the error and asks for the whole answer again.
 pub(super) fn message(task: &Task<'_>, error: &Error) -> String {

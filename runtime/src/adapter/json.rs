@@ -2,6 +2,7 @@
 
 use std::{cell::OnceCell, fmt::Write as _, ops::Range, sync::Arc};
 
+use karat_lm::{AnswerSchema, Error, Message, ResponseFormat, Result};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json as object};
 
@@ -19,7 +20,6 @@ use crate::{
     field::{FieldValue, name},
     json::{self, Found, Repair, Repairs, Written},
 };
-use karat_lm::{AnswerSchema, Error, Message, ResponseFormat, Result};
 
 /// Inputs under field markers, outputs as one JSON object: a schema that the provider enforces where it can, else any JSON
 /// object, else by the prompt alone.

@@ -44,6 +44,7 @@ pub(crate) mod reasoning;
 mod repeats;
 mod sections;
 mod tag;
+mod tag_names;
 pub(crate) mod terse;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,7 @@ pub(crate) mod xml;
 
 use std::{borrow::Cow, fmt::Debug, sync::Arc};
 
+use karat_lm::{Error, Message, ResponseFormat, Result};
 use schemars::SchemaGenerator;
 use serde_json::Value;
 
@@ -71,7 +73,6 @@ use crate::{
     field::{Field, FieldKind, FieldRole, FieldValue, Shape},
     signature::{Layout, Slot},
 };
-use karat_lm::{Error, Message, ResponseFormat, Result};
 
 /// Placeholder for a value that a demo lacks.
 pub(crate) const NOT_GIVEN: &str = "(not given in this example)";

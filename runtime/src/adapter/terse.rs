@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, ops::Range};
 
+use karat_lm::{Message, Result};
 use serde_json::Value;
 
 use super::{
@@ -15,7 +16,6 @@ use crate::{
     field::{FieldValue, name},
     json::{Repair, Repairs},
 };
-use karat_lm::{Message, Result};
 
 /// Each field on a line behind its label; the instructions (and the rules of values) are the only system text, and demos are earlier
 /// turns. Small models, which copy a longer form instead of filling it in, answer best like this, with two or three demos. It is

@@ -1,13 +1,13 @@
 //! The spans of rollouts and of their rewards, for wrappers that run some.
 
-use tracing::Span;
-
-use super::records_content;
-use crate::{module::Traverse, reward::Score};
 use karat_lm::{
     Error, Result,
     telemetry::{self, OpenSpan},
 };
+use tracing::Span;
+
+use super::records_content;
+use crate::{module::Traverse, reward::Score};
 
 /// The span of one rollout: its module's run and its reward. One that is dropped without [`end`](RolloutSpan::end) is marked as
 /// cancelled, or as failed by a panic.

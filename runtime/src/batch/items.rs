@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use karat_lm::{Usage, internal::shortened};
 use tokio::time::Instant;
 
 use super::{progress::Bar, report::BatchStop, settings::BatchSettings};
 use crate::{Error, ErrorKind, Prediction, Result, run::Tracer};
-use karat_lm::{Usage, internal::shortened};
 
 /// The most characters of an error's text that are repeated in the error of each item that did not run because of it.
 const CAUSE_CAP: usize = 300;

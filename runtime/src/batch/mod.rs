@@ -47,6 +47,8 @@ use std::{
     time::Duration,
 };
 
+use karat_lm::{BoxFuture, internal::Fact};
+
 use self::{
     jobs::Job,
     settings::{BatchSettings, setters},
@@ -59,7 +61,6 @@ use crate::{
     Module,
     module::{traced, tracer},
 };
-use karat_lm::{BoxFuture, internal::Fact};
 
 /// One module on many inputs: made by [`Module::batch`], run by `.await`, which returns a [`Batched`].
 ///

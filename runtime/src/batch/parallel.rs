@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use karat_lm::BoxFuture;
+
 use super::{
     jobs::{self, Job},
     report::Batched,
@@ -15,7 +17,6 @@ use crate::{
     Module, Prediction, Result,
     module::{traced, tracer},
 };
-use karat_lm::BoxFuture;
 
 /// Different modules, each on an input of its own, side by side: run by `.await`, which gives a [`Batched`] in the order in which
 /// they were added.

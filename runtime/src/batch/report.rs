@@ -2,9 +2,10 @@
 
 use std::{fmt, ops::Deref, slice, time::Duration, vec};
 
+use karat_lm::internal::causes;
+
 use super::items::Ending;
 use crate::{Error, Prediction, Result, Usage};
-use karat_lm::internal::causes;
 
 /// The results of a [`Batch`](super::Batch) or a [`Parallel`](super::Parallel): every item, in the order of the inputs. A slice of
 /// [`BatchItem`]s by `Deref`.

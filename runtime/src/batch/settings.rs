@@ -3,9 +3,9 @@
 use std::{fmt, time::Duration};
 
 use futures_util::FutureExt;
+use karat_lm::BoxFuture;
 
 use crate::{Error, ErrorKind, Result, run::caught};
-use karat_lm::BoxFuture;
 
 /// How many run at once where nothing else is set: enough to hide an LM's latency, few enough for the rate limits of a
 /// small account.

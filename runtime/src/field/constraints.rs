@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use karat_lm::internal::shortened;
 use serde_json::{Map, Number, Value};
 
 use super::{
@@ -16,7 +17,6 @@ use super::{
     words,
 };
 use crate::json::Numeral;
-use karat_lm::internal::shortened;
 
 /// Most violations that are reported.
 const MOST: usize = 5;

@@ -1,9 +1,9 @@
 //! Detects numbers with more digits than their type keeps: types for decimals silently round them.
 
+use karat_lm::internal::shortened;
 use serde_json::Value;
 
 use crate::json::Numeral;
-use karat_lm::internal::shortened;
 
 /// Significant digits that every type for decimals keeps.
 const DIGITS: usize = 28;

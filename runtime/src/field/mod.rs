@@ -46,6 +46,7 @@ use std::{
     fmt::{self, Debug},
 };
 
+use karat_lm::Result;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -69,7 +70,6 @@ pub use crate::{
     json::{Repair, Repairs},
     signature::{Fields, Place, Spec},
 };
-use karat_lm::Result;
 
 /// Type of a signature's field: one that serde reads and writes and schemars describes.
 ///

@@ -1,10 +1,10 @@
 //! Converts between typed structs and one JSON value per field.
 
+use karat_lm::{Error, ErrorKind, Result, internal::shortened};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Field, FieldType, sorted, wide};
-use karat_lm::{Error, ErrorKind, Result, internal::shortened};
 
 /// Splits typed values into one JSON value per field, in declared order.
 #[derive(Debug, Default)]

@@ -2,9 +2,10 @@
 
 use std::fmt::{self, Debug};
 
+use karat_lm::{BoxFuture, Result};
+
 use super::{Module, Traverse, Walker, WalkerMut};
 use crate::prediction::Prediction;
-use karat_lm::{BoxFuture, Result};
 
 /// A module of which only input and output are known; itself a module. Made by [`Module::boxed`].
 ///

@@ -2,9 +2,10 @@
 
 use std::ops::{Deref, DerefMut};
 
+use karat_lm::Result;
+
 use super::{Module, Traverse, Walker, WalkerMut};
 use crate::prediction::Prediction;
-use karat_lm::Result;
 
 /// A module that keeps what it has learned, as DSPy's compiled sub-modules do: optimizers, [`reset_copy`](Module::reset_copy)
 /// and state files pass it over, because [`named_parameters`](Module::named_parameters) and

@@ -1,7 +1,8 @@
 //! The LM of several predictors.
 
-use crate::predict::Predictor;
 use karat_lm::{Error, Lm, Result};
+
+use crate::predict::Predictor;
 
 /// The one LM that all have; `None` if none has one.
 ///

@@ -12,6 +12,8 @@ mod traverse;
 
 use std::{collections::HashSet, fmt::Debug, future::Future, io, path::Path, sync::Arc};
 
+use karat_lm::{CallHistory, Error, Lm, Result};
+
 use self::lm::one_lm;
 pub use self::{
     boxed::BoxModule,
@@ -33,7 +35,6 @@ use crate::{
     state::{Program, State, load_program, save_program},
     stream::ModuleStream,
 };
-use karat_lm::{CallHistory, Error, Lm, Result};
 
 /// A typed LM program. Write `#[module]` on a struct and on an `impl` block with one `async fn forward`; see
 /// [`#[module]`](macro@crate::module).

@@ -2,12 +2,12 @@
 
 use std::{fmt, ops::Deref, sync::Arc};
 
+use karat_lm::{Error, ErrorKind, Result, internal::shortened};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{Traverse, Walker, WalkerMut};
 use crate::{field::written, predict::Predictor, state::StateOptions};
-use karat_lm::{Error, ErrorKind, Result, internal::shortened};
 
 /// A part of a module that can be learned: a [`Predictor`], a [`Param`], or a type of your own, shown to the traversal with
 /// [`Walker::parameter`].

@@ -2,11 +2,11 @@
 
 use std::{any::type_name, pin::pin};
 
+use karat_lm::telemetry;
 use tracing::{Instrument, Level, Span, level_enabled};
 
 use super::{Module, Node, Walker, all_predictors_mut, traced, tracer};
 use crate::{Prediction, Result, Usage, run::Tracer, stream::ModuleStream};
-use karat_lm::telemetry;
 
 /// Runs a copy as a part of the run whose [tracer](super::traced) it has: its [`forward`](Module::forward), in a span of its own.
 ///

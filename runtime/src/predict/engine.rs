@@ -3,6 +3,10 @@
 
 use std::{borrow::Cow, pin::pin, sync::Arc};
 
+use karat_lm::{
+    CallRecord, Completion, Config, Error, ErrorKind, Finish, Lm, Message, Prompt, Request, Response,
+    ResponseFormat, Result, Step, Support, Usage, internal::shortened, telemetry,
+};
 use serde_json::Value;
 use tracing::Instrument;
 
@@ -22,10 +26,6 @@ use crate::{
     prediction::Reading,
     run::Tracer,
     signature::{Layout, Slot},
-};
-use karat_lm::{
-    CallRecord, Completion, Config, Error, ErrorKind, Finish, Lm, Message, Prompt, Request, Response,
-    ResponseFormat, Result, Step, Support, Usage, internal::shortened, telemetry,
 };
 
 /// Converts one completion, with its values in layout order, to typed outputs.

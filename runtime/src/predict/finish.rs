@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
+use karat_lm::{Completion, Error, ErrorKind, Finish, Result, internal::shortened};
+
 use crate::{
     json::{Repair, Repairs},
     signature::{Layout, Slot},
 };
-use karat_lm::{Completion, Error, ErrorKind, Finish, Result, internal::shortened};
 
 /// Returns the repairs by field of an answer that could be read, with a flaw added where its end has an unknown reason. `cut`
 /// gives the field of which a part may be missing if the model's token limit cut the answer.

@@ -3,6 +3,7 @@
 
 use std::cell::OnceCell;
 
+use karat_lm::{Error, Result};
 use serde_json::Value;
 
 use super::{
@@ -17,7 +18,6 @@ use crate::{
     field::FieldValue,
     json::Repair,
 };
-use karat_lm::{Error, Result};
 
 /// Returns the answer in a text that has these tags, and adds the reasoning before it to `thoughts`.
 ///

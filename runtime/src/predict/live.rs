@@ -3,6 +3,10 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use karat_lm::{
+    Completion, Delta, DeltaPart, Error, ErrorKind,
+    internal::{STREAM_CAP, append},
+};
 use serde_json::Value;
 
 use super::{
@@ -16,10 +20,6 @@ use crate::{
     adapter::{Follow, Followed, text_of},
     signature::Slot,
     stream::{Listener, Progress, Update},
-};
-use karat_lm::{
-    Completion, Delta, DeltaPart, Error, ErrorKind,
-    internal::{STREAM_CAP, append},
 };
 
 /// The most bytes of a word that are held until its end.

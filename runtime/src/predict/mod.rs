@@ -17,6 +17,7 @@ mod violation;
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
+use karat_lm::{Config, Error, ErrorKind, Lm, Prompt, Result};
 use serde_json::Value;
 
 pub(crate) use self::predictor::FieldText;
@@ -32,7 +33,6 @@ use crate::{
     prediction::Prediction,
     signature::{Place, Signature, Slot},
 };
-use karat_lm::{Config, Error, ErrorKind, Lm, Prompt, Result};
 
 /// Asks an LM for a signature's outputs: the module of which all others are made.
 ///

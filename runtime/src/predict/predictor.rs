@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use karat_lm::{CallerId, Config, Error, Lm, Result, internal::configured};
 use serde_json::{Map, Value};
 
 use super::{ladder::Ladder, on_parse_error::OnParseError, run_settings::Run};
@@ -17,7 +18,6 @@ use crate::{
     field::{Field, FieldRole},
     signature::{Layout, Place, Signature, Slot, Spec},
 };
-use karat_lm::{CallerId, Config, Error, Lm, Result, internal::configured};
 
 /// The untyped part of [`Predict`](crate::Predict): its state, and what is set for one run. The traversal finds it in modules.
 #[derive(Clone)]

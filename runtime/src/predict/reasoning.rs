@@ -2,12 +2,13 @@
 
 use std::{borrow::Cow, ops::Range};
 
+use karat_lm::{Error, Result};
+
 use super::late_reasoning;
 use crate::adapter::{
     Adapter, Inputs, Task,
     reasoning::{HARMONY, Kind, MOST_BLOCKS, Tag, Tags},
 };
-use karat_lm::{Error, Result};
 
 /// Reads the replies to one call.
 #[derive(Clone, Copy)]

@@ -1,8 +1,9 @@
 //! What a rollout sets on a predictor beside its temperature: ids that no other rollout uses, and hints.
 
+use karat_lm::internal::{STEP, mixed};
+
 use super::Predictor;
 use crate::field::Field;
-use karat_lm::internal::{STEP, mixed};
 
 /// The field in which a predictor's prompt carries its hint; named as DSPy does, so that a field `hint` of the user's own
 /// stays apart.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use karat_lm::{Caller, CallerId};
 use serde_json::Value;
 
 use super::predictor::Predictor;
 use crate::{field::Field, run::Tracer, stream::Listener};
-use karat_lm::{Caller, CallerId};
 
 /// The settings of one run.
 #[derive(Clone, Default)]

@@ -1,11 +1,12 @@
 //! Splits a streamed reply into reasoning and answer while it arrives.
 
+use karat_lm::DeltaPart;
+
 use super::reasoning::BETWEEN;
 use crate::adapter::{
     TextBuffer, Trimmer,
     reasoning::{HARMONY, Kind, Next, Tags, may_be_bare},
 };
-use karat_lm::DeltaPart;
 
 /// Emits the blocks of reasoning with which a reply begins, and the answer behind them up to a further tag. What that tag means
 /// depends on the whole text, and so nothing is emitted from there on.

@@ -1,7 +1,8 @@
 //! The error of an answer that breaks rules of its fields.
 
-use crate::field::Violation;
 use karat_lm::{Error, ErrorKind, Result};
+
+use crate::field::Violation;
 
 /// Fails if a field's value breaks a rule.
 ///

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::budget::Budget;
 use karat_lm::{Meter, Result, Step, Trace, Usage, internal::Payer};
+
+use crate::budget::Budget;
 
 /// Collects the steps and the usage of one run: a handle, shared by its predictors.
 ///

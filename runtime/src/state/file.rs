@@ -6,11 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use karat_lm::{Error, ErrorKind, Result, internal::NewFile};
 use serde::Serialize;
 use serde_json::{Map, Value, error::Category};
 
 use super::{error, json::Object};
-use karat_lm::{Error, ErrorKind, Result, internal::NewFile};
 
 const PICKLE: &str = "is a Python pickle, which can run any code when it is loaded, and is not read: in Python, load the \
                       program and save it with `program.save(\"program.json\")`";

@@ -2,13 +2,12 @@
 
 use std::fmt;
 
+use karat_lm::internal::shortened;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Number, Value};
-
-use karat_lm::internal::shortened;
 
 /// An object whose keys stand once each, at every depth.
 pub(super) fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {

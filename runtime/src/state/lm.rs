@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
-
-use super::{StateOptions, error, json::kind};
 use karat_lm::{
     BoxFuture, Config, Error, ErrorKind, LanguageModel, Lm, Request, Response, Result, Sink, Timeouts,
     internal::{is_secret, shortened},
 };
+use serde_json::{Map, Value, json};
+
+use super::{StateOptions, error, json::kind};
 
 /// Keys that say where requests go.
 const UNSAFE: [&str; 3] = ["api_base", "base_url", "model_list"];

@@ -41,13 +41,13 @@ use std::{
     path::Path,
 };
 
+use karat_lm::{Error, ErrorKind, Lm, Result, internal::shortened};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::{Map, Value};
 
 pub use self::program::{Program, ProgramField, ProgramModule, ProgramParameter, ProgramPredictor};
 pub(crate) use self::program::{load as load_program, save as save_program};
 use crate::module::{Node, Traverse, Walker, WalkerMut};
-use karat_lm::{Error, ErrorKind, Lm, Result, internal::shortened};
 
 /// The key beside the paths; no parameter can have it as its path.
 const METADATA: &str = "metadata";

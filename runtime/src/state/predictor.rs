@@ -1,5 +1,6 @@
 //! Writes and reads a predictor's entry in a state file, in DSPy's layout.
 
+use karat_lm::{Result, internal::shortened};
 use serde_json::{Map, Value, json};
 
 use super::{StateOptions, error, json::kind, lm, prefix::prefix};
@@ -9,7 +10,6 @@ use crate::{
     predict::{FieldText, Predictor},
     signature::Slot,
 };
-use karat_lm::{Result, internal::shortened};
 
 /// The keys of an entry. `traces` and `train` are notes of some of DSPy's optimizers; they are kept and not used.
 const KEYS: [&str; 6] = ["traces", "train", "demos", "signature", DECISIONS, "lm"];

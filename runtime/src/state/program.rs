@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, io, path::Path};
 
+use karat_lm::{Result, internal::shortened};
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,7 +14,6 @@ use crate::{
     predict::Predictor,
     signature::Slot,
 };
-use karat_lm::{Result, internal::shortened};
 
 const PROGRAM: &str = "program.json";
 const STATE: &str = "state.json";

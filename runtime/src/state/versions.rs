@@ -1,8 +1,7 @@
 //! Compares the versions that a state was saved with to the current ones.
 
-use serde_json::{Value, json};
-
 use karat_lm::internal::shortened;
+use serde_json::{Value, json};
 
 /// The versions of DSPy whose files are read and written. Its minor versions may change the layout.
 const DSPY: &[&str] = &["3.3", "3.4"];

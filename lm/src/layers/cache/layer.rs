@@ -7,9 +7,9 @@ use super::{
     flight::{Awaited, Join, Leader},
     key::{self, Key},
 };
-use crate::layers::Cache;
 use crate::{
     data::{CacheUse, Delta, DeltaPart, Request, Response, Sink},
+    layers::Cache,
     model::{BoxFuture, Layer, Next},
     report::{Result, Usage},
 };

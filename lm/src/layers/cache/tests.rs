@@ -1,12 +1,11 @@
 //! Requests with colliding keys, which SHA-256 does not give.
 
-use crate::Lm;
-use std::time::Duration;
-
 use crate::{
+    Lm,
     data::Message,
     testing::{Reply, ScriptedLm},
 };
+use std::time::Duration;
 
 use super::*;
 

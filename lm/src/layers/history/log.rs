@@ -13,12 +13,12 @@ use std::{
 use tokio::time::Instant;
 
 use super::CallOutcome;
-use crate::{data::Caller, layers::HistoryEntry};
 use crate::{
     data::{
-        Completion, Finish, Message, Prompt, Request, Response, ResponseFormat,
+        Caller, Completion, Finish, Message, Prompt, Request, Response, ResponseFormat,
         content::{memory, nested},
     },
+    layers::HistoryEntry,
     report::Result,
     text::shortened,
 };

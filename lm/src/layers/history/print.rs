@@ -11,9 +11,9 @@ use std::{
 };
 
 use super::CallOutcome;
-use crate::layers::{CallHistory, HistoryEntry};
 use crate::{
     data::{Completion, Config, Finish, MediaSource, Part, Role},
+    layers::{CallHistory, HistoryEntry},
     report::Usage,
 };
 

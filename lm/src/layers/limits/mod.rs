@@ -13,11 +13,10 @@ use tokio::{
 };
 
 use self::gate::{Gate, Permit};
-use crate::report::{Error, ErrorKind, Result};
 use crate::{
     data::{Request, Response, Sink},
     model::{BoxFuture, Layer, Next},
-    report::RateLimit,
+    report::{Error, ErrorKind, RateLimit, Result},
 };
 
 /// The estimated tokens of an answer where the request has no `max_tokens`.

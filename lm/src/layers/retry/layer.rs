@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::{runtime::Handle, time::sleep};
 
 use super::bucket::{Bucket, Token};
-use crate::layers::Retry;
 use crate::{
     data::{Delta, DeltaPart, Request, Response, Sink, Timeouts},
     grow,
+    layers::Retry,
     model::{BoxFuture, LanguageModel, Layer, Next},
     polled_timeout::timed,
     report::{Error, ErrorKind, Result, Usage},

@@ -24,12 +24,12 @@ use secrecy::{ExposeSecret, SecretString};
 use self::endpoint::{Endpoint, FixedEndpoint, NamedBy, OwnAddress};
 pub(crate) use self::headers::header;
 use super::provider::Provider;
-use crate::report::{Error, ErrorKind, Result};
 use crate::{
     data::{Request, Response, ResponseFormat, Sink, Support, Timeouts},
     http::{Clients, Exchange, excerpt, rate_limit, transport},
     model::{BoxFuture, LanguageModel},
     polled_timeout::{timed, within},
+    report::{Error, ErrorKind, Result},
 };
 
 /// After this time an answer without a token limit is worth a warning.

@@ -5,8 +5,10 @@ use reqwest::Url;
 use serde_json::Value;
 
 use super::{Call, answer::Tokens};
-use crate::http::{address, retry_after, transport::HttpReply};
-use crate::report::{Error, ErrorKind};
+use crate::{
+    http::{address, retry_after, transport::HttpReply},
+    report::{Error, ErrorKind},
+};
 
 /// The error of a reply whose status is not a success.
 pub(super) fn refused(call: &Call<'_>, reply: &HttpReply) -> Error {

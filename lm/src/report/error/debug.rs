@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use crate::report::Error;
-use crate::report::rollout;
+use crate::report::{Error, rollout};
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,6 @@
 //! The rate limits that a server reported with an error.
 
-use crate::report::Error;
-use crate::report::RateLimit;
+use crate::report::{Error, RateLimit};
 
 /// The server's limits.
 impl Error {

@@ -1,7 +1,6 @@
 //! The cost of a failed call: a server charges for an answer even if it cannot be used.
 
-use crate::report::Error;
-use crate::report::Usage;
+use crate::report::{Error, Usage};
 
 /// The cost of the failed call.
 impl Error {

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use self::endpoints::{Cooldown, Endpoints};
 use super::members;
-use crate::report::Result;
 use crate::{
     data::{Request, Response, ResponseFormat, Sink, Support},
     handle::Lm,
     model::{BoxFuture, LanguageModel},
+    report::Result,
 };
 
 /// Several endpoints of one model, with options; [`Lm::pool`] is one without.

@@ -6,7 +6,8 @@ use crate::adapter::{
     end_tokens::EndTokenFilter,
     prompt_texts::PromptTexts,
     tag::{self, Kind},
-    xml::{TagNames, value_of, without_cut_end},
+    tag_names::TagNames,
+    xml::{value_of, without_cut_end},
 };
 
 /// Most bytes of a tag; a longer one is left to the reading of the whole answer.

@@ -13,13 +13,13 @@ mod tests;
 
 use std::fmt;
 
+use karat_lm::internal::shortened;
 use serde_json::Value;
 
 pub(crate) use self::lines::items as lines_of;
 pub(super) use self::{aliases::Aliases, choice::same};
 use super::patterns::Patterns;
 use crate::json::{self, Location, Repair, Repairs, Written};
-use karat_lm::internal::shortened;
 
 /// A value that fits its schema, with the repairs and the cost of the conversion.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,11 +1,11 @@
 //! Converts values to numbers, texts, truth values and null. Every written digit of a number counts, also those that a
 //! [`Number`] loses.
 
+use karat_lm::internal::shortened;
 use serde_json::{Number, Value};
 
 use super::{Fit, Misfit, excerpt, expected};
 use crate::json::{self, Location, Numeral, Repair, is_large};
-use karat_lm::internal::shortened;
 
 pub(super) fn null(value: &Value) -> Result<Fit, Misfit> {
     match value {

@@ -3,8 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::providers::chat_completions::with_call;
-use crate::report::Usage;
+use crate::{providers::chat_completions::with_call, report::Usage};
 
 const TWO: Asked = Asked { completions: 2, tools: false };
 
